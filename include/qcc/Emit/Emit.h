@@ -1,0 +1,135 @@
+// Turns the pieces of a compiled model (LLVM modules, descriptions, weights) into files: shared
+// object, relocatable object, archive, LLVM text or assembly. model.h is the layout they follow.
+#ifndef QCC_EMIT_EMIT_H
+#define QCC_EMIT_EMIT_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace qcc::emit {
+
+/// An LLVM module with a context of its own, so that modules compile in parallel.
+struct CodeModule {
+  std::unique_ptr<llvm::LLVMContext> context; // declared first: must outlive the module
+  std::unique_ptr<llvm::Module> module;
+};
+
+/// One slot of a kernel table: a function of the level's own modules, or, where the code would be
+/// the same, of another level's.
+struct KernelRef {
+  std::string symbol;
+  int level = -1; // index into ModelParts::levels; -1 is the level that holds the reference
+};
+
+/// Code for one feature level. Symbols are local to the level: two levels may both define "k0".
+struct LevelPart {
+  std::string name;        // "x86-avx512-vnni"
+  uint64_t features = 0;   // bits QCC_FEATURE_*
+  std::string cpu;         // target-cpu of functions that carry no such attribute
+  std::string cpuFeatures; // target-features likewise, "+avx512f,+avx512vnni"
+  std::vector<std::pair<std::string, std::string>> attributes; // e.g. prefer-vector-width=512
+  std::vector<CodeModule> modules;
+  std::vector<KernelRef> kernels; // as many as ModelParts::kernelNames, same order
+};
+
+// The following mirror the structs of model.h, with owned strings.
+struct TensorPart {
+  std::string name;
+  uint32_t dtype = 1; // qcc_dtype
+  std::vector<std::string> dims;
+  std::string role;
+};
+struct SymbolPart {
+  std::string name;
+  int64_t min = 0, max = 0, divisor = 1;
+  int32_t input = -1, axis = 0;
+};
+struct KvPart {
+  uint32_t input = 0, output = 0, layer = 0;
+  bool isValue = false;
+  int32_t pastSymbol = -1;
+};
+struct CheckPart {
+  std::string lhs, rhs, site;
+};
+struct EntryPart {
+  std::string name = "main";
+  std::vector<TensorPart> inputs, outputs;
+  std::vector<SymbolPart> symbols;
+  std::vector<KvPart> kv;
+  std::vector<CheckPart> checks;
+  std::vector<std::string> sites;
+  uint32_t segments = 1;
+  std::string planSymbol, runSymbol; // defined by a body module
+};
+
+/// Takes the weight bytes in order, in pieces of any size.
+using WeightsSink = llvm::function_ref<llvm::Error(llvm::ArrayRef<uint8_t>)>;
+
+/// Weights are produced piece by piece and never lie in memory as a whole. `write` is called once,
+/// on the calling thread, and must hand exactly `bytes` bytes to the sink; it passes the sink's
+/// error on.
+struct WeightsPart {
+  uint64_t bytes = 0;
+  std::function<llvm::Error(WeightsSink)> write;
+};
+
+/// Everything an artifact is made of. Names of functions in body modules are one name space, those
+/// of each level another; emission prefixes them all with the model's name.
+struct ModelParts {
+  std::string name;   // C identifier
+  std::string triple; // "x86_64-unknown-linux-gnu" or "aarch64-unknown-linux-gnu"
+  std::vector<std::string> kernelNames;
+  std::vector<LevelPart> levels; // best first
+  std::vector<CodeModule> bodyModules;
+  std::string bodyCpu, bodyCpuFeatures; // empty: the baseline of the architecture
+  std::vector<EntryPart> entries;
+  WeightsPart weights;
+  std::string manifest; // JSON
+};
+
+enum class OutputKind { SharedObject, Object, Archive, LlvmIr, Assembly };
+
+struct EmitOptions {
+  OutputKind kind = OutputKind::SharedObject;
+  std::string path;     // "-" is stdout, for the text kinds
+  bool sidecar = false; // weights to STEM.weights beside the output
+  unsigned optLevel = 2; // LLVM's optimisation level, 0..3
+  unsigned threads = 0;  // 0: all cores. Has no influence on the bytes
+};
+
+struct EmitReport {
+  uint64_t codeBytes = 0, weightsBytes = 0;
+  std::string weightsSha256; // hex
+  std::vector<std::string> files;
+};
+
+/// Writes the output and what belongs beside it (header, sidecar). Files appear by rename when all
+/// of them are complete; after an error the folder is as before. Consumes the modules.
+/// Errors: 1102, 113x (files), 17xx (code that does not compile or link).
+llvm::Error emitModel(ModelParts parts, const EmitOptions &options, EmitReport *report = nullptr);
+
+/// "a/b/my-model.so" -> "my_model": the default model name of an output.
+std::string modelNameFromPath(llvm::StringRef path);
+
+/// The C header that goes beside .o and .a.
+std::string modelHeader(llvm::StringRef modelName);
+
+/// The manifest inside a .so, .o or .a, read without executing anything of it.
+llvm::Expected<std::string> readManifest(llvm::StringRef path);
+
+/// Checks that a shared object needs no other, has no undefined symbol and exports exactly
+/// `exports`. The error names the first offender.
+llvm::Error checkSelfContained(llvm::StringRef path, llvm::ArrayRef<std::string> exports);
+
+} // namespace qcc::emit
+#endif
