@@ -1,0 +1,371 @@
+/* The C library that runs models compiled by qcc.
+ *
+ * Typical use:
+ *
+ *   qcc_error err;
+ *   qcc_model *model;
+ *   qcc_session *session;
+ *   qcc_model_open("./encoder.so", NULL, &model, &err);
+ *   qcc_session_create(model, 0, NULL, NULL, &session, &err);
+ *   int64_t dims[2] = {1, 5}, ids[5] = {101, 7592, 2088, 999, 102};
+ *   qcc_tensor in = {ids, QCC_I64, 2, dims, 0}, out = {0};
+ *   qcc_session_run(session, &in, 1, &out, 1, &err);    // out.data: session-owned
+ *   qcc_session_destroy(session);
+ *   qcc_model_close(model);
+ *
+ * Status. Every call that can fail returns a qcc_status; QCC_OK is 0. The last argument, a
+ * caller-owned qcc_error or NULL, receives the status and one sentence that names the values
+ * involved. Results are written only on success unless a function says otherwise. The library
+ * never aborts, exits or throws.
+ *
+ * Ownership. Handles are reference-counted inside: a session keeps its model and its pool alive, so
+ * the three may be released in any order. Strings and arrays that a query returns belong to the
+ * model and live until it is gone. Tensor data passed in belongs to the caller and is only read (or,
+ * for outputs, written) during the call.
+ *
+ * Threads. A model is immutable and may be used by any number of threads. A session or decoder is
+ * used by one thread at a time; a second concurrent call gets QCC_ERR_BUSY. A pool may serve many
+ * sessions: a session that finds it busy runs that launch on its own thread.
+ *
+ * Tensors are dense and row-major; dimensions count elements. Data must be aligned to its element
+ * type. Floating-point control state (MXCSR, FPCR) is set to round-to-nearest with denormals while a
+ * model runs and is restored before the call returns.
+ *
+ * After fork() a pool has no threads in the child: sessions there run on the calling thread.
+ */
+#ifndef QCC_RUNTIME_H
+#define QCC_RUNTIME_H
+
+#include "qcc/model.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define QCC_API __attribute__((visibility("default")))
+#else
+#define QCC_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Status ---------------------------------------------------------------------------------- */
+
+typedef enum qcc_status {
+  QCC_OK = 0,
+  QCC_ERR_IO = 1,               /* a file cannot be opened, read or mapped */
+  QCC_ERR_NOT_A_MODEL = 2,      /* not a shared object, no qcc_model symbol, bad magic or descriptor */
+  QCC_ERR_ABI = 3,              /* other major, newer minor, or another architecture */
+  QCC_ERR_CPU_FEATURE = 4,      /* the machine lacks what every (or the forced) level needs */
+  QCC_ERR_OUT_OF_MEMORY = 5,
+  QCC_ERR_INVALID_ARGUMENT = 6, /* null, misaligned or contradictory arguments, unknown names */
+  QCC_ERR_SHAPE = 7,            /* rank, a dimension, or a relation between dimensions */
+  QCC_ERR_INDEX = 8,            /* a gather or scatter index in the data outside its axis */
+  QCC_ERR_CAPACITY = 9,         /* a caller's buffer or the KV cache is too small */
+  QCC_ERR_DTYPE = 10,           /* element type differs from the signature */
+  QCC_ERR_BUSY = 11,            /* the session is running on another thread */
+  QCC_ERR_UNSUPPORTED = 12,     /* the model has an input that this call cannot supply, … */
+  QCC_ERR_DIVIDE = 13,          /* integer division by zero in the model */
+  QCC_ERR_INTERNAL = 14         /* a defect of the compiled model or of this library */
+} qcc_status;
+
+typedef struct qcc_error {
+  qcc_status code;
+  char message[512]; /* always terminated; long names are cut */
+} qcc_error;
+
+/* "ok", "io", "not_a_model", "abi", … ; "unknown" outside the enum. Never NULL. */
+QCC_API const char *qcc_status_name(qcc_status status);
+
+/* "f32", "i64", … and the size in bytes; NULL and 0 for an unknown type. */
+QCC_API const char *qcc_dtype_name(qcc_dtype dtype);
+QCC_API size_t qcc_dtype_size(qcc_dtype dtype);
+
+/* "0.1.0" of this library; QCC_ABI_MAJOR and QCC_ABI_MINOR say what models it loads. */
+QCC_API const char *qcc_runtime_version(void);
+
+/* ---- Models ---------------------------------------------------------------------------------- */
+
+typedef struct qcc_model qcc_model;
+
+/* Zero-initialise, set struct_size = sizeof(qcc_model_options), then the fields wanted. */
+typedef struct qcc_model_options {
+  uint64_t struct_size;
+  const char *force_level;  /* a level's name, e.g. "x86-avx512-vnni"; NULL picks the best usable */
+  const char *weights_path; /* sidecar file; NULL: the name in the model, beside the model */
+  uint32_t verify_weights;  /* non-zero: check SHA-256 of all weight bytes (reads them once) */
+  uint32_t reserved;
+} qcc_model_options;
+
+/* Loads a compiled .so. The file is checked to be an ELF object of this machine before any of its
+ * code can run; it is native code all the same and must come from a trusted source. A path without
+ * '/' means the current directory, never the library search path. */
+QCC_API qcc_status qcc_model_open(const char *path, const qcc_model_options *options,
+                                  qcc_model **model, qcc_error *err);
+
+/* The same for a model linked into the program: pass the function its header declares. A sidecar is
+ * looked for in the current directory unless options->weights_path is set. */
+QCC_API qcc_status qcc_model_link(qcc_model_fn function, const qcc_model_options *options,
+                                  qcc_model **model, qcc_error *err);
+
+/* Gives up the caller's reference; NULL is ignored. Sessions keep the model alive. */
+QCC_API void qcc_model_close(qcc_model *model);
+
+/* Set struct_size before the call in every *_info below; fields beyond it are left alone. */
+typedef struct qcc_model_info {
+  uint64_t struct_size;
+  const char *name;
+  uint32_t arch; /* qcc_arch */
+  uint32_t abi_major, abi_minor;
+  uint32_t n_entries, n_levels, n_kernels;
+  const char *level;    /* the level in use */
+  uint32_t level_index;
+  uint32_t reserved;
+  const char *manifest; /* JSON, not necessarily terminated */
+  uint64_t manifest_bytes;
+  uint64_t weights_bytes;
+  const uint8_t *weights_sha256; /* 32 bytes */
+} qcc_model_info;
+
+typedef struct qcc_entry_info {
+  uint64_t struct_size;
+  const char *name;
+  uint32_t n_inputs, n_outputs, n_symbols;
+  uint32_t n_kv;       /* cache tensors; non-zero: qcc_decoder_create works on it */
+  uint32_t n_segments; /* more than 1: output shapes depend on values */
+  uint32_t reserved;
+} qcc_entry_info;
+
+typedef struct qcc_tensor_info {
+  uint64_t struct_size;
+  const char *name;
+  qcc_dtype dtype;
+  uint32_t rank;
+  const char *const *dims; /* one text per axis: "batch", "s + p", "64" */
+  const char *role;        /* "ids", "mask", "past.3.key", "logits", … or "" */
+} qcc_tensor_info;
+
+typedef struct qcc_symbol_info {
+  uint64_t struct_size;
+  const char *name;
+  int64_t min, max, divisor; /* max 0: unbounded */
+  int32_t input, axis;       /* where it is bound; input -1: produced while running */
+} qcc_symbol_info;
+
+typedef struct qcc_level_info {
+  uint64_t struct_size;
+  const char *name;
+  uint64_t features; /* bits QCC_FEATURE_* */
+  uint32_t usable;   /* 1 when this machine has them all */
+  uint32_t reserved;
+} qcc_level_info;
+
+QCC_API qcc_status qcc_model_get_info(const qcc_model *model, qcc_model_info *info, qcc_error *err);
+QCC_API qcc_status qcc_model_entry(const qcc_model *model, uint32_t entry, qcc_entry_info *info,
+                                   qcc_error *err);
+QCC_API qcc_status qcc_model_input(const qcc_model *model, uint32_t entry, uint32_t index,
+                                   qcc_tensor_info *info, qcc_error *err);
+QCC_API qcc_status qcc_model_output(const qcc_model *model, uint32_t entry, uint32_t index,
+                                    qcc_tensor_info *info, qcc_error *err);
+QCC_API qcc_status qcc_model_symbol(const qcc_model *model, uint32_t entry, uint32_t index,
+                                    qcc_symbol_info *info, qcc_error *err);
+QCC_API qcc_status qcc_model_level(const qcc_model *model, uint32_t index, qcc_level_info *info,
+                                   qcc_error *err);
+/* Name of kernel `index` (< n_kernels) at the level in use. */
+QCC_API qcc_status qcc_model_kernel_name(const qcc_model *model, uint32_t index, const char **name,
+                                         qcc_error *err);
+
+/* Look-ups by exact name; the *_role ones by role. QCC_ERR_INVALID_ARGUMENT when there is none. */
+QCC_API qcc_status qcc_model_find_entry(const qcc_model *model, const char *name, uint32_t *index,
+                                        qcc_error *err);
+QCC_API qcc_status qcc_model_find_input(const qcc_model *model, uint32_t entry, const char *name,
+                                        uint32_t *index, qcc_error *err);
+QCC_API qcc_status qcc_model_find_output(const qcc_model *model, uint32_t entry, const char *name,
+                                         uint32_t *index, qcc_error *err);
+QCC_API qcc_status qcc_model_find_input_role(const qcc_model *model, uint32_t entry,
+                                             const char *role, uint32_t *index, qcc_error *err);
+QCC_API qcc_status qcc_model_find_output_role(const qcc_model *model, uint32_t entry,
+                                              const char *role, uint32_t *index, qcc_error *err);
+
+/* Bits QCC_FEATURE_* that this machine and its kernel offer. Asking does not request AMX permission
+ * unless `request_amx` is non-zero. */
+QCC_API uint64_t qcc_cpu_features(int request_amx);
+/* "AVX2", "AVX-512 VNNI", … for a bit number; NULL when unknown. */
+QCC_API const char *qcc_feature_name(uint32_t bit);
+
+/* ---- Pools ----------------------------------------------------------------------------------- */
+
+typedef struct qcc_pool qcc_pool;
+
+typedef struct qcc_pool_options {
+  uint64_t struct_size;
+  uint32_t threads; /* workers including the thread that calls run; 0: qcc_default_threads() */
+  uint32_t spin_us; /* how long an idle worker spins before it sleeps; 0: 50 µs, UINT32_MAX: never
+                       spins. Ignored when there are more workers than CPUs to run on: then
+                       workers yield a few times and sleep. */
+} qcc_pool_options;
+
+/* Makes a pool of its own threads. `options` may be NULL. One thread means everything runs on the
+ * caller. At most 1023 threads. */
+QCC_API qcc_status qcc_pool_create(const qcc_pool_options *options, qcc_pool **pool,
+                                   qcc_error *err);
+
+/* The host's parallel loop: must call task(arg, i) exactly once for every i in [0, n), on any
+ * threads, and return when all have returned. n is at most the `workers` given. It is never called
+ * by two threads at once for one pool. */
+typedef void (*qcc_parallel_for_fn)(void *context, size_t n, void (*task)(void *arg, size_t i),
+                                    void *arg);
+QCC_API qcc_status qcc_pool_from_parallel_for(qcc_parallel_for_fn parallel_for, void *context,
+                                              uint32_t workers, qcc_pool **pool, qcc_error *err);
+
+/* The process-wide pool, made at the first call with default options and never destroyed. Do not
+ * destroy it; doing so is ignored. */
+QCC_API qcc_status qcc_pool_default(qcc_pool **pool, qcc_error *err);
+
+/* QCC_NUM_THREADS when it is a positive number, else CPUs within the scheduling affinity and the
+ * cgroup quota (rounded up). At least 1. */
+QCC_API uint32_t qcc_default_threads(void);
+
+QCC_API uint32_t qcc_pool_workers(const qcc_pool *pool);
+
+/* Gives up the caller's reference; threads end when the last session that uses it is gone. */
+QCC_API void qcc_pool_destroy(qcc_pool *pool);
+
+/* ---- Sessions -------------------------------------------------------------------------------- */
+
+typedef struct qcc_session qcc_session;
+
+/* A dense row-major tensor. `bytes` is the size of the buffer at `data`: required for an output that
+ * the caller provides; for inputs 0 means "as the dimensions say". */
+typedef struct qcc_tensor {
+  void *data;
+  qcc_dtype dtype;
+  uint32_t rank;
+  const int64_t *dims;
+  size_t bytes;
+} qcc_tensor;
+
+typedef struct qcc_session_options {
+  uint64_t struct_size;
+  /* The largest dimensions that run() will see: those of all inputs, concatenated in order, or
+   * NULL. When given, memory is sized now and run() allocates nothing for inputs of at most these
+   * dimensions (unless output shapes depend on values). Larger ones still work and allocate. */
+  const int64_t *max_dims;
+  uint32_t n_max_dims;
+  uint32_t reserved;
+} qcc_session_options;
+
+/* `pool` NULL: qcc_pool_default(). `options` may be NULL. */
+QCC_API qcc_status qcc_session_create(qcc_model *model, uint32_t entry, qcc_pool *pool,
+                                      const qcc_session_options *options, qcc_session **session,
+                                      qcc_error *err);
+QCC_API void qcc_session_destroy(qcc_session *session);
+
+/* Runs the entry once. `inputs` in signature order, all of them; each must have the signature's
+ * dtype and rank and dimensions that fit together.
+ *
+ * `outputs` in signature order, all of them, or NULL with n_outputs 0 (then see
+ * qcc_session_output). An output whose data is NULL is given session-owned memory, valid until the
+ * next run or the end of the session. One whose data is set is written there: its dtype must be the
+ * signature's and its `bytes` at least what the shape needs, else QCC_ERR_CAPACITY with dtype, rank
+ * and dims filled in and nothing computed. In both cases dtype, rank, dims (session-owned, valid
+ * until the next run) and, for session-owned memory, bytes are filled in.
+ * Inputs and outputs must not overlap. On a fault in the middle of a run outputs are undefined. */
+QCC_API qcc_status qcc_session_run(qcc_session *session, const qcc_tensor *inputs,
+                                   uint32_t n_inputs, qcc_tensor *outputs, uint32_t n_outputs,
+                                   qcc_error *err);
+
+/* Output `index` of the last successful run. */
+QCC_API qcc_status qcc_session_output(qcc_session *session, uint32_t index, qcc_tensor *output,
+                                      qcc_error *err);
+
+/* Output shapes for inputs of these shapes (data is not read). Fills dtype, rank, dims
+ * (session-owned, valid until the next call) and bytes; a dimension that depends on values is -1,
+ * and bytes is then 0. */
+QCC_API qcc_status qcc_session_infer_shapes(qcc_session *session, const qcc_tensor *inputs,
+                                            uint32_t n_inputs, qcc_tensor *outputs,
+                                            uint32_t n_outputs, qcc_error *err);
+
+typedef struct qcc_memory_info {
+  uint64_t struct_size;
+  uint64_t arena_bytes;   /* activations */
+  uint64_t scratch_bytes; /* all workers */
+  uint64_t output_bytes;  /* session-owned outputs */
+  uint64_t kv_bytes;      /* decoder cache */
+} qcc_memory_info;
+QCC_API qcc_status qcc_session_memory(const qcc_session *session, qcc_memory_info *info,
+                                      qcc_error *err);
+
+/* One kernel launch, as reported to a profile callback. */
+typedef struct qcc_launch_info {
+  uint64_t struct_size;
+  const char *kernel;    /* name, or "?" when the model does not list it */
+  uint32_t kernel_index; /* UINT32_MAX when not listed */
+  uint32_t workers;      /* that took part */
+  int64_t tasks, grain;
+  uint64_t ns;           /* wall time */
+} qcc_launch_info;
+
+/* Calls `callback` on the running thread after every launch; NULL switches it off. */
+typedef void (*qcc_profile_fn)(void *context, const qcc_launch_info *launch);
+QCC_API qcc_status qcc_session_set_profile(qcc_session *session, qcc_profile_fn callback,
+                                           void *context, qcc_error *err);
+
+/* ---- Decoders -------------------------------------------------------------------------------- */
+
+/* A session over an entry with a KV cache, which the decoder owns and which grows in place. */
+typedef struct qcc_decoder qcc_decoder;
+
+typedef struct qcc_decoder_options {
+  uint64_t struct_size;
+  int64_t max_step; /* most tokens per step that memory is sized for; 0: capacity. Longer steps
+                       still work and allocate. */
+} qcc_decoder_options;
+
+/* `batch` rows, up to `capacity` positions each; memory is sized now, so steps allocate nothing.
+ * `pool` and `options` as for sessions. QCC_ERR_UNSUPPORTED when the entry has no cache or an input
+ * other than ids, mask, positions, types and past. */
+QCC_API qcc_status qcc_decoder_create(qcc_model *model, uint32_t entry, qcc_pool *pool,
+                                      int64_t batch, int64_t capacity,
+                                      const qcc_decoder_options *options, qcc_decoder **decoder,
+                                      qcc_error *err);
+QCC_API void qcc_decoder_destroy(qcc_decoder *decoder);
+
+/* Feeds n tokens per row, tokens[batch * n] row-major, and advances the length by n. `logits`
+ * receives a view of the output with role "logits" (else output 0), as the model shapes it (usually
+ * [batch, n, vocabulary]), valid until the next step; it may be NULL.
+ * Over capacity: QCC_ERR_CAPACITY, and nothing is written. After any failure the length is as
+ * before. */
+QCC_API qcc_status qcc_decoder_step(qcc_decoder *decoder, const int64_t *tokens, int64_t n,
+                                    qcc_tensor *logits, qcc_error *err);
+
+/* The same with an attention mask [batch, length + n] of 0 and 1 over all positions so far and the
+ * new ones (NULL: ones), and position ids [batch, n] (NULL: each row counts its unmasked positions,
+ * from 0; with a mask of ones that is length, length + 1, …). */
+QCC_API qcc_status qcc_decoder_step_masked(qcc_decoder *decoder, const int64_t *tokens, int64_t n,
+                                           const int64_t *mask, const int64_t *positions,
+                                           qcc_tensor *logits, qcc_error *err);
+
+/* Positions in the cache, per row. */
+QCC_API int64_t qcc_decoder_length(const qcc_decoder *decoder);
+QCC_API int64_t qcc_decoder_capacity(const qcc_decoder *decoder);
+QCC_API int64_t qcc_decoder_batch(const qcc_decoder *decoder);
+
+/* Forgets all positions from `length` on; 0 <= length <= the current one. */
+QCC_API qcc_status qcc_decoder_truncate(qcc_decoder *decoder, int64_t length, qcc_error *err);
+/* Row b continues what row source[b] was (beam search); repeats are allowed. */
+QCC_API qcc_status qcc_decoder_reorder(qcc_decoder *decoder, const int64_t *source,
+                                       qcc_error *err);
+/* Forgets everything: truncate to 0. */
+QCC_API qcc_status qcc_decoder_reset(qcc_decoder *decoder, qcc_error *err);
+
+/* The session inside, for qcc_session_output, _memory and _set_profile; qcc_session_run and
+ * _infer_shapes on it are refused. Belongs to the decoder. */
+QCC_API qcc_session *qcc_decoder_session(qcc_decoder *decoder);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
