@@ -1,0 +1,275 @@
+// Writes one kernel: a function with the ABI of qcc_kernel_fn, as scf loops over 16-lane vectors.
+//
+// The ABI (runtime/include/qcc/model.h):
+//   func.func @name(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr)
+//       -> i64
+// `args` points to 64-bit slots (addresses, dimensions, strides in elements unless said otherwise,
+// f32 bit patterns), the same for all tasks of a launch. The kernel does the tasks [begin, end) and
+// returns 0 or a qcc_fault. Concurrent calls have disjoint task ranges and different `worker`s.
+//
+// Numbers. A vector always has 16 lanes, or a multiple for bytes (vector<64xi8>), whatever the
+// instruction set; LLVM splits it where registers are narrower. Together with explicit fma, no
+// fast-math flags and reductions by a fixed tree this makes results equal bit by bit on all levels.
+//
+// Memory. Pointers are raw !llvm.ptr, indices are i64 in elements. Element types convert on load to
+// a compute type and back on store:
+//   F32 F16 BF16 -> f32   F64 -> f64   I8 U8 I16 U16 I32 U32 -> i32   I64 U64 -> i64   Bool -> i1
+// (U32 and U64 keep their bits). Stores of integers wrap: clamp first where that matters.
+// A tail is an i64 `lanes` in 1..15 (a null Value means all 16): lanes beyond it are neither read
+// nor written and read as `fill`, or zero.
+//
+// Typical use:
+//   KernelBuilder k(module, "relu", target);
+//   Value x = k.argPtr(0), y = k.argPtr(1), n = k.argI64(2);
+//   k.forTasks([&](Value row) {
+//     Value xr = k.elemPtr(Elem::F32, x, k.mul(row, n)), yr = ...;
+//     k.forLanes(n, [&](Value i, Value lanes) {
+//       k.vstore(Elem::F32, k.max(k.vload(Elem::F32, xr, i, lanes), k.cf32(0)), yr, i, lanes);
+//     });
+//   });
+//   k.finish();
+#ifndef QCC_KERNELS_KERNELBUILDER_H
+#define QCC_KERNELS_KERNELBUILDER_H
+
+#include "qcc/Target/Target.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include <map>
+
+namespace qcc {
+
+/// Element types in memory; the numbers of qcc_dtype.
+enum class Elem {
+  F32 = 1,
+  U8 = 2,
+  I8 = 3,
+  U16 = 4,
+  I16 = 5,
+  I32 = 6,
+  I64 = 7,
+  Bool = 9,
+  F16 = 10,
+  F64 = 11,
+  U32 = 12,
+  U64 = 13,
+  BF16 = 16
+};
+int64_t elemBytes(Elem e);
+bool elemIsFloat(Elem e);
+bool elemIsUnsigned(Elem e);
+/// "f32", "u8", … for kernel names.
+llvm::StringRef elemName(Elem e);
+
+/// Number of lanes of every compute vector.
+constexpr int64_t kLanes = 16;
+
+class KernelBuilder {
+public:
+  using Value = mlir::Value;
+  using ValueRange = mlir::ValueRange;
+  using Values = llvm::SmallVector<mlir::Value>;
+
+  /// Starts @name at the end of `module`. `target` decides blocking only, never results.
+  KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, const Target &target);
+  /// Returns from the kernel with the recorded fault. Call once, at the top level.
+  mlir::func::FuncOp finish();
+
+  mlir::OpBuilder &builder() { return b; }
+  mlir::Location loc() const { return where; }
+  const Target &target() const { return level; }
+  mlir::func::FuncOp func() { return fn; }
+
+  // The five arguments.
+  Value args() { return fn.getArgument(0); }
+  Value begin() { return fn.getArgument(1); }
+  Value end() { return fn.getArgument(2); }
+  Value worker() { return fn.getArgument(3); }
+  Value scratch() { return fn.getArgument(4); }
+
+  // Slot n of args. Loaded once, in the entry block.
+  Value argI64(int n);
+  Value argPtr(int n);
+  Value argF32(int n);
+
+  // Constants.
+  Value ci64(int64_t v);
+  Value ci32(int32_t v);
+  Value ci1(bool v);
+  Value cf32(float v);
+  Value cf64(double v);
+  /// Any scalar constant of the element type `type` (v is rounded or truncated to it).
+  Value constant(mlir::Type type, double v);
+  /// <16 x i32> or <16 x i64> of 0, 1, … 15.
+  Value iota32();
+  Value iota64();
+
+  // Types.
+  mlir::Type f32() { return b.getF32Type(); }
+  mlir::Type f64() { return b.getF64Type(); }
+  mlir::Type i64() { return b.getI64Type(); }
+  mlir::Type i32() { return b.getI32Type(); }
+  mlir::Type i1() { return b.getI1Type(); }
+  mlir::Type ptrType();
+  mlir::Type computeType(Elem e); ///< scalar type that loads of e produce
+  mlir::Type storageType(Elem e); ///< type in memory
+  mlir::VectorType vec(mlir::Type scalar, int64_t lanes = kLanes);
+
+  // Structure. Bodies return nothing, or the values to carry.
+  void forLoop(Value lb, Value ub, Value step, llvm::function_ref<void(Value)> body);
+  Values forLoop(Value lb, Value ub, Value step, ValueRange init,
+                 llvm::function_ref<Values(Value, ValueRange)> body);
+  /// for i in 0..n.
+  void forRange(Value n, llvm::function_ref<void(Value)> body);
+  Values forRange(Value n, ValueRange init, llvm::function_ref<Values(Value, ValueRange)> body);
+  /// for task in begin..end.
+  void forTasks(llvm::function_ref<void(Value)> body);
+  /// Sweeps 0..n by 16: body(i, null) for full groups, then body(i, n - i) if n % 16 != 0.
+  void forLanes(Value n, llvm::function_ref<void(Value i, Value lanes)> body);
+  Values forLanes(Value n, ValueRange init,
+                  llvm::function_ref<Values(Value i, Value lanes, ValueRange carried)> body);
+  /// while cond(carried) do carried = body(carried).
+  Values whileLoop(ValueRange init, llvm::function_ref<Value(ValueRange)> cond,
+                   llvm::function_ref<Values(ValueRange)> body);
+  void ifThen(Value cond, llvm::function_ref<void()> then);
+  void ifElse(Value cond, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
+  /// Yields what the taken branch returns; both return values of the same types.
+  Values ifElse(Value cond, mlir::TypeRange types, llvm::function_ref<Values()> then,
+                llvm::function_ref<Values()> otherwise);
+
+  // Faults. The first one recorded is returned; execution goes on, so guard the accesses.
+  void fault(int code);
+  void faultIf(Value cond, int code);
+
+  // Pointers.
+  Value elemPtr(Elem e, Value ptr, Value index);
+  Value bytePtr(Value ptr, Value bytes);
+  /// `bytes` of the worker's stack, 64-byte aligned; for little things (<= 16 KiB a kernel).
+  Value stackBuffer(int64_t bytes);
+  void prefetch(Value ptr, int locality = 3);
+
+  // Scalars.
+  Value load(Elem e, Value ptr, Value index = {});
+  void store(Elem e, Value value, Value ptr, Value index = {});
+
+  // Vectors of 16. `lanes` is a tail (see above). `fill` is a scalar of the compute type.
+  Value vload(Elem e, Value ptr, Value index = {}, Value lanes = {}, Value fill = {});
+  void vstore(Elem e, Value value, Value ptr, Value index = {}, Value lanes = {});
+  /// Lane l reads element index + l * stride (scalar loads; lanes beyond a tail repeat lane 0).
+  Value vloadStrided(Elem e, Value ptr, Value index, Value stride, Value lanes = {});
+  void vstoreStrided(Elem e, Value value, Value ptr, Value index, Value stride, Value lanes = {});
+  /// Lane l reads element indices[l] (vector<16xi64>); with a tail lanes beyond it repeat lane 0.
+  Value vgather(Elem e, Value ptr, Value indices, Value lanes = {});
+  /// Uninterpreted: `count` elements of `type`, alignment of one element.
+  Value rawLoad(mlir::Type type, Value ptr, int64_t align = 1);
+  void rawStore(Value value, Value ptr, int64_t align = 1);
+  /// vector<16xi1>, lane l set if l < lanes.
+  Value laneMask(Value lanes);
+  /// v with lanes beyond the tail replaced by the scalar `fill`; v itself if lanes is null.
+  Value fillTail(Value v, Value lanes, Value fill);
+  Value broadcast(Value scalar, int64_t lanes = kLanes);
+  Value extract(Value vector, int64_t lane);
+  Value insert(Value scalar, Value vector, int64_t lane);
+  Value shuffle(Value a, Value c, llvm::ArrayRef<int64_t> lanes);
+
+  // Arithmetic on scalars and vectors, float or (signless) integer by the operands' type; a scalar
+  // beside a vector is broadcast.
+  Value add(Value x, Value y);
+  Value sub(Value x, Value y);
+  Value mul(Value x, Value y);
+  Value div(Value x, Value y);  ///< integers: signed, towards zero
+  Value rem(Value x, Value y);  ///< integers: signed, sign of x; floats: fmod
+  Value divU(Value x, Value y);
+  Value remU(Value x, Value y);
+  Value ceilDiv(Value x, Value y); ///< x >= 0, y > 0
+  Value fma(Value x, Value y, Value z); ///< x * y + z, rounded once
+  Value neg(Value x);
+  Value abs(Value x);
+  Value min(Value x, Value y);  ///< floats: NaN if either is; integers: signed
+  Value max(Value x, Value y);
+  Value minU(Value x, Value y);
+  Value maxU(Value x, Value y);
+  Value minFast(Value x, Value y); ///< x < y ? x : y, one instruction
+  Value maxFast(Value x, Value y); ///< x > y ? x : y, one instruction
+  Value and_(Value x, Value y);
+  Value or_(Value x, Value y);
+  Value xor_(Value x, Value y);
+  Value not_(Value x);
+  Value shl(Value x, Value y);
+  Value shr(Value x, Value y);  ///< arithmetic
+  Value shrU(Value x, Value y);
+  Value select(Value cond, Value x, Value y);
+  // Comparisons; floats ordered (false on NaN) except ne, integers signed except ltU.
+  Value eq(Value x, Value y);
+  Value ne(Value x, Value y);
+  Value lt(Value x, Value y);
+  Value le(Value x, Value y);
+  Value gt(Value x, Value y);
+  Value ge(Value x, Value y);
+  Value ltU(Value x, Value y);
+  Value isNan(Value x);
+
+  // Conversions of scalars and vectors.
+  Value toF32(Value x); ///< from f64, or a signed integer; i1 gives 0 or 1
+  Value toF64(Value x);
+  Value toF32Unsigned(Value x);
+  Value toI64(Value x); ///< sign-extends integers (i1: zero-extends); floats truncate towards zero
+  Value toI32(Value x); ///< truncates or extends integers; floats truncate towards zero
+  Value zextI64(Value x);
+  /// Nearest integer, ties to even, of f32 as i32; out of range and NaN give -2^31.
+  Value roundToI32(Value x);
+  Value bitcast(Value x, mlir::Type type);
+  /// clamp(roundEven(x / scale…) + zero)… is spelled by the caller; this is the last step:
+  /// roundToI32 of x clamped to [lo, hi] (NaN gives lo).
+  Value roundClampToI32(Value x, float lo, float hi);
+  /// ONNX Cast between compute types: e.g. cast(v, Elem::F32, Elem::I8). Float to integer truncates
+  /// and saturates at i32/i64 range; then storage wraps. To Bool: x != 0.
+  Value cast(Value x, Elem from, Elem to);
+
+  // Mathematics (math dialect, expanded by qcc-expand-math; accuracy stated there).
+  Value sqrt(Value x);
+  Value rsqrt(Value x); ///< 1 / sqrt(x), both exact
+  Value exp(Value x);
+  Value log(Value x);
+  Value tanh(Value x);
+  Value erf(Value x);
+  Value sin(Value x);
+  Value cos(Value x);
+  Value pow(Value x, Value y);
+  Value floor(Value x);
+  Value ceil(Value x);
+  Value roundEven(Value x);
+  Value truncate(Value x);
+  Value sigmoid(Value x); ///< 1 / (1 + exp(-x))
+
+  // Horizontal, by the tree ((l, l+8), (l, l+4), (l, l+2), (l, l+1)).
+  Value reduceAdd(Value v);
+  Value reduceMax(Value v); ///< max (NaN if any lane is)
+  Value reduceMin(Value v);
+  Value reduceMul(Value v);
+  Value reduceAnd(Value v);
+  Value reduceOr(Value v);
+  Value reduce(Value v, llvm::function_ref<Value(Value, Value)> combine);
+
+private:
+  template <typename F, typename I> Value binary(Value x, Value y);
+  std::pair<Value, Value> match(Value x, Value y);
+  Value widen(Elem e, Value stored);
+  Value narrow(Elem e, Value computed);
+  Value compare(Value x, Value y, mlir::arith::CmpFPredicate f, mlir::arith::CmpIPredicate i);
+  mlir::Type like(Value x, mlir::Type scalar);
+  Value slot(int n, mlir::Type type);
+  template <typename Fn> auto atEntry(Fn make);
+
+  mlir::OpBuilder b;
+  mlir::Location where;
+  const Target &level;
+  mlir::func::FuncOp fn;
+  mlir::Operation *entryEnd = nullptr; ///< last op of the entry block's prologue
+  Value faultCell;
+  std::map<std::pair<int, const void *>, Value> slots;
+};
+
+} // namespace qcc
+#endif

@@ -1,0 +1,62 @@
+// CPU feature levels that qcc generates code for, and how --target names expand to them.
+#ifndef QCC_TARGET_TARGET_H
+#define QCC_TARGET_TARGET_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <vector>
+
+namespace qcc {
+
+enum class Arch { X86_64 = 1, AArch64 = 2 }; // the numbers of qcc_arch
+
+/// How `tile.dot4` becomes instructions.
+enum class DotLowering { Generic, PmaddAvx2, PmaddAvx512, Vnni512 };
+
+/// One feature level: everything code generation may depend on. Levels differ in instructions and
+/// register blocking only; the bits that kernels compute are the same on all of them.
+struct Target {
+  const char *name;        ///< as --target, `qcc targets` and qcc_level_desc.name spell it
+  Arch arch;
+  const char *triple;
+  const char *cpu;         ///< LLVM target-cpu
+  const char *features;    ///< LLVM target-features, "" for those of the cpu
+  uint64_t featureBits;    ///< QCC_FEATURE_* that the machine must have
+  int vectorRegisters;     ///< architectural vector registers
+  int vectorBytes;         ///< width of one
+  DotLowering dot;
+  bool hasRoundInstruction; ///< floor/ceil/roundeven/trunc on vectors are instructions
+  bool hasFma;              ///< fused multiply-add is an instruction (else an exact expansion)
+  bool hasHalfConversions;  ///< f16 <-> f32 are instructions
+  bool hasMaskedMemory;     ///< masked loads and stores of every element width
+  int64_t l1Bytes, l2Bytes; ///< cache sizes that blocking assumes
+
+  bool hasVnni() const { return dot == DotLowering::Vnni512; }
+  /// Registers that one 16-lane f32 vector takes.
+  int registersPerVector() const { return 64 / vectorBytes; }
+};
+
+/// Every level that code can be generated for, best first within an architecture.
+llvm::ArrayRef<Target> allTargets();
+
+/// The level of this name, or null.
+const Target *findTarget(llvm::StringRef name);
+
+/// Expands a --target value ("x86", "x86-avx512", "native", "aarch64", a level, or a comma list of
+/// these) to levels, best first, without duplicates. The error (QCC1601, QCC1602) names what exists.
+llvm::Expected<std::vector<const Target *>> expandTarget(llvm::StringRef spec);
+
+/// Levels that this machine can execute (CPUID and XCR0), best first.
+std::vector<const Target *> hostLevels();
+
+/// One line of `qcc targets`: a name of expandTarget and what it stands for.
+struct TargetName {
+  const char *name;
+  const char *meaning;
+};
+llvm::ArrayRef<TargetName> targetNames();
+
+} // namespace qcc
+#endif
