@@ -1,0 +1,202 @@
+/* The binary interface between a compiled model and the qcc runtime.
+ *
+ * A compiled model is a shared object (or a relocatable object) that exports one
+ * function, `qcc_model_<name>()`, which returns a pointer to an immutable
+ * qcc_model_desc. Nothing else is exported and nothing is imported: whatever the
+ * generated code needs from outside reaches it through qcc_call.services.
+ *
+ * Compatibility: a runtime loads descriptors with its own `abi_major` and any
+ * `abi_minor` not newer than its own. Structs only ever grow at the end, and every struct
+ * that may grow carries its size; readers must not touch fields beyond it.
+ *
+ * Applications include qcc/runtime.h; this header is for the runtime and the compiler.
+ */
+#ifndef QCC_MODEL_H
+#define QCC_MODEL_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define QCC_MODEL_MAGIC UINT64_C(0x31304c444d434351) /* "QCCMDL01" little-endian */
+#define QCC_ABI_MAJOR 1
+#define QCC_ABI_MINOR 0
+
+/* Element types carry the numbers of onnx.TensorProto.DataType. */
+typedef enum qcc_dtype {
+  QCC_F32 = 1,
+  QCC_U8 = 2,
+  QCC_I8 = 3,
+  QCC_U16 = 4,
+  QCC_I16 = 5,
+  QCC_I32 = 6,
+  QCC_I64 = 7,
+  QCC_BOOL = 9, /* one byte, 0 or 1 */
+  QCC_F16 = 10,
+  QCC_F64 = 11,
+  QCC_U32 = 12,
+  QCC_U64 = 13,
+  QCC_BF16 = 16
+} qcc_dtype;
+
+/* CPU features a kernel table may require; bit numbers of qcc_level_desc.features. */
+enum {
+  QCC_FEATURE_AVX2 = 0,     /* with FMA, F16C, BMI1/2, LZCNT, MOVBE: x86-64-v3 */
+  QCC_FEATURE_AVX512 = 1,   /* F, BW, CD, DQ, VL */
+  QCC_FEATURE_VNNI = 2,     /* AVX512_VNNI */
+  QCC_FEATURE_AMX_INT8 = 3, /* with AMX_TILE and the kernel's permission */
+  QCC_FEATURE_AMX_BF16 = 4,
+  QCC_FEATURE_NEON = 16,
+  QCC_FEATURE_DOTPROD = 17,
+  QCC_FEATURE_I8MM = 18
+};
+
+typedef enum qcc_arch { QCC_ARCH_X86_64 = 1, QCC_ARCH_AARCH64 = 2 } qcc_arch;
+
+/* Reads args[], does tasks [begin, end) of a launch and returns 0, or a qcc_fault.
+ * args: 64-bit slots (addresses, dimensions, strides, f32 bit patterns), same for all tasks.
+ * worker: 0 .. workers-1, no two concurrent calls share one.
+ * scratch: scratch_bytes of the launch, 64-byte aligned, private to the worker, contents undefined. */
+typedef int64_t (*qcc_kernel_fn)(const int64_t *args, int64_t begin, int64_t end, int64_t worker,
+                                 void *scratch);
+
+/* What generated code can find wrong with the values it is given. A launch that faults makes
+ * run() return (site << 8 | fault); site indexes qcc_entry_desc.sites. */
+typedef enum qcc_fault {
+  QCC_FAULT_NONE = 0,
+  QCC_FAULT_INDEX = 1,    /* gather/scatter index outside its axis */
+  QCC_FAULT_SHAPE = 2,    /* value-dependent shape does not fit */
+  QCC_FAULT_CAPACITY = 3, /* KV cache or arena too small */
+  QCC_FAULT_DIVIDE = 4,   /* integer division by zero */
+  QCC_FAULT_ABORTED = 5   /* the service could not run the launch */
+} qcc_fault;
+
+struct qcc_call;
+
+typedef struct qcc_services {
+  uint64_t struct_size;
+  /* Runs kernel on tasks [0, tasks), split among the workers in contiguous ranges of at least
+   * `grain` tasks; returns after all have finished: 0, or the fault of the lowest faulting range. */
+  int64_t (*launch)(struct qcc_call *call, qcc_kernel_fn kernel, const int64_t *args,
+                    int64_t tasks, int64_t grain, int64_t scratch_bytes);
+} qcc_services;
+
+/* A cache tensor [batch, heads, capacity, width], rows dense; strides in elements. */
+typedef struct qcc_kv_view {
+  void *base;
+  int64_t batch_stride;
+  int64_t head_stride;
+  int64_t row_stride;
+} qcc_kv_view;
+
+enum {
+  /* Past rows already lie in the KV views; the past inputs are not read. */
+  QCC_CALL_KV_IN_PLACE = 1
+};
+
+/* One execution of an entry point. Filled by the runtime, read by generated code. */
+typedef struct qcc_call {
+  uint64_t struct_size;
+  const qcc_services *services;
+  const qcc_kernel_fn *kernels; /* table of the feature level in use */
+  const uint8_t *weights;
+  uint8_t *arena;               /* 64-byte aligned, plan.arena_bytes of them */
+  int64_t *symbols;             /* n_symbols values, as plan() wrote them; produced ones are
+                                   written by run() */
+  void *const *inputs;          /* n_inputs dense row-major tensors */
+  void *const *outputs;         /* n_outputs; an output that has a KV view is reached through it */
+  const qcc_kv_view *kv;        /* n_kv */
+  uint64_t flags;
+  void *host;                   /* the runtime's own */
+} qcc_call;
+
+/* Result of plan(). Arrays are owned by the caller and sized by the entry's counts. */
+typedef struct qcc_plan {
+  uint64_t struct_size;
+  int64_t *symbols;     /* n_symbols */
+  int64_t *output_dims; /* all output dimensions, concatenated in order */
+  int64_t arena_bytes;
+  int64_t scratch_bytes; /* per worker: the largest of any launch */
+  int64_t lhs, rhs;      /* the two unequal values when a check fails */
+} qcc_plan;
+
+typedef struct qcc_tensor_desc {
+  const char *name;
+  uint32_t dtype; /* qcc_dtype */
+  uint32_t rank;
+  const char *const *dims; /* one text per axis: "batch", "s + p", "64" */
+  const char *role;        /* "ids", "mask", "positions", "types", "past.3.key", "logits", … or "" */
+} qcc_tensor_desc;
+
+typedef struct qcc_symbol_desc {
+  const char *name;
+  int64_t min, max, divisor;
+  int32_t input; /* bound to this input's axis, or -1: produced by segment `axis` */
+  int32_t axis;
+} qcc_symbol_desc;
+
+/* One cache tensor: `input` is its past, `output` its present. */
+typedef struct qcc_kv_desc {
+  uint32_t input, output;
+  uint32_t layer;
+  uint32_t is_value; /* 0 key, 1 value */
+  int32_t past_symbol; /* symbol that is the past length */
+} qcc_kv_desc;
+
+/* A check that plan() makes; texts for the message. Check k fails as plan() == k + 1. */
+typedef struct qcc_check_desc {
+  const char *lhs, *rhs; /* e.g. "attention_mask axis 1", "p + s" */
+  const char *site;      /* ONNX node that needs it */
+} qcc_check_desc;
+
+typedef struct qcc_entry_desc {
+  uint64_t struct_size;
+  const char *name; /* "main" for the only entry */
+  uint32_t n_inputs, n_outputs, n_symbols, n_kv, n_checks, n_sites, n_segments, reserved;
+  const qcc_tensor_desc *inputs, *outputs;
+  const qcc_symbol_desc *symbols;
+  const qcc_kv_desc *kv;
+  const qcc_check_desc *checks;
+  const char *const *sites;
+  /* Binds symbols to input_dims (all input dimensions, concatenated in order), makes the checks
+   * and sizes segment `segment` (0 unless shapes depend on values). Returns 0, or 1 + the index of
+   * the check that failed. Produced symbols are read from plan->symbols in later segments. */
+  int64_t (*plan)(const int64_t *input_dims, int64_t segment, qcc_plan *plan);
+  /* Executes one segment. Returns 0 or (site << 8 | qcc_fault). Arena contents and address-
+   * independent offsets persist from segment to segment; the arena may move in between. */
+  int64_t (*run)(qcc_call *call, int64_t segment);
+} qcc_entry_desc;
+
+/* Code for one feature level. All tables of a model have the same length and order. */
+typedef struct qcc_level_desc {
+  const char *name; /* "x86-avx512-vnni" */
+  uint64_t features; /* bits QCC_FEATURE_* that must all be present */
+  const qcc_kernel_fn *kernels;
+  const char *const *kernel_names;
+} qcc_level_desc;
+
+typedef struct qcc_model_desc {
+  uint64_t magic;
+  uint32_t abi_major, abi_minor;
+  uint64_t struct_size;
+  const char *name;
+  uint32_t arch; /* qcc_arch */
+  uint32_t n_entries, n_levels, n_kernels;
+  const qcc_entry_desc *entries;
+  const qcc_level_desc *levels; /* best first */
+  const uint8_t *weights;       /* null when they are in a sidecar file */
+  uint64_t weights_bytes;
+  const char *sidecar;          /* file name beside the model, or null */
+  uint8_t weights_sha256[32];   /* of the weight bytes */
+  const char *manifest;         /* JSON */
+  uint64_t manifest_bytes;
+} qcc_model_desc;
+
+typedef const qcc_model_desc *(*qcc_model_fn)(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,143 @@
+/* What the runtime's files share. Nothing here is exported. */
+#ifndef QCC_RUNTIME_INTERNAL_H
+#define QCC_RUNTIME_INTERNAL_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include "qcc/runtime.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define QCC_CACHE_LINE 64
+
+/* ---- error.c --------------------------------------------------------------------------------- */
+
+/* Fills *err when there is one, and returns `code`. */
+qcc_status qcc_fail(qcc_error *err, qcc_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Sets *err to ok. */
+qcc_status qcc_succeed(qcc_error *err);
+/* Copies the caller's options of `size` bytes over `known`, whose struct_size is the first field.
+ * Fields the caller does not know keep their value; fields this library does not know must be 0. */
+qcc_status qcc_read_options(void *known, size_t known_size, const void *given, const char *what,
+                            qcc_error *err);
+/* Copies as much of `info` as the caller's struct_size allows. */
+qcc_status qcc_write_info(void *to, const void *info, size_t size, qcc_error *err);
+
+/* ---- memory.c -------------------------------------------------------------------------------- */
+
+/* A zeroed block at 64-byte alignment; large ones are mapped on their own. */
+typedef struct qcc_block {
+  uint8_t *data;
+  size_t bytes;
+} qcc_block;
+
+bool qcc_block_alloc(qcc_block *block, size_t bytes);
+void qcc_block_free(qcc_block *block);
+/* Makes the block at least `bytes` long. Keeps the first `keep` bytes. */
+bool qcc_block_reserve(qcc_block *block, size_t bytes, size_t keep);
+/* Product of non-negative dimensions and an element size; false when it leaves int64_t. */
+bool qcc_dense_bytes(const int64_t *dims, uint32_t rank, size_t element, int64_t *bytes);
+
+/* ---- cpu.c ----------------------------------------------------------------------------------- */
+
+typedef uint64_t qcc_fp_state;
+/* Switches to round-to-nearest, denormals on, exceptions masked; returns what was. */
+qcc_fp_state qcc_fp_enter(void);
+void qcc_fp_leave(qcc_fp_state state);
+uint32_t qcc_this_arch(void);
+
+/* ---- sha256.c -------------------------------------------------------------------------------- */
+
+void qcc_sha256(const uint8_t *data, uint64_t bytes, uint8_t digest[32]);
+
+/* ---- model.c --------------------------------------------------------------------------------- */
+
+struct qcc_model {
+  int64_t references;
+  const qcc_model_desc *desc;
+  const qcc_level_desc *level;
+  uint32_t level_index;
+  const uint8_t *weights;
+  void *library;     /* from dlopen, or null */
+  void *mapped;      /* sidecar, or null */
+  size_t mapped_bytes;
+};
+
+void qcc_model_retain(qcc_model *model);
+/* Entry `index`, by the stride its first element states; null beyond the last. */
+const qcc_entry_desc *qcc_entry_at(const qcc_model_desc *desc, uint32_t index);
+/* Structure of a descriptor: everything that later code indexes with or calls. */
+qcc_status qcc_validate_desc(const qcc_model_desc *desc, qcc_error *err);
+
+/* ---- pool.c ---------------------------------------------------------------------------------- */
+
+typedef struct qcc_job {
+  qcc_kernel_fn kernel;
+  const int64_t *args;
+  int64_t tasks;
+  int64_t ranges; /* 1 .. workers */
+  uint8_t *scratch;
+  int64_t scratch_stride;
+} qcc_job;
+
+void qcc_pool_retain(qcc_pool *pool);
+void qcc_pool_release(qcc_pool *pool);
+/* False in a child process, where the threads do not exist. */
+bool qcc_pool_usable(const qcc_pool *pool);
+/* Runs the job unless the pool is busy with another; false then and nothing has run. */
+bool qcc_pool_run(qcc_pool *pool, const qcc_job *job, int64_t *result);
+
+/* ---- session.c ------------------------------------------------------------------------------- */
+
+struct qcc_session {
+  qcc_model *model;
+  const qcc_entry_desc *entry;
+  qcc_pool *pool;
+  uint32_t workers;
+  uint32_t busy;
+  bool of_decoder;
+  bool ran;         /* outputs of the last run are valid */
+  bool inline_only; /* the pool's threads are gone */
+
+  qcc_call call;
+  qcc_plan plan;
+  uint32_t n_input_dims, n_output_dims;
+  int64_t *input_dims, *output_dims;
+  int64_t *shape_dims; /* output_dims of qcc_session_infer_shapes */
+  int64_t *symbols;
+  void **inputs, **outputs;
+  qcc_kv_view *kv;
+  qcc_block *owned;        /* per output */
+  uint32_t *output_offset; /* of an output in output_dims */
+  bool *is_kv;             /* per output: reached through a view */
+  bool *bound;             /* per output: the caller's memory */
+
+  qcc_block arena, scratch;
+  int64_t scratch_stride;
+  int64_t scratch_wanted; /* a launch asked for more than was planned */
+
+  qcc_profile_fn profile;
+  void *profile_context;
+};
+
+bool qcc_session_enter(qcc_session *session);
+void qcc_session_leave(qcc_session *session);
+/* Segment 0 of plan() for session->input_dims; maps a failed check to a status. */
+qcc_status qcc_session_plan(qcc_session *session, int64_t segment, qcc_error *err);
+/* Arena and scratch for the last plan; keeps the arena's contents when `keep`. */
+qcc_status qcc_session_reserve(qcc_session *session, bool keep, qcc_error *err);
+/* Session-owned memory for output `index` with the planned shape. */
+qcc_status qcc_session_own_output(qcc_session *session, uint32_t index, qcc_error *err);
+/* From planned segment 0 to the end. Inputs are set; `outputs` (may be null) carries the caller's
+ * buffers. With in_place the KV views are set too and the cache outputs are not allocated. */
+qcc_status qcc_session_execute(qcc_session *session, qcc_tensor *outputs, bool in_place,
+                               qcc_error *err);
+/* A view of output `index` as planned. */
+void qcc_session_view_output(const qcc_session *session, uint32_t index, qcc_tensor *tensor);
+
+#endif
