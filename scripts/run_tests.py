@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Runs every test of the project and closes with one line: 'N passed, N failed'.
+
+Three kinds of test, each run once: the GoogleTest binaries in BUILD/unit, lit over test/, and
+pytest over test/Python. Failures are printed in full, skipped tests with their reason.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Outcome:
+    """Counts of one kind of test, with what a reader needs to know about the rest."""
+
+    kind: str
+    passed: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def run_unit_binary(binary: Path, timeout: int) -> Outcome:
+    outcome = Outcome("unit")
+    with tempfile.TemporaryDirectory(prefix="qcc-unit-") as work:
+        report = Path(work, "report.json")
+        command = [str(binary), f"--gtest_output=json:{report}", "--gtest_brief=1"]
+        try:
+            process = subprocess.run(
+                command, cwd=work, capture_output=True, text=True, errors="replace", timeout=timeout
+            )
+            output, status = process.stdout + process.stderr, process.returncode
+        except subprocess.TimeoutExpired:
+            output, status = f"ran longer than {timeout} s", -1
+        if not report.exists():
+            # A crash takes the report with it; the output still says how far the binary came.
+            outcome.failures.append((binary.name, f"no report, exit status {status}\n{output}"))
+            return outcome
+        cases = 0
+        for suite in json.loads(report.read_text()).get("testsuites", []):
+            for test in suite.get("testsuite", []):
+                name = f"{binary.name}/{suite['name']}.{test['name']}"
+                cases += 1
+                if test.get("failures"):
+                    text = "\n".join(f["failure"] for f in test["failures"])
+                    outcome.failures.append((name, text))
+                elif test.get("result") == "SKIPPED":
+                    reasons = [s.get("message", "") for s in test.get("skipped", [])]
+                    reason = " ".join(reasons).strip().splitlines()
+                    outcome.skipped.append((name, reason[-1] if reason else "no reason given"))
+                elif test.get("status") == "RUN":
+                    outcome.passed += 1
+        if status != 0 and not outcome.failures:
+            outcome.failures.append((binary.name, f"exit status {status}\n{output}"))
+        if cases == 0 and not outcome.failures:
+            outcome.failures.append((binary.name, "holds no test"))
+    return outcome
+
+
+def run_unit(build: Path, jobs: int, timeout: int) -> Outcome:
+    total = Outcome("unit")
+    folder = build / "unit"
+    binaries = sorted(p for p in folder.glob("*") if p.is_file() and os.access(p, os.X_OK))
+    if not binaries:
+        total.failures.append(("unit", f"no test binaries in {folder}"))
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for one in pool.map(lambda b: run_unit_binary(b, timeout), binaries):
+            total.passed += one.passed
+            total.failures += one.failures
+            total.skipped += one.skipped
+    return total
+
+
+def skip_reason(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+def run_lit(build: Path, jobs: int, timeout: int, only: list[str]) -> Outcome:
+    outcome = Outcome("lit")
+    site = build / "test"
+    if not (site / "lit.site.cfg.py").exists():
+        outcome.failures.append(("lit", f"{site}/lit.site.cfg.py is missing: configure first"))
+        return outcome
+    with tempfile.TemporaryDirectory(prefix="qcc-lit-") as work:
+        report = Path(work, "report.json")
+        command = [sys.executable, "-c", "from lit.main import main; main()", "-q", f"-j{jobs}"]
+        command += [f"--timeout={timeout}", "--output", str(report)]
+        command += [str(site / path) for path in only] or [str(site)]
+        process = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        if not report.exists():
+            outcome.failures.append(("lit", process.stdout + process.stderr))
+            return outcome
+        for test in json.loads(report.read_text())["tests"]:
+            if test["code"] in ("PASS", "XFAIL", "FLAKYPASS"):
+                outcome.passed += 1
+            elif test["code"] in ("UNSUPPORTED", "SKIPPED", "EXCLUDED"):
+                outcome.skipped.append((test["name"], skip_reason(test["output"])))
+            else:
+                outcome.failures.append((f"{test['name']} ({test['code']})", test["output"]))
+    return outcome
+
+
+def run_pytest(build: Path) -> Outcome:
+    outcome = Outcome("pytest")
+    environment = dict(os.environ, QCC_BUILD=str(build), PYTHONPATH=str(ROOT / "python"))
+    with tempfile.TemporaryDirectory(prefix="qcc-pytest-") as work:
+        report = Path(work, "report.xml")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += [f"--junitxml={report}", str(ROOT / "test/Python")]
+        process = subprocess.run(
+            command, cwd=work, env=environment, capture_output=True, text=True, errors="replace"
+        )
+        output = process.stdout + process.stderr
+        if not report.exists():
+            outcome.failures.append(("pytest", output))
+            return outcome
+        for case in ElementTree.parse(report).iter("testcase"):
+            name = f"{case.get('classname')}.{case.get('name')}"
+            broken = case.find("failure") if case.find("failure") is not None else case.find("error")
+            if broken is not None:
+                outcome.failures.append((name, broken.text or broken.get("message") or ""))
+            elif (skipped := case.find("skipped")) is not None:
+                outcome.skipped.append((name, skipped.get("message") or "no reason given"))
+            else:
+                outcome.passed += 1
+        if process.returncode not in (0, 1) and not outcome.failures:
+            outcome.failures.append(("pytest", f"exit status {process.returncode}\n{output}"))
+    return outcome
+
+
+def show(outcome: Outcome, seconds: float) -> None:
+    for name, text in outcome.failures:
+        print(f"\n--- FAILED {name}\n{text.rstrip()}")
+    for name, reason in outcome.skipped:
+        print(f"    skipped {name}: {' '.join(reason.split())}")
+    counts = f"{outcome.passed} passed, {len(outcome.failures)} failed"
+    print(f"[{outcome.kind}] {counts}, {len(outcome.skipped)} skipped in {seconds:.1f} s", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default="build", type=Path, help="build folder")
+    parser.add_argument("--kinds", default="unit,lit,pytest", help="comma list of what to run")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--timeout", type=int, default=900, help="seconds for one lit test or binary")
+    parser.add_argument("only", nargs="*", help="lit: only these folders or files beneath test/")
+    options = parser.parse_args()
+    build = options.build.resolve()
+
+    runs = {
+        "unit": lambda: run_unit(build, options.jobs, options.timeout),
+        "lit": lambda: run_lit(build, options.jobs, options.timeout, options.only),
+        "pytest": lambda: run_pytest(build),
+    }
+    outcomes = []
+    for kind in options.kinds.split(","):
+        start = time.monotonic()
+        outcomes.append(runs[kind]())
+        show(outcomes[-1], time.monotonic() - start)
+
+    passed = sum(o.passed for o in outcomes)
+    failed = sum(len(o.failures) for o in outcomes)
+    skipped = sum(len(o.skipped) for o in outcomes)
+    if failed:
+        print("\nfailed:")
+        for outcome in outcomes:
+            for name, _ in outcome.failures:
+                print(f"  [{outcome.kind}] {name}")
+    if skipped:
+        print(f"{skipped} skipped, reasons above")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
