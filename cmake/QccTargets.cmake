@@ -1,0 +1,67 @@
+# How every target of the project is made. Three kinds of library:
+#   qcc_add_library(NAME SOURCES...)   compiler code over MLIR; shares one precompiled header
+#   qcc_add_plain_library(NAME ...)    code that knows nothing of MLIR, optimised fully
+#   qcc_add_unittest(NAME SOURCES... LIBS ...)  a GoogleTest binary, found by the lit suite
+
+set(QCC_SANITIZE "" CACHE STRING "Sanitizers for the whole build, e.g. address,undefined")
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(qcc_flags INTERFACE)
+target_compile_options(qcc_flags INTERFACE
+  -Wall -Wextra -Wno-unused-parameter $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>)
+if(QCC_SANITIZE)
+  target_compile_options(qcc_flags INTERFACE -fsanitize=${QCC_SANITIZE} -fno-sanitize=vptr
+    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(qcc_flags INTERFACE -fsanitize=${QCC_SANITIZE})
+endif()
+target_link_options(qcc_flags INTERFACE -fuse-ld=lld)
+
+# LLVM and MLIR headers are the whole cost of a compile: -O1 keeps the tools quick enough and the
+# build short. What must be fast lives in plain libraries.
+add_library(qcc_mlir_flags INTERFACE)
+target_link_libraries(qcc_mlir_flags INTERFACE qcc_flags)
+target_include_directories(qcc_mlir_flags SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
+target_include_directories(qcc_mlir_flags INTERFACE
+  ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/include
+  ${CMAKE_SOURCE_DIR}/dialects ${CMAKE_BINARY_DIR}/dialects
+  ${CMAKE_SOURCE_DIR}/runtime/include)
+target_compile_options(qcc_mlir_flags INTERFACE -O1)
+
+function(qcc_add_library name)
+  add_library(${name} STATIC ${ARGN})
+  target_link_libraries(${name} PUBLIC qcc_mlir_flags)
+  if(NOT name STREQUAL "QccPch")
+    target_precompile_headers(${name} REUSE_FROM QccPch)
+    if(TARGET qcc_tablegen)
+      add_dependencies(${name} qcc_tablegen)
+    endif()
+  endif()
+endfunction()
+
+function(qcc_add_plain_library name)
+  add_library(${name} STATIC ${ARGN})
+  target_link_libraries(${name} PUBLIC qcc_flags)
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/runtime/include)
+  target_compile_options(${name} PRIVATE -O3)
+endfunction()
+
+# Binaries over MLIR share the one MLIR and LLVM library of the distribution.
+function(qcc_link_mlir name)
+  target_link_libraries(${name} PRIVATE ${ARGN} MLIR LLVM)
+endfunction()
+
+set_property(GLOBAL PROPERTY QCC_UNITTESTS "")
+function(qcc_add_unittest name)
+  cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} EXCLUDE_FROM_ALL ${T_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+  target_link_libraries(${name} PRIVATE ${T_LIBS} GTest::gtest GTest::gtest_main Threads::Threads)
+  get_target_property(opts ${name} COMPILE_OPTIONS)
+  target_compile_options(${name} PRIVATE -O1)
+  set_property(GLOBAL APPEND PROPERTY QCC_UNITTESTS ${name})
+endfunction()

@@ -1,0 +1,357 @@
+// Registration of the dialect, and how its attributes and types read and print.
+#include "Qnt/Qnt.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace qcc::qnt;
+
+#include "Qnt/QntDialect.cpp.inc"
+#include "Qnt/QntEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "Qnt/QntAttrs.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "Qnt/QntTypes.cpp.inc"
+#define GET_OP_CLASSES
+#include "Qnt/QntOps.cpp.inc"
+
+void QntDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "Qnt/QntAttrs.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "Qnt/QntTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "Qnt/QntOps.cpp.inc"
+      >();
+}
+
+//===-- Dimensions -------------------------------------------------------------------------------//
+
+namespace {
+
+FailureOr<DimExpr> parseSum(AsmParser &parser, int depth);
+
+FailureOr<DimExpr> parseCall(AsmParser &parser, StringRef name, int depth) {
+  auto a = parseSum(parser, depth);
+  if (failed(a) || parser.parseComma())
+    return failure();
+  auto b = parseSum(parser, depth);
+  if (failed(b) || parser.parseRParen())
+    return failure();
+  if (name == "floordiv")
+    return a->floorDiv(*b);
+  if (name == "ceildiv")
+    return a->ceilDiv(*b);
+  if (name == "mod")
+    return a->mod(*b);
+  if (name == "min")
+    return a->min(*b);
+  if (name == "max")
+    return a->max(*b);
+  return parser.emitError(parser.getCurrentLocation(), "unknown dimension function '") << name << "'";
+}
+
+FailureOr<DimExpr> parseAtom(AsmParser &parser, int depth) {
+  MLIRContext *context = parser.getContext();
+  if (depth > 64)
+    return parser.emitError(parser.getCurrentLocation(), "dimension expression nests too deeply");
+  if (succeeded(parser.parseOptionalMinus())) {
+    auto operand = parseAtom(parser, depth + 1);
+    if (failed(operand))
+      return failure();
+    return *operand * -1;
+  }
+  if (succeeded(parser.parseOptionalLParen())) {
+    auto inner = parseSum(parser, depth + 1);
+    if (failed(inner) || parser.parseRParen())
+      return failure();
+    return inner;
+  }
+  int64_t value;
+  if (OptionalParseResult result = parser.parseOptionalInteger(value); result.has_value()) {
+    if (failed(*result))
+      return failure();
+    return DimExpr::constant(context, value);
+  }
+  std::string quoted;
+  if (succeeded(parser.parseOptionalString(&quoted)))
+    return DimExpr::symbol(context, quoted);
+  StringRef word;
+  if (parser.parseKeyword(&word))
+    return failure();
+  if (succeeded(parser.parseOptionalLParen()))
+    return parseCall(parser, word, depth + 1);
+  return DimExpr::symbol(context, word);
+}
+
+FailureOr<DimExpr> parseProduct(AsmParser &parser, int depth) {
+  auto left = parseAtom(parser, depth);
+  while (succeeded(left) && succeeded(parser.parseOptionalStar())) {
+    auto right = parseAtom(parser, depth);
+    if (failed(right))
+      return failure();
+    left = *left * *right;
+  }
+  return left;
+}
+
+FailureOr<DimExpr> parseSum(AsmParser &parser, int depth) {
+  auto left = parseProduct(parser, depth + 1);
+  while (succeeded(left)) {
+    bool plus = succeeded(parser.parseOptionalPlus());
+    if (!plus && failed(parser.parseOptionalMinus()))
+      break;
+    auto right = parseProduct(parser, depth + 1);
+    if (failed(right))
+      return failure();
+    left = plus ? *left + *right : *left - *right;
+  }
+  return left;
+}
+
+FailureOr<SmallVector<Attribute>> parseDimList(AsmParser &parser) {
+  SmallVector<Attribute> dims;
+  auto parseOne = [&]() -> ParseResult {
+    auto dim = parseSum(parser, 0);
+    if (failed(dim))
+      return failure();
+    dims.push_back(dim->getAttr());
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseOne))
+    return failure();
+  return dims;
+}
+
+void printDimList(AsmPrinter &printer, ArrayRef<Attribute> dims) {
+  printer << '[';
+  llvm::interleaveComma(dims, printer, [&](Attribute dim) { printer << DimExpr(dim).str(); });
+  printer << ']';
+}
+
+} // namespace
+
+Attribute DimAttr::parse(AsmParser &parser, Type) {
+  if (parser.parseLess())
+    return {};
+  auto dim = parseSum(parser, 0);
+  if (failed(dim) || parser.parseGreater())
+    return {};
+  return dim->getAttr();
+}
+void DimAttr::print(AsmPrinter &printer) const { printer << '<' << DimExpr(*this).str() << '>'; }
+
+Attribute DimsAttr::parse(AsmParser &parser, Type) {
+  if (parser.parseLess())
+    return {};
+  auto dims = parseDimList(parser);
+  if (failed(dims) || parser.parseGreater())
+    return {};
+  return DimsAttr::get(parser.getContext(), *dims);
+}
+void DimsAttr::print(AsmPrinter &printer) const {
+  printer << '<';
+  printDimList(printer, getDims());
+  printer << '>';
+}
+
+SmallVector<DimExpr> qcc::qnt::dimsOf(DimsAttr dims) {
+  return llvm::map_to_vector(dims.getDims(), [](Attribute dim) { return DimExpr(dim); });
+}
+
+SmallVector<DimExpr> qcc::qnt::dimsOf(Type type) {
+  if (auto quantized = dyn_cast<QType>(type))
+    return dimsOf(quantized.getDims());
+  auto tensor = cast<RankedTensorType>(type);
+  if (auto dims = dyn_cast_or_null<DimsAttr>(tensor.getEncoding()))
+    return dimsOf(dims);
+  return llvm::map_to_vector(tensor.getShape(), [&](int64_t size) {
+    // A dynamic size without an expression is an unnamed symbol; import never makes one.
+    return ShapedType::isDynamic(size) ? DimExpr::symbol(type.getContext(), "?")
+                                       : DimExpr::constant(type.getContext(), size);
+  });
+}
+
+Type qcc::qnt::elementTypeOf(Type type) {
+  if (isa<QType>(type))
+    return Float32Type::get(type.getContext());
+  return cast<RankedTensorType>(type).getElementType();
+}
+
+DimsAttr qcc::qnt::makeDims(MLIRContext *context, ArrayRef<DimExpr> dims) {
+  return DimsAttr::get(context,
+                       llvm::map_to_vector(dims, [](DimExpr dim) { return dim.getAttr(); }));
+}
+
+RankedTensorType qcc::qnt::makeTensorType(ArrayRef<DimExpr> dims, Type elementType) {
+  SmallVector<int64_t> shape;
+  bool dynamic = false;
+  for (DimExpr dim : dims) {
+    auto value = dim.constantValue();
+    dynamic |= !value;
+    shape.push_back(value.value_or(ShapedType::kDynamic));
+  }
+  if (!dynamic)
+    return RankedTensorType::get(shape, elementType);
+  return RankedTensorType::get(shape, elementType, makeDims(elementType.getContext(), dims));
+}
+
+DimExpr qcc::qnt::elementCount(MLIRContext *context, ArrayRef<DimExpr> dims) {
+  DimExpr count = DimExpr::constant(context, 1);
+  for (DimExpr dim : dims)
+    count = count * dim;
+  return count;
+}
+
+std::optional<SmallVector<DimExpr>> qcc::qnt::broadcastDims(ArrayRef<DimExpr> a,
+                                                            ArrayRef<DimExpr> b) {
+  if (a.size() < b.size())
+    std::swap(a, b);
+  SmallVector<DimExpr> result(a.begin(), a.end());
+  size_t offset = a.size() - b.size();
+  for (size_t i = 0; i < b.size(); ++i) {
+    DimExpr &left = result[offset + i];
+    if (left == b[i] || b[i].isConstant(1))
+      continue;
+    if (!left.isConstant(1))
+      return std::nullopt;
+    left = b[i];
+  }
+  return result;
+}
+
+bool qcc::qnt::broadcastsTo(ArrayRef<DimExpr> from, ArrayRef<DimExpr> to) {
+  if (from.size() > to.size())
+    return false;
+  size_t offset = to.size() - from.size();
+  for (size_t i = 0; i < from.size(); ++i)
+    if (from[i] != to[offset + i] && !from[i].isConstant(1))
+      return false;
+  return true;
+}
+
+StringRef qcc::qnt::nodeName(Location loc) {
+  StringRef name;
+  loc->walk([&](Location inner) {
+    if (auto named = dyn_cast<NameLoc>(inner)) {
+      name = named.getName();
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return name;
+}
+
+//===-- The quantized type -----------------------------------------------------------------------//
+
+unsigned QType::getBits() const {
+  switch (getStorage()) {
+  case Storage::i16:
+  case Storage::u16:
+    return 16;
+  case Storage::i8:
+  case Storage::u8:
+    return 8;
+  case Storage::i4:
+  case Storage::u4:
+    return 4;
+  default:
+    return 2;
+  }
+}
+
+QType QType::withLayout(Layout layout) const {
+  return QType::get(getContext(), getDims(), getStorage(), getGranularity(), getAxis(), getBlock(),
+                    getScale(), getZero(), layout);
+}
+
+LogicalResult QType::verify(function_ref<InFlightDiagnostic()> emitError, DimsAttr dims, Storage,
+                            Granularity granularity, int64_t axis, int64_t block, Type scale,
+                            Type zero, Layout) {
+  auto rank = static_cast<int64_t>(dims.getDims().size());
+  bool hasAxis = granularity == Granularity::axis || granularity == Granularity::block;
+  if (hasAxis && (axis < 0 || axis >= rank))
+    return emitError() << "axis " << axis << " is outside rank " << rank;
+  if (granularity == Granularity::block && block < 2)
+    return emitError() << "block must be at least 2, but is " << block;
+  if (!scale.isF32() && !scale.isF16() && !scale.isBF16())
+    return emitError() << "scale must be f32, f16 or bf16, but is " << scale;
+  if (zero && !zero.isInteger() && !isa<FloatType>(zero))
+    return emitError() << "zero must be an integer or float type, but is " << zero;
+  return success();
+}
+
+Type QType::parse(AsmParser &parser) {
+  StringRef storageWord, granularityWord, word;
+  if (parser.parseLess())
+    return {};
+  auto dims = parseDimList(parser);
+  if (failed(dims) || parser.parseComma() || parser.parseKeyword(&storageWord) ||
+      parser.parseComma() || parser.parseKeyword(&granularityWord))
+    return {};
+  auto storage = symbolizeStorage(storageWord);
+  auto granularity = symbolizeGranularity(granularityWord);
+  if (!storage || !granularity)
+    return parser.emitError(parser.getCurrentLocation(), "unknown storage or granularity"), Type();
+  int64_t axis = -1, block = 0;
+  if (*granularity == Granularity::axis && parser.parseInteger(axis))
+    return {};
+  if (*granularity == Granularity::block) {
+    // "1 x 32": axis, then size. The lexer may join "x32" into one word.
+    StringRef by;
+    if (parser.parseInteger(axis) || parser.parseKeyword(&by))
+      return {};
+    if (by == "x") {
+      if (parser.parseInteger(block))
+        return {};
+    } else if (!by.consume_front("x") || by.getAsInteger(10, block)) {
+      return parser.emitError(parser.getCurrentLocation(), "expected 'AXIS x SIZE'"), Type();
+    }
+  }
+  Type scale = Float32Type::get(parser.getContext()), zero;
+  Layout layout = Layout::logical;
+  while (succeeded(parser.parseOptionalComma())) {
+    if (parser.parseKeyword(&word))
+      return {};
+    if (word == "scale") {
+      if (parser.parseType(scale))
+        return {};
+    } else if (word == "zero") {
+      if (parser.parseType(zero))
+        return {};
+    } else if (word == "layout") {
+      if (parser.parseKeyword(&word) || !symbolizeLayout(word))
+        return parser.emitError(parser.getCurrentLocation(), "unknown layout"), Type();
+      layout = *symbolizeLayout(word);
+    } else {
+      return parser.emitError(parser.getCurrentLocation(), "unknown field '") << word << "'", Type();
+    }
+  }
+  if (parser.parseGreater())
+    return {};
+  return parser.getChecked<QType>(parser.getContext(), DimsAttr::get(parser.getContext(), *dims),
+                                  *storage, *granularity, axis, block, scale, zero, layout);
+}
+
+void QType::print(AsmPrinter &printer) const {
+  printer << '<';
+  printDimList(printer, getDims().getDims());
+  printer << ", " << stringifyStorage(getStorage()) << ", "
+          << stringifyGranularity(getGranularity());
+  if (getGranularity() == Granularity::axis)
+    printer << ' ' << getAxis();
+  if (getGranularity() == Granularity::block)
+    printer << ' ' << getAxis() << " x " << getBlock();
+  printer << ", scale " << getScale();
+  if (getZero())
+    printer << ", zero " << getZero();
+  if (getLayout() != Layout::logical)
+    printer << ", layout " << stringifyLayout(getLayout());
+  printer << '>';
+}

@@ -1,0 +1,63 @@
+// The qnt dialect: types, attributes, ops, and the few helpers that every room needs.
+#ifndef QCC_QNT_H
+#define QCC_QNT_H
+
+#include "Qnt/DimExpr.h"
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace qcc::qnt {
+/// Carried by ops that compute each result element from the operand elements it broadcasts from.
+template <typename ConcreteType>
+class Elementwise : public mlir::OpTrait::TraitBase<ConcreteType, Elementwise> {};
+
+llvm::LogicalResult verifyUnary(mlir::Operation *op);
+llvm::LogicalResult verifyBinary(mlir::Operation *op);
+} // namespace qcc::qnt
+
+#include "Qnt/QntDialect.h.inc"
+#include "Qnt/QntEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "Qnt/QntAttrs.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "Qnt/QntTypes.h.inc"
+#define GET_OP_CLASSES
+#include "Qnt/QntOps.h.inc"
+
+namespace qcc::qnt {
+
+/// Dimensions of a ranked tensor or a `!qnt.q`, as expressions.
+llvm::SmallVector<DimExpr> dimsOf(mlir::Type type);
+/// Element type of a ranked tensor; f32 for a quantized one (what it stands for).
+mlir::Type elementTypeOf(mlir::Type type);
+/// tensor<...> with `dims`; carries a `#qnt.dims` encoding unless all are constants.
+mlir::RankedTensorType makeTensorType(llvm::ArrayRef<DimExpr> dims, mlir::Type elementType);
+DimsAttr makeDims(mlir::MLIRContext *context, llvm::ArrayRef<DimExpr> dims);
+llvm::SmallVector<DimExpr> dimsOf(DimsAttr dims);
+
+/// Product of all dimensions.
+DimExpr elementCount(mlir::MLIRContext *context, llvm::ArrayRef<DimExpr> dims);
+/// NumPy broadcast of two dimension lists; nothing where neither size is 1 and they differ.
+std::optional<llvm::SmallVector<DimExpr>> broadcastDims(llvm::ArrayRef<DimExpr> a,
+                                                        llvm::ArrayRef<DimExpr> b);
+/// Whether `from` broadcasts to `to`.
+bool broadcastsTo(llvm::ArrayRef<DimExpr> from, llvm::ArrayRef<DimExpr> to);
+
+/// Name of the ONNX node that `loc` comes from: the first name in it.
+llvm::StringRef nodeName(mlir::Location loc);
+
+/// Attribute names of model functions and their arguments and results.
+inline constexpr llvm::StringLiteral symbolsAttrName = "qnt.symbols"; // array of #qnt.symbol
+inline constexpr llvm::StringLiteral nameAttrName = "qnt.name";       // ONNX value name
+inline constexpr llvm::StringLiteral roleAttrName = "qnt.role";       // "ids", "mask", ...
+
+} // namespace qcc::qnt
+#endif

@@ -1,0 +1,130 @@
+// Contractions, normalisations, attention: what a transformer is made of.
+#ifndef QNT_MODEL
+#define QNT_MODEL
+
+include "QntTypes.td"
+include "QntShape.td"
+
+def Qnt_MatmulOp : Qnt_ShapeOp<"matmul"> {
+  let summary = "batched matrix product of two activations";
+  let description = [{
+    `out[.., m, n] = sum_k x[.., m, k] * y[.., k, n]` (`y[.., n, k]` with `transposeY`); leading
+    axes broadcast. Float sums ascend in k with one fused multiply-add per step; integers are exact
+    modulo 2^32 or 2^64.
+
+    Constraints:
+    * (C1) both ranks are at least 2 and the contracted dimensions are equal.
+    * (C2) `out` has the broadcast leading dimensions, then m and n; element types agree.
+  }];
+  let arguments = (ins Qnt_Tensor:$x, Qnt_Tensor:$y, DefaultValuedAttr<BoolAttr, "false">:$transposeY);
+}
+
+def Qnt_LinearOp : Qnt_ShapeOp<"linear"> {
+  let summary = "product with a constant matrix, the layer that quantization is about";
+  let description = [{
+    `out[.., n] = sum_k x[.., k] * weight[n, k] (+ bias[n])`. Rows of `weight` are output channels.
+    Sums ascend in k with one fused multiply-add per step; the bias is added last.
+
+    Constraints:
+    * (C1) `weight` is `[N, K]` and `x` has last dimension K.
+    * (C2) `bias`, if present, is `[N]`.
+    * (C3) `out` has the leading dimensions of `x`, then N.
+  }];
+  let arguments = (ins Qnt_Tensor:$x, Qnt_Value:$weight, Optional<Qnt_Tensor>:$bias);
+}
+
+def Qnt_ConvOp : Qnt_ShapeOp<"conv"> {
+  let summary = "convolution, channels first";
+  let description = [{
+    ONNX Conv on `x` [B, C, spatial..] and `weight` [M, C/groups, kernel..].
+
+    Constraints:
+    * (C1) `strides`, `dilations` have one entry per spatial axis, `pads` two.
+    * (C2) channels fit `groups`; `bias`, if present, is `[M]`.
+  }];
+  let arguments = (ins Qnt_Tensor:$x, Qnt_Tensor:$weight, Optional<Qnt_Tensor>:$bias,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+                       DenseI64ArrayAttr:$pads, DefaultValuedAttr<I64Attr, "1">:$groups);
+}
+
+def Qnt_SoftmaxOp : Qnt_ShapeOp<"softmax"> {
+  let summary = "softmax along the last axis";
+  let description = [{
+    `m = max x; e = exp(x - m); out = e / sum e`; with `log`, `(x - m) - ln(sum e)`. A row that is
+    all -inf gives NaN, as the formula says.
+
+    Constraints:
+    * (C1) the rank is at least 1 and `out` has the type of `x`.
+  }];
+  let arguments = (ins Qnt_Tensor:$x, DefaultValuedAttr<BoolAttr, "false">:$log);
+}
+
+def Qnt_LayerNormOp : Qnt_ShapeOp<"layer_norm", [Pure, AttrSizedOperandSegments]> {
+  let summary = "layer normalisation over the last axis (Ba, Kiros and Hinton 2016)";
+  let description = [{
+    `mu = mean x; v = mean (x - mu)^2; out = (x - mu) / sqrt(v + epsilon) * gain (+ bias)`.
+
+    Constraints:
+    * (C1) `gain` and `bias`, if present, are `[C]` with C the last dimension of `x`.
+    * (C2) `out` has the type of `x`; `epsilon` is not negative.
+  }];
+  let arguments = (ins Qnt_Tensor:$x, Optional<Qnt_Tensor>:$gain, Optional<Qnt_Tensor>:$bias, F64Attr:$epsilon);
+  let assemblyFormat = "$x (`gain` $gain^)? (`bias` $bias^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Qnt_RmsNormOp : Qnt_ShapeOp<"rms_norm"> {
+  let summary = "root mean square normalisation over the last axis (Zhang and Sennrich 2019)";
+  let description = [{
+    `out = x / sqrt(mean x^2 + epsilon) * gain`.
+
+    Constraints:
+    * (C1) `gain`, if present, is `[C]` with C the last dimension of `x`.
+    * (C2) `out` has the type of `x`; `epsilon` is not negative.
+  }];
+  let arguments = (ins Qnt_Tensor:$x, Optional<Qnt_Tensor>:$gain, F64Attr:$epsilon);
+}
+
+def Qnt_RopeOp : Qnt_ShapeOp<"rope"> {
+  let summary = "rotary position embedding (Su et al. 2021, equation 34)";
+  let description = [{
+    On the first `2 * W` channels of `x` [.., C], with `cos` and `sin` [.., W] that broadcast
+    against the leading axes: halves `a = x[.., :W]`, `b = x[.., W:2W]` become `a*cos - b*sin` and
+    `b*cos + a*sin`; `interleaved` pairs even and odd channels instead. Other channels pass.
+
+    Constraints:
+    * (C1) `2 * W <= C`, and `cos` and `sin` have one type.
+    * (C2) `out` has the type of `x`.
+  }];
+  let arguments = (ins Qnt_Tensor:$x, Qnt_Tensor:$cos, Qnt_Tensor:$sin,
+                       DefaultValuedAttr<BoolAttr, "false">:$interleaved);
+}
+
+def Qnt_AttentionOp : Qnt_ShapeOp<"attention"> {
+  let summary = "scaled dot-product attention, grouped";
+  let description = [{
+    `query` [B, H, S, D], `key` [B, G, T, D], `value` [B, G, T, E] with G dividing H (head h reads
+    group `h / (H / G)`):
+
+        a[s, t] = scale * sum_d q[s, d] * k[t, d]
+        a = softcap * tanh(a / softcap)                 where softcap > 0
+        a = a + mask[s, t], or -inf where a boolean mask is false
+        a = -inf unless t <= s + (T - S)                with causal
+        a = -inf unless t > s + (T - S) - window        where window > 0
+        out[s] = sum_t softmax(a)[s, t] * v[t]
+
+    Rows without any admitted key give NaN, or 0 with `safe`. Keys are accumulated in blocks of 64
+    by absolute index, so that results do not depend on how a prompt is cut into chunks.
+
+    Constraints:
+    * (C1) all ranks are 4, batches are equal, G divides H, D and T agree.
+    * (C2) `mask`, if present, broadcasts to [B, H, S, T] and is float or `i1`.
+    * (C3) `out` is [B, H, S, E].
+  }];
+  let arguments = (ins Qnt_Tensor:$query, Qnt_Tensor:$key, Qnt_Tensor:$value, Optional<Qnt_Tensor>:$mask,
+                       F64Attr:$scale, DefaultValuedAttr<F64Attr, "0.0">:$softcap,
+                       DefaultValuedAttr<BoolAttr, "false">:$causal,
+                       DefaultValuedAttr<I64Attr, "0">:$window,
+                       DefaultValuedAttr<BoolAttr, "false">:$safe);
+}
+
+#endif

@@ -1,0 +1,16 @@
+// All ops of the dialect, by subject.
+#ifndef QNT_OPS
+#define QNT_OPS
+
+include "QntDialect.td"
+include "QntAttrs.td"
+include "QntTypes.td"
+include "QntElementwise.td"
+include "QntShape.td"
+include "QntReduce.td"
+include "QntModel.td"
+include "QntQuantize.td"
+include "QntWeights.td"
+include "QntKernels.td"
+
+#endif

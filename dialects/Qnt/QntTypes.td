@@ -1,0 +1,40 @@
+// The quantized tensor type.
+#ifndef QNT_TYPES
+#define QNT_TYPES
+
+include "QntAttrs.td"
+
+def Qnt_QType : TypeDef<Qnt_Dialect, "Q"> {
+  let mnemonic = "q";
+  let summary = "a quantized tensor: codes with their scales and zero points";
+  let description = [{
+    `real = scale * (code - zero)`. `dims` are logical. Granularity says what shares a scale:
+    the whole tensor, one index of `axis`, a block of `block` consecutive indices along `axis`
+    (the last may be ragged) within each index of the other axes, or one token (all indices of
+    the last axis; computed at run time). `zero = none` is symmetric. `layout` is part of the type
+    so that a kernel cannot be given the wrong one; `logical` is row-major.
+
+    ```mlir
+    !qnt.q<[384, 1536], i8, axis 0, scale f32>
+    !qnt.q<[384, 1536], u4, block 1 x 32, scale f16, zero u4>
+    !qnt.q<[b, s, 384], i8, token, scale f32>
+    ```
+  }];
+  let parameters = (ins "::qcc::qnt::DimsAttr":$dims, "::qcc::qnt::Storage":$storage,
+                        "::qcc::qnt::Granularity":$granularity, "int64_t":$axis, "int64_t":$block,
+                        "::mlir::Type":$scale, "::mlir::Type":$zero,
+                        "::qcc::qnt::Layout":$layout);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Bits of one code.
+    unsigned getBits() const;
+    bool isSymmetric() const { return !getZero(); }
+    QType withLayout(Layout layout) const;
+  }];
+}
+
+def Qnt_Tensor : AnyTypeOf<[AnyRankedTensor], "ranked tensor">;
+def Qnt_Value : AnyTypeOf<[AnyRankedTensor, Qnt_QType], "tensor or quantized tensor">;
+
+#endif

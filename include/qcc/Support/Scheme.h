@@ -1,0 +1,52 @@
+// How a matmul is asked to be stored and computed, as users write it: WEIGHT[aACT]{:MOD}.
+// `w4a8:g32` is int4 weights in blocks of 32 along K and int8 activations, dynamic per token.
+// Parsing only: which schemes have kernels is decided where code is made.
+#ifndef QCC_SUPPORT_SCHEME_H
+#define QCC_SUPPORT_SCHEME_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace qcc {
+
+struct Scheme {
+  enum class Weight { Int, Ternary, Binary, NF4, Codebook, FP8E4M3, FP8E5M2, MXFP4, NVFP4, Custom };
+  enum class Act {
+    Float,       ///< `16` or absent: the graph's float type, f32 accumulation
+    Int8Dynamic, ///< `8`: scales found at run time
+    Int8Static,  ///< `8s`: per tensor, calibrated
+    Int16        ///< `i16`
+  };
+  enum class Granularity { Tensor, Channel, Block };
+  enum class ScaleType { F32, F16, BF16, E8M0, E4M3 };
+
+  Weight weight = Weight::Int;
+  unsigned bits = 8;          ///< of a stored code; 2 for ternary, 0 for Custom
+  std::string custom;         ///< name of a scheme that a recipe defines
+  Act act = Act::Float;
+  Granularity granularity = Granularity::Channel;
+  unsigned block = 0;         ///< elements along K when granularity is Block
+  bool symmetric = true;      ///< weights
+  unsigned actGroup = 0;      ///< elements along K that share an activation scale; 0: the token
+  ScaleType scale = ScaleType::F32;
+
+  bool operator==(const Scheme &) const = default;
+};
+
+/// Parses one scheme. `custom` lists the names that a recipe defines. Errors are QCC1003.
+llvm::Expected<Scheme> parseScheme(llvm::StringRef text, llvm::ArrayRef<std::string> custom = {});
+
+/// Parses a comma list: the candidates of a search.
+llvm::Expected<std::vector<Scheme>> parseSchemeList(llvm::StringRef text,
+                                                    llvm::ArrayRef<std::string> custom = {});
+
+/// The canonical text: a block size always, other modifiers where they differ from the default.
+/// parseScheme(schemeToString(s)) == s.
+std::string schemeToString(const Scheme &scheme);
+
+} // namespace qcc
+#endif
