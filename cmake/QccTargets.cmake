@@ -37,7 +37,7 @@ function(qcc_add_library name)
   target_link_libraries(${name} PUBLIC qcc_mlir_flags)
   if(NOT name STREQUAL "QccPch")
     target_precompile_headers(${name} REUSE_FROM QccPch)
-    if(TARGET qcc_tablegen)
+    if(NOT name MATCHES "^Qcc(Qnt|Tile)$") # the dialects wait for their own tables only
       add_dependencies(${name} qcc_tablegen)
     endif()
   endif()

@@ -44,7 +44,7 @@ def Qnt_UseOp : Qnt_Op<"use", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInter
   let assemblyFormat = "$weight attr-dict `:` type($out)";
 }
 
-def Qnt_YieldOp : Qnt_Op<"yield", [Pure, Terminator, ReturnLike]> {
+def Qnt_YieldOp : Qnt_Op<"yield", [Pure, Terminator]> {
   let summary = "ends a recipe or a fused group";
   let arguments = (ins Variadic<Qnt_Value>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
