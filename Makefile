@@ -42,6 +42,7 @@ demo: build
 
 wheel: build
 	@QCC_BUILD=$(abspath $(BUILD)) $(PYTHON) -m build --wheel --no-isolation --outdir dist python
+	@rm -rf python/build python/qcc.egg-info
 
 format:
 	@clang-format-22 -i $(SOURCES)
