@@ -1,0 +1,32 @@
+"""What the Python tests share: the build folder, the toy model, demo models."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = Path(os.environ.get("QCC_BUILD", ROOT / "build"))
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory):
+    """toy.so, compiled from C by hand: a model without the compiler."""
+    if not (BUILD / "lib/libqcc-runtime.so").exists():
+        pytest.skip(f"{BUILD}/lib/libqcc-runtime.so is not built")
+    compiler = shutil.which("clang-22") or shutil.which("cc")
+    path = tmp_path_factory.mktemp("toy") / "toy.so"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", "-nostdlib", "-Wall", "-Werror",
+         f"-I{ROOT / 'runtime/include'}", str(ROOT / "test/Python/Inputs/toy.c"), "-o", str(path)],
+        check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def qcc_tool():
+    if not (BUILD / "bin/qcc").exists():
+        pytest.skip(f"{BUILD}/bin/qcc is not built")
+    return BUILD / "bin/qcc"

@@ -1,0 +1,142 @@
+"""The ONNX writer against the onnx package, and the demo models against onnxruntime."""
+
+import json
+import struct
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from qcc.models import minilm, stories15m
+from qcc.onnx_writer import BOOL, FLOAT, INT64, Graph, Safetensors
+
+
+def run(graph, path, feeds):
+    graph.save(path)
+    onnx.checker.check_model(str(path), full_check=True)
+    return onnxruntime.InferenceSession(str(path)).run(None, feeds)
+
+
+def write_safetensors(path, tensors, pad=b""):
+    header, at = {}, 0
+    for name, tensor in tensors.items():
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape),
+                        "data_offsets": [at, at + tensor.nbytes]}
+        at += tensor.nbytes
+    text = json.dumps(header).encode() + pad
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(t.tobytes() for t in tensors.values()))
+    return Safetensors(path)
+
+
+def test_constants_and_attributes(tmp_path):
+    g = Graph("constants")
+    x = g.input("x", FLOAT, ["n", 2])
+    y = g.node("Add", x, g.constant([[1.5, -2.0]], FLOAT))
+    y = g.node("LeakyRelu", y, alpha=0.5)
+    y = g.node("Transpose", y, perm=[1, 0])
+    flags = g.node("Cast", g.constant([True, False], BOOL), to=FLOAT)
+    y = g.node("MatMul", flags, y)
+    g.output(y, "y", FLOAT, ["n"])
+    assert g.constant(-1) == g.constant(-1) != g.constant([-1])
+    (got,) = run(g, tmp_path / "m.onnx", {"x": np.array([[-3.5, 9], [1, 9]], np.float32)})
+    np.testing.assert_array_equal(got, [-1.0, 2.5])
+
+
+@pytest.mark.parametrize("pad", [b"", b" ", b"   "])
+def test_weights_at_any_offset(tmp_path, pad):
+    table = np.arange(6, dtype=np.float32).reshape(3, 2)
+    weights = write_safetensors(tmp_path / "w.safetensors", {"first": np.zeros(1, np.float32), "t": table}, pad)
+    g = Graph("table", weights)
+    ids = g.input("ids", INT64, ["n"])
+    g.output(g.node("Gather", g.weight("t", [3, 2]), ids), "rows", FLOAT, ["n", 2])
+    (got,) = run(g, tmp_path / "m.onnx", {"ids": np.array([2, 0])})
+    np.testing.assert_array_equal(got, table[[2, 0]])
+
+
+def test_refusals(tmp_path):
+    weights = write_safetensors(tmp_path / "w.safetensors", {"t": np.zeros((3, 2), np.float32)})
+    g = Graph("table", weights)
+    with pytest.raises(ValueError, match="expected"):
+        g.weight("t", [2, 3])
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ValueError, match="beside its weights"):
+        g.save(tmp_path / "other/m.onnx")
+    (tmp_path / "short").write_bytes(struct.pack("<Q", 1 << 40))
+    with pytest.raises(ValueError, match="header of"):
+        Safetensors(tmp_path / "short")
+
+
+def llama_weights(c, rng):
+    kv, shapes = c.kv_heads * c.head, {"model.embed_tokens": (c.vocabulary, c.hidden), "model.norm": (c.hidden,)}
+    for i in range(c.layers):
+        p = f"model.layers.{i}."
+        shapes |= {p + "input_layernorm": (c.hidden,), p + "post_attention_layernorm": (c.hidden,),
+                   p + "self_attn.q_proj": (c.hidden, c.hidden), p + "self_attn.k_proj": (kv, c.hidden),
+                   p + "self_attn.v_proj": (kv, c.hidden), p + "self_attn.o_proj": (c.hidden, c.hidden),
+                   p + "mlp.gate_proj": (c.mlp, c.hidden), p + "mlp.up_proj": (c.mlp, c.hidden),
+                   p + "mlp.down_proj": (c.hidden, c.mlp)}
+    return {f"{k}.weight": rng.normal(0, 0.3, s).astype(np.float32) for k, s in shapes.items()}
+
+
+@pytest.mark.parametrize("kv_heads", [4, 2, 1])
+def test_llama_cache_and_padding(tmp_path, kv_heads):
+    """Fed at once, token by token, or padded on the left, the last logits are the same."""
+    c = stories15m.Config(hidden=32, mlp=48, layers=2, heads=4, kv_heads=kv_heads, vocabulary=50)
+    rng = np.random.default_rng(0)
+    weights = write_safetensors(tmp_path / "w.safetensors", llama_weights(c, rng))
+    path = stories15m.build(weights, c).save(tmp_path / "m.onnx")
+    onnx.checker.check_model(str(path), full_check=True)
+    session = onnxruntime.InferenceSession(str(path))
+    names = [output.name for output in session.get_outputs()]
+
+    def step(ids, mask, positions, past):
+        feeds = {"input_ids": ids, "attention_mask": mask, "position_ids": positions, **past}
+        got = dict(zip(names, session.run(None, feeds)))
+        logits = got.pop("logits")
+        return logits, {k.replace("present", "past_key_values"): v for k, v in got.items()}
+
+    empty = {f"past_key_values.{i}.{k}": np.zeros((1, kv_heads, 0, c.head), np.float32)
+             for i in range(c.layers) for k in ("key", "value")}
+    ids = rng.integers(0, 50, (1, 7))
+    whole, _ = step(ids, np.ones((1, 7), np.int64), np.arange(7)[None], empty)
+    past = empty
+    for i in range(7):
+        one, past = step(ids[:, i:i + 1], np.ones((1, i + 1), np.int64), np.array([[i]]), past)
+        np.testing.assert_allclose(one[0, 0], whole[0, i], rtol=1e-3, atol=1e-4)
+    padded = np.concatenate([np.zeros((1, 3), np.int64), ids], 1)
+    mask = np.concatenate([np.zeros((1, 3), np.int64), np.ones((1, 7), np.int64)], 1)
+    positions = np.concatenate([np.zeros(3, np.int64), np.arange(7)])[None]
+    shifted, _ = step(padded, mask, positions, empty)
+    np.testing.assert_allclose(shifted[0, 3:], whole[0], rtol=1e-3, atol=1e-4)
+
+
+def bert_weights(rng, layers, hidden, mlp):
+    shapes = {"embeddings.word_embeddings.weight": (40, hidden), "embeddings.token_type_embeddings.weight": (2, hidden),
+              "embeddings.position_embeddings.weight": (16, hidden)}
+    linears = {"attention.self.query": (hidden, hidden), "attention.self.key": (hidden, hidden),
+               "attention.self.value": (hidden, hidden), "attention.output.dense": (hidden, hidden),
+               "intermediate.dense": (mlp, hidden), "output.dense": (hidden, mlp)}
+    norms = ["embeddings.LayerNorm"]
+    for i in range(layers):
+        for name, shape in linears.items():
+            shapes |= {f"encoder.layer.{i}.{name}.weight": shape, f"encoder.layer.{i}.{name}.bias": shape[:1]}
+        norms += [f"encoder.layer.{i}.{part}.LayerNorm" for part in ("attention.output", "output")]
+    for norm in norms:
+        shapes |= {f"{norm}.weight": (hidden,), f"{norm}.bias": (hidden,)}
+    return {k: rng.normal(0, 0.3, s).astype(np.float32) for k, s in shapes.items()}
+
+
+def test_bert_ignores_padding(tmp_path):
+    rng = np.random.default_rng(0)
+    weights = write_safetensors(tmp_path / "w.safetensors", bert_weights(rng, 2, 24, 40))
+    path = minilm.build(weights, layers=2, hidden=24, heads=3).save(tmp_path / "m.onnx")
+    onnx.checker.check_model(str(path), full_check=True)
+    session = onnxruntime.InferenceSession(str(path))
+    ids = rng.integers(0, 40, (2, 5))
+    types = rng.integers(0, 2, (2, 5))
+    (plain,) = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types})
+    pad = ((0, 0), (0, 4))
+    (padded,) = session.run(None, {"input_ids": np.pad(ids, pad), "token_type_ids": np.pad(types, pad),
+                                   "attention_mask": np.pad(np.ones_like(ids), pad)})
+    np.testing.assert_allclose(padded[:, :5], plain, rtol=1e-4, atol=1e-5)
