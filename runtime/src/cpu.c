@@ -39,15 +39,21 @@ static uint64_t read_xcr0(void) {
   return (uint64_t)high << 32 | low;
 }
 
-/* Linux hands out AMX tile data (state component 18) on request, once for the whole process. */
+/* Linux hands out AMX tile data (state component 18) on request, once for the whole process.
+ * Without a request the answer is whether one could succeed. */
 static bool permit_amx(bool request) {
-  enum { ARCH_GET_XCOMP_PERM = 0x1022, ARCH_REQ_XCOMP_PERM = 0x1023, TILE_DATA = 18 };
-  uint64_t permitted = 0;
+  enum {
+    ARCH_GET_XCOMP_SUPP = 0x1021,
+    ARCH_GET_XCOMP_PERM = 0x1022,
+    ARCH_REQ_XCOMP_PERM = 0x1023,
+    TILE_DATA = 18
+  };
+  uint64_t components = 0;
   if (request)
     syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA);
-  if (syscall(SYS_arch_prctl, ARCH_GET_XCOMP_PERM, &permitted))
+  if (syscall(SYS_arch_prctl, request ? ARCH_GET_XCOMP_PERM : ARCH_GET_XCOMP_SUPP, &components))
     return false;
-  return permitted >> TILE_DATA & 1;
+  return components >> TILE_DATA & 1;
 }
 
 uint64_t qcc_cpu_features(int request_amx) {

@@ -74,6 +74,14 @@ const qcc_entry_desc *qcc_entry_at(const qcc_model_desc *desc, uint32_t index);
 /* Structure of a descriptor: everything that later code indexes with or calls. */
 qcc_status qcc_validate_desc(const qcc_model_desc *desc, qcc_error *err);
 
+/* ---- threads.c ------------------------------------------------------------------------------- */
+
+/* CPUs that the process may use at once: scheduling affinity, bounded by the cgroup quota. */
+uint32_t qcc_available_cpus(void);
+/* The quota of the cgroup named in `membership` (/proc/self/cgroup) and its ancestors under `root`
+ * (/sys/fs/cgroup), version 1 or 2, rounded up to whole CPUs; 0 when there is none. */
+uint32_t qcc_cgroup_cpus(const char *membership, const char *root);
+
 /* ---- pool.c ---------------------------------------------------------------------------------- */
 
 typedef struct qcc_job {
@@ -123,7 +131,11 @@ struct qcc_session {
 
   qcc_profile_fn profile;
   void *profile_context;
+  uint64_t kv_bytes; /* of the decoder around it */
 };
+
+/* Frees the session inside a decoder. */
+void qcc_session_free(qcc_session *session);
 
 bool qcc_session_enter(qcc_session *session);
 void qcc_session_leave(qcc_session *session);

@@ -189,8 +189,9 @@ QCC_API qcc_status qcc_model_find_input_role(const qcc_model *model, uint32_t en
 QCC_API qcc_status qcc_model_find_output_role(const qcc_model *model, uint32_t entry,
                                               const char *role, uint32_t *index, qcc_error *err);
 
-/* Bits QCC_FEATURE_* that this machine and its kernel offer. Asking does not request AMX permission
- * unless `request_amx` is non-zero. */
+/* Bits QCC_FEATURE_* that this machine and its operating system offer. With request_amx the process
+ * asks for the AMX registers, which Linux grants for its lifetime; opening a model whose level uses
+ * AMX does so by itself. */
 QCC_API uint64_t qcc_cpu_features(int request_amx);
 /* "AVX2", "AVX-512 VNNI", … for a bit number; NULL when unknown. */
 QCC_API const char *qcc_feature_name(uint32_t bit);
@@ -270,7 +271,7 @@ QCC_API void qcc_session_destroy(qcc_session *session);
  * qcc_session_output). An output whose data is NULL is given session-owned memory, valid until the
  * next run or the end of the session. One whose data is set is written there: its dtype must be the
  * signature's and its `bytes` at least what the shape needs, else QCC_ERR_CAPACITY with dtype, rank
- * and dims filled in and nothing computed. In both cases dtype, rank, dims (session-owned, valid
+ * and dims filled in and nothing written. In both cases dtype, rank, dims (session-owned, valid
  * until the next run) and, for session-owned memory, bytes are filled in.
  * Inputs and outputs must not overlap. On a fault in the middle of a run outputs are undefined. */
 QCC_API qcc_status qcc_session_run(qcc_session *session, const qcc_tensor *inputs,
@@ -320,11 +321,12 @@ typedef struct qcc_decoder qcc_decoder;
 
 typedef struct qcc_decoder_options {
   uint64_t struct_size;
-  int64_t max_step; /* most tokens per step that memory is sized for; 0: capacity. Longer steps
-                       still work and allocate. */
+  int64_t max_step; /* most tokens per step that memory is sized for; 0: the smaller of capacity
+                       and 512. Longer steps still work and allocate. */
 } qcc_decoder_options;
 
-/* `batch` rows, up to `capacity` positions each; memory is sized now, so steps allocate nothing.
+/* `batch` rows, up to `capacity` positions each; memory is sized now, so steps of at most
+ * max_step tokens allocate nothing.
  * `pool` and `options` as for sessions. QCC_ERR_UNSUPPORTED when the entry has no cache or an input
  * other than ids, mask, positions, types and past. */
 QCC_API qcc_status qcc_decoder_create(qcc_model *model, uint32_t entry, qcc_pool *pool,
