@@ -1,0 +1,174 @@
+// The linker, inside this process. Inputs lie in memory files, so nothing but the output touches
+// the disk and an interrupted link leaves no objects behind.
+#include "Detail.h"
+#include "qcc/Support/Diagnostics.h"
+#include "lld/Common/Driver.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ObjCopy/ConfigManager.h"
+#include "llvm/ObjCopy/ObjCopy.h"
+#include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Support/Errno.h"
+#include "llvm/Support/Parallel.h"
+#include <cerrno>
+#include <mutex>
+#include <sys/mman.h>
+#include <unistd.h>
+
+LLD_HAS_DRIVER(elf)
+
+using namespace llvm;
+
+namespace qcc::emit {
+namespace {
+
+/// A file without a name on any disk; the linker opens it through /proc.
+class MemoryFile {
+public:
+  explicit MemoryFile(const ObjectCode &object) : fd(::memfd_create("object", MFD_CLOEXEC)) {
+    const char *data = object.bytes.data();
+    for (size_t left = object.bytes.size(); fd >= 0 && left;) {
+      ssize_t n = ::write(fd, data, left);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n <= 0) {
+        problem = errno;
+        break;
+      }
+      data += n;
+      left -= n;
+    }
+    if (fd < 0)
+      problem = errno;
+    path = "/proc/self/fd/" + std::to_string(fd);
+  }
+  MemoryFile(MemoryFile &&other) noexcept
+      : fd(other.fd), problem(other.problem), path(std::move(other.path)) {
+    other.fd = -1;
+  }
+  ~MemoryFile() {
+    if (fd >= 0)
+      ::close(fd);
+  }
+  int fd, problem = 0;
+  std::string path;
+};
+
+Error linkFailed(std::vector<std::string> notes, StringRef message) {
+  return makeError(Diag::LinkFailed, "link", message.str(), std::move(notes));
+}
+
+/// lld keeps state in globals: one link at a time, and none after a crash.
+Error runLinker(ArrayRef<const char *> arguments) {
+  static std::mutex mutex;
+  static bool usable = true;
+  std::lock_guard lock(mutex);
+  if (!usable)
+    return linkFailed({}, "the linker crashed earlier in this process");
+  std::string out, err;
+  raw_string_ostream outStream(out), errStream(err);
+  ThreadPoolStrategy strategy = parallel::strategy;
+  lld::Result result =
+      lld::lldMain(arguments, outStream, errStream, {{lld::Gnu, &lld::elf::link}});
+  parallel::strategy = strategy;
+  usable = result.canRunAgain;
+  if (result.retCode == 0)
+    return Error::success();
+  return linkFailed({StringRef(err).rtrim().str()}, "the linker failed");
+}
+
+Error link(ArrayRef<const ObjectCode *> objects, StringRef output, unsigned threads,
+           ArrayRef<const char *> mode) {
+  std::vector<MemoryFile> files;
+  for (const ObjectCode *object : objects) {
+    files.emplace_back(*object);
+    if (files.back().problem)
+      return linkFailed({}, "no memory file for '" + object->name +
+                                "': " + sys::StrError(files.back().problem));
+  }
+  std::string outputText = output.str();
+  // Threads do not change what lld writes.
+  std::string threadsText = "--threads=" + std::to_string(threads ? threads : 4);
+  std::vector<const char *> arguments = {"ld.lld", threadsText.c_str()};
+  arguments.insert(arguments.end(), mode.begin(), mode.end());
+  for (const MemoryFile &file : files)
+    arguments.push_back(file.path.c_str());
+  arguments.push_back("-o");
+  arguments.push_back(outputText.c_str());
+  Error result = runLinker(arguments);
+  if (!result)
+    return result;
+  // Inputs appear by number in lld's messages; a note maps them to modules.
+  return handleErrors(std::move(result), [&](std::unique_ptr<CodedError> error) -> Error {
+    for (size_t i = 0; i < files.size(); ++i)
+      for (std::string &note : error->notes)
+        for (size_t at; (at = note.find(files[i].path + ":")) != std::string::npos;)
+          note.replace(at, files[i].path.size(), "module '" + objects[i]->name + "'");
+    return Error(std::move(error));
+  });
+}
+
+} // namespace
+
+Error linkShared(ArrayRef<const ObjectCode *> objects, StringRef output, unsigned threads) {
+  return link(objects, output, threads,
+              {"-shared", "--gc-sections", "-z", "defs", "-z", "now", "-z", "relro", "-z",
+               "noexecstack", "-z", "text", "--build-id=none", "--hash-style=gnu",
+               "--no-undefined-version", "-O1"});
+}
+
+Error linkRelocatable(ArrayRef<const ObjectCode *> objects, StringRef output, unsigned threads) {
+  return link(objects, output, threads, {"-r", "-z", "noexecstack"});
+}
+
+Error checkUndefined(ArrayRef<const ObjectCode *> objects, bool &needsSupport) {
+  StringSet<> defined;
+  std::vector<std::pair<std::string, StringRef>> undefined; // symbol, module
+  for (const ObjectCode *object : objects) {
+    auto file = object::ObjectFile::createELFObjectFile(
+        MemoryBufferRef(StringRef(object->bytes.data(), object->bytes.size()), object->name));
+    if (!file)
+      return file.takeError();
+    for (const object::SymbolRef &symbol : (*file)->symbols()) {
+      Expected<uint32_t> flags = symbol.getFlags();
+      Expected<StringRef> name = symbol.getName();
+      if (!flags || !name)
+        return joinErrors(flags.takeError(), name.takeError());
+      if (name->empty() || *flags & object::SymbolRef::SF_FormatSpecific)
+        continue;
+      if (*flags & object::SymbolRef::SF_Undefined)
+        undefined.push_back({name->str(), object->name});
+      else
+        defined.insert(*name);
+    }
+  }
+  for (const auto &[symbol, module] : undefined) {
+    if (defined.contains(symbol))
+      continue;
+    if (!is_contained(supportSymbols(), symbol))
+      return makeError(Diag::UndefinedSymbol, "module '" + module.str() + "'",
+                       "code refers to '" + symbol + "', which nothing defines");
+    needsSupport = true;
+  }
+  return Error::success();
+}
+
+Expected<SmallVector<char, 0>> localizeSymbols(MemoryBufferRef object, StringRef keep) {
+  auto file = object::ObjectFile::createELFObjectFile(object);
+  if (!file)
+    return file.takeError();
+  objcopy::ConfigManager config;
+  auto pattern = objcopy::NameOrPattern::create(keep, objcopy::MatchStyle::Literal,
+                                                [](Error e) { return e; });
+  if (!pattern)
+    return pattern.takeError();
+  if (Error e = config.Common.SymbolsToKeepGlobal.addMatcher(std::move(*pattern)))
+    return std::move(e);
+  config.Common.OutputFilename = "-";
+  SmallVector<char, 0> out;
+  raw_svector_ostream os(out);
+  if (Error e = objcopy::executeObjcopyOnBinary(config, **file, os))
+    return std::move(e);
+  return out;
+}
+
+} // namespace qcc::emit
