@@ -2,6 +2,7 @@
 #include "qcc/Support/Scheme.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
 
 using namespace qcc;
@@ -67,11 +68,16 @@ void setDefaults(Scheme &scheme) {
 
 StringRef scaleName(Scheme::ScaleType scale) {
   switch (scale) {
-  case Scheme::ScaleType::F32: return "f32";
-  case Scheme::ScaleType::F16: return "f16";
-  case Scheme::ScaleType::BF16: return "bf16";
-  case Scheme::ScaleType::E8M0: return "e8m0";
-  case Scheme::ScaleType::E4M3: return "e4m3";
+  case Scheme::ScaleType::F32:
+    return "f32";
+  case Scheme::ScaleType::F16:
+    return "f16";
+  case Scheme::ScaleType::BF16:
+    return "bf16";
+  case Scheme::ScaleType::E8M0:
+    return "e8m0";
+  case Scheme::ScaleType::E4M3:
+    return "e4m3";
   }
   return "";
 }
@@ -166,14 +172,15 @@ llvm::Error applyActGroup(StringRef text, StringRef value, Scheme &scheme, Seen 
   if (value == "token")
     scheme.actGroup = 0;
   else if (!parseSize(value, scheme.actGroup))
-    return schemeError(text, "activation group '" + value + "' is neither 'token' nor between 1 and " +
-                                 llvm::Twine(maxBlock));
+    return schemeError(text, "activation group '" + value +
+                                 "' is neither 'token' nor between 1 and " + llvm::Twine(maxBlock));
   return llvm::Error::success();
 }
 
 llvm::Error applyMod(StringRef text, StringRef mod, Scheme &scheme, Seen &seen) {
-  if (mod == "channel" || mod == "tensor" || (mod.size() > 1 && mod[0] == 'g' &&
-                                              mod.drop_front().find_if_not(llvm::isDigit) == StringRef::npos))
+  if (mod == "channel" || mod == "tensor" ||
+      (mod.size() > 1 && mod[0] == 'g' &&
+       mod.drop_front().find_if_not(llvm::isDigit) == StringRef::npos))
     return applyGranularity(text, mod, scheme, seen);
   if (mod == "sym" || mod == "asym") {
     if (std::exchange(seen.zero, true))
@@ -235,10 +242,17 @@ std::string qcc::schemeToString(const Scheme &scheme) {
   const WeightName *format = formatOf(scheme);
   std::string text = format ? format->name : scheme.custom;
   switch (scheme.act) {
-  case Scheme::Act::Float: break;
-  case Scheme::Act::Int8Dynamic: text += "a8"; break;
-  case Scheme::Act::Int8Static: text += "a8s"; break;
-  case Scheme::Act::Int16: text += "ai16"; break;
+  case Scheme::Act::Float:
+    break;
+  case Scheme::Act::Int8Dynamic:
+    text += "a8";
+    break;
+  case Scheme::Act::Int8Static:
+    text += "a8s";
+    break;
+  case Scheme::Act::Int16:
+    text += "ai16";
+    break;
   }
   Scheme defaults = scheme;
   setDefaults(defaults);

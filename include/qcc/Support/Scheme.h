@@ -25,13 +25,13 @@ struct Scheme {
   enum class ScaleType { F32, F16, BF16, E8M0, E4M3 };
 
   Weight weight = Weight::Int;
-  unsigned bits = 8;          ///< of a stored code; 2 for ternary, 0 for Custom
-  std::string custom;         ///< name of a scheme that a recipe defines
+  unsigned bits = 8;  ///< of a stored code; 2 for ternary, 0 for Custom
+  std::string custom; ///< name of a scheme that a recipe defines
   Act act = Act::Float;
   Granularity granularity = Granularity::Channel;
-  unsigned block = 0;         ///< elements along K when granularity is Block
-  bool symmetric = true;      ///< weights
-  unsigned actGroup = 0;      ///< elements along K that share an activation scale; 0: the token
+  unsigned block = 0;    ///< elements along K when granularity is Block
+  bool symmetric = true; ///< weights
+  unsigned actGroup = 0; ///< elements along K that share an activation scale; 0: the token
   ScaleType scale = ScaleType::F32;
 
   bool operator==(const Scheme &) const = default;
