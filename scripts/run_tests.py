@@ -110,9 +110,24 @@ def run_lit(build: Path, jobs: int, timeout: int, only: list[str]) -> Outcome:
     return outcome
 
 
+def sanitizer_library(build: Path) -> str:
+    """What Python must preload to load a sanitized library; "" in a build without sanitizers."""
+    cache = build / "CMakeCache.txt"
+    if not cache.exists() or "QCC_SANITIZE:STRING=address" not in cache.read_text():
+        return ""
+    command = ["clang-22", "-print-file-name=libclang_rt.asan.so"]
+    found = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    if not os.path.isabs(found):
+        command[1] = f"-print-file-name=libclang_rt.asan-{os.uname().machine}.so"
+        found = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return found
+
+
 def run_pytest(build: Path) -> Outcome:
     outcome = Outcome("pytest")
     environment = dict(os.environ, QCC_BUILD=str(build), PYTHONPATH=str(ROOT / "python"))
+    if library := sanitizer_library(build):
+        environment |= {"LD_PRELOAD": library, "QCC_SANITIZED": "1"}
     with tempfile.TemporaryDirectory(prefix="qcc-pytest-") as work:
         report = Path(work, "report.xml")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]

@@ -10,6 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("QCC_BUILD", ROOT / "build"))
 
+# This process has the sanitizers' library by now; the tools that it starts have their own.
+if "QCC_SANITIZED" in os.environ:
+    os.environ.pop("LD_PRELOAD", None)
+
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory):

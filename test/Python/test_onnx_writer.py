@@ -1,6 +1,5 @@
 """The ONNX writer against the onnx package, and the demo models against onnxruntime."""
 
-import json
 import struct
 
 import numpy as np
@@ -10,23 +9,13 @@ import pytest
 
 from qcc.models import minilm, stories15m
 from qcc.onnx_writer import BOOL, FLOAT, INT64, Graph, Safetensors
+from tiny import bert_weights, llama_weights, write_safetensors
 
 
 def run(graph, path, feeds):
     graph.save(path)
     onnx.checker.check_model(str(path), full_check=True)
     return onnxruntime.InferenceSession(str(path)).run(None, feeds)
-
-
-def write_safetensors(path, tensors, pad=b""):
-    header, at = {}, 0
-    for name, tensor in tensors.items():
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape),
-                        "data_offsets": [at, at + tensor.nbytes]}
-        at += tensor.nbytes
-    text = json.dumps(header).encode() + pad
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(t.tobytes() for t in tensors.values()))
-    return Safetensors(path)
 
 
 def test_constants_and_attributes(tmp_path):
@@ -67,18 +56,6 @@ def test_refusals(tmp_path):
         Safetensors(tmp_path / "short")
 
 
-def llama_weights(c, rng):
-    kv, shapes = c.kv_heads * c.head, {"model.embed_tokens": (c.vocabulary, c.hidden), "model.norm": (c.hidden,)}
-    for i in range(c.layers):
-        p = f"model.layers.{i}."
-        shapes |= {p + "input_layernorm": (c.hidden,), p + "post_attention_layernorm": (c.hidden,),
-                   p + "self_attn.q_proj": (c.hidden, c.hidden), p + "self_attn.k_proj": (kv, c.hidden),
-                   p + "self_attn.v_proj": (kv, c.hidden), p + "self_attn.o_proj": (c.hidden, c.hidden),
-                   p + "mlp.gate_proj": (c.mlp, c.hidden), p + "mlp.up_proj": (c.mlp, c.hidden),
-                   p + "mlp.down_proj": (c.hidden, c.mlp)}
-    return {f"{k}.weight": rng.normal(0, 0.3, s).astype(np.float32) for k, s in shapes.items()}
-
-
 @pytest.mark.parametrize("kv_heads", [4, 2, 1])
 def test_llama_cache_and_padding(tmp_path, kv_heads):
     """Fed at once, token by token, or padded on the left, the last logits are the same."""
@@ -109,22 +86,6 @@ def test_llama_cache_and_padding(tmp_path, kv_heads):
     positions = np.concatenate([np.zeros(3, np.int64), np.arange(7)])[None]
     shifted, _ = step(padded, mask, positions, empty)
     np.testing.assert_allclose(shifted[0, 3:], whole[0], rtol=1e-3, atol=1e-4)
-
-
-def bert_weights(rng, layers, hidden, mlp):
-    shapes = {"embeddings.word_embeddings.weight": (40, hidden), "embeddings.token_type_embeddings.weight": (2, hidden),
-              "embeddings.position_embeddings.weight": (16, hidden)}
-    linears = {"attention.self.query": (hidden, hidden), "attention.self.key": (hidden, hidden),
-               "attention.self.value": (hidden, hidden), "attention.output.dense": (hidden, hidden),
-               "intermediate.dense": (mlp, hidden), "output.dense": (hidden, mlp)}
-    norms = ["embeddings.LayerNorm"]
-    for i in range(layers):
-        for name, shape in linears.items():
-            shapes |= {f"encoder.layer.{i}.{name}.weight": shape, f"encoder.layer.{i}.{name}.bias": shape[:1]}
-        norms += [f"encoder.layer.{i}.{part}.LayerNorm" for part in ("attention.output", "output")]
-    for norm in norms:
-        shapes |= {f"{norm}.weight": (hidden,), f"{norm}.bias": (hidden,)}
-    return {k: rng.normal(0, 0.3, s).astype(np.float32) for k, s in shapes.items()}
 
 
 def test_bert_ignores_padding(tmp_path):

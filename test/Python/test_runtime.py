@@ -1,6 +1,7 @@
 """Models, sessions and decoders, on a model that is written in C by hand."""
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -213,6 +214,7 @@ def test_logits_keep_the_decoder(model):
 # --- costs ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif("QCC_SANITIZED" in os.environ, reason="sanitizers cost more than the bound")
 def test_import_is_quick():
     code = "import time; t = time.perf_counter(); import qcc; print(time.perf_counter() - t)"
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -225,6 +227,7 @@ def test_import_leaves_numpy_alone():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+@pytest.mark.skipif("QCC_SANITIZED" in os.environ, reason="sanitizers cost more than the bound")
 def test_call_overhead(toy):
     """A call costs at most 20 µs more than its C call on prepared structs."""
     from ctypes import byref

@@ -99,15 +99,38 @@ static const qcc_symbol_desc decodeSymbols[] = {
 static const qcc_check_desc decodeChecks[] = {{"attention_mask axis 1", "past + step", "/Mask"}};
 static const qcc_kv_desc decodeKv[] = {{2, 1, 0, 0, 2}};
 
-static const qcc_entry_desc entries[] = {
-    {.struct_size = sizeof(qcc_entry_desc), .name = "main", .n_inputs = 2, .n_outputs = 1,
-     .n_symbols = 2, .n_checks = 1, .n_sites = 1, .n_segments = 1, .inputs = mainIn,
-     .outputs = mainOut, .symbols = mainSymbols, .checks = mainChecks, .sites = kSites,
-     .plan = planMain, .run = runMain},
-    {.struct_size = sizeof(qcc_entry_desc), .name = "decode", .n_inputs = 3, .n_outputs = 2,
-     .n_symbols = 3, .n_kv = 1, .n_checks = 1, .n_sites = 1, .n_segments = 1, .inputs = decodeIn,
-     .outputs = decodeOut, .symbols = decodeSymbols, .kv = decodeKv, .checks = decodeChecks,
-     .sites = kSites, .plan = planDecode, .run = runDecode}};
+static const qcc_entry_desc entries[] = {{.struct_size = sizeof(qcc_entry_desc),
+                                          .name = "main",
+                                          .n_inputs = 2,
+                                          .n_outputs = 1,
+                                          .n_symbols = 2,
+                                          .n_checks = 1,
+                                          .n_sites = 1,
+                                          .n_segments = 1,
+                                          .inputs = mainIn,
+                                          .outputs = mainOut,
+                                          .symbols = mainSymbols,
+                                          .checks = mainChecks,
+                                          .sites = kSites,
+                                          .plan = planMain,
+                                          .run = runMain},
+                                         {.struct_size = sizeof(qcc_entry_desc),
+                                          .name = "decode",
+                                          .n_inputs = 3,
+                                          .n_outputs = 2,
+                                          .n_symbols = 3,
+                                          .n_kv = 1,
+                                          .n_checks = 1,
+                                          .n_sites = 1,
+                                          .n_segments = 1,
+                                          .inputs = decodeIn,
+                                          .outputs = decodeOut,
+                                          .symbols = decodeSymbols,
+                                          .kv = decodeKv,
+                                          .checks = decodeChecks,
+                                          .sites = kSites,
+                                          .plan = planDecode,
+                                          .run = runDecode}};
 
 static const qcc_kernel_fn kernels[] = {addKernel};
 static const char *const kernelNames[] = {"add"};
@@ -115,16 +138,24 @@ static const qcc_level_desc levels[] = {{"plain", 0, kernels, kernelNames}};
 static const uint8_t weights[64] __attribute__((aligned(4096))) = {0};
 static const char manifest[] = "{\"schema\": \"toy/1\"}";
 
-static const qcc_model_desc model = {
-    .magic = QCC_MODEL_MAGIC, .abi_major = QCC_ABI_MAJOR, .abi_minor = QCC_ABI_MINOR,
-    .struct_size = sizeof(qcc_model_desc), .name = "toy",
+static const qcc_model_desc model = {.magic = QCC_MODEL_MAGIC,
+                                     .abi_major = QCC_ABI_MAJOR,
+                                     .abi_minor = QCC_ABI_MINOR,
+                                     .struct_size = sizeof(qcc_model_desc),
+                                     .name = "toy",
 #if defined(__x86_64__)
-    .arch = QCC_ARCH_X86_64,
+                                     .arch = QCC_ARCH_X86_64,
 #else
-    .arch = QCC_ARCH_AARCH64,
+                                     .arch = QCC_ARCH_AARCH64,
 #endif
-    .n_entries = 2, .n_levels = 1, .n_kernels = 1, .entries = entries, .levels = levels,
-    .weights = weights, .weights_bytes = 0, .manifest = manifest,
-    .manifest_bytes = sizeof(manifest) - 1};
+                                     .n_entries = 2,
+                                     .n_levels = 1,
+                                     .n_kernels = 1,
+                                     .entries = entries,
+                                     .levels = levels,
+                                     .weights = weights,
+                                     .weights_bytes = 0,
+                                     .manifest = manifest,
+                                     .manifest_bytes = sizeof(manifest) - 1};
 
 const qcc_model_desc *qcc_model(void) { return &model; }
