@@ -169,6 +169,7 @@ struct Node {
   std::vector<std::string> inputs;  ///< "" where an optional input is absent
   std::vector<std::string> outputs; ///< "" where an output is not wanted
   std::vector<Attribute> attributes;
+  int64_t opset = 0; ///< set only on nodes of inlined functions whose opset is not the model's
   uint64_t position = 0;
 
   /// The attribute of that name, whatever its type, or null.
@@ -253,6 +254,9 @@ struct Model {
   std::vector<Function> functions;
   std::vector<MappedFile> files;  ///< 0 is the model itself, the others its external data
   std::vector<std::string> notes; ///< oddities that are no errors, e.g. ignored external data keys
+
+  /// The version of `node`'s domain that holds for it; 0 when the model does not import the domain.
+  int64_t opsetVersion(const Node &node) const;
 };
 
 /// Nodes by op type and the shape of inputs and outputs, for people.

@@ -14,6 +14,7 @@ struct ReadOptions {
   unsigned maxGraphDepth = 16;            ///< nesting of graphs in attributes
   uint64_t maxNodes = 1'000'000;          ///< in all graphs and functions together
   uint64_t maxInlineBytes = 1ull << 32;   ///< bytes copied out of typed tensor fields, together
+  uint64_t maxGraphBytes = 1ull << 32;    ///< bytes of names, attributes and other graph data
   bool validate = true;                   ///< run validateModel() after reading
 };
 
@@ -41,8 +42,9 @@ llvm::Expected<OwnedTensor> readTensorFile(llvm::StringRef path);
 
 /// Replaces every call of a model function by the function's nodes, nested ones too, until no call
 /// is left; `model.functions` is empty afterwards. Node names become "call/inner", values get fresh
-/// names. The function's opset imports must agree with the model's for each domain it uses, or be
-/// new to the model. Refuses recursion and more than `maxNodes` nodes.
+/// names. Domains that only a function imports are added to the model's imports; where the versions
+/// differ, the nodes carry the function's in Node::opset (ask Model::opsetVersion). Refuses
+/// recursion, wrong calls, and more than `maxNodes` nodes in the result.
 llvm::Error inlineFunctions(Model &model, uint64_t maxNodes = 200'000);
 
 /// Checks that values have one definition, that each input is defined before or in the graph (or,
