@@ -22,7 +22,8 @@ def with_dependencies(names):
         package, provides, needs, status = line.split("\t")
         if status != "installed":
             continue
-        depends[package] = [re.sub(r"[ :(].*", "", part.strip()) for part in re.split(r"[,|]", needs)]
+        # Of alternatives a fresh machine gets the first.
+        depends[package] = [re.sub(r"[ :(|].*", "", part.strip()) for part in needs.split(",")]
         for name in [package, *(re.sub(r"[ :(].*", "", p.strip()) for p in provides.split(","))]:
             providers.setdefault(name, set()).add(package)
     reached, waiting = set(), list(names)
