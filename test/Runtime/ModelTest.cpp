@@ -1,0 +1,245 @@
+// Opening and linking models: what is refused and why, levels, weights, signatures.
+#include "FakeModels.h"
+#include "qcc/runtime.hpp"
+
+#include <cstdio>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <string>
+#include <unistd.h>
+
+extern "C" {
+#include "internal.h"
+const qcc_model_desc *qcc_model_a(void);
+const qcc_model_desc *qcc_model_b(void);
+}
+
+static std::string path(const char *name) { return std::string(FAKE_MODELS "/") + name; }
+
+static qcc_status openStatus(const char *name, std::string &message) {
+  auto model = qcc::Model::open(path(name));
+  message = model.error().message;
+  return model.error().code;
+}
+
+TEST(Model, RefusesWhatItCannotRun) {
+  std::string why;
+  EXPECT_EQ(openStatus("missing.so", why), QCC_ERR_IO);
+  EXPECT_EQ(openStatus("fake_magic.so", why), QCC_ERR_NOT_A_MODEL);
+  EXPECT_EQ(openStatus("fake_symbol.so", why), QCC_ERR_NOT_A_MODEL);
+  EXPECT_NE(why.find("qcc_model"), std::string::npos);
+  EXPECT_EQ(openStatus("fake_major.so", why), QCC_ERR_ABI);
+  EXPECT_NE(why.find("2.0"), std::string::npos) << why;
+  EXPECT_EQ(openStatus("fake_minor.so", why), QCC_ERR_ABI);
+  EXPECT_NE(why.find("update the runtime"), std::string::npos) << why;
+  EXPECT_EQ(openStatus("fake_arch.so", why), QCC_ERR_ABI);
+  EXPECT_EQ(openStatus("fake_feature.so", why), QCC_ERR_CPU_FEATURE);
+  EXPECT_NE(why.find("feature 63"), std::string::npos) << why;
+}
+
+TEST(Model, RefusesFilesThatAreNoSharedObjects) {
+  std::string name = path("text.so"), why;
+  FILE *f = fopen(name.c_str(), "w");
+  ASSERT_TRUE(f);
+  fputs("not a model at all, but long enough to hold the header of an ELF file, which has 64 bytes",
+        f);
+  fclose(f);
+  EXPECT_EQ(openStatus("text.so", why), QCC_ERR_NOT_A_MODEL);
+  EXPECT_EQ(truncate(name.c_str(), 3), 0);
+  EXPECT_EQ(openStatus("text.so", why), QCC_ERR_NOT_A_MODEL);
+  unlink(name.c_str());
+}
+
+TEST(Model, RefusesAnElfOfAnotherMachine) {
+  std::string from = path("fake_good.so"), to = path("foreign.so"), why;
+  FILE *in = fopen(from.c_str(), "rb"), *out = fopen(to.c_str(), "wb");
+  ASSERT_TRUE(in && out);
+  char header[64];
+  ASSERT_EQ(fread(header, 1, 64, in), 64u);
+  header[18] ^= 0x55; // e_machine
+  fwrite(header, 1, 64, out);
+  fclose(in);
+  fclose(out);
+  EXPECT_EQ(openStatus("foreign.so", why), QCC_ERR_ABI) << why;
+  unlink(to.c_str());
+}
+
+static float firstOf(const qcc::Model &model, std::vector<float> x) {
+  auto session = qcc::Session::create(model);
+  EXPECT_TRUE(session);
+  auto y = session->run({qcc::tensor(x.data(), {int64_t(x.size())})});
+  EXPECT_TRUE(y) << y.error().message;
+  return static_cast<float *>((*y)[0].data)[0];
+}
+
+TEST(Model, OpensAndRunsASharedObject) {
+  qcc::ModelOptions options;
+  options.verifyWeights = true;
+  auto model = qcc::Model::open(path("fake_good.so"), options);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_STREQ(model->info().level, "plain");
+  EXPECT_EQ(firstOf(*model, {1, 2, 3}), 12.f);
+}
+
+TEST(Model, LinksTwoModelsIntoOneProgram) {
+  auto a = qcc::Model::link(qcc_model_a), b = qcc::Model::link(qcc_model_b);
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(firstOf(*a, {1}), 12.f);
+  EXPECT_EQ(firstOf(*b, {1}), 13.f);
+}
+
+TEST(Model, ReadsWeightsFromASidecar) {
+  std::string why, sidecar = path("fake.weights");
+  unlink(sidecar.c_str());
+  EXPECT_EQ(openStatus("fake_sidecar.so", why), QCC_ERR_IO);
+  EXPECT_EQ(openStatus("fake_escape.so", why), QCC_ERR_NOT_A_MODEL);
+  FILE *f = fopen(sidecar.c_str(), "wb");
+  ASSERT_TRUE(f);
+  const float weights[4] = {10, 20, 30, 40};
+  fwrite(weights, 1, 12, f);
+  fclose(f);
+  EXPECT_EQ(openStatus("fake_sidecar.so", why), QCC_ERR_IO);
+  EXPECT_NE(why.find("12 bytes"), std::string::npos) << why;
+  f = fopen(sidecar.c_str(), "wb");
+  fwrite(weights, 1, 16, f);
+  fclose(f);
+  qcc::ModelOptions options;
+  options.verifyWeights = true;
+  auto model = qcc::Model::open(path("fake_sidecar.so"), options);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(firstOf(*model, {1}), 12.f);
+
+  std::string other = path("other.weights");
+  f = fopen(other.c_str(), "wb");
+  fwrite("0123456789abcdef", 1, 16, f);
+  fclose(f);
+  options.weightsPath = other;
+  auto damaged = qcc::Model::open(path("fake_sidecar.so"), options);
+  EXPECT_EQ(damaged.error().code, QCC_ERR_IO);
+  unlink(sidecar.c_str());
+  unlink(other.c_str());
+}
+
+TEST(Model, SessionsKeepTheModelAlive) {
+  qcc::Session session;
+  {
+    auto model = qcc::Model::open(path("fake_good.so"));
+    ASSERT_TRUE(model);
+    auto made = qcc::Session::create(*model);
+    ASSERT_TRUE(made);
+    session = std::move(*made);
+  }
+  float x[2] = {1, 2};
+  auto y = session.run({qcc::tensor(x, {2})});
+  ASSERT_TRUE(y);
+  EXPECT_EQ(static_cast<float *>((*y)[0].data)[1], 24.f);
+}
+
+TEST(Model, ForcesALevelByName) {
+  qcc::ModelOptions options;
+  options.forceLevel = "plain";
+  EXPECT_TRUE(qcc::Model::link(gatherModel, options));
+  options.forceLevel = "x86-amx";
+  auto model = qcc::Model::link(gatherModel, options);
+  EXPECT_EQ(model.error().code, QCC_ERR_INVALID_ARGUMENT);
+  EXPECT_NE(std::strstr(model.error().message, "x86-amx"), nullptr);
+}
+
+TEST(Model, AnswersQuestionsAboutItsSignature) {
+  auto model = qcc::Model::link(decoderModel);
+  ASSERT_TRUE(model);
+  auto entry = model->entry(0);
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(entry->n_inputs, 5u);
+  EXPECT_EQ(entry->n_kv, 2u);
+  EXPECT_EQ(model->entry(1).error().code, QCC_ERR_INVALID_ARGUMENT);
+  auto ids = model->findInput("input_ids");
+  ASSERT_TRUE(ids);
+  auto info = model->input(*ids);
+  ASSERT_TRUE(info);
+  EXPECT_STREQ(info->role, "ids");
+  EXPECT_STREQ(info->dims[1], "s");
+  EXPECT_EQ(info->dtype, QCC_I64);
+  EXPECT_FALSE(model->findInput("nothing"));
+  uint32_t index = 99;
+  EXPECT_EQ(qcc_model_find_input_role(model->get(), 0, "past.0.value", &index, nullptr), QCC_OK);
+  EXPECT_EQ(index, 4u);
+  qcc_symbol_info symbol{};
+  symbol.struct_size = sizeof symbol;
+  EXPECT_EQ(qcc_model_symbol(model->get(), 0, 2, &symbol, nullptr), QCC_OK);
+  EXPECT_STREQ(symbol.name, "p");
+  const char *name;
+  EXPECT_EQ(qcc_model_kernel_name(model->get(), 1, &name, nullptr), QCC_OK);
+  EXPECT_STREQ(name, "append");
+  EXPECT_EQ(qcc_model_kernel_name(model->get(), 3, &name, nullptr), QCC_ERR_INVALID_ARGUMENT);
+}
+
+TEST(Model, OlderAndNewerStructsGetAlong) {
+  auto model = qcc::Model::link(gatherModel);
+  ASSERT_TRUE(model);
+  // An application that knows only the first two fields.
+  struct {
+    uint64_t struct_size;
+    const char *name;
+    uint64_t guard;
+  } old{16, nullptr, 42};
+  EXPECT_EQ(qcc_model_get_info(model->get(), reinterpret_cast<qcc_model_info *>(&old), nullptr),
+            QCC_OK);
+  EXPECT_STREQ(old.name, "fake");
+  EXPECT_EQ(old.guard, 42u);
+  // One that sets a field which this library does not know.
+  struct {
+    qcc_model_options known;
+    uint64_t later;
+  } newer{{sizeof newer, nullptr, nullptr, 0, 0}, 1};
+  qcc_model *made;
+  EXPECT_EQ(qcc_model_link(gatherModel, &newer.known, &made, nullptr), QCC_ERR_UNSUPPORTED);
+  newer.later = 0;
+  EXPECT_EQ(qcc_model_link(gatherModel, &newer.known, &made, nullptr), QCC_OK);
+  qcc_model_close(made);
+}
+
+TEST(Model, RefusesBrokenDescriptors) {
+  qcc_error err;
+  qcc_model_desc d = *decoderModel();
+  qcc_entry_desc e = *d.entries;
+  d.entries = &e;
+  EXPECT_EQ(qcc_validate_desc(&d, &err), QCC_OK);
+  qcc_kv_desc kv[2] = {e.kv[0], e.kv[1]};
+  kv[1].output = 17;
+  e.kv = kv;
+  EXPECT_EQ(qcc_validate_desc(&d, &err), QCC_ERR_NOT_A_MODEL);
+  e = *decoderModel()->entries;
+  qcc_symbol_desc s = e.symbols[0];
+  s.axis = 2;
+  e.symbols = &s;
+  e.n_symbols = 1;
+  EXPECT_EQ(qcc_validate_desc(&d, &err), QCC_ERR_NOT_A_MODEL);
+  e = *decoderModel()->entries;
+  e.run = nullptr;
+  EXPECT_EQ(qcc_validate_desc(&d, &err), QCC_ERR_NOT_A_MODEL);
+  e = *decoderModel()->entries;
+  d.struct_size = 8;
+  EXPECT_EQ(qcc_validate_desc(&d, &err), QCC_ERR_NOT_A_MODEL);
+  EXPECT_EQ(qcc_validate_desc(nullptr, &err), QCC_ERR_NOT_A_MODEL);
+}
+
+TEST(Model, DigestsLikeFips180) {
+  uint8_t digest[32];
+  qcc_sha256(reinterpret_cast<const uint8_t *>("abc"), 3, digest);
+  EXPECT_EQ(digest[0], 0xba);
+  EXPECT_EQ(digest[31], 0xad);
+  // Two blocks of padding.
+  const char *text = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+  qcc_sha256(reinterpret_cast<const uint8_t *>(text), 56, digest);
+  EXPECT_EQ(digest[0], 0x24);
+  EXPECT_EQ(digest[31], 0xc1);
+}
+
+TEST(Status, HasNames) {
+  EXPECT_STREQ(qcc_status_name(QCC_OK), "ok");
+  EXPECT_STREQ(qcc_status_name(QCC_ERR_INTERNAL), "internal");
+  EXPECT_STREQ(qcc_status_name(static_cast<qcc_status>(99)), "unknown");
+  EXPECT_STREQ(qcc_dtype_name(QCC_BF16), "bf16");
+  EXPECT_EQ(qcc_dtype_size(static_cast<qcc_dtype>(8)), 0u);
+}
