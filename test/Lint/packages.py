@@ -4,6 +4,7 @@ Everything the build found (CMake's packages, libraries and programs, and every 
 a compile read) must belong to a listed package or to what a listed package depends on.
 """
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,8 @@ def with_dependencies(names):
             providers.setdefault(name, set()).add(package)
     reached, waiting = set(), list(names)
     while waiting:
-        for package in providers.get(waiting.pop(), ()):
+        name = waiting.pop()
+        for package in providers.get(name, ()) if name else ():
             if package not in reached:
                 reached.add(package)
                 waiting += depends[package]
@@ -47,6 +49,18 @@ def found_by_cmake(build):
 def read_by_compiles(build):
     done = subprocess.run(["ninja", "-C", str(build), "-t", "deps"], capture_output=True, text=True)
     return {line.strip() for line in done.stdout.splitlines() if line.startswith("    /usr/")}
+
+
+def called_by_scripts():
+    """Programs that the Makefile, the scripts and the tests call by name."""
+    tools = Path("/usr/lib/llvm-22/bin")
+    for name in ("FileCheck", "not", "count", "llvm-objdump", "llvm-readelf", "llvm-nm", "mlir-tblgen"):
+        yield str(tools / name)
+    for name in ("clang-22", "clang++-22", "clang-format-22", "clang-tidy-22", "ld.lld-22", "cmake", "ninja",
+                 "make", "git"):
+        yield shutil.which(name) or f"{name} (not installed)"
+    for name in ("asan", "ubsan_standalone"):
+        yield from map(str, Path("/usr/lib/llvm-22/lib/clang/22/lib/linux").glob(f"libclang_rt.{name}-x86_64.a"))
 
 
 def owners(paths):
@@ -72,7 +86,7 @@ def main():
     allowed = with_dependencies(wanted)
     # Generated parts of the build and of this checkout, and Python, which may be anyone's.
     own = (str(build), str(source))
-    paths = {p for p in {*found_by_cmake(build), *read_by_compiles(build)}
+    paths = {p for p in {*found_by_cmake(build), *read_by_compiles(build), *called_by_scripts()}
              if Path(p).exists() and not p.startswith(own) and "python" not in p.lower()}
     missing = {}
     for path, packages in owners(sorted(paths)).items():
