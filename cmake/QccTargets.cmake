@@ -50,6 +50,19 @@ function(qcc_add_plain_library name)
   target_compile_options(${name} PRIVATE -O3)
 endfunction()
 
+# Tables of a stage's passes: include/qcc/<Stage>/Passes.td -> build/include/qcc/<Stage>/Passes.h.inc.
+function(qcc_add_passes stage)
+  set(LLVM_TARGET_DEFINITIONS ${CMAKE_SOURCE_DIR}/include/qcc/${stage}/Passes.td)
+  include_directories(SYSTEM ${MLIR_INCLUDE_DIRS})
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/include/qcc/${stage})
+  mlir_tablegen(Passes.h.inc -gen-pass-decls -name Qcc${stage})
+  add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/include/qcc/${stage}/Passes.h.inc
+    COMMAND ${CMAKE_COMMAND} -E copy_if_different ${CMAKE_CURRENT_BINARY_DIR}/Passes.h.inc
+            ${CMAKE_BINARY_DIR}/include/qcc/${stage}/Passes.h.inc
+    DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/Passes.h.inc)
+  add_custom_target(Qcc${stage}Passes DEPENDS ${CMAKE_BINARY_DIR}/include/qcc/${stage}/Passes.h.inc)
+endfunction()
+
 # Binaries over MLIR share the one MLIR and LLVM library of the distribution.
 function(qcc_link_mlir name)
   target_link_libraries(${name} PRIVATE ${ARGN} MLIR LLVM)

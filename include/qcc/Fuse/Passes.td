@@ -1,0 +1,80 @@
+// Passes of the fuse stage: ops become groups, each of which is one kernel.
+#ifndef QCC_FUSE_PASSES
+#define QCC_FUSE_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def NormalizeReductions : Pass<"qcc-normalize-reductions", "::mlir::func::FuncOp"> {
+  let summary = "Reduce over the last axis only";
+  let description = [{
+    A reduction over other axes becomes a transpose that brings them last, a reshape that makes them
+    one, a reduction that keeps the axis with size one, and a reshape to the result's dimensions:
+    the one form that row kernels know.
+
+    Needs: nothing. Leaves: every `qnt.reduce` reduces exactly the last axis and keeps it.
+    Refuses: nothing.
+
+    Example: test/Fuse/normalize-reductions.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
+def FuseLinear : Pass<"qcc-fuse-linear", "::mlir::func::FuncOp"> {
+  let summary = "Put elementwise successors into the epilogue of a linear layer";
+  let description = [{
+    Each `qnt.linear` and `qnt.qlinear` becomes a group with the chain of elementwise ops that
+    follow it, as long as each link has one user, keeps the dimensions, and its other operands are
+    scalars, one value per column or row, or of the result's own dimensions.
+
+    Needs: biases merged into the layer. Leaves: linear layers only inside `qnt.fused`.
+    Refuses: a value with several users, or an operand that broadcasts otherwise.
+
+    Example: test/Fuse/fuse-linear.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
+def FuseAttention : Pass<"qcc-fuse-attention", "::mlir::func::FuncOp"> {
+  let summary = "Let attention read and write transposed heads in place";
+  let description = [{
+    Each `qnt.attention` becomes a group that includes the transposes and reshapes of its query, key
+    and value and the one after it, so that heads are never copied.
+
+    Needs: attention raised. Leaves: attention only inside `qnt.fused`.
+    Refuses: a view that addresses elements in no strided way.
+
+    Example: test/Fuse/fuse-attention.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
+def FuseRows : Pass<"qcc-fuse-rows", "::mlir::func::FuncOp"> {
+  let summary = "Group elementwise ops, normalisations and quantization of rows";
+  let description = [{
+    Elementwise ops and reductions of the last axis join the group of an operand when they walk the
+    same rows and no path leads out of the group and back. Transposes, slices and broadcasts become
+    part of how an operand is addressed. A group with a reduction is of kind `row`, one without
+    `map`.
+
+    Needs: `qcc-normalize-reductions`. Leaves: elementwise ops and row ops only inside `qnt.fused`.
+    Refuses: joining through a path outside the group, and groups of more than `max-ops`.
+
+    Example: test/Fuse/fuse-rows.mlir
+  }];
+  let options = [Option<"maxOps", "max-ops", "unsigned", "24", "largest group; 1 does not fuse">];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
+def FuseRest : Pass<"qcc-fuse-rest", "::mlir::func::FuncOp"> {
+  let summary = "Make every remaining op a kernel of its own";
+  let description = [{
+    Needs: the other passes of the stage. Leaves: outside `qnt.fused` only weights, constants, row-major
+    reshapes and dimension ops. Views that nothing absorbed become strided copies.
+    Refuses: nothing.
+
+    Example: test/Fuse/fuse-rest.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
+#endif

@@ -1,0 +1,57 @@
+// Attention that reads and writes transposed heads in place.
+#include "Group.h"
+#include "qcc/Fuse/Passes.h"
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "mlir/IR/Remarks.h"
+
+namespace qcc::fuse {
+#define GEN_PASS_DEF_FUSEATTENTION
+#include "qcc/Fuse/Passes.h.inc"
+} // namespace qcc::fuse
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::fuse;
+using namespace qcc::qnt;
+
+namespace {
+
+const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-attention").category("fuse");
+
+/// [B, H, S, E] -> [B, S, H, E], the only user of an attention's result.
+TransposeOp headsLast(AttentionOp attention) {
+  if (!attention->hasOneUse())
+    return {};
+  auto transpose = dyn_cast<TransposeOp>(*attention->user_begin());
+  if (!transpose || transpose.getPermutation() != ArrayRef<int64_t>{0, 2, 1, 3})
+    return {};
+  return transpose;
+}
+
+struct FuseAttention : qcc::fuse::impl::FuseAttentionBase<FuseAttention> {
+  void runOnOperation() override {
+    Block &block = getOperation().getBody().front();
+    SmallVector<AttentionOp> ops(block.getOps<AttentionOp>());
+    IRRewriter rewriter(&getContext());
+    for (AttentionOp op : ops) {
+      SmallVector<Operation *> chain = {op};
+      if (TransposeOp transpose = headsLast(op))
+        chain.push_back(transpose);
+      auto strided = [&](OpOperand &operand) {
+        Value root;
+        bool yes = hasStridedAccess(operand.get(), root);
+        if (!yes)
+          remark::missed(op.getLoc(), remarkFuse)
+              << remark::reason("an operand's view has no strides");
+        return yes;
+      };
+      FusedOp fused = makeGroup(rewriter, chain, "attention", strided);
+      remark::passed(fused.getLoc(), remarkFuse)
+          << remark::metric("operands", static_cast<int64_t>(fused.getInputs().size()));
+    }
+    eraseDead(block);
+    sortTopologically(&block);
+  }
+};
+
+} // namespace

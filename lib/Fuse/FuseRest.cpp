@@ -1,0 +1,51 @@
+// Every op that is left becomes a kernel of its own.
+#include "Group.h"
+#include "qcc/Fuse/Passes.h"
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "mlir/IR/Remarks.h"
+
+namespace qcc::fuse {
+#define GEN_PASS_DEF_FUSEREST
+#include "qcc/Fuse/Passes.h.inc"
+} // namespace qcc::fuse
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::fuse;
+using namespace qcc::qnt;
+
+namespace {
+
+const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-rest").category("fuse");
+
+/// Ops that cost nothing at run time, or are groups already.
+bool needsNoKernel(Operation *op) {
+  return isa<FusedOp, UseOp, ConstantOp, ReshapeOp, DimTensorOp, RequireEqualOp>(op) ||
+         op->hasTrait<OpTrait::IsTerminator>();
+}
+
+struct FuseRest : qcc::fuse::impl::FuseRestBase<FuseRest> {
+  void runOnOperation() override {
+    Block &block = getOperation().getBody().front();
+    IRRewriter rewriter(&getContext());
+    SmallVector<Operation *> rest;
+    for (Operation &op : block)
+      if (!needsNoKernel(&op))
+        rest.push_back(&op);
+    // Users first, so that a chain of views becomes one copy.
+    for (Operation *op : llvm::reverse(rest)) {
+      if (op->use_empty() && isMemoryEffectFree(op)) {
+        rewriter.eraseOp(op);
+        continue;
+      }
+      bool copy = isView(op) || isa<IdentityOp>(op);
+      StringRef kind = copy ? "map" : op->getName().stripDialect();
+      FusedOp fused = makeGroup(rewriter, op, kind, [&](OpOperand &) { return copy; });
+      remark::passed(fused.getLoc(), remarkFuse) << remark::metric("kind", kind.str());
+    }
+    eraseDead(block);
+    sortTopologically(&block);
+  }
+};
+
+} // namespace

@@ -1,0 +1,151 @@
+// Elementwise ops, normalisations and row quantization as groups that walk the same rows.
+#include "Group.h"
+#include "qcc/Fuse/Passes.h"
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "mlir/IR/Remarks.h"
+
+namespace qcc::fuse {
+#define GEN_PASS_DEF_FUSEROWS
+#include "qcc/Fuse/Passes.h.inc"
+} // namespace qcc::fuse
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::fuse;
+using namespace qcc::qnt;
+
+namespace {
+
+const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-rows").category("fuse");
+
+/// Ops that reduce the last axis of their first operand, whatever else they do.
+bool isRowOp(Operation *op) {
+  if (auto quantize = dyn_cast<QuantizeOp>(op))
+    return quantize.getOut().getType().getGranularity() == Granularity::token;
+  return isa<SoftmaxOp, LayerNormOp, RmsNormOp, ReduceOp>(op);
+}
+
+struct Group {
+  SmallVector<Operation *> ops;
+  SmallVector<DimExpr> dims; ///< the row space
+  bool isRow = false;
+};
+
+class Grouper {
+public:
+  Grouper(Block &block, unsigned maxOps) : maxOps(maxOps) {
+    for (auto [i, op] : llvm::enumerate(block))
+      position[&op] = i;
+  }
+  void visit(Operation *op);
+  std::vector<std::unique_ptr<Group>> groups;
+
+private:
+  bool fits(Group &group, Operation *op);
+  bool wouldCycle(Group &group, Operation *op);
+  bool dependsOn(Value value, Group &group, llvm::DenseSet<Operation *> &seen);
+
+  unsigned maxOps;
+  llvm::DenseMap<Operation *, size_t> position;
+  llvm::DenseMap<Operation *, Group *> groupOf;
+};
+
+SmallVector<DimExpr> rowSpace(Operation *op) {
+  return dimsOf(isRowOp(op) ? op->getOperand(0).getType() : op->getResult(0).getType());
+}
+
+/// [.., C] and [.., 1].
+bool isScalarOf(ArrayRef<DimExpr> dims, ArrayRef<DimExpr> rows) {
+  return dims.size() == rows.size() && !dims.empty() && dims.back().isConstant(1) &&
+         dims.drop_back() == rows.drop_back();
+}
+
+bool Grouper::fits(Group &group, Operation *op) {
+  if (group.ops.size() >= maxOps)
+    return false;
+  SmallVector<DimExpr> dims = rowSpace(op);
+  bool sameRows = ArrayRef(dims) == ArrayRef(group.dims);
+  bool scalar = !isRowOp(op) && group.isRow && isScalarOf(dims, group.dims);
+  if (!sameRows && !scalar)
+    return false;
+  // Codes leave a group; nothing inside reads them.
+  return llvm::none_of(op->getOperands(), [](Value v) { return isa<QType>(v.getType()); });
+}
+
+/// Whether `value` is computed from the group through ops outside it.
+bool Grouper::dependsOn(Value value, Group &group, llvm::DenseSet<Operation *> &seen) {
+  Operation *def = value.getDefiningOp();
+  if (!def || position[def] < position[group.ops.front()] || !seen.insert(def).second)
+    return false;
+  if (groupOf.lookup(def) == &group)
+    return true;
+  // Another group is one node: whatever it reads, this value depends on.
+  ArrayRef<Operation *> ops = def;
+  if (Group *other = groupOf.lookup(def))
+    ops = other->ops;
+  for (Operation *op : ops)
+    for (Value operand : op->getOperands())
+      if (dependsOn(operand, group, seen))
+        return true;
+  return false;
+}
+
+bool Grouper::wouldCycle(Group &group, Operation *op) {
+  llvm::DenseSet<Operation *> seen;
+  for (Value operand : op->getOperands()) {
+    Operation *def = operand.getDefiningOp();
+    if (def && groupOf.lookup(def) == &group)
+      continue;
+    if (dependsOn(operand, group, seen))
+      return true;
+  }
+  return false;
+}
+
+void Grouper::visit(Operation *op) {
+  if (!op->hasTrait<Elementwise>() && !isRowOp(op))
+    return;
+  Group *best = nullptr;
+  for (Value operand : op->getOperands()) {
+    Group *group = operand.getDefiningOp() ? groupOf.lookup(operand.getDefiningOp()) : nullptr;
+    if (!group || !fits(*group, op))
+      continue;
+    if (wouldCycle(*group, op)) {
+      remark::missed(op->getLoc(), remarkFuse)
+          << remark::reason("a path leads out of the group and back");
+      continue;
+    }
+    if (!best || position[group->ops.back()] > position[best->ops.back()])
+      best = group;
+  }
+  if (!best) {
+    groups.push_back(std::make_unique<Group>());
+    best = groups.back().get();
+    best->dims = rowSpace(op);
+  }
+  best->ops.push_back(op);
+  best->isRow |= isRowOp(op);
+  groupOf[op] = best;
+}
+
+struct FuseRows : qcc::fuse::impl::FuseRowsBase<FuseRows> {
+  using FuseRowsBase::FuseRowsBase;
+
+  void runOnOperation() override {
+    Block &block = getOperation().getBody().front();
+    Grouper grouper(block, maxOps);
+    for (Operation &op : block)
+      grouper.visit(&op);
+    IRRewriter rewriter(&getContext());
+    for (auto &group : grouper.groups) {
+      FusedOp fused = makeGroup(rewriter, group->ops, group->isRow ? "row" : "map");
+      if (group->ops.size() > 1)
+        remark::passed(fused.getLoc(), remarkFuse)
+            << remark::metric("ops", static_cast<int64_t>(group->ops.size()));
+    }
+    eraseDead(block);
+    sortTopologically(&block);
+  }
+};
+
+} // namespace

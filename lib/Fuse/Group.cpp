@@ -1,0 +1,111 @@
+// Making a qnt.fused out of ops.
+#include "Group.h"
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::qnt;
+
+bool fuse::isView(Operation *op) {
+  return isa_and_nonnull<TransposeOp, BroadcastOp, SliceOp, ReshapeOp>(op);
+}
+
+bool fuse::hasStridedAccess(Value value, Value &root) {
+  // Walk down to the root; a reshape must sit below every other view.
+  bool sawReshape = false;
+  root = value;
+  while (isView(root.getDefiningOp())) {
+    bool isReshape = isa<ReshapeOp>(root.getDefiningOp());
+    if (sawReshape && !isReshape)
+      return false;
+    sawReshape |= isReshape;
+    root = root.getDefiningOp()->getOperand(0);
+  }
+  return true;
+}
+
+static bool isScalarConstant(Operation *op) {
+  auto constant = dyn_cast_or_null<ConstantOp>(op);
+  return constant && cast<ShapedType>(constant.getType()).getNumElements() == 1 &&
+         isa<DenseElementsAttr>(constant.getValue());
+}
+
+namespace {
+/// Copies ops into the body of a group, and collects what the group reads from outside.
+struct BodyBuilder {
+  llvm::SetVector<Operation *> members;
+  llvm::SetVector<Value> inputs;
+  IRMapping mapping;
+
+  /// What `operand` starts from outside; views in between are copied when `absorb`.
+  void collect(Value operand, bool absorb) {
+    Operation *def = operand.getDefiningOp();
+    if (def && (members.contains(def) || isScalarConstant(def)))
+      return;
+    Value root = operand;
+    if (absorb && fuse::isView(def) && fuse::hasStridedAccess(operand, root)) {
+      if (root.getDefiningOp() && members.contains(root.getDefiningOp()))
+        root = operand; // a view of a member is not addressable; it must have been a member
+      inputs.insert(root);
+      return;
+    }
+    inputs.insert(operand);
+  }
+
+  /// The value inside the body that stands for `operand`.
+  Value inside(OpBuilder &builder, Value operand) {
+    if (Value mapped = mapping.lookupOrNull(operand))
+      return mapped;
+    Operation *def = operand.getDefiningOp();
+    if (fuse::isView(def))
+      inside(builder, def->getOperand(0));
+    Operation *copy = builder.clone(*def, mapping);
+    return copy->getResult(0);
+  }
+};
+} // namespace
+
+FusedOp fuse::makeGroup(RewriterBase &rewriter, ArrayRef<Operation *> ops, StringRef kind,
+                        llvm::function_ref<bool(OpOperand &)> absorbViews) {
+  BodyBuilder body;
+  body.members.insert(ops.begin(), ops.end());
+  for (Operation *op : ops)
+    for (OpOperand &operand : op->getOpOperands())
+      body.collect(operand.get(), absorbViews(operand));
+  SmallVector<Value> outputs;
+  SmallVector<Location> locations;
+  for (Operation *op : ops) {
+    locations.push_back(op->getLoc());
+    for (Value result : op->getResults())
+      if (llvm::any_of(result.getUsers(),
+                       [&](Operation *user) { return !body.members.contains(user); }))
+        outputs.push_back(result);
+  }
+  rewriter.setInsertionPointAfter(ops.back());
+  Location loc = rewriter.getFusedLoc(locations);
+  auto fused = FusedOp::create(rewriter, loc, ValueRange(outputs).getTypes(), kind,
+                               body.inputs.getArrayRef());
+  Block *block = rewriter.createBlock(&fused.getBody());
+  for (Value input : body.inputs)
+    body.mapping.map(input, block->addArgument(input.getType(), input.getLoc()));
+  rewriter.setInsertionPointToStart(block);
+  for (Operation *op : ops) {
+    for (Value operand : op->getOperands())
+      body.inside(rewriter, operand);
+    rewriter.clone(*op, body.mapping);
+  }
+  SmallVector<Value> yielded;
+  for (Value output : outputs)
+    yielded.push_back(body.mapping.lookup(output));
+  YieldOp::create(rewriter, loc, yielded);
+  for (auto [output, result] : llvm::zip(outputs, fused.getOutputs()))
+    rewriter.replaceAllUsesWith(output, result);
+  for (Operation *op : llvm::reverse(ops))
+    rewriter.eraseOp(op);
+  return fused;
+}
+
+void fuse::eraseDead(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (op.use_empty() && isMemoryEffectFree(&op) && !op.hasTrait<OpTrait::IsTerminator>())
+      op.erase();
+}
