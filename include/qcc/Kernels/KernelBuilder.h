@@ -65,33 +65,17 @@ llvm::StringRef elemName(Elem e);
 /// Number of lanes of every compute vector.
 constexpr int64_t kLanes = 16;
 
-class KernelBuilder {
+/// Values on scalars and vectors at the insertion point of a builder; also what the expansions of
+/// lib/Kernels are written with.
+class ValueBuilder {
 public:
   using Value = mlir::Value;
   using ValueRange = mlir::ValueRange;
   using Values = llvm::SmallVector<mlir::Value>;
 
-  /// Starts @name at the end of `module`. `target` decides blocking only, never results.
-  KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, const Target &target);
-  /// Returns from the kernel with the recorded fault. Call once, at the top level.
-  mlir::func::FuncOp finish();
-
+  ValueBuilder(mlir::OpBuilder builder, mlir::Location loc) : b(builder), where(loc) {}
   mlir::OpBuilder &builder() { return b; }
   mlir::Location loc() const { return where; }
-  const Target &target() const { return level; }
-  mlir::func::FuncOp func() { return fn; }
-
-  // The five arguments.
-  Value args() { return fn.getArgument(0); }
-  Value begin() { return fn.getArgument(1); }
-  Value end() { return fn.getArgument(2); }
-  Value worker() { return fn.getArgument(3); }
-  Value scratch() { return fn.getArgument(4); }
-
-  // Slot n of args. Loaded once, in the entry block.
-  Value argI64(int n);
-  Value argPtr(int n);
-  Value argF32(int n);
 
   // Constants.
   Value ci64(int64_t v);
@@ -115,6 +99,128 @@ public:
   mlir::Type computeType(Elem e); ///< scalar type that loads of e produce
   mlir::Type storageType(Elem e); ///< type in memory
   mlir::VectorType vec(mlir::Type scalar, int64_t lanes = kLanes);
+
+  // Lanes.
+  Value broadcast(Value scalar, int64_t lanes = kLanes);
+  Value extract(Value vector, int64_t lane);
+  Value insert(Value scalar, Value vector, int64_t lane);
+  Value shuffle(Value a, Value c, llvm::ArrayRef<int64_t> lanes);
+
+  // Arithmetic on scalars and vectors, float or (signless) integer by the operands' type; a scalar
+  // beside a vector is broadcast.
+  Value add(Value x, Value y);
+  Value sub(Value x, Value y);
+  Value mul(Value x, Value y);
+  Value div(Value x, Value y);  ///< integers: signed, towards zero
+  Value rem(Value x, Value y);  ///< integers: signed, sign of x; floats: fmod
+  Value divU(Value x, Value y);
+  Value remU(Value x, Value y);
+  Value ceilDiv(Value x, Value y); ///< x >= 0, y > 0
+  Value fma(Value x, Value y, Value z); ///< x * y + z, rounded once
+  Value neg(Value x);
+  Value abs(Value x);
+  Value min(Value x, Value y);  ///< floats: NaN if either is; integers: signed
+  Value max(Value x, Value y);
+  Value minU(Value x, Value y);
+  Value maxU(Value x, Value y);
+  Value minFast(Value x, Value y); ///< x < y ? x : y, one instruction
+  Value maxFast(Value x, Value y); ///< x > y ? x : y, one instruction
+  Value and_(Value x, Value y);
+  Value or_(Value x, Value y);
+  Value xor_(Value x, Value y);
+  Value not_(Value x);
+  Value shl(Value x, Value y);
+  Value shr(Value x, Value y);  ///< arithmetic
+  Value shrU(Value x, Value y);
+  Value select(Value cond, Value x, Value y);
+  // Comparisons; floats ordered (false on NaN) except ne, integers signed except ltU.
+  Value eq(Value x, Value y);
+  Value ne(Value x, Value y);
+  Value lt(Value x, Value y);
+  Value le(Value x, Value y);
+  Value gt(Value x, Value y);
+  Value ge(Value x, Value y);
+  Value ltU(Value x, Value y);
+  Value isNan(Value x);
+
+  // Conversions of scalars and vectors.
+  Value toF32(Value x); ///< from f64, or a signed integer; i1 gives 0 or 1
+  Value toF64(Value x);
+  Value toF32Unsigned(Value x);
+  Value toI64(Value x); ///< integers sign-extend (i1 zero-extends), floats truncate and saturate
+  Value toI32(Value x); ///< as toI64, to 32 bits
+  Value zextI64(Value x);
+  /// Nearest integer, ties to even, of f32 as i32; out of range and NaN give -2^31.
+  Value roundToI32(Value x);
+  Value bitcast(Value x, mlir::Type type);
+  /// clamp(roundEven(x / scale…) + zero)… is spelled by the caller; this is the last step:
+  /// roundToI32 of x clamped to [lo, hi] (NaN gives lo).
+  Value roundClampToI32(Value x, float lo, float hi);
+  /// ONNX Cast between compute types: e.g. cast(v, Elem::F32, Elem::I8). Float to integer truncates
+  /// and saturates at i32/i64 range; then storage wraps. To Bool: x != 0.
+  Value cast(Value x, Elem from, Elem to);
+
+  // Mathematics (math dialect, expanded by qcc-expand-math; accuracy stated there).
+  Value sqrt(Value x);
+  Value rsqrt(Value x); ///< 1 / sqrt(x), both exact
+  Value exp(Value x);
+  Value log(Value x);
+  Value tanh(Value x);
+  Value erf(Value x);
+  Value sin(Value x);
+  Value cos(Value x);
+  Value pow(Value x, Value y);
+  Value floor(Value x);
+  Value ceil(Value x);
+  Value roundEven(Value x);
+  Value truncate(Value x);
+  Value sigmoid(Value x); ///< 1 / (1 + exp(-x))
+
+  // Horizontal, by the tree ((l, l+8), (l, l+4), (l, l+2), (l, l+1)).
+  Value reduceAdd(Value v);
+  Value reduceMax(Value v); ///< max (NaN if any lane is)
+  Value reduceMin(Value v);
+  Value reduceMul(Value v);
+  Value reduceAnd(Value v);
+  Value reduceOr(Value v);
+  Value reduce(Value v, llvm::function_ref<Value(Value, Value)> combine);
+
+  /// The type of x with `scalar` as the element.
+  mlir::Type like(Value x, mlir::Type scalar);
+
+protected:
+  template <typename F, typename I> Value binary(Value x, Value y);
+  std::pair<Value, Value> match(Value x, Value y);
+  Value saturate(llvm::StringRef intrinsic, mlir::Type to, Value x);
+  Value widen(Elem e, Value stored);
+  Value narrow(Elem e, Value computed);
+  Value compare(Value x, Value y, mlir::arith::CmpFPredicate f, mlir::arith::CmpIPredicate i);
+
+  mlir::OpBuilder b;
+  mlir::Location where;
+};
+
+class KernelBuilder : public ValueBuilder {
+public:
+  /// Starts @name at the end of `module`. `target` decides blocking only, never results.
+  KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, const Target &target);
+  /// Returns from the kernel with the recorded fault. Call once, at the top level.
+  mlir::func::FuncOp finish();
+
+  const Target &target() const { return level; }
+  mlir::func::FuncOp func() { return fn; }
+
+  // The five arguments.
+  Value args() { return fn.getArgument(0); }
+  Value begin() { return fn.getArgument(1); }
+  Value end() { return fn.getArgument(2); }
+  Value worker() { return fn.getArgument(3); }
+  Value scratch() { return fn.getArgument(4); }
+
+  // Slot n of args. Loaded once, in the entry block.
+  Value argI64(int n);
+  Value argPtr(int n);
+  Value argF32(int n);
 
   // Structure. Bodies return nothing, or the values to carry.
   void forLoop(Value lb, Value ub, Value step, llvm::function_ref<void(Value)> body);
@@ -168,102 +274,11 @@ public:
   Value laneMask(Value lanes);
   /// v with lanes beyond the tail replaced by the scalar `fill`; v itself if lanes is null.
   Value fillTail(Value v, Value lanes, Value fill);
-  Value broadcast(Value scalar, int64_t lanes = kLanes);
-  Value extract(Value vector, int64_t lane);
-  Value insert(Value scalar, Value vector, int64_t lane);
-  Value shuffle(Value a, Value c, llvm::ArrayRef<int64_t> lanes);
-
-  // Arithmetic on scalars and vectors, float or (signless) integer by the operands' type; a scalar
-  // beside a vector is broadcast.
-  Value add(Value x, Value y);
-  Value sub(Value x, Value y);
-  Value mul(Value x, Value y);
-  Value div(Value x, Value y);  ///< integers: signed, towards zero
-  Value rem(Value x, Value y);  ///< integers: signed, sign of x; floats: fmod
-  Value divU(Value x, Value y);
-  Value remU(Value x, Value y);
-  Value ceilDiv(Value x, Value y); ///< x >= 0, y > 0
-  Value fma(Value x, Value y, Value z); ///< x * y + z, rounded once
-  Value neg(Value x);
-  Value abs(Value x);
-  Value min(Value x, Value y);  ///< floats: NaN if either is; integers: signed
-  Value max(Value x, Value y);
-  Value minU(Value x, Value y);
-  Value maxU(Value x, Value y);
-  Value minFast(Value x, Value y); ///< x < y ? x : y, one instruction
-  Value maxFast(Value x, Value y); ///< x > y ? x : y, one instruction
-  Value and_(Value x, Value y);
-  Value or_(Value x, Value y);
-  Value xor_(Value x, Value y);
-  Value not_(Value x);
-  Value shl(Value x, Value y);
-  Value shr(Value x, Value y);  ///< arithmetic
-  Value shrU(Value x, Value y);
-  Value select(Value cond, Value x, Value y);
-  // Comparisons; floats ordered (false on NaN) except ne, integers signed except ltU.
-  Value eq(Value x, Value y);
-  Value ne(Value x, Value y);
-  Value lt(Value x, Value y);
-  Value le(Value x, Value y);
-  Value gt(Value x, Value y);
-  Value ge(Value x, Value y);
-  Value ltU(Value x, Value y);
-  Value isNan(Value x);
-
-  // Conversions of scalars and vectors.
-  Value toF32(Value x); ///< from f64, or a signed integer; i1 gives 0 or 1
-  Value toF64(Value x);
-  Value toF32Unsigned(Value x);
-  Value toI64(Value x); ///< sign-extends integers (i1: zero-extends); floats truncate towards zero
-  Value toI32(Value x); ///< truncates or extends integers; floats truncate towards zero
-  Value zextI64(Value x);
-  /// Nearest integer, ties to even, of f32 as i32; out of range and NaN give -2^31.
-  Value roundToI32(Value x);
-  Value bitcast(Value x, mlir::Type type);
-  /// clamp(roundEven(x / scale…) + zero)… is spelled by the caller; this is the last step:
-  /// roundToI32 of x clamped to [lo, hi] (NaN gives lo).
-  Value roundClampToI32(Value x, float lo, float hi);
-  /// ONNX Cast between compute types: e.g. cast(v, Elem::F32, Elem::I8). Float to integer truncates
-  /// and saturates at i32/i64 range; then storage wraps. To Bool: x != 0.
-  Value cast(Value x, Elem from, Elem to);
-
-  // Mathematics (math dialect, expanded by qcc-expand-math; accuracy stated there).
-  Value sqrt(Value x);
-  Value rsqrt(Value x); ///< 1 / sqrt(x), both exact
-  Value exp(Value x);
-  Value log(Value x);
-  Value tanh(Value x);
-  Value erf(Value x);
-  Value sin(Value x);
-  Value cos(Value x);
-  Value pow(Value x, Value y);
-  Value floor(Value x);
-  Value ceil(Value x);
-  Value roundEven(Value x);
-  Value truncate(Value x);
-  Value sigmoid(Value x); ///< 1 / (1 + exp(-x))
-
-  // Horizontal, by the tree ((l, l+8), (l, l+4), (l, l+2), (l, l+1)).
-  Value reduceAdd(Value v);
-  Value reduceMax(Value v); ///< max (NaN if any lane is)
-  Value reduceMin(Value v);
-  Value reduceMul(Value v);
-  Value reduceAnd(Value v);
-  Value reduceOr(Value v);
-  Value reduce(Value v, llvm::function_ref<Value(Value, Value)> combine);
 
 private:
-  template <typename F, typename I> Value binary(Value x, Value y);
-  std::pair<Value, Value> match(Value x, Value y);
-  Value widen(Elem e, Value stored);
-  Value narrow(Elem e, Value computed);
-  Value compare(Value x, Value y, mlir::arith::CmpFPredicate f, mlir::arith::CmpIPredicate i);
-  mlir::Type like(Value x, mlir::Type scalar);
   Value slot(int n, mlir::Type type);
   template <typename Fn> auto atEntry(Fn make);
 
-  mlir::OpBuilder b;
-  mlir::Location where;
   const Target &level;
   mlir::func::FuncOp fn;
   mlir::Operation *entryEnd = nullptr; ///< last op of the entry block's prologue

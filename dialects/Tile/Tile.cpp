@@ -1,0 +1,54 @@
+// Registration and verifiers of the tile dialect.
+#include "Tile/Tile.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace qcc::tile;
+
+#include "Tile/TileDialect.cpp.inc"
+#define GET_OP_CLASSES
+#include "Tile/TileOps.cpp.inc"
+
+void TileDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "Tile/TileOps.cpp.inc"
+      >();
+}
+
+LogicalResult Dot4Op::verify() {
+  int64_t lanes = cast<VectorType>(getAcc().getType()).getNumElements();
+  for (Value bytes : {getA(), getB()})
+    if (int64_t n = cast<VectorType>(bytes.getType()).getNumElements(); n != 4 * lanes) // (C1)
+      return emitOpError("has ") << n << " bytes for " << lanes << " sums, expected " << 4 * lanes;
+  if (lanes % 16 != 0) // (C2)
+    return emitOpError("has ") << lanes << " sums, expected a multiple of 16";
+  if (getBits() < 1 || getBits() > 8) // (C3)
+    return emitOpError("has bits = ") << getBits() << ", expected 1 to 8";
+  return success();
+}
+
+static LogicalResult verifyElement(Operation *op, Type vector) {
+  Type e = cast<VectorType>(vector).getElementType();
+  if (e.isInteger(8) || e.isInteger(16) || e.isInteger(32) || e.isInteger(64) || e.isF16() ||
+      e.isBF16() || e.isF32() || e.isF64())
+    return success();
+  return op->emitOpError("moves elements of type ")
+         << e << ", expected i8 to i64, f16, bf16, f32 or f64";
+}
+
+LogicalResult LoadOp::verify() {
+  if (getFill().getType() != getResult().getType()) // (C1)
+    return emitOpError("fills ") << getResult().getType() << " with " << getFill().getType();
+  return verifyElement(*this, getResult().getType()); // (C2)
+}
+
+LogicalResult StoreOp::verify() { return verifyElement(*this, getValue().getType()); } // (C1)
+
+LogicalResult PrefetchOp::verify() {
+  if (getLocality() < 0 || getLocality() > 3) // (C1)
+    return emitOpError("has locality ") << getLocality() << ", expected 0 to 3";
+  return success();
+}

@@ -1,0 +1,112 @@
+// The tile dialect: the few vector operations of kernels that upstream dialects cannot say and that
+// every feature level computes differently, each with one exact meaning. See Rationale.md.
+#ifndef QCC_TILE_OPS
+#define QCC_TILE_OPS
+
+include "mlir/IR/OpBase.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Dialect/LLVMIR/LLVMOpBase.td"
+
+def Tile_Dialect : Dialect {
+  let name = "tile";
+  let cppNamespace = "::qcc::tile";
+  let summary = "vector operations that feature levels compute differently";
+  let description = [{
+    Operands are vectors of registers' worth of lanes and raw pointers; there are no buffers and no
+    layouts. Each operation has one result on all machines, bit by bit; `qcc-lower-tile` picks the
+    instructions.
+  }];
+}
+
+class Tile_Op<string mnemonic, list<Trait> traits = []> : Op<Tile_Dialect, mnemonic, traits>;
+
+def Tile_Vec : VectorOfRankAndType<[1], [AnyType]>;
+
+def Tile_Dot4Op : Tile_Op<"dot4", [Pure, AllTypesMatch<["acc", "result"]>]> {
+  let summary = "sums of four byte products, added to 32-bit lanes";
+  let description = [{
+    result[i] = acc[i] + Σ_{j<4} u(a[4i + j]) · s(b[4i + j])   (mod 2^32)
+
+    where u() reads a byte as unsigned and s() as two's complement. Exact: no saturation at any
+    step. `bits` promises u(a) < 2^bits; with at most 4 the lowering may use 16-bit partial sums.
+
+    (C1) acc is a vector of i32, a and b are vectors of i8 with four times as many lanes.
+    (C2) the lanes of acc are a multiple of 16.
+    (C3) 1 <= bits <= 8.
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I32]>:$acc, VectorOfRankAndType<[1], [I8]>:$a,
+                       VectorOfRankAndType<[1], [I8]>:$b, DefaultValuedAttr<I64Attr, "8">:$bits);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a) `,` type($b)";
+  let builders = [OpBuilder<(ins "::mlir::Value":$acc, "::mlir::Value":$a, "::mlir::Value":$b), [{
+    build($_builder, $_state, acc.getType(), acc, a, b, $_builder.getI64IntegerAttr(8));
+  }]>];
+  let hasVerifier = 1;
+}
+
+def Tile_UnpackU4Op : Tile_Op<"unpack_u4", [Pure, AllTypesMatch<["packed", "low", "high"]>]> {
+  let summary = "the low and the high half of every byte";
+  let description = [{
+    low[i] = packed[i] mod 16,  high[i] = packed[i] div 16   (bytes as unsigned)
+
+    (C1) packed is a vector of i8.
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I8]>:$packed);
+  let results = (outs VectorOfRankAndType<[1], [I8]>:$low, VectorOfRankAndType<[1], [I8]>:$high);
+  let assemblyFormat = "$packed attr-dict `:` type($packed)";
+}
+
+def Tile_RoundEvenToI32Op : Tile_Op<"round_even_to_i32", [Pure, SameOperandsAndResultShape]> {
+  let summary = "nearest integer, ties to even";
+  let description = [{
+    result[i] = the integer nearest to value[i], the even one of two equally near;
+    -2^31 when that is outside [-2^31, 2^31) or value[i] is NaN.
+
+    (C1) value is a vector of f32, the result a vector of i32 of the same lanes.
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [F32]>:$value);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
+}
+
+def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>, AllTypesMatch<["fill", "result"]>]> {
+  let summary = "the first lanes of a vector from memory";
+  let description = [{
+    result[i] = element i at ptr if i < lanes, else fill[i]. Bytes of elements at or beyond `lanes`
+    are not read. ptr needs no alignment.
+
+    (C1) fill has the type of the result.
+    (C2) the element type is i8, i16, i32, i64, f16, bf16, f32 or f64.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$ptr, I64:$lanes, Tile_Vec:$fill);
+  let results = (outs Tile_Vec:$result);
+  let assemblyFormat = "$ptr `,` $lanes `,` $fill attr-dict `:` type($ptr) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_StoreOp : Tile_Op<"store", [MemoryEffects<[MemWrite]>]> {
+  let summary = "the first lanes of a vector to memory";
+  let description = [{
+    Writes value[i] as element i at ptr for i < lanes and nothing else.
+
+    (C1) the element type is i8, i16, i32, i64, f16, bf16, f32 or f64.
+  }];
+  let arguments = (ins Tile_Vec:$value, LLVM_AnyPointer:$ptr, I64:$lanes);
+  let assemblyFormat = "$value `,` $ptr `,` $lanes attr-dict `:` type($value) `,` type($ptr)";
+  let hasVerifier = 1;
+}
+
+def Tile_PrefetchOp : Tile_Op<"prefetch", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "a hint that the cache line at ptr will be read";
+  let description = [{
+    No result and no effect on values; any address is allowed.
+
+    (C1) 0 <= locality <= 3, where 3 asks for the nearest cache.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$ptr, DefaultValuedAttr<I64Attr, "3">:$locality);
+  let assemblyFormat = "$ptr attr-dict `:` type($ptr)";
+  let hasVerifier = 1;
+}
+
+#endif

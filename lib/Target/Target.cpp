@@ -1,0 +1,129 @@
+// The table of feature levels, the expansion of --target, and what this machine can execute.
+#include "qcc/Target/Target.h"
+#include "qcc/Support/Diagnostics.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace llvm;
+
+namespace qcc {
+
+static constexpr uint64_t bit(int n) { return uint64_t(1) << n; }
+// Feature bits of runtime/include/qcc/model.h.
+static constexpr uint64_t kAvx2 = bit(0), kAvx512 = bit(1), kVnni = bit(2), kNeon = bit(16);
+
+static constexpr const char *kLinuxX86 = "x86_64-unknown-linux-gnu";
+static constexpr const char *kLinuxArm = "aarch64-unknown-linux-gnu";
+
+static const Target kTargets[] = {
+    {"x86-avx512-vnni", Arch::X86_64, kLinuxX86, "x86-64-v4", "+avx512vnni",
+     kAvx2 | kAvx512 | kVnni, 32, 64, DotLowering::Vnni512, true, true, true, true, 32 << 10,
+     1 << 20},
+    {"x86-avx512-base", Arch::X86_64, kLinuxX86, "x86-64-v4", "", kAvx2 | kAvx512, 32, 64,
+     DotLowering::PmaddAvx512, true, true, true, true, 32 << 10, 1 << 20},
+    {"x86-64-v3", Arch::X86_64, kLinuxX86, "x86-64-v3", "", kAvx2, 16, 32, DotLowering::PmaddAvx2,
+     true, true, true, false, 32 << 10, 256 << 10},
+    // Plain x86-64: tests kernel logic without any of the instructions above.
+    {"scalar", Arch::X86_64, kLinuxX86, "x86-64", "", 0, 16, 16, DotLowering::Generic, false, false,
+     false, false, 32 << 10, 256 << 10},
+    {"aarch64-neon", Arch::AArch64, kLinuxArm, "generic", "+neon", kNeon, 32, 16,
+     DotLowering::Generic, true, true, true, false, 32 << 10, 512 << 10},
+};
+
+static const TargetName kNames[] = {
+    {"x86", "AVX2, AVX-512 and VNNI code over one copy of the weights, picked at load"},
+    {"x86-avx512", "requires AVX-512; VNNI code inside, used when present"},
+    {"x86-avx512-vnni", "exactly AVX-512 with VNNI"},
+    {"x86-avx512-base", "exactly AVX-512 F, BW, CD, DQ, VL"},
+    {"x86-64-v3", "exactly AVX2, FMA and F16C"},
+    {"scalar", "any x86-64; slow, for tests"},
+    {"aarch64", "Arm v8, all levels of this build"},
+    {"aarch64-neon", "exactly NEON"},
+    {"native", "the best level of this machine"},
+};
+
+ArrayRef<Target> allTargets() { return kTargets; }
+ArrayRef<TargetName> targetNames() { return kNames; }
+
+const Target *findTarget(StringRef name) {
+  for (const Target &t : kTargets)
+    if (name == t.name)
+      return &t;
+  return nullptr;
+}
+
+/// Features that LLVM must have seen for a level; its detection includes XCR0.
+static std::vector<const char *> hostFeatures(const Target &t) {
+  std::vector<const char *> need;
+  if (t.featureBits & kAvx2)
+    need = {"avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe"};
+  if (t.featureBits & kAvx512)
+    need.insert(need.end(), {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"});
+  if (t.featureBits & kVnni)
+    need.push_back("avx512vnni");
+  return need;
+}
+
+std::vector<const Target *> hostLevels() {
+#if defined(__x86_64__)
+  constexpr Arch host = Arch::X86_64;
+#else
+  constexpr Arch host = Arch::AArch64;
+#endif
+  StringMap<bool> have = sys::getHostCPUFeatures();
+  std::vector<const Target *> levels;
+  for (const Target &t : kTargets)
+    if (t.arch == host && all_of(hostFeatures(t), [&](const char *f) { return have.lookup(f); }))
+      levels.push_back(&t);
+  return levels;
+}
+
+static std::vector<const Target *> expandOne(StringRef name) {
+  auto list = [](ArrayRef<const char *> names) {
+    std::vector<const Target *> v;
+    for (const char *n : names)
+      v.push_back(findTarget(n));
+    return v;
+  };
+  if (name == "x86")
+    return list({"x86-avx512-vnni", "x86-avx512-base", "x86-64-v3"});
+  if (name == "x86-avx512")
+    return list({"x86-avx512-vnni", "x86-avx512-base"});
+  if (name == "aarch64")
+    return list({"aarch64-neon"});
+  if (name == "native")
+    return {hostLevels().front()};
+  if (const Target *t = findTarget(name))
+    return {t};
+  return {};
+}
+
+Expected<std::vector<const Target *>> expandTarget(StringRef spec) {
+  std::string known;
+  for (const TargetName &n : kNames)
+    known += (known.empty() ? "" : ", ") + std::string(n.name);
+  std::vector<const Target *> picked;
+  SmallVector<StringRef> parts;
+  spec.split(parts, ',');
+  for (StringRef part : parts) {
+    std::vector<const Target *> levels = expandOne(part.trim());
+    if (levels.empty())
+      return makeError(Diag::UnknownTarget, "--target",
+                       "no code generator for target '" + part.trim().str() + "'",
+                       {"targets: " + known}, "pick one of these, or a comma list");
+    picked.insert(picked.end(), levels.begin(), levels.end());
+  }
+  std::vector<const Target *> ordered;
+  for (const Target &t : kTargets)
+    if (is_contained(picked, &t))
+      ordered.push_back(&t);
+  for (const Target *t : ordered)
+    if (t->arch != ordered.front()->arch)
+      return makeError(Diag::MixedTargets, "--target",
+                       "'" + std::string(ordered.front()->name) + "' and '" + t->name +
+                           "' are of different architectures",
+                       {}, "compile once for each architecture");
+  return ordered;
+}
+
+} // namespace qcc

@@ -1,0 +1,63 @@
+// Compiles kernels for a feature level of this machine and gives their addresses; for tests and
+// benchmarks. The compiled code may not refer to anything outside itself: an undefined symbol
+// (libm, memcpy, compiler-rt) is an error here as it would be in an artifact.
+#ifndef QCC_TEST_KERNELS_JIT_H
+#define QCC_TEST_KERNELS_JIT_H
+
+#include "qcc/Target/Target.h"
+#include "qcc/model.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace qcc {
+
+class Jit {
+public:
+  /// Compiles all functions of `module`; null (and `error` set) if that fails.
+  static std::unique_ptr<Jit> compile(mlir::ModuleOp module, const Target &target,
+                                      std::string &error);
+  /// Builds a fresh module by `build` and compiles it; aborts the test binary on errors.
+  static std::unique_ptr<Jit> build(const Target &target,
+                                    const std::function<void(mlir::ModuleOp)> &build);
+  qcc_kernel_fn kernel(const std::string &name);
+  /// Assembly text of the module (for looking at loops).
+  const std::string &assembly() const { return assemblyText; }
+  double compileSeconds = 0;
+
+private:
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+  std::string assemblyText;
+};
+
+/// Argument slots: addresses, integers and f32 bit patterns in order.
+class Args {
+public:
+  Args &operator<<(const void *p) { return push(reinterpret_cast<int64_t>(p)); }
+  Args &operator<<(int64_t v) { return push(v); }
+  Args &operator<<(int v) { return push(v); }
+  Args &operator<<(float f) {
+    uint32_t u;
+    std::memcpy(&u, &f, 4);
+    return push(u);
+  }
+  const int64_t *data() const { return slots.data(); }
+
+private:
+  Args &push(int64_t v) {
+    slots.push_back(v);
+    return *this;
+  }
+  std::vector<int64_t> slots;
+};
+
+/// A context with the kernel dialects.
+mlir::MLIRContext &testContext();
+
+} // namespace qcc
+#endif
