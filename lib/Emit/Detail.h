@@ -79,10 +79,13 @@ std::string archiveHead(llvm::StringRef symbol, uint64_t memberBytes);
 /// Error 1701 when an object refers to a symbol that none defines. Adds to `needsSupport` whether
 /// one of supportSymbols() is among the undefined.
 llvm::Error checkUndefined(llvm::ArrayRef<const ObjectCode *> objects, bool &needsSupport);
-llvm::Error linkShared(llvm::ArrayRef<const ObjectCode *> objects, llvm::StringRef output,
-                       unsigned threads);
-llvm::Error linkRelocatable(llvm::ArrayRef<const ObjectCode *> objects, llvm::StringRef output,
-                            unsigned threads);
+struct LinkOutput {
+  std::string temp; // where to write
+  std::string path; // what messages name
+  unsigned threads;
+};
+llvm::Error linkShared(llvm::ArrayRef<const ObjectCode *> objects, const LinkOutput &output);
+llvm::Error linkRelocatable(llvm::ArrayRef<const ObjectCode *> objects, const LinkOutput &output);
 /// Makes every symbol but `keep` local, so that two models fit into one program.
 llvm::Expected<llvm::SmallVector<char, 0>> localizeSymbols(llvm::MemoryBufferRef object,
                                                            llvm::StringRef keep);

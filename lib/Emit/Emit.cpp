@@ -51,8 +51,7 @@ private:
     return Error::success();
   }
   Expected<std::unique_ptr<MemoryBuffer>> readOutput(uint64_t from) {
-    auto buffer = MemoryBuffer::getFileSlice(
-        outputs.tempPath(model), imageBytes, from);
+    auto buffer = MemoryBuffer::getFileSlice(outputs.tempPath(model), imageBytes, from);
     if (!buffer)
       return makeError(Diag::CannotRead, options.path, buffer.getError().message());
     return std::move(*buffer);
@@ -159,7 +158,7 @@ Error Emission::compile(std::vector<ObjectCode> &objects) {
 /// Links to one object, hides its symbols and writes it, behind an archive's head if need be.
 Error Emission::linkStatic(ArrayRef<const ObjectCode *> objects) {
   const std::string &temp = outputs.tempPath(model);
-  if (Error e = linkRelocatable(objects, temp, options.threads))
+  if (Error e = linkRelocatable(objects, {temp, options.path, options.threads}))
     return e;
   auto linked = MemoryBuffer::getFile(temp, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!linked)
@@ -203,7 +202,7 @@ Error Emission::linkObjects(ArrayRef<ObjectCode> objects) {
   if (options.kind != OutputKind::SharedObject)
     return linkStatic(list);
   const std::string &temp = outputs.tempPath(model);
-  if (Error e = linkShared(list, temp, options.threads))
+  if (Error e = linkShared(list, {temp, options.path, options.threads}))
     return e;
   if (std::error_code ec = sys::fs::file_size(temp, imageBytes))
     return makeError(Diag::CannotRead, temp, ec.message());

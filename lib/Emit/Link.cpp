@@ -58,7 +58,7 @@ Error linkFailed(std::vector<std::string> notes, StringRef message) {
 }
 
 /// lld keeps state in globals: one link at a time, and none after a crash.
-Error runLinker(ArrayRef<const char *> arguments) {
+Error runLinker(ArrayRef<const char *> arguments, StringRef path) {
   static std::mutex mutex;
   static bool usable = true;
   std::lock_guard lock(mutex);
@@ -73,10 +73,14 @@ Error runLinker(ArrayRef<const char *> arguments) {
   usable = result.canRunAgain;
   if (result.retCode == 0)
     return Error::success();
+  // What the disk refuses to the linker is the user's affair, not a fault of the objects.
+  for (int problem : {ENOSPC, EDQUOT, EFBIG, EACCES, EROFS, EIO})
+    if (StringRef(err).contains(sys::StrError(problem)))
+      return writeError(path, problem);
   return linkFailed({StringRef(err).rtrim().str()}, "the linker failed");
 }
 
-Error link(ArrayRef<const ObjectCode *> objects, StringRef output, unsigned threads,
+Error link(ArrayRef<const ObjectCode *> objects, const LinkOutput &output,
            ArrayRef<const char *> mode) {
   std::vector<MemoryFile> files;
   for (const ObjectCode *object : objects) {
@@ -85,16 +89,15 @@ Error link(ArrayRef<const ObjectCode *> objects, StringRef output, unsigned thre
       return linkFailed({}, "no memory file for '" + object->name +
                                 "': " + sys::StrError(files.back().problem));
   }
-  std::string outputText = output.str();
-  // Threads do not change what lld writes.
-  std::string threadsText = "--threads=" + std::to_string(threads ? threads : 4);
+    // Threads do not change what lld writes.
+  std::string threadsText = "--threads=" + std::to_string(output.threads ? output.threads : 4);
   std::vector<const char *> arguments = {"ld.lld", threadsText.c_str()};
   arguments.insert(arguments.end(), mode.begin(), mode.end());
   for (const MemoryFile &file : files)
     arguments.push_back(file.path.c_str());
   arguments.push_back("-o");
-  arguments.push_back(outputText.c_str());
-  Error result = runLinker(arguments);
+  arguments.push_back(output.temp.c_str());
+  Error result = runLinker(arguments, output.path);
   if (!result)
     return result;
   // Inputs appear by number in lld's messages; a note maps them to modules.
@@ -109,15 +112,15 @@ Error link(ArrayRef<const ObjectCode *> objects, StringRef output, unsigned thre
 
 } // namespace
 
-Error linkShared(ArrayRef<const ObjectCode *> objects, StringRef output, unsigned threads) {
-  return link(objects, output, threads,
+Error linkShared(ArrayRef<const ObjectCode *> objects, const LinkOutput &output) {
+  return link(objects, output,
               {"-shared", "--gc-sections", "-z", "defs", "-z", "now", "-z", "relro", "-z",
                "noexecstack", "-z", "text", "--build-id=none", "--hash-style=gnu",
                "--no-undefined-version", "-O1"});
 }
 
-Error linkRelocatable(ArrayRef<const ObjectCode *> objects, StringRef output, unsigned threads) {
-  return link(objects, output, threads, {"-r", "-z", "noexecstack"});
+Error linkRelocatable(ArrayRef<const ObjectCode *> objects, const LinkOutput &output) {
+  return link(objects, output, {"-r", "-z", "noexecstack"});
 }
 
 Error checkUndefined(ArrayRef<const ObjectCode *> objects, bool &needsSupport) {
