@@ -168,6 +168,8 @@ SmallVector<DimExpr> qcc::qnt::dimsOf(DimsAttr dims) {
 SmallVector<DimExpr> qcc::qnt::dimsOf(Type type) {
   if (auto quantized = dyn_cast<QType>(type))
     return dimsOf(quantized.getDims());
+  if (auto cache = dyn_cast<KvType>(type))
+    return dimsOf(cache.getDims());
   auto tensor = cast<RankedTensorType>(type);
   if (auto dims = dyn_cast_or_null<DimsAttr>(tensor.getEncoding()))
     return dimsOf(dims);
@@ -181,6 +183,8 @@ SmallVector<DimExpr> qcc::qnt::dimsOf(Type type) {
 Type qcc::qnt::elementTypeOf(Type type) {
   if (isa<QType>(type))
     return Float32Type::get(type.getContext());
+  if (auto cache = dyn_cast<KvType>(type))
+    return cache.getElement();
   return cast<RankedTensorType>(type).getElementType();
 }
 
@@ -354,4 +358,19 @@ void QType::print(AsmPrinter &printer) const {
   if (getLayout() != Layout::logical)
     printer << ", layout " << stringifyLayout(getLayout());
   printer << '>';
+}
+
+Type KvType::parse(AsmParser &parser) {
+  if (parser.parseLess())
+    return {};
+  auto dims = parseDimList(parser);
+  Type element;
+  if (failed(dims) || parser.parseComma() || parser.parseType(element) || parser.parseGreater())
+    return {};
+  return KvType::get(parser.getContext(), DimsAttr::get(parser.getContext(), *dims), element);
+}
+void KvType::print(AsmPrinter &printer) const {
+  printer << '<';
+  printDimList(printer, getDims().getDims());
+  printer << ", " << getElement() << '>';
 }

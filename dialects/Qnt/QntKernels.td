@@ -46,4 +46,32 @@ def Qnt_LaunchOp : Qnt_Op<"launch", [Pure, DeclareOpInterfaceMethods<SymbolUserO
   let assemblyFormat = "$kernel $dims `(` $inputs `)` attr-dict `:` functional-type(operands, results)";
 }
 
+def Qnt_SectionOp : Qnt_Op<"section"> {
+  let summary = "the weight section: which weight lies where";
+  let description = [{
+    `weights[i]` starts `offsets[i]` bytes into the section, which has `bytes` bytes.
+
+    Constraints:
+    * (C1) there are as many offsets as weights, ascending multiples of 64 below `bytes`.
+  }];
+  let arguments = (ins TypedArrayAttrBase<FlatSymbolRefAttr, "weights">:$weights,
+                       DenseI64ArrayAttr:$offsets, I64Attr:$bytes);
+  let assemblyFormat = "$weights `at` $offsets `bytes` $bytes attr-dict";
+  let hasVerifier = 1;
+}
+
+def Qnt_EntryOp : Qnt_Op<"entry", [Symbol]> {
+  let summary = "an entry point: signature, symbols, and the functions that plan and run it";
+  let description = [{
+    What the artifact's descriptor says of an entry point (qcc_entry_desc in model.h). `inputs` and
+    `outputs` are dictionaries {name, type, role}, `symbols` are `#qnt.symbol`, `caches` and `checks`
+    dictionaries, `sites` the names of the launches in order.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$plan, FlatSymbolRefAttr:$run,
+                       ArrayAttr:$inputs, ArrayAttr:$outputs, ArrayAttr:$symbols, ArrayAttr:$caches,
+                       ArrayAttr:$checks, ArrayAttr:$sites, I64Attr:$segments,
+                       OptionalAttr<StrAttr>:$sym_visibility);
+  let assemblyFormat = "$sym_name attr-dict";
+}
+
 #endif

@@ -50,7 +50,7 @@ def Qnt_ConvOp : Qnt_ShapeOp<"conv"> {
 def Qnt_SoftmaxOp : Qnt_ShapeOp<"softmax"> {
   let summary = "softmax along the last axis";
   let description = [{
-    `m = max x; e = exp(x - m); out = e / sum e`; with `log`, `(x - m) - ln(sum e)`. A row that is
+    `m = max x; e = exp(x - m); out = e * (1 / sum e)`; with `log`, `(x - m) - ln(sum e)`. A row that is
     all -inf gives NaN, as the formula says.
 
     Constraints:
@@ -62,7 +62,7 @@ def Qnt_SoftmaxOp : Qnt_ShapeOp<"softmax"> {
 def Qnt_LayerNormOp : Qnt_ShapeOp<"layer_norm", [Pure, AttrSizedOperandSegments]> {
   let summary = "layer normalisation over the last axis (Ba, Kiros and Hinton 2016)";
   let description = [{
-    `mu = mean x; v = mean (x - mu)^2; out = (x - mu) / sqrt(v + epsilon) * gain (+ bias)`.
+    `mu = mean x; v = mean (x - mu)^2; r = 1 / sqrt(v + epsilon); out = (x - mu) * r * gain (+ bias)`.
 
     Constraints:
     * (C1) `gain` and `bias`, if present, are `[C]` with C the last dimension of `x`.
@@ -75,7 +75,7 @@ def Qnt_LayerNormOp : Qnt_ShapeOp<"layer_norm", [Pure, AttrSizedOperandSegments]
 def Qnt_RmsNormOp : Qnt_ShapeOp<"rms_norm"> {
   let summary = "root mean square normalisation over the last axis (Zhang and Sennrich 2019)";
   let description = [{
-    `out = x / sqrt(mean x^2 + epsilon) * gain`.
+    `r = 1 / sqrt(mean x^2 + epsilon); out = x * r * gain`.
 
     Constraints:
     * (C1) `gain`, if present, is `[C]` with C the last dimension of `x`.
@@ -120,11 +120,55 @@ def Qnt_AttentionOp : Qnt_ShapeOp<"attention"> {
     * (C2) `mask`, if present, broadcasts to [B, H, S, T] and is float or `i1`.
     * (C3) `out` is [B, H, S, E].
   }];
-  let arguments = (ins Qnt_Tensor:$query, Qnt_Tensor:$key, Qnt_Tensor:$value, Optional<Qnt_Tensor>:$mask,
+  let arguments = (ins Qnt_Tensor:$query, Qnt_TensorOrKv:$key, Qnt_TensorOrKv:$value, Optional<Qnt_Tensor>:$mask,
                        F64Attr:$scale, DefaultValuedAttr<F64Attr, "0.0">:$softcap,
                        DefaultValuedAttr<BoolAttr, "false">:$causal,
                        DefaultValuedAttr<I64Attr, "0">:$window,
                        DefaultValuedAttr<BoolAttr, "false">:$safe);
+}
+
+def Qnt_KvBeginOp : Qnt_Op<"kv_begin", [Pure]> {
+  let summary = "a cache that starts with past rows";
+  let description = [{
+    `past` [B, H, P, D] in the storage of function result `output`. A session keeps that storage
+    between calls, so that the past is in place already and nothing is done; the stateless entry
+    point copies it there.
+
+    Constraints:
+    * (C1) `past` has rank 4; `out` has its dimensions and element type.
+  }];
+  let arguments = (ins Qnt_Tensor:$past, I64Attr:$output);
+  let results = (outs Qnt_KvType:$out);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Qnt_KvAppendOp : Qnt_Op<"kv_append", [Pure]> {
+  let summary = "a cache with new rows after the ones it has";
+  let description = [{
+    `rows` [B, H, S, D] become rows P .. P + S of `cache` [B, H, P, D], in its storage; `cache`
+    itself is not to be read afterwards.
+
+    Constraints:
+    * (C1) `rows` has rank 4, and `out` is `[B, H, P + S, D]`.
+    * (C2) element types agree.
+  }];
+  let arguments = (ins Qnt_KvType:$cache, Qnt_Tensor:$rows);
+  let results = (outs Qnt_KvType:$out);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Qnt_KvResultOp : Qnt_Op<"kv_result", [Pure]> {
+  let summary = "the cache as the function result it is stored in";
+  let description = [{
+    Constraints:
+    * (C1) `out` has the dimensions and element type of `cache`.
+  }];
+  let arguments = (ins Qnt_KvType:$cache);
+  let results = (outs Qnt_Tensor:$out);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 #endif

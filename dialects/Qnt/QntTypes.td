@@ -34,7 +34,20 @@ def Qnt_QType : TypeDef<Qnt_Dialect, "Q"> {
   }];
 }
 
+def Qnt_KvType : TypeDef<Qnt_Dialect, "Kv"> {
+  let mnemonic = "kv";
+  let summary = "a cache tensor whose strides are known at run time only";
+  let description = [{
+    `!qnt.kv<[b, h, p + s, d], f32>`: dimensions [batch, heads, length, width]; rows of `width`
+    elements are dense and follow each other, batch and head strides are arguments. What a session
+    preallocates, and what attention reads in place.
+  }];
+  let parameters = (ins "::qcc::qnt::DimsAttr":$dims, "::mlir::Type":$element);
+  let hasCustomAssemblyFormat = 1;
+}
+
 def Qnt_Tensor : AnyTypeOf<[AnyRankedTensor], "ranked tensor">;
-def Qnt_Value : AnyTypeOf<[AnyRankedTensor, Qnt_QType], "tensor or quantized tensor">;
+def Qnt_Value : AnyTypeOf<[AnyRankedTensor, Qnt_QType, Qnt_KvType], "tensor, quantized tensor or cache">;
+def Qnt_TensorOrKv : AnyTypeOf<[AnyRankedTensor, Qnt_KvType], "tensor or cache">;
 
 #endif
