@@ -1,0 +1,300 @@
+// Dispatch of ops, weights and recipes, fused groups and kernels, and functions with their symbols.
+#include "Detail.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::qnt;
+using namespace qcc::reference;
+
+std::string reference::describe(Operation *op) {
+  std::string text;
+  if (StringRef name = nodeName(op->getLoc()); !name.empty())
+    text = "node '" + name.str() + "' ";
+  return text + "(" + op->getName().getStringRef().str() + ")";
+}
+
+llvm::Error Call::fail(Diag code, std::string message, std::string help) const {
+  return makeError(code, describe(op), std::move(message), {}, std::move(help));
+}
+
+//===-- Dimensions -------------------------------------------------------------------------------//
+
+llvm::Expected<int64_t> Environment::size(DimExpr dim, Operation *op) const {
+  if (auto value = dim.evaluate(symbols))
+    return *value;
+  std::string missing;
+  dim.collectSymbols([&](StringRef name) {
+    if (!symbols.contains(name))
+      missing = name.str();
+  });
+  if (missing.empty())
+    return makeError(Diag::DivisionByZero, describe(op), "dimension " + dim.str() + " divides by zero");
+  return makeError(Diag::SymbolWithoutValue, describe(op),
+                   "dimension " + dim.str() + " needs the symbol '" + missing +
+                       "', which has no value");
+}
+
+llvm::Expected<SmallVector<int64_t>> Environment::sizes(Type type, Operation *op) const {
+  SmallVector<int64_t> values;
+  for (DimExpr dim : dimsOf(type)) {
+    auto value = size(dim, op);
+    if (!value)
+      return value.takeError();
+    if (*value < 0)
+      return makeError(Diag::SizesUnfit, describe(op),
+                       "dimension " + dim.str() + " is " + std::to_string(*value));
+    values.push_back(*value);
+  }
+  return values;
+}
+
+//===-- Weights ----------------------------------------------------------------------------------//
+
+llvm::Expected<WeightSource::Bytes> FolderWeights::read(Attribute source) {
+  SmallString<128> path;
+  uint64_t offset = 0, length = 0;
+  if (auto file = dyn_cast<FileAttr>(source)) {
+    path = modelDir;
+    llvm::sys::path::append(path, file.getPath());
+    offset = file.getOffset();
+    length = file.getLength();
+  } else {
+    auto blob = cast<qnt::BlobAttr>(source);
+    path = blobDir;
+    llvm::sys::path::append(path, blob.getSha256());
+    length = blob.getLength();
+  }
+  auto buffer = llvm::MemoryBuffer::getFileSlice(path, length, offset);
+  if (!buffer)
+    return makeError(Diag::WeightBytesMissing, path.str().str(),
+                     "cannot be read: " + buffer.getError().message());
+  if ((*buffer)->getBufferSize() != length)
+    return makeError(Diag::WeightBytesMissing, path.str().str(),
+                     "has " + std::to_string((*buffer)->getBufferSize()) + " of " +
+                         std::to_string(length) + " bytes at offset " + std::to_string(offset));
+  std::shared_ptr<const llvm::MemoryBuffer> owner = std::move(*buffer);
+  return Bytes{owner->getBufferStart(), owner->getBufferSize(), owner};
+}
+
+namespace {
+
+/// Values of SSA names while a block runs.
+using Values = DenseMap<Value, RtValue>;
+
+Results runBlock(Block &block, ArrayRef<RtValue> arguments, Environment &environment);
+
+/// Elements below a byte are stored packed, low bits first; a Tensor holds one per byte.
+Tensor unpackElements(RankedTensorType type, const char *bytes) {
+  unsigned bits = type.getElementTypeBitWidth();
+  std::vector<int64_t> values(type.getNumElements());
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = uint8_t(bytes[i * bits / 8]) >> (i * bits % 8);
+  return store<int64_t>(type.getElementType(), type.getShape(), values);
+}
+
+Results evaluateUse(const Call &call, UseOp op) {
+  auto weight = SymbolTable::lookupNearestSymbolFrom<WeightOp>(op, op.getWeightAttr());
+  if (!weight)
+    return call.fail(Diag::WeightBytesMissing, "no weight is named '" + op.getWeight().str() + "'");
+  auto value = evaluateWeight(weight, call.environment);
+  if (!value)
+    return value.takeError();
+  return SmallVector<RtValue>{std::move(*value)};
+}
+
+Results evaluateLaunch(const Call &call, LaunchOp op) {
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(op, op.getKernelAttr());
+  if (!kernel)
+    return call.fail(Diag::NoReference, "no kernel is named '" + op.getKernel().str() + "'");
+  llvm::StringMap<int64_t> inner;
+  for (auto [i, dim] : llvm::enumerate(dimsOf(op.getDims()))) {
+    auto value = call.environment.size(dim, op);
+    if (!value)
+      return value.takeError();
+    inner["d" + std::to_string(i)] = *value;
+  }
+  std::swap(call.environment.symbols, inner);
+  Results results = runBlock(kernel.getBody().front(), call.operands, call.environment);
+  std::swap(call.environment.symbols, inner);
+  return results;
+}
+
+/// A value loses its bytes after its last use in the block, so that a model needs the memory of a
+/// layer and not of all.
+class LastUses {
+public:
+  explicit LastUses(Block &block) {
+    for (Operation &op : block)
+      for (Value operand : op.getOperands())
+        last[operand] = &op;
+  }
+  void drop(Operation *op, Values &values) {
+    for (Value operand : op->getOperands())
+      if (last.lookup(operand) == op)
+        values.erase(operand);
+    for (Value result : op->getResults())
+      if (!last.contains(result))
+        values.erase(result);
+  }
+
+private:
+  DenseMap<Value, Operation *> last;
+};
+
+Results runBlock(Block &block, ArrayRef<RtValue> arguments, Environment &environment) {
+  Values values;
+  LastUses uses(block);
+  for (auto [argument, value] : llvm::zip_equal(block.getArguments(), arguments))
+    values[argument] = value;
+  for (Operation &op : block) {
+    SmallVector<RtValue> operands;
+    for (Value operand : op.getOperands())
+      operands.push_back(values.lookup(operand));
+    if (op.hasTrait<OpTrait::IsTerminator>())
+      return operands;
+    Results results = evaluateOp(&op, operands, environment);
+    if (!results)
+      return results.takeError();
+    if (environment.observe)
+      environment.observe(&op, *results);
+    for (auto [result, value] : llvm::zip_equal(op.getResults(), *results))
+      values[result] = std::move(value);
+    uses.drop(&op, values);
+  }
+  return SmallVector<RtValue>{};
+}
+
+} // namespace
+
+llvm::Expected<RtValue> reference::evaluateWeight(WeightOp weight, Environment &environment) {
+  if (auto found = environment.weightCache.find(weight); found != environment.weightCache.end())
+    return found->second;
+  std::string where = "weight '" + weight.getSymName().str() + "'";
+  if (!weight.getRecipe().empty()) {
+    Results results = runBlock(weight.getRecipe().front(), {}, environment);
+    if (!results)
+      return results.takeError();
+    return environment.weightCache[weight] = (*results)[0];
+  }
+  auto type = dyn_cast<RankedTensorType>(weight.getType());
+  if (!type)
+    return makeError(Diag::WeightBytesMissing, where,
+                     "is quantized and has no recipe that says how its parts are stored");
+  if (!environment.weights)
+    return makeError(Diag::WeightBytesMissing, where, "no source of weights was given");
+  auto bytes = environment.weights->read(*weight.getSource());
+  if (!bytes)
+    return bytes.takeError();
+  Tensor tensor;
+  if (type.getElementTypeBitWidth() < 8 && !type.getElementType().isInteger(1))
+    tensor = unpackElements(type, bytes->data);
+  else
+    tensor = Tensor::borrow(type.getElementType(), type.getShape(), bytes->data, bytes->owner);
+  return environment.weightCache[weight] = tensor;
+}
+
+//===-- Ops --------------------------------------------------------------------------------------//
+
+Results reference::evaluateOp(Operation *op, ArrayRef<RtValue> operands, Environment &environment) {
+  Call call{op, operands, environment};
+  for (auto family : {evaluateElementwise, evaluateShape, evaluateIndexing, evaluateReduce,
+                      evaluateModel, evaluateQuantize})
+    if (std::optional<Results> results = family(call))
+      return std::move(*results);
+  return llvm::TypeSwitch<Operation *, Results>(op)
+      .Case<UseOp>([&](UseOp use) { return evaluateUse(call, use); })
+      .Case<FusedOp>([&](FusedOp fused) {
+        return runBlock(fused.getBody().front(), operands, environment);
+      })
+      .Case<LaunchOp>([&](LaunchOp launch) { return evaluateLaunch(call, launch); })
+      .Default([&](Operation *) -> Results {
+        return call.fail(Diag::NoReference, "has no meaning in the qnt dialect");
+      });
+}
+
+//===-- Functions --------------------------------------------------------------------------------//
+
+namespace {
+
+std::string argumentName(func::FuncOp function, unsigned i) {
+  auto name = function.getArgAttrOfType<StringAttr>(i, nameAttrName);
+  return "input " + (name ? "'" + name.str() + "'" : std::to_string(i));
+}
+
+llvm::Error bindSymbol(SymbolAttr symbol, func::FuncOp function, ArrayRef<RtValue> inputs,
+                       Environment &environment) {
+  if (symbol.getInput() < 0)
+    return llvm::Error::success(); // an op of the body produces it
+  const auto *tensor = symbol.getInput() < int64_t(inputs.size())
+                           ? std::get_if<Tensor>(&inputs[symbol.getInput()])
+                           : nullptr;
+  if (!tensor || symbol.getAxis() >= tensor->rank())
+    return makeError(Diag::InputMismatch, function.getName().str(),
+                     "symbol '" + symbol.getName().str() + "' is bound to axis " +
+                         std::to_string(symbol.getAxis()) + " of input " +
+                         std::to_string(symbol.getInput()) + ", which does not exist");
+  int64_t value = tensor->dims()[symbol.getAxis()];
+  if (value < symbol.getMin() || value > symbol.getMax() ||
+      (symbol.getDivisor() > 1 && value % symbol.getDivisor() != 0))
+    return makeError(Diag::SymbolOutsideRange, argumentName(function, symbol.getInput()),
+                     "symbol '" + symbol.getName().str() + "' is " + std::to_string(value) +
+                         ", outside " + std::to_string(symbol.getMin()) + " to " +
+                         std::to_string(symbol.getMax()) + " in steps of " +
+                         std::to_string(symbol.getDivisor()));
+  environment.symbols[symbol.getName()] = value;
+  return llvm::Error::success();
+}
+
+llvm::Error checkInput(func::FuncOp function, unsigned i, const RtValue &input,
+                       Environment &environment) {
+  auto type = dyn_cast<RankedTensorType>(function.getArgumentTypes()[i]);
+  const auto *tensor = std::get_if<Tensor>(&input);
+  if (!type || !tensor)
+    return llvm::Error::success();
+  std::string where = argumentName(function, i), text;
+  if (tensor->elementType() != type.getElementType() || tensor->rank() != type.getRank()) {
+    llvm::raw_string_ostream(text) << "has rank " << tensor->rank() << " and type "
+                                   << tensor->elementType() << " instead of rank "
+                                   << type.getRank() << " and " << type.getElementType();
+    return makeError(Diag::InputMismatch, where, text);
+  }
+  for (auto [axis, dim] : llvm::enumerate(dimsOf(type))) {
+    auto want = environment.size(dim, function);
+    if (!want)
+      return want.takeError();
+    if (*want != tensor->dims()[axis])
+      return makeError(Diag::InputSizeMismatch, where,
+                       "axis " + std::to_string(axis) + " is " +
+                           std::to_string(tensor->dims()[axis]) + ", but " + dim.str() + " is " +
+                           std::to_string(*want));
+  }
+  return llvm::Error::success();
+}
+
+} // namespace
+
+Results reference::evaluateFunction(func::FuncOp function, ArrayRef<RtValue> inputs,
+                                    Environment &environment) {
+  if (inputs.size() != function.getNumArguments())
+    return makeError(Diag::InputMismatch, function.getName().str(),
+                     "takes " + std::to_string(function.getNumArguments()) + " inputs, but got " +
+                         std::to_string(inputs.size()));
+  if (auto symbols = function->getAttrOfType<ArrayAttr>(symbolsAttrName))
+    for (auto symbol : symbols.getAsRange<SymbolAttr>())
+      if (auto error = bindSymbol(symbol, function, inputs, environment))
+        return std::move(error);
+  for (unsigned i = 0; i < inputs.size(); ++i)
+    if (auto error = checkInput(function, i, inputs[i], environment))
+      return std::move(error);
+  return runBlock(function.getBody().front(), inputs, environment);
+}
+
+Results reference::evaluateFunction(func::FuncOp function, ArrayRef<RtValue> inputs,
+                                    WeightSource &weights) {
+  Environment environment;
+  environment.weights = &weights;
+  return evaluateFunction(function, inputs, environment);
+}
