@@ -40,8 +40,12 @@ static bool valid_tensors(const qcc_tensor_desc *tensors, uint32_t count, uint32
   return true;
 }
 
-static qcc_status validate_entry(const qcc_entry_desc *e, qcc_error *err) {
+/* `stride` is the size that the first entry states. */
+static qcc_status validate_entry(const qcc_entry_desc *e, uint64_t stride, qcc_error *err) {
   uint32_t bad;
+  if (e->struct_size != stride)
+    return qcc_fail(err, QCC_ERR_NOT_A_MODEL, "malformed model: entries of %llu and %llu bytes",
+                    (unsigned long long)stride, (unsigned long long)e->struct_size);
   if (!e->name || !e->plan || !e->run || !e->n_segments || (e->n_inputs && !e->inputs) ||
       (e->n_outputs && !e->outputs) || (e->n_symbols && !e->symbols) || (e->n_kv && !e->kv) ||
       (e->n_checks && !e->checks) || (e->n_sites && !e->sites))
@@ -97,7 +101,7 @@ qcc_status qcc_validate_desc(const qcc_model_desc *desc, qcc_error *err) {
                         level->name, k);
   }
   for (uint32_t i = 0; i < desc->n_entries; ++i) {
-    qcc_status status = validate_entry(qcc_entry_at(desc, i), err);
+    qcc_status status = validate_entry(qcc_entry_at(desc, i), desc->entries->struct_size, err);
     if (status)
       return status;
   }
