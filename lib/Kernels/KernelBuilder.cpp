@@ -147,8 +147,7 @@ Type ValueBuilder::storageType(Elem e) {
   switch (e) {
   case Elem::F32: return f32();
   case Elem::F64: return f64();
-  case Elem::F16: return b.getF16Type();
-  case Elem::BF16: return b.getBF16Type();
+  // The half types travel as bits: code generators have no loads and selects of them everywhere.
   default: return b.getIntegerType(8 * elemBytes(e));
   }
 }
@@ -295,8 +294,10 @@ void KernelBuilder::prefetch(Value ptr, int locality) {
 
 /// From the type in memory to the compute type.
 Value ValueBuilder::widen(Elem e, Value stored) {
+  Type half = e == Elem::F16 ? Type(b.getF16Type()) : Type(b.getBF16Type());
   switch (e) {
-  case Elem::F16: case Elem::BF16: return arith::ExtFOp::create(b, where, like(stored, f32()), stored);
+  case Elem::F16: case Elem::BF16:
+    return arith::ExtFOp::create(b, where, like(stored, f32()), bitcast(stored, like(stored, half)));
   case Elem::I8: case Elem::I16: return arith::ExtSIOp::create(b, where, like(stored, i32()), stored);
   case Elem::U8: case Elem::U16: return arith::ExtUIOp::create(b, where, like(stored, i32()), stored);
   case Elem::Bool: return ne(stored, constant(b.getI8Type(), 0));
@@ -306,8 +307,10 @@ Value ValueBuilder::widen(Elem e, Value stored) {
 
 Value ValueBuilder::narrow(Elem e, Value computed) {
   Type to = like(computed, storageType(e));
+  Type half = e == Elem::F16 ? Type(b.getF16Type()) : Type(b.getBF16Type());
   switch (e) {
-  case Elem::F16: case Elem::BF16: return arith::TruncFOp::create(b, where, to, computed);
+  case Elem::F16: case Elem::BF16:
+    return bitcast(arith::TruncFOp::create(b, where, like(computed, half), computed), to);
   case Elem::I8: case Elem::I16: case Elem::U8: case Elem::U16:
     return arith::TruncIOp::create(b, where, to, computed);
   case Elem::Bool: return arith::ExtUIOp::create(b, where, to, computed);

@@ -56,6 +56,7 @@ std::unique_ptr<Jit> Jit::compile(mlir::ModuleOp module, const Target &target, s
   auto jit = orc::LLJITBuilder()
                  .setJITTargetMachineBuilder(builder)
                  .setLinkProcessSymbolsByDefault(false)
+                 .setPlatformSetUp(orc::setUpInactivePlatform)
                  .create();
   if (!jit) {
     error = toString(jit.takeError());
