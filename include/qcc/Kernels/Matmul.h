@@ -1,0 +1,88 @@
+// The matrix products of kernels: one emitter, four kinds of operands, an epilogue by callback.
+//
+// out[m][n] = Σ_k A[m][k] · B[n][k], k ascending, computed in tiles that stay in registers over the
+// whole of K. What a result is does not depend on M, the level, the tasks or the blocking:
+//   f32, batched   one fma a step: acc = fma(A[m][k], B[n][k], acc), starting from +0
+//   w8a8           the exact sum in int32 (mod 2^32), then float(acc) * (aScale[m] * bScale[n])
+//   w4a8           for blocks b ascending acc = fma(float(Σ_{k in b} (w - zero_b) a), scale_b, acc),
+//                  the integer sum exact; then acc * aScale[m]
+//
+// Tasks are level-independent: blocks of rows × blocks of kColBlock columns, as matmulTasks()
+// counts. M, N, K, strides and addresses are run-time values, so one kernel serves all layers of one
+// structure. Contiguous task ranges share loaded panels: launch with few, long ranges.
+#ifndef QCC_KERNELS_MATMUL_H
+#define QCC_KERNELS_MATMUL_H
+
+#include "qcc/Algorithms/Pack.h"
+#include "qcc/Kernels/KernelBuilder.h"
+
+namespace qcc {
+
+enum class MatmulKind {
+  F32,    ///< A f32 (or f16, bf16) rows; B packed panels of f32, f16 or bf16
+  W8A8,   ///< A u8 codes, B packed s8 codes
+  W4A8,   ///< A s8 codes with block sums, B packed u4 codes in blocks
+  Batched ///< A and B both activations, B row-major [K][N] or transposed [N][K]
+};
+
+struct MatmulSpec {
+  MatmulKind kind = MatmulKind::F32;
+  Elem a = Elem::F32;             ///< F32, Batched: type of A in memory
+  Elem b = Elem::F32;             ///< F32, Batched: type of B in memory
+  bool bTransposed = false;       ///< Batched
+  W4Layout w4;                    ///< W4A8
+  Elem w4Scale = Elem::F16;       ///< W4A8: type of block scales (F16, BF16, F32)
+  bool weightZeroPoints = false;  ///< W8A8: B has zero points (bZero, aSum)
+};
+
+/// Run-time operands as values of the kernel. Strides in elements. What a kind does not name is
+/// null.
+struct MatmulOperands {
+  mlir::Value m, n, k;             ///< i64
+  mlir::Value a, aStride;          ///< rows of at least K elements (W8A8: K rounded up to 4; W4A8: to
+                                   ///< whole blocks) that may be read; values past K do not matter
+  mlir::Value b;                   ///< packed (Pack.h), or Batched: base of the batch's matrices
+  // W8A8 and W4A8: f32 [M], or a uniform f32 in aScaleUniform (static quantization).
+  mlir::Value aScale, aScaleUniform;
+  // W8A8: f32 and i32 [N rounded up to 16]; correction is what accumulators start with.
+  mlir::Value bScale, bCorrection;
+  mlir::Value bZero;               ///< weightZeroPoints: i32 [N rounded up to 16]
+  // W4A8: i32 [M][aSumStride], sums of the codes of each block; weightZeroPoints: i32 [M] of the
+  // codes as signed numbers (aSumStride 1).
+  mlir::Value aSum, aSumStride;
+  // Batched: batch = batch0 * batchCount1 + batch1; element strides of both, 0 to broadcast.
+  mlir::Value bStride;
+  mlir::Value batchCount0, batchCount1;
+  mlir::Value aBatch0, aBatch1, bBatch0, bBatch1;
+};
+
+/// One group of 16 results: columns col .. col + 15 of row `row`. `lanes` is null when all are
+/// columns of the matrix, else their count (1..15). Batched: the batch indices.
+struct MatmulResult {
+  mlir::Value row, col, lanes, acc; ///< acc: vector<16xf32>
+  mlir::Value batch0, batch1;
+};
+
+/// Stores the results; may load bias, residual and so on with the same lanes.
+using MatmulEpilogue = llvm::function_ref<void(const MatmulResult &)>;
+
+/// Emits the tasks [begin, end) of the kernel at the insertion point (once a kernel, at its top
+/// level).
+void emitMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &operands,
+                MatmulEpilogue epilogue);
+
+constexpr int64_t kMatmulRowBlock = 96;
+constexpr int64_t kMatmulColBlock = 64;
+
+/// Tasks of a product: batch · ceil(m / kMatmulRowBlock) · ceil(n / kMatmulColBlock).
+constexpr int64_t matmulTasks(int64_t m, int64_t n, int64_t batch = 1) {
+  return batch * ceilDiv(m, kMatmulRowBlock) * ceilDiv(n, kMatmulColBlock);
+}
+
+/// scratch_bytes of a launch: Batched packs kMatmulColBlock columns of B; the others need none.
+constexpr int64_t matmulScratchBytes(MatmulKind kind, int64_t k) {
+  return kind == MatmulKind::Batched ? roundUp(k, 16) * kMatmulColBlock * 4 : 0;
+}
+
+} // namespace qcc
+#endif
