@@ -98,8 +98,8 @@ Error AtomicOutputs::checkSpace(size_t index, uint64_t bytes) {
     return Error::success(); // unknown: the write itself will tell
   return makeError(Diag::OutputNoSpace, files[index].path,
                    "the output needs " + std::to_string(bytes >> 20) + " MiB, and " +
-                       std::to_string(space->available >> 20) + " MiB are free: " +
-                       sys::StrError(ENOSPC),
+                       std::to_string(space->available >> 20) +
+                       " MiB are free: " + sys::StrError(ENOSPC),
                    {}, "free some space, or choose another folder with -o");
 }
 

@@ -34,7 +34,8 @@ bool isIdentifier(StringRef name) {
 }
 
 bool isOurs(const GlobalValue &value) {
-  return !value.isDeclaration() && !value.hasLocalLinkage() && !value.getName().starts_with("llvm.");
+  return !value.isDeclaration() && !value.hasLocalLinkage() &&
+         !value.getName().starts_with("llvm.");
 }
 
 StringSet<> definedBy(ArrayRef<CodeModule> modules) {
@@ -85,7 +86,8 @@ Expected<std::unique_ptr<TargetMachine>> makeMachine(const std::string &text, un
   Triple triple(text);
   std::string problem;
   const Target *target = nullptr;
-  if (triple.isOSLinux() && (triple.getArch() == Triple::x86_64 || triple.getArch() == Triple::aarch64))
+  if (triple.isOSLinux() &&
+      (triple.getArch() == Triple::x86_64 || triple.getArch() == Triple::aarch64))
     target = TargetRegistry::lookupTarget(triple, problem);
   if (!target)
     return makeError(Diag::NoCodeGenerator, text, "no code generator for this target");
@@ -95,8 +97,8 @@ Expected<std::unique_ptr<TargetMachine>> makeMachine(const std::string &text, un
   auto level = CodeGenOpt::getLevel(static_cast<int>(std::min(optLevel, 3u)));
   // Functions name their CPU themselves; what is left runs on every machine of the architecture.
   const char *cpu = triple.getArch() == Triple::x86_64 ? "x86-64" : "generic";
-  return std::unique_ptr<TargetMachine>(target->createTargetMachine(
-      triple, cpu, "", options, Reloc::PIC_, CodeModel::Small, *level));
+  return std::unique_ptr<TargetMachine>(
+      target->createTargetMachine(triple, cpu, "", options, Reloc::PIC_, CodeModel::Small, *level));
 }
 
 /// LLVM's own pipeline, told that there is no C library.
@@ -150,7 +152,8 @@ Error collectErrors(Module &module, function_ref<Error()> work) {
   return result;
 }
 
-Error compileOne(CodeModule &code, const std::string &triple, unsigned optLevel, ObjectCode *object) {
+Error compileOne(CodeModule &code, const std::string &triple, unsigned optLevel,
+                 ObjectCode *object) {
   Module &module = *code.module;
   Expected<std::unique_ptr<TargetMachine>> machine = makeMachine(triple, optLevel);
   if (!machine)
@@ -250,7 +253,8 @@ Error compileModules(ArrayRef<CodeModule *> modules, const std::string &triple, 
     objects->resize(modules.size());
   std::vector<std::optional<Error>> errors(modules.size());
   auto compile = [&](size_t i) {
-    errors[i].emplace(compileOne(*modules[i], triple, optLevel, objects ? &(*objects)[i] : nullptr));
+    errors[i].emplace(
+        compileOne(*modules[i], triple, optLevel, objects ? &(*objects)[i] : nullptr));
   };
   initializeTargets();
   if (threads == 1) {
@@ -303,7 +307,8 @@ Expected<CodeModule> mergeModules(ArrayRef<CodeModule *> modules, StringRef name
   return merged;
 }
 
-Expected<std::string> printAssembly(CodeModule &code, const std::string &triple, unsigned optLevel) {
+Expected<std::string> printAssembly(CodeModule &code, const std::string &triple,
+                                    unsigned optLevel) {
   Expected<std::unique_ptr<TargetMachine>> machine = makeMachine(triple, optLevel);
   if (!machine)
     return machine.takeError();

@@ -106,7 +106,8 @@ private:
 
 Constant *DescriptorBuilder::entry(const EntryPart &e) {
   Constant *symbols = table(e.symbols, "symbols", [&](const SymbolPart &s) {
-    return record({text(s.name), i64(s.min), i64(s.max), i64(s.divisor), i32(s.input), i32(s.axis)});
+    return record(
+        {text(s.name), i64(s.min), i64(s.max), i64(s.divisor), i32(s.input), i32(s.axis)});
   });
   Constant *kv = table(e.kv, "kv", [&](const KvPart &k) {
     return record({i32(k.input), i32(k.output), i32(k.layer), i32(k.isValue), i32(k.pastSymbol)});
@@ -127,13 +128,12 @@ Constant *DescriptorBuilder::level(const LevelPart &own) {
     const LevelPart &home = ref.level < 0 ? own : parts.levels[ref.level];
     return function(prefixed(parts, home, ref.symbol));
   });
-  return record({text(own.name), i64(own.features), kernels,
-                 textTable(parts.kernelNames, "kernel_names")});
+  return record(
+      {text(own.name), i64(own.features), kernels, textTable(parts.kernelNames, "kernel_names")});
 }
 
 void DescriptorBuilder::build(const DescriptorOptions &options) {
-  Constant *entries =
-      table(parts.entries, "entries", [&](const EntryPart &e) { return entry(e); });
+  Constant *entries = table(parts.entries, "entries", [&](const EntryPart &e) { return entry(e); });
   Constant *levels = table(parts.levels, "levels", [&](const LevelPart &l) { return level(l); });
 
   GlobalVariable *manifest =
@@ -144,9 +144,9 @@ void DescriptorBuilder::build(const DescriptorOptions &options) {
   if (!options.sidecar.empty()) {
     sidecar = text(options.sidecar);
   } else if (parts.weights.bytes) {
-    auto *start = new GlobalVariable(module, Type::getInt8Ty(context), true,
-                                     GlobalValue::ExternalLinkage, nullptr,
-                                     weightsSymbol(parts.name));
+    auto *start =
+        new GlobalVariable(module, Type::getInt8Ty(context), true, GlobalValue::ExternalLinkage,
+                           nullptr, weightsSymbol(parts.name));
     start->setVisibility(GlobalValue::HiddenVisibility);
     start->setDSOLocal(true);
     weights = start;

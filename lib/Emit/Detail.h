@@ -26,7 +26,8 @@ std::string prefixed(const ModelParts &parts, const LevelPart &level, llvm::Stri
 inline std::string weightsSymbol(llvm::StringRef model) { return model.str() + ".weights"; }
 inline std::string descriptorSymbol(llvm::StringRef model) { return model.str() + ".descriptor"; }
 inline std::string exportedSymbol(llvm::StringRef model) { return "qcc_model_" + model.str(); }
-/// Offset of weights_sha256 in the descriptor; the hash is known only after the weights are written.
+/// Offset of weights_sha256 in the descriptor; the hash is known only after the weights are
+/// written.
 uint64_t descriptorHashOffset();
 
 //--- Descriptor.cpp, Support.cpp: modules that every artifact gets.

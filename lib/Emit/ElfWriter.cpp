@@ -65,7 +65,8 @@ template <typename T> FilePatch patchOf(uint64_t offset, const T *value, size_t 
 }
 
 /// The weights lie, without bits, behind the last byte of some loaded segment. They get a segment
-/// of their own; its slot in the table comes from PT_PHDR, which only a program's interpreter reads.
+/// of their own; its slot in the table comes from PT_PHDR, which only a program's interpreter
+/// reads.
 Expected<FilePatch> splitSegment(const Ehdr &header, ArrayRef<Phdr> segments, const Shdr &section,
                                  uint64_t fileOffset) {
   std::vector<Phdr> table(segments.begin(), segments.end());
@@ -212,7 +213,8 @@ std::string archiveHead(StringRef symbol, uint64_t memberBytes) {
   // A symbol table of one entry, padded so that the member is aligned, then the member's header.
   constexpr uint64_t magicBytes = 8, headerBytes = 60;
   uint64_t tableBytes = 8 + symbol.size() + 1;
-  uint64_t memberAt = alignTo(magicBytes + headerBytes + tableBytes + headerBytes, 16) - headerBytes;
+  uint64_t memberAt =
+      alignTo(magicBytes + headerBytes + tableBytes + headerBytes, 16) - headerBytes;
   tableBytes = memberAt - magicBytes - headerBytes;
   std::string text;
   raw_string_ostream os(text);

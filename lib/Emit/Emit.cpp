@@ -13,9 +13,7 @@ using namespace llvm;
 namespace qcc::emit {
 namespace {
 
-bool isText(OutputKind kind) {
-  return kind == OutputKind::LlvmIr || kind == OutputKind::Assembly;
-}
+bool isText(OutputKind kind) { return kind == OutputKind::LlvmIr || kind == OutputKind::Assembly; }
 
 /// "a/model.so" with ".weights" -> "a/model.weights".
 std::string besidePath(StringRef path, StringRef suffix) {
@@ -132,8 +130,8 @@ Error Emission::emitText() {
 }
 
 Error Emission::compile(std::vector<ObjectCode> &objects) {
-  if (Error e = compileModules(allModules(), parts.triple, options.optLevel, options.threads,
-                               &objects))
+  if (Error e =
+          compileModules(allModules(), parts.triple, options.optLevel, options.threads, &objects))
     return e;
   if (embedded())
     objects.push_back(makeWeightsObject(Triple(parts.triple), parts.name, parts.weights.bytes));

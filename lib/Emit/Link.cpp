@@ -1,8 +1,8 @@
 // The linker, inside this process. Inputs lie in memory files, so nothing but the output touches
 // the disk and an interrupted link leaves no objects behind.
 #include "Detail.h"
-#include "qcc/Support/Diagnostics.h"
 #include "lld/Common/Driver.h"
+#include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ObjCopy/ConfigManager.h"
 #include "llvm/ObjCopy/ObjCopy.h"
@@ -67,8 +67,7 @@ Error runLinker(ArrayRef<const char *> arguments, StringRef path) {
   std::string out, err;
   raw_string_ostream outStream(out), errStream(err);
   ThreadPoolStrategy strategy = parallel::strategy;
-  lld::Result result =
-      lld::lldMain(arguments, outStream, errStream, {{lld::Gnu, &lld::elf::link}});
+  lld::Result result = lld::lldMain(arguments, outStream, errStream, {{lld::Gnu, &lld::elf::link}});
   parallel::strategy = strategy;
   usable = result.canRunAgain;
   if (result.retCode == 0)
@@ -89,7 +88,7 @@ Error link(ArrayRef<const ObjectCode *> objects, const LinkOutput &output,
       return linkFailed({}, "no memory file for '" + object->name +
                                 "': " + sys::StrError(files.back().problem));
   }
-    // Threads do not change what lld writes.
+  // Threads do not change what lld writes.
   std::string threadsText = "--threads=" + std::to_string(output.threads ? output.threads : 4);
   std::vector<const char *> arguments = {"ld.lld", threadsText.c_str()};
   arguments.insert(arguments.end(), mode.begin(), mode.end());
@@ -160,8 +159,8 @@ Expected<SmallVector<char, 0>> localizeSymbols(MemoryBufferRef object, StringRef
   if (!file)
     return file.takeError();
   objcopy::ConfigManager config;
-  auto pattern = objcopy::NameOrPattern::create(keep, objcopy::MatchStyle::Literal,
-                                                [](Error e) { return e; });
+  auto pattern =
+      objcopy::NameOrPattern::create(keep, objcopy::MatchStyle::Literal, [](Error e) { return e; });
   if (!pattern)
     return pattern.takeError();
   if (Error e = config.Common.SymbolsToKeepGlobal.addMatcher(std::move(*pattern)))

@@ -1,11 +1,11 @@
 // LLVM dialect to LLVM IR.
 #include "qcc/Emit/Translate.h"
-#include "qcc/Support/Diagnostics.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Target/LLVMIR/Dialect/ArmNeon/ArmNeonToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "qcc/Support/Diagnostics.h"
 
 using namespace llvm;
 

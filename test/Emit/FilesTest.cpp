@@ -2,6 +2,7 @@
 #include "TestModel.h"
 #include "qcc/Emit/AtomicOutput.h"
 #include <csignal>
+#include <fcntl.h>
 #include <functional>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -112,10 +113,21 @@ TEST(Files, FullDisk) {
     failure = failureOf(outputs.write(index, at << 20, piece));
   EXPECT_EQ(failure.number, int(Diag::OutputNoSpace));
   EXPECT_NE(failure.text.find("No space left"), std::string::npos) << failure.text;
-  EXPECT_EQ(emitFailure(testModel("m", 1 << 20), folder / "m.so").number,
-            int(Diag::OutputNoSpace));
+  EXPECT_EQ(emitFailure(testModel("m", 1 << 20), folder / "m.so").number, int(Diag::OutputNoSpace));
   EXPECT_EQ(readFile(folder / "m.so"), "before");
   umount2(folder.path.c_str(), MNT_DETACH);
+}
+
+TEST(Files, FullStdout) {
+  EXPECT_EQ(inChild([] {
+              int full = open("/dev/full", O_WRONLY);
+              dup2(full, 1);
+              return emitFailure(testModel("m"), "-", OutputKind::LlvmIr).number ==
+                             int(Diag::OutputNoSpace)
+                         ? 0
+                         : 1;
+            }),
+            0);
 }
 
 TEST(Files, AnErrorLeavesTheFolderAlone) {
@@ -192,8 +204,7 @@ TEST(Files, SmallFileAtOnce) {
   EXPECT_EQ(failureOf(writeFileAtomically(folder / "report.json", "{}")).number, 0);
   EXPECT_EQ(readFile(folder / "report.json"), "{}");
   EXPECT_EQ(folder.list(), Names{"report.json"});
-  EXPECT_EQ(failureOf(writeFileAtomically(folder.path, "{}")).number,
-            int(Diag::OutputIsDirectory));
+  EXPECT_EQ(failureOf(writeFileAtomically(folder.path, "{}")).number, int(Diag::OutputIsDirectory));
 }
 
 } // namespace

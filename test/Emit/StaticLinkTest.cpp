@@ -54,8 +54,8 @@ TEST(StaticLink, TwoModelsInOneProgram) {
   emitOk(testModel("alpha", 70001), folder / "alpha.a", OutputKind::Archive);
   emitOk(testModel("beta", 12345), folder / "beta.a", OutputKind::Archive);
   emitOk(testModel("beta", 12345), folder / "beta.o", OutputKind::Object);
-  EXPECT_EQ(folder.list(),
-            (std::vector<std::string>{"alpha.a", "alpha.h", "alpha.o", "beta.a", "beta.h", "beta.o"}));
+  EXPECT_EQ(folder.list(), (std::vector<std::string>{"alpha.a", "alpha.h", "alpha.o", "beta.a",
+                                                     "beta.h", "beta.o"}));
   writeFile(folder / "main.c", mainText);
   writeFile(folder / "main.cc", mainText);
   std::string include = " -I" + folder.path + " -I" QCC_RUNTIME_INCLUDE " ";
@@ -72,7 +72,8 @@ TEST(StaticLink, TwoModelsInOneProgram) {
           std::string(flags).find("lld") != std::string::npos)
         continue; // this compiler does not know that linker
       ASSERT_EQ(code, 0) << command << "\n" << out;
-      EXPECT_EQ(runProgram(sink, code), expected("alpha", 70001) + expected("beta", 12345)) << flags;
+      EXPECT_EQ(runProgram(sink, code), expected("alpha", 70001) + expected("beta", 12345))
+          << flags;
       EXPECT_EQ(code, 0);
       ++tried;
     }

@@ -151,7 +151,8 @@ ModelParts testModel(const std::string &name, uint64_t bytes, const std::string 
   parts.kernelNames = {"scale_f32", "fill_u8"};
   bool x86 = triple.rfind("x86_64", 0) == 0;
   parts.levels.push_back(testLevel(x86 ? "x86-avx2" : "aarch64-dotprod",
-                                   x86 ? 1u << QCC_FEATURE_AVX2 : 1u << QCC_FEATURE_DOTPROD, "2.0"));
+                                   x86 ? 1u << QCC_FEATURE_AVX2 : 1u << QCC_FEATURE_DOTPROD,
+                                   "2.0"));
   if (x86)
     parts.levels.back().cpu = "x86-64-v3";
   else

@@ -83,8 +83,8 @@ TEST(Weights, FourGigabytesInLittleMemory) {
   std::string why;
   if (skipBig(folder, why))
     GTEST_SKIP() << why;
-  for (auto [kind, name] : {std::pair(OutputKind::SharedObject, "big.so"),
-                            std::pair(OutputKind::Archive, "big.a")}) {
+  for (auto [kind, name] :
+       {std::pair(OutputKind::SharedObject, "big.so"), std::pair(OutputKind::Archive, "big.a")}) {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
@@ -109,9 +109,9 @@ int main(void) {
 }
 )");
   int code;
-  std::string out = runProgram("clang-22 -fuse-ld=lld-22 -I" QCC_RUNTIME_INCLUDE " -I" + folder.path +
-                                   " " + (folder / "main.c") + " " + (folder / "big.a") + " -o " +
-                                   (folder / "main") + " 2>&1",
+  std::string out = runProgram("clang-22 -fuse-ld=lld-22 -I" QCC_RUNTIME_INCLUDE " -I" +
+                                   folder.path + " " + (folder / "main.c") + " " +
+                                   (folder / "big.a") + " -o " + (folder / "main") + " 2>&1",
                                code);
   if (code == 127)
     return;

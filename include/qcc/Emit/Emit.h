@@ -19,6 +19,14 @@ namespace qcc::emit {
 
 /// An LLVM module with a context of its own, so that modules compile in parallel.
 struct CodeModule {
+  CodeModule() = default;
+  CodeModule(CodeModule &&) = default;
+  CodeModule &operator=(CodeModule &&other) {
+    module = std::move(other.module); // before the context that the old module lives in
+    context = std::move(other.context);
+    return *this;
+  }
+
   std::unique_ptr<llvm::LLVMContext> context; // declared first: must outlive the module
   std::unique_ptr<llvm::Module> module;
 };
@@ -101,8 +109,8 @@ enum class OutputKind { SharedObject, Object, Archive, LlvmIr, Assembly };
 
 struct EmitOptions {
   OutputKind kind = OutputKind::SharedObject;
-  std::string path;     // "-" is stdout, for the text kinds
-  bool sidecar = false; // weights to STEM.weights beside the output
+  std::string path;      // "-" is stdout, for the text kinds
+  bool sidecar = false;  // weights to STEM.weights beside the output
   unsigned optLevel = 2; // LLVM's optimisation level, 0..3
   unsigned threads = 0;  // 0: all cores. Has no influence on the bytes
 };

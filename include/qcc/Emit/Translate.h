@@ -2,9 +2,9 @@
 #ifndef QCC_EMIT_TRANSLATE_H
 #define QCC_EMIT_TRANSLATE_H
 
-#include "qcc/Emit/Emit.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectRegistry.h"
+#include "qcc/Emit/Emit.h"
 
 namespace qcc::emit {
 
