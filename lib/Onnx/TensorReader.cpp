@@ -333,14 +333,14 @@ bool TensorReader::appendFixed(const Field &field, Wire wire, unsigned width) {
     begin = field.begin;
     size = field.size();
   }
-  if (size > wanted - out.size())
-    return wrongSize(out.size() + size, dataFieldName(field.number));
+  bool complete = tensor.data.file != TensorData::inlineFile;
+  uint64_t have = complete ? wanted : out.size();
+  if (size > wanted - have)
+    return wrongSize(have + size, dataFieldName(field.number));
   if (size == wanted && size > 64 && begin == field.begin) {
     tensor.data = {0, context.offsetOf(begin), size, {}};
     return true;
   }
-  if (tensor.data.file != TensorData::inlineFile)
-    return wrongSize(wanted + size, dataFieldName(field.number));
   if (size)
     out.insert(out.end(), begin, begin + size);
   return true;
