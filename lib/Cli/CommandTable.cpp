@@ -1,0 +1,265 @@
+// Every command with its options and its help, in one place.
+#include "qcc/Cli/Args.h"
+
+using namespace qcc::cli;
+
+namespace {
+// How a model is compiled: options of `compile`, and of the commands that compile on the way.
+#define QCC_MODEL_OPTIONS                                                                          \
+  {"-O", Option::Joined}, {"--target", Option::Value}, {"--mcpu", Option::Value},                  \
+      {"--mattr", Option::Value}, {"--quantize", Option::Value}, {"--skip", Option::Value},        \
+      {"--embed", Option::Value}, {"--head", Option::Value}, {"--numerics", Option::Value},        \
+      {"--requantize", Option::Flag}, {"--method", Option::Value}, {"--kv", Option::Value},        \
+      {"--accept", Option::Value}, {"--bind", Option::Value}, {                                    \
+    "--blobs", Option::Value                                                                       \
+  }
+#define QCC_COMMON_OPTIONS                                                                         \
+  {"--json", Option::Flag}, {"--help", Option::Flag}, {"-h", Option::Flag, "--help"}
+#define QCC_LATER_OPTIONS                                                                          \
+  {"--calib", Option::Later}, {"--calib-samples", Option::Later}, {"--mem-limit", Option::Later},  \
+      {"--budget-size", Option::Later}, {"--budget-latency", Option::Later},                       \
+      {"--cost-table", Option::Later}, {"--recipe", Option::Later},                                \
+      {"--eval-data", Option::Later}, {                                                            \
+    "--require-measured", Option::Later                                                            \
+  }
+
+constexpr Option compileOptions[] = {QCC_MODEL_OPTIONS,
+                                     QCC_COMMON_OPTIONS,
+                                     QCC_LATER_OPTIONS,
+                                     {"-o", Option::Value},
+                                     {"--output", Option::Value, "-o"},
+                                     {"--emit", Option::Value},
+                                     {"--triple", Option::Value},
+                                     {"--from", Option::Value},
+                                     {"--to", Option::Value},
+                                     {"--dump-stages", Option::Value},
+                                     {"--report", Option::Value},
+                                     {"--threads", Option::Value},
+                                     {"--weights", Option::Value},
+                                     {"--shape", Option::Value},
+                                     {"--name", Option::Value},
+                                     {"--inputs", Option::Value},
+                                     {"--outputs", Option::Value},
+                                     {"--functions", Option::Value},
+                                     {"--validate-passes", Option::Flag}};
+
+constexpr Option runOptions[] = {QCC_MODEL_OPTIONS,
+                                 QCC_COMMON_OPTIONS,
+                                 {"--test-data", Option::Value},
+                                 {"--input", Option::Value},
+                                 {"--output-dir", Option::Value},
+                                 {"--random", Option::Value},
+                                 {"--reference", Option::Flag},
+                                 {"--threads", Option::Value},
+                                 {"--validate", Option::Flag},
+                                 {"--atol", Option::Value},
+                                 {"--rtol", Option::Value},
+                                 {"--force-level", Option::Value}};
+
+constexpr Option benchOptions[] = {QCC_MODEL_OPTIONS,
+                                   QCC_COMMON_OPTIONS,
+                                   {"--shape", Option::Value},
+                                   {"--threads", Option::Value},
+                                   {"--seconds", Option::Value},
+                                   {"-r", Option::Value},
+                                   {"-p", Option::Value},
+                                   {"-n", Option::Value},
+                                   {"--depth", Option::Value},
+                                   {"--profile", Option::Flag},
+                                   {"--baseline", Option::Value},
+                                   {"--force-level", Option::Value}};
+
+constexpr Option evalOptions[] = {QCC_MODEL_OPTIONS,           QCC_COMMON_OPTIONS,
+                                  {"--tokens", Option::Value}, {"--ctx", Option::Value},
+                                  {"--pairs", Option::Value},  {"--data", Option::Value},
+                                  {"--labels", Option::Value}, {"--against", Option::Value},
+                                  {"--limit", Option::Value},  {"--threads", Option::Value},
+                                  {"--batch", Option::Value},  {"--force-level", Option::Value}};
+
+constexpr Option inspectOptions[] = {QCC_COMMON_OPTIONS, {"--blobs", Option::Value}};
+constexpr Option checkOptions[] = {QCC_COMMON_OPTIONS, {"--functions", Option::Value}};
+constexpr Option plainOptions[] = {QCC_COMMON_OPTIONS};
+
+constexpr const char compileHelp[] =
+    R"(qcc bert.onnx -o bert.so                            for every x86-64 with AVX2 and better
+qcc gpt.onnx -O3 --target=native --quantize=w8a8    int8 weights and activations, this machine
+qcc gpt.onnx --quantize=w4a8:g32 --skip='*lm_head*' int4 in blocks of 32, one layer left alone
+qcc gpt.onnx --to=raise -o -                        the IR after a stage, on stdout
+
+usage: qcc [compile] MODEL.(onnx|qnt|mlir) [options] [-o OUT]
+
+  -o OUT                 suffix picks .so .o .a .qnt .mlir .ll .s; - prints text
+  --emit KIND            overrides the suffix
+  -O0 -O1 -O2 -O3        how hard to try; never changes results or schemes
+  --target T[,T]         x86, native, x86-avx512, x86-64-v3 …: see qcc targets
+  --triple T --mcpu C --mattr A   cross-compile, and for experts
+  --quantize SCHEME      keep, or WEIGHT[aACT]{:MOD} such as w8a8, w4a8:g32, w4:g64:sym
+  --skip GLOB            leave weights of these names alone (repeatable)
+  --embed F, --head F    f32, f16, w8 or w4 for embedding and output head
+  --requantize           change weights that are quantized already
+  --method rtn           how codes are chosen
+  --accept none          allow schemes that need a quality measurement without one
+  --numerics fast|exact  exact: equal bits on every target, thread count and batch
+  --shape NAME=1x128     fix an input's shape, or bound it: NAME=1..8x1..512
+  --weights embed|file   inside the output, or in a file beside it
+  --name IDENT           C name of the model
+  --bind ROLE=NAME       which input is ids, mask, positions …
+  --inputs, --outputs N  compile the part of the graph between these values
+  --functions F.onnx     definitions of unknown operators
+  --from, --to STAGE     start or stop at a stage
+  --dump-stages DIR      the IR after every stage
+  --blobs DIR            where weights of .mlir files lie
+  --report F.json        timings, sizes and decisions
+  --validate-passes      run the interpreter after every pass and compare
+  --threads N            compiler threads
+  --mlir-…               passed to MLIR
+  --json                 a summary on stdout
+)";
+
+constexpr const char runHelp[] =
+    R"(qcc run bert.so --test-data test_data_set_0           compare with expected outputs
+qcc run bert.so --input input_ids=ids.npy --output-dir out
+qcc run bert.so --random 'input_ids=i64[1x128]:0..30000'
+qcc run bert.onnx --reference --test-data test_data_set_0
+
+usage: qcc run MODEL [options]
+
+  --test-data DIR     folder of input_*.pb and output_*.pb (repeatable)
+  --atol A, --rtol R  |got - want| <= A + R * |want| (both 1e-3)
+  --input NAME=FILE   .npy, .npz or .pb (repeatable)
+  --random NAME=TYPE[DIMS][:LOW..HIGH]   seeded values (repeatable)
+  --output-dir DIR    write outputs as NAME.npy
+  --validate          NaN or infinity in an output is an error
+  --reference         run the scalar interpreter instead of compiled code
+  --threads N         default: all cores within affinity and quota
+  --force-level NAME  use the artifact's code for this feature level
+  --json              results as JSON
+  -O, --target, --quantize … as in qcc compile, when MODEL needs compiling
+
+Absent masks are ones, positions count, token types are 0, caches are empty.
+Exit code 5: outputs differ.
+)";
+
+constexpr const char benchHelp[] =
+    R"(qcc bench bert.so --shape input_ids=1x128
+qcc bench old.so new.so --shape input_ids=1x128       in turn, with ratios
+qcc bench llama.so -p 512 -n 128 --threads 4          tokens per second
+
+usage: qcc bench MODEL [MODEL…] [options]
+
+  --shape NAME=1x128  of an input (repeatable); others follow through shared dimensions
+  --threads N         default: all cores within affinity and quota
+  --seconds S         time to spend on each model (2)
+  -r N                this many runs instead
+  -p N, -n N          decoders: prompt tokens and generated tokens
+  --depth D           tokens in the cache before either (0)
+  --profile           time per kernel
+  --baseline OLD.json ratio to an earlier --json result
+  --force-level NAME  use the artifact's code for this feature level
+  --json              results as JSON
+  -O, --target, --quantize … as in qcc compile, when MODEL needs compiling
+)";
+
+constexpr const char evalHelp[] =
+    R"(qcc eval llama.so --tokens val.npy --ctx 256                  perplexity
+qcc eval w4.so --tokens val.npy --ctx 256 --against f32.so    and KL divergence, top-1
+qcc eval minilm.so --pairs stsb.npz                           Spearman of similarities
+qcc eval w8.so --data D.npz --against f32.so                  cosine and SQNR per output
+qcc eval cls.so --data D.npz --labels label                   accuracy, F1
+
+usage: qcc eval MODEL (--tokens F | --pairs F | --data D) [options]
+
+  --tokens FILE.npy   token ids: one line of them, or a window per row
+  --ctx N             window length in tokens
+  --pairs FILE.npz    a_input_ids, a_attention_mask, b_…, gold
+  --data D            .npz, folder of .npy, .npz or test data folders, a leading sample axis
+  --labels NAME       the array of D that holds class numbers
+  --against MODEL     the reference
+  --limit N           only the first N windows, pairs or samples
+  --batch N           rows per run for --pairs (8); results do not depend on it
+  --threads N         default: all cores within affinity and quota
+  --force-level NAME  use the artifact's code for this feature level
+  --json              results as JSON
+  -O, --target, --quantize … as in qcc compile, when MODEL needs compiling
+)";
+
+constexpr const char inspectHelp[] =
+    R"(qcc inspect bert.so          signature, feature levels, manifest
+qcc inspect bert.onnx        signature, sizes, structures found
+
+usage: qcc inspect MODEL.(onnx|qnt|mlir|so) [--blobs DIR] [--json]
+)";
+constexpr const char checkHelp[] =
+    R"(qcc check bert.onnx          what is not supported, all of it, and the way round
+
+usage: qcc check MODEL.onnx [--functions F.onnx] [--json]
+
+Exit code 4: something is not supported.
+)";
+constexpr const char targetsHelp[] =
+    R"(qcc targets                  values of --target, and what this machine has
+
+usage: qcc targets [--json]
+)";
+constexpr const char explainHelp[] =
+    R"(qcc explain QCC1201          what a diagnostic means and what to do
+
+usage: qcc explain CODE… [--json]
+
+Without a code: all of them, a line each.
+)";
+constexpr const char versionHelp[] =
+    R"(qcc version                  this version, its libraries and its artifact ABI
+
+usage: qcc version [--json]
+)";
+
+constexpr Command commands[] = {
+    {"compile", compileOptions, compileHelp}, {"run", runOptions, runHelp},
+    {"bench", benchOptions, benchHelp},       {"eval", evalOptions, evalHelp},
+    {"inspect", inspectOptions, inspectHelp}, {"check", checkOptions, checkHelp},
+    {"targets", plainOptions, targetsHelp},   {"explain", plainOptions, explainHelp},
+    {"version", plainOptions, versionHelp}};
+
+constexpr const char *later[] = {"quantize", "calibrate", "compare", "bisect", "sweep", "tune"};
+
+constexpr const char topHelp[] =
+    R"(qcc bert.onnx -o bert.so                         compile a model into one file
+qcc run bert.so --test-data test_data_set_0      run it and compare
+qcc bench bert.so --shape input_ids=1x128        time it
+
+usage: qcc MODEL [options] [-o OUT]
+       qcc COMMAND … [options]
+
+commands
+  compile   ONNX transformer to native code, quantized as asked (the default command)
+  run       run once, on files, random values or test data
+  bench     latency, or tokens per second
+  eval      perplexity, similarity, accuracy, distance from a reference
+  inspect   signature, sizes, schemes, feature levels
+  check     what a model needs that qcc lacks
+  targets   machines that code can be made for
+  explain   what a diagnostic means
+  version
+
+most used
+  -o OUT                   .so .o .a .qnt .mlir .ll .s, by suffix
+  --quantize SCHEME        w8a8, w4a8:g32, w8, …; default: keep what the model has
+  --target x86|native|…    default: x86, code for several generations in one file
+  -O0 … -O3                effort
+
+qcc COMMAND --help says more. Exit codes: 0 ok, 1 model, 2 usage, 3 files,
+4 unsupported, 5 comparison failed, 70 fault of qcc, 130 interrupted.
+)";
+} // namespace
+
+llvm::ArrayRef<Command> qcc::cli::allCommands() { return commands; }
+llvm::ArrayRef<const char *> qcc::cli::laterCommands() { return later; }
+llvm::StringRef qcc::cli::mainHelp() { return topHelp; }
+
+const Command *qcc::cli::findCommand(llvm::StringRef name) {
+  for (const Command &command : commands)
+    if (name == command.name)
+      return &command;
+  return nullptr;
+}

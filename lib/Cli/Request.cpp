@@ -1,0 +1,391 @@
+// From options to a CompileRequest: suffixes, names, schemes, shapes.
+#include "qcc/Cli/Context.h"
+#include "qcc/Cli/Names.h"
+#include "qcc/Cli/RuntimeModel.h"
+#include "qcc/Support/Diagnostics.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+
+using namespace qcc;
+using namespace qcc::cli;
+using llvm::StringRef;
+namespace fs = llvm::sys::fs;
+namespace path = llvm::sys::path;
+
+namespace {
+struct Suffix {
+  const char *name; // of --emit, and the suffix with a dot before it
+  EmitKind kind;
+};
+constexpr Suffix suffixes[] = {{"so", EmitKind::SharedObject}, {"o", EmitKind::Object},
+                               {"a", EmitKind::Archive},       {"qnt", EmitKind::Qnt},
+                               {"mlir", EmitKind::Mlir},       {"ll", EmitKind::LlvmIr},
+                               {"s", EmitKind::Assembly}};
+
+llvm::Error badValue(StringRef option, StringRef value, StringRef help) {
+  return makeError(Diag::BadOptionValue, "", (option + " '" + value + "' is not understood").str(),
+                   {}, help.str());
+}
+
+llvm::Error later(const llvm::Twine &what) {
+  return makeError(Diag::NotAvailable, "", (what + " is not available in this version").str());
+}
+
+std::optional<EmitKind> kindOf(StringRef name) {
+  for (const Suffix &suffix : suffixes)
+    if (name == suffix.name)
+      return suffix.kind;
+  return std::nullopt;
+}
+
+bool isText(EmitKind kind) {
+  return kind == EmitKind::Mlir || kind == EmitKind::LlvmIr || kind == EmitKind::Assembly;
+}
+
+/// One of a few words, or QCC1006.
+llvm::Error choose(const Args &args, StringRef option, llvm::ArrayRef<const char *> words,
+                   std::string &value) {
+  if (!args.has(option))
+    return llvm::Error::success();
+  value = args.get(option);
+  for (const char *word : words)
+    if (value == word)
+      return llvm::Error::success();
+  return badValue(option, value, (option + " takes " + llvm::join(words, ", ")).str());
+}
+
+llvm::Error parseQuantize(const Args &args, QuantizeRequest &request) {
+  std::string text = args.get("--quantize", "keep");
+  request.skip = args.all("--skip");
+  request.requantize = args.has("--requantize");
+  if (text == "auto")
+    return later("--quantize=auto");
+  if (StringRef(text).contains(','))
+    return later("--quantize with a list of candidates");
+  if (text != "keep") {
+    llvm::Expected<Scheme> scheme = parseScheme(text);
+    if (!scheme)
+      return scheme.takeError();
+    request.keep = false;
+    request.scheme = *scheme;
+    request.text = schemeToString(*scheme);
+  }
+  for (auto [option, value] :
+       {std::pair("--embed", &request.embed), std::pair("--head", &request.head)})
+    if (llvm::Error error = choose(args, option, {"f32", "f16", "w8", "w4"}, *value))
+      return error;
+  if (std::string method = args.get("--method", "rtn"); method != "rtn")
+    return later("--method=" + method);
+  if (std::string kv = args.get("--kv", "f32"); kv != "f32")
+    return later("--kv=" + kv);
+  std::string accept = args.get("--accept", "guard");
+  if (accept != "guard" && accept != "none")
+    return later("--accept=" + accept);
+  request.acceptUnmeasured = accept == "none";
+  bool ruinous = !request.keep && request.scheme.bits >= 1 && request.scheme.bits <= 2;
+  if (ruinous && !request.acceptUnmeasured)
+    return makeError(Diag::BadOptionValue, "",
+                     "--quantize=" + request.text +
+                         " leaves 2 bits or fewer of every weight, and "
+                         "its quality is not measured",
+                     {}, "give --accept=none to have it anyway");
+  return llvm::Error::success();
+}
+
+llvm::Error parseTarget(const Args &args, bool temporary, CompileRequest &request) {
+  bool arm = llvm::Triple(llvm::sys::getProcessTriple()).isAArch64();
+  std::string text = args.get("--target", temporary ? "native" : arm ? "aarch64" : "x86");
+  llvm::SmallVector<StringRef> parts;
+  StringRef(text).split(parts, ',');
+  for (StringRef part : parts) {
+    if (part.trim().empty())
+      return badValue("--target", text, "qcc targets lists the names");
+    if (part.starts_with("nvptx"))
+      return later("--target=" + part.str());
+    request.targets.push_back(part.trim().str());
+  }
+  request.triple = args.get("--triple");
+  request.mcpu = args.get("--mcpu");
+  request.mattr = args.get("--mattr");
+  return llvm::Error::success();
+}
+
+llvm::Error parseShapes(const Args &args, CompileRequest &request) {
+  for (const std::string &text : args.all("--shape")) {
+    auto [name, dims] = StringRef(text).rsplit('=');
+    ShapeBinding binding{name.str(), {}};
+    llvm::SmallVector<StringRef> parts;
+    dims.split(parts, 'x');
+    for (StringRef part : parts) {
+      ShapeRange range;
+      auto [low, high] = part.split("..");
+      bool bounded = part.contains("..");
+      if (low.getAsInteger(10, range.min) || (bounded && high.getAsInteger(10, range.max)))
+        return badValue("--shape", text, "it reads NAME=1x128 or NAME=1..8x1..512");
+      if (!bounded)
+        range.max = range.min;
+      if (range.min < 0 || range.max < range.min)
+        return makeError(Diag::BadOptionValue, "",
+                         "--shape '" + text + "': " + part.str() + " is not a range of sizes");
+      binding.dims.push_back(range);
+    }
+    if (name.empty())
+      return badValue("--shape", text, "it reads NAME=1x128 or NAME=1..8x1..512");
+    request.shapes.push_back(std::move(binding));
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error parseBinds(const Args &args, CompileRequest &request) {
+  for (const std::string &text : args.all("--bind")) {
+    auto [role, name] = StringRef(text).split('=');
+    if (role.empty() || name.empty())
+      return badValue("--bind", text, "it reads ROLE=NAME, for example ids=tokens");
+    request.binds.push_back({role.str(), name.str()});
+  }
+  return llvm::Error::success();
+}
+
+std::vector<std::string> splitNames(const Args &args, StringRef option) {
+  std::vector<std::string> names;
+  for (const std::string &value : args.all(option)) {
+    llvm::SmallVector<StringRef> parts;
+    StringRef(value).split(parts, ',', -1, /*KeepEmpty=*/false);
+    for (StringRef part : parts)
+      names.push_back(part.str());
+  }
+  return names;
+}
+
+/// What ends up in the manifest: everything that determines the artifact, no paths, no job counts.
+std::vector<std::string> canonicalOptions(const Args &args, const CompileRequest &request) {
+  std::vector<std::string> options = {"-O" + std::to_string(request.optLevel),
+                                      "--target=" + llvm::join(request.targets, ",")};
+  auto given = [&](StringRef option, const std::string &value) {
+    if (!value.empty())
+      options.push_back((option + "=" + value).str());
+  };
+  given("--triple", request.triple);
+  given("--mcpu", request.mcpu);
+  given("--mattr", request.mattr);
+  given("--quantize", request.quantize.text);
+  for (const std::string &glob : request.quantize.skip)
+    given("--skip", glob);
+  given("--embed", request.quantize.embed);
+  given("--head", request.quantize.head);
+  if (request.quantize.requantize)
+    options.push_back("--requantize");
+  if (request.quantize.acceptUnmeasured)
+    options.push_back("--accept=none");
+  given("--numerics", request.exactNumerics ? "exact" : "fast");
+  given("--weights", request.weightsInFile ? "file" : "embed");
+  for (const std::string &shape : args.all("--shape"))
+    given("--shape", shape);
+  for (auto &[role, name] : request.binds)
+    given("--bind", role + "=" + name);
+  given("--inputs", llvm::join(request.cutInputs, ","));
+  given("--outputs", llvm::join(request.cutOutputs, ","));
+  given("--name", request.name);
+  given("--from", request.fromStage);
+  given("--to", request.toStage);
+  options.insert(options.end(), request.mlirArgs.begin(), request.mlirArgs.end());
+  return options;
+}
+
+llvm::Expected<std::string> hashOfSource(const Context &context, StringRef file) {
+  if (context.backend.sourceHash)
+    return context.backend.sourceHash(file);
+  auto buffer = llvm::MemoryBuffer::getFile(file, false, false);
+  if (!buffer)
+    return makeError(Diag::CannotRead, file.str(), buffer.getError().message());
+  llvm::StringRef bytes = (*buffer)->getBuffer();
+  auto digest = llvm::SHA256::hash(
+      llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+  return llvm::toHex(digest, /*LowerCase=*/true);
+}
+
+/// An output that the user did not name may replace only what came from the same model.
+llvm::Error checkOverwrite(const Context &context, const CompileRequest &request) {
+  if (!fs::exists(request.output))
+    return llvm::Error::success();
+  std::string existing;
+  if (request.emit == EmitKind::SharedObject) {
+    auto model = loadRuntimeModel(request.output, {});
+    if (model) {
+      auto manifest = llvm::json::parse((*model)->manifest);
+      if (!manifest)
+        llvm::consumeError(manifest.takeError());
+      else if (const llvm::json::Object *object = manifest->getAsObject())
+        existing = object->getString("source_sha256").value_or("").str();
+    } else {
+      llvm::consumeError(model.takeError());
+    }
+  }
+  auto hash = hashOfSource(context, request.input);
+  if (!hash)
+    return hash.takeError();
+  if (!existing.empty() && existing == *hash)
+    return llvm::Error::success();
+  return makeError(Diag::WouldOverwrite, request.output,
+                   "exists and does not come from '" + request.input + "'", {},
+                   "name the output with -o");
+}
+
+llvm::Error decideOutput(const Args &args, StringRef temporaryOutput, CompileRequest &request) {
+  bool given = args.has("-o") || !temporaryOutput.empty();
+  request.output = temporaryOutput.empty() ? args.get("-o") : temporaryOutput.str();
+  std::string kindName = args.get("--emit");
+  if (kindName.empty() && given && request.output != "-")
+    kindName =
+        path::extension(request.output).drop_front(path::has_extension(request.output)).str();
+  if (kindName.empty() && (request.output == "-" || !request.toStage.empty()))
+    kindName = "mlir";
+  if (kindName.empty() && !given)
+    kindName = "so";
+  if (kindName == "ptx" || kindName == "onnx")
+    return later("output as ." + kindName);
+  std::optional<EmitKind> kind = kindOf(kindName);
+  if (!kind)
+    return makeError(Diag::BadOptionValue, "",
+                     args.has("--emit")
+                         ? "--emit '" + kindName + "' is not a kind of output"
+                         : "the suffix of '" + request.output + "' does not say what to write",
+                     {}, "use .so .o .a .qnt .mlir .ll .s, or --emit");
+  request.emit = *kind;
+  if (request.output == "-" && !isText(request.emit))
+    return makeError(Diag::UsageError, "", "-o - is for text (mlir, ll, s), not for ." + kindName);
+  std::string stem = outputStem(request.input);
+  if (!given)
+    request.output = stem + "." + kindName;
+  if (args.has("--name")) {
+    request.name = args.get("--name");
+    if (request.name != identifierOf(request.name))
+      return badValue("--name", request.name, "a C identifier is letters, digits and _");
+  } else {
+    request.name =
+        identifierOf(request.output == "-" ? StringRef(stem) : path::stem(request.output));
+  }
+  if (request.output != "-" && fs::equivalent(request.output, request.input))
+    return makeError(Diag::UsageError, request.output, "the output is the input file");
+  return llvm::Error::success();
+}
+
+llvm::Error parseCompilerOptions(const Args &args, CompileRequest &request) {
+  std::string level = args.get("-O", "2");
+  if (level.size() != 1 || level[0] < '0' || level[0] > '3')
+    return badValue("-O", level, "levels are -O0 to -O3");
+  request.optLevel = level[0] - '0';
+  std::string numerics = "fast", weights = "embed";
+  if (llvm::Error error = choose(args, "--numerics", {"fast", "exact"}, numerics))
+    return error;
+  if (llvm::Error error = choose(args, "--weights", {"embed", "file"}, weights))
+    return error;
+  request.exactNumerics = numerics == "exact";
+  request.weightsInFile = weights == "file";
+  request.cutInputs = splitNames(args, "--inputs");
+  request.cutOutputs = splitNames(args, "--outputs");
+  request.functions = args.get("--functions");
+  request.fromStage = args.get("--from");
+  request.toStage = args.get("--to");
+  request.dumpStages = args.get("--dump-stages");
+  request.blobs = args.get("--blobs");
+  request.report = args.get("--report");
+  if (!request.report.empty() && path::extension(request.report) != ".json")
+    return later("--report in the form '" + path::extension(request.report) + "'");
+  request.validatePasses = args.has("--validate-passes");
+  request.mlirArgs = args.passThrough;
+  return llvm::Error::success();
+}
+} // namespace
+
+std::string cli::outputStem(StringRef input) {
+  std::string stem = path::stem(input).str();
+  if (stem != "model")
+    return stem;
+  llvm::SmallString<256> whole(input);
+  if (fs::make_absolute(whole))
+    return stem;
+  path::remove_dots(whole, /*remove_dot_dot=*/true);
+  StringRef folder = path::filename(path::parent_path(whole));
+  return folder.empty() || folder == "/" ? stem : folder.str();
+}
+
+std::string cli::identifierOf(StringRef text) {
+  std::string name;
+  for (char c : text)
+    name += llvm::isAlnum(c) ? c : '_';
+  if (name.empty() || llvm::isDigit(name[0]))
+    name.insert(0, "_");
+  return name;
+}
+
+llvm::Expected<CompileRequest> cli::makeCompileRequest(const Args &args, const Context &context,
+                                                       StringRef input, StringRef temporaryOutput) {
+  bool temporary = !temporaryOutput.empty();
+  CompileRequest request;
+  request.input = input.str();
+  request.quiet = temporary;
+  if (llvm::Error error = parseCompilerOptions(args, request))
+    return error;
+  if (llvm::Error error = parseQuantize(args, request.quantize))
+    return error;
+  if (llvm::Error error = parseTarget(args, temporary, request))
+    return error;
+  if (llvm::Error error = parseBinds(args, request))
+    return error;
+  if (!temporary) {
+    auto threads = args.integer("--threads", 0, 1, 1023);
+    if (!threads)
+      return threads.takeError();
+    request.threads = static_cast<unsigned>(*threads);
+    if (llvm::Error error = parseShapes(args, request))
+      return error;
+  }
+  if (!fs::exists(input))
+    return makeError(Diag::CannotRead, input.str(), "no such file");
+  if (fs::is_directory(input))
+    return makeError(Diag::CannotRead, input.str(), "is a folder, not a model file");
+  if (llvm::Error error = decideOutput(args, temporaryOutput, request))
+    return error;
+  if (!temporary && !args.has("-o"))
+    if (llvm::Error error = checkOverwrite(context, request))
+      return error;
+  request.options = canonicalOptions(args, request);
+  return request;
+}
+
+llvm::Error cli::runCompile(const Args &args, const Context &context) {
+  auto input = onlyModel(args, "compile");
+  if (!input)
+    return input.takeError();
+  StringRef suffix = path::extension(*input);
+  if (suffix == ".gguf")
+    return later("compiling .gguf files");
+  if (suffix == ".so" || suffix == ".o" || suffix == ".a")
+    return makeError(Diag::UsageError, *input, "is compiled already", {},
+                     "use qcc run, bench, eval or inspect on it");
+  auto request = makeCompileRequest(args, context, *input);
+  if (!request)
+    return request.takeError();
+  if (!context.backend.compile)
+    return later("compiling");
+  llvm::json::Object facts;
+  request->facts = context.json ? &facts : nullptr;
+  if (context.json && request->output == "-")
+    return makeError(Diag::UsageError, "", "--json and -o - both write to stdout");
+  if (llvm::Error error = context.backend.compile(*request, context.err))
+    return error;
+  if (context.json) {
+    facts["schema"] = "qcc.compile/1";
+    facts["output"] = request->output;
+    facts["name"] = request->name;
+    facts["options"] = llvm::json::Array(request->options);
+    context.printJson(std::move(facts));
+  }
+  return llvm::Error::success();
+}

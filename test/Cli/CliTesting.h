@@ -1,0 +1,54 @@
+// What the tests of the command line share.
+#ifndef QCC_TEST_CLI_CLITESTING_H
+#define QCC_TEST_CLI_CLITESTING_H
+
+#include "qcc/Cli/Model.h"
+#include "qcc/Support/Diagnostics.h"
+#include "gtest/gtest.h"
+
+namespace qcc::cli {
+
+/// The number of the first coded error inside, 0 for success, -1 for an error without a code.
+inline int codeOf(llvm::Error error) {
+  int code = error ? -1 : 0;
+  llvm::handleAllErrors(
+      std::move(error),
+      [&](const CodedError &coded) { code = code < 0 ? static_cast<int>(coded.code) : code; },
+      [](const llvm::ErrorInfoBase &) {});
+  return code;
+}
+template <typename T> int codeOf(llvm::Expected<T> value) { return codeOf(value.takeError()); }
+
+/// All of the text that a user would see.
+template <typename T> std::string textOf(llvm::Expected<T> value) {
+  return llvm::toString(value.takeError());
+}
+
+template <typename T>
+HostTensor tensorOf(uint32_t dtype, std::vector<int64_t> dims, std::vector<T> values) {
+  HostTensor tensor(dtype, std::move(dims));
+  for (size_t i = 0; i < values.size(); ++i)
+    tensor.setNumber(i, static_cast<double>(values[i]));
+  return tensor;
+}
+
+/// A model that only has a signature.
+class PaperModel : public Model {
+public:
+  llvm::Expected<std::unique_ptr<Session>> newSession() override {
+    return llvm::createStringError("not to be run");
+  }
+};
+
+/// The usual decoder: ids, mask over past and present, positions, one cache pair.
+inline void makeDecoder(Model &model) {
+  model.inputs = {{"input_ids", QCC_I64, {"b", "s"}, "ids"},
+                  {"attention_mask", QCC_I64, {"b", "s + p"}, "mask"},
+                  {"position_ids", QCC_I64, {"b", "s"}, "positions"},
+                  {"past.0.key", QCC_F32, {"b", "2", "p", "16"}, "past.0.key"},
+                  {"past.0.value", QCC_F32, {"b", "2", "p", "16"}, "past.0.value"}};
+  model.outputs = {{"logits", QCC_F32, {"b", "s", "512"}, "logits"}};
+}
+
+} // namespace qcc::cli
+#endif

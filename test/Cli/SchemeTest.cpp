@@ -1,0 +1,103 @@
+// The grammar of schemes: defaults, modifiers, canonical text, refusals.
+#include "qcc/Support/Scheme.h"
+#include "CliTesting.h"
+
+using namespace qcc;
+using namespace qcc::cli;
+
+static Scheme parsed(llvm::StringRef text) {
+  auto scheme = parseScheme(text);
+  EXPECT_TRUE(static_cast<bool>(scheme)) << text.str();
+  if (!scheme) {
+    llvm::consumeError(scheme.takeError());
+    return {};
+  }
+  return *scheme;
+}
+
+TEST(Scheme, DefaultsAtEightBits) {
+  Scheme s = parsed("w8a8");
+  EXPECT_EQ(s.weight, Scheme::Weight::Int);
+  EXPECT_EQ(s.bits, 8u);
+  EXPECT_EQ(s.act, Scheme::Act::Int8Dynamic);
+  EXPECT_EQ(s.granularity, Scheme::Granularity::Channel);
+  EXPECT_TRUE(s.symmetric);
+  EXPECT_EQ(s.scale, Scheme::ScaleType::F32);
+  EXPECT_EQ(s.actGroup, 0u);
+}
+
+TEST(Scheme, DefaultsBelowEightBits) {
+  for (const char *text : {"w4", "w3", "w2"}) {
+    Scheme s = parsed(text);
+    EXPECT_EQ(s.granularity, Scheme::Granularity::Block) << text;
+    EXPECT_EQ(s.block, 32u) << text;
+    EXPECT_FALSE(s.symmetric) << text;
+    EXPECT_EQ(s.scale, Scheme::ScaleType::F16) << text;
+    EXPECT_EQ(s.act, Scheme::Act::Float) << text;
+  }
+}
+
+TEST(Scheme, ActivationForms) {
+  EXPECT_EQ(parsed("w8a8s").act, Scheme::Act::Int8Static);
+  EXPECT_EQ(parsed("w8ai16").act, Scheme::Act::Int16);
+  EXPECT_EQ(parsed("w8a16").act, Scheme::Act::Float);
+  EXPECT_EQ(parsed("ternarya8").weight, Scheme::Weight::Ternary);
+  EXPECT_EQ(parsed("binarya8").act, Scheme::Act::Int8Dynamic);
+  EXPECT_EQ(parsed("fp8e4m3a16").bits, 8u);
+}
+
+TEST(Scheme, Modifiers) {
+  Scheme s = parsed("w4a8:g64:sym:ag=128:scale=bf16");
+  EXPECT_EQ(s.block, 64u);
+  EXPECT_TRUE(s.symmetric);
+  EXPECT_EQ(s.actGroup, 128u);
+  EXPECT_EQ(s.scale, Scheme::ScaleType::BF16);
+  EXPECT_EQ(parsed("w4:channel").scale, Scheme::ScaleType::F32);
+  EXPECT_EQ(parsed("w8:g32").scale, Scheme::ScaleType::F16);
+  EXPECT_EQ(parsed("w8:g32:scale=f32").scale, Scheme::ScaleType::F32);
+  EXPECT_EQ(parsed("w8:tensor").granularity, Scheme::Granularity::Tensor);
+}
+
+TEST(Scheme, FormatsWithFixedBlocks) {
+  EXPECT_EQ(parsed("mxfp4").block, 32u);
+  EXPECT_EQ(parsed("mxfp4").scale, Scheme::ScaleType::E8M0);
+  EXPECT_EQ(parsed("nvfp4a8").block, 16u);
+  EXPECT_EQ(parsed("nvfp4:g16").scale, Scheme::ScaleType::E4M3);
+  EXPECT_EQ(codeOf(parseScheme("mxfp4:g64")), 1003);
+  EXPECT_EQ(codeOf(parseScheme("mxfp4:channel")), 1003);
+  EXPECT_EQ(codeOf(parseScheme("nvfp4:scale=f16")), 1003);
+}
+
+TEST(Scheme, CanonicalTextParsesToItself) {
+  for (auto [text, canonical] :
+       {std::pair("w8a8", "w8a8"), std::pair("w8a8:channel:sym:scale=f32", "w8a8"),
+        std::pair("w4a8", "w4a8:g32"), std::pair("w4:asym:g32:scale=f16", "w4:g32"),
+        std::pair("w4a16:sym", "w4:g32:sym"), std::pair("w8a8s:tensor", "w8a8s:tensor"),
+        std::pair("w4:channel", "w4:channel"), std::pair("mxfp4", "mxfp4"),
+        std::pair("nf4:g64", "nf4:g64"),
+        std::pair("w4a8:ag=32:g128:scale=bf16", "w4a8:g128:ag=32:scale=bf16")}) {
+    Scheme scheme = parsed(text);
+    EXPECT_EQ(schemeToString(scheme), canonical);
+    EXPECT_TRUE(parsed(schemeToString(scheme)) == scheme) << text;
+  }
+}
+
+TEST(Scheme, Refusals) {
+  for (const char *text :
+       {"", "w5", "w8b8", "w8a4", "w8a", "w8:", "w8:g0", "w8:g99999999999", "w8:huge",
+        "w8:sym:asym", "w8:g32:channel", "ternary:asym", "w8a8:scale=f64", "w8:ag=32",
+        "w8:asym:ag=token", "w8a8s:ag=32", "W8", "w8 a8"})
+    EXPECT_EQ(codeOf(parseScheme(text)), 1003) << text;
+}
+
+TEST(Scheme, NamesOfARecipeAndLists) {
+  auto custom = parseScheme("my3a8:g64", {"my3"});
+  ASSERT_TRUE(static_cast<bool>(custom));
+  EXPECT_EQ(custom->weight, Scheme::Weight::Custom);
+  EXPECT_EQ(custom->custom, "my3");
+  EXPECT_EQ(schemeToString(*custom), "my3a8:g64");
+  auto list = parseSchemeList("w8a8,w4a8:g32,w4");
+  ASSERT_TRUE(static_cast<bool>(list));
+  EXPECT_EQ(list->size(), 3u);
+  EXPECT_EQ(codeOf(parseSchemeList("w8a8,,w4")), 1003);
+}
