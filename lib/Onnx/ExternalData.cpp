@@ -49,7 +49,9 @@ struct OpenHow {
 };
 constexpr uint64_t resolveNoMagicLinks = 0x02, resolveNoSymlinks = 0x04, resolveBeneath = 0x08;
 
-int openBeneathByKernel(int folder, const std::string &path) {
+} // namespace
+
+int qcc::onnx::openBeneathByKernel(int folder, const std::string &path) {
 #ifdef SYS_openat2
   OpenHow how = {readFlags, 0, resolveNoMagicLinks | resolveNoSymlinks | resolveBeneath};
   return static_cast<int>(::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how));
@@ -59,8 +61,7 @@ int openBeneathByKernel(int folder, const std::string &path) {
 #endif
 }
 
-/// `path` has no empty, '.' or '..' components.
-int openBeneathByComponent(int folder, StringRef path) {
+int qcc::onnx::openBeneathByComponent(int folder, StringRef path) {
   int current = folder;
   while (true) {
     auto [head, rest] = path.split('/');
@@ -82,6 +83,8 @@ int openBeneathByComponent(int folder, StringRef path) {
     path = rest;
   }
 }
+
+namespace {
 
 llvm::Expected<MappedFile> mapDescriptor(int fd, uint64_t size, StringRef path,
                                          const std::string &where) {

@@ -121,7 +121,8 @@ bool ModelReader::readModelField(Cursor &cursor, const Field &field) {
     return cursor.message(field, "metadata_props", -1, nullptr,
                           [&](Cursor inner) { return readMetadata(inner); });
   case 20:
-    model.notes.push_back(context.file + ": training information is ignored");
+    if (model.notes.size() < 64)
+      model.notes.push_back(context.file + ": training information is ignored");
     return cursor.expect(field, Wire::Length, "training_info");
   case 25: {
     if (!context.charge(sizeof(Function), field.at))

@@ -69,6 +69,15 @@ bool entryFits(uint64_t entry, int32_t dataType, unsigned bytes) {
   return value >= -half && value < 2 * half;
 }
 
+bool isMissingFile(const llvm::Error &error) {
+  bool missing = false;
+  llvm::visitErrors(error, [&](const llvm::ErrorInfoBase &info) {
+    if (info.isA<CodedError>())
+      missing = static_cast<const CodedError &>(info).code == Diag::ExternalDataMissing;
+  });
+  return missing;
+}
+
 struct External {
   std::optional<std::string> location;
   std::optional<uint64_t> offset, length;
@@ -271,8 +280,14 @@ bool TensorReader::resolveExternal() {
     return wrongSize(*entries.length, "external data");
   std::string where = context.where() + " at byte " + std::to_string(context.offsetOf(at));
   llvm::Expected<int> file = externalFiles->open(*entries.location, where);
-  if (!file)
-    return context.fail(file.takeError());
+  if (!file) {
+    llvm::Error error = file.takeError();
+    if (context.options.requireData || !isMissingFile(error))
+      return context.fail(std::move(error));
+    llvm::consumeError(std::move(error));
+    tensor.missing = true;
+    return true;
+  }
   uint64_t size = files[*file].bytes().size();
   uint64_t offset = entries.offset.value_or(0);
   if (offset > size || wanted > size - offset)

@@ -124,6 +124,11 @@ private:
   int folder = -1;
 };
 
+/// Opens `path` for reading beneath `folder` without following links; -1 and errno on failure. The
+/// first asks the kernel for it, the second walks by itself and wants neither '.' nor '..'.
+int openBeneathByKernel(int folder, const std::string &path);
+int openBeneathByComponent(int folder, llvm::StringRef path);
+
 /// Maps the file at `path`, which must be a regular one.
 llvm::Expected<MappedFile> mapFile(llvm::StringRef path);
 

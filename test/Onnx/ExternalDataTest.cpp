@@ -1,5 +1,6 @@
 // External data stays beneath the model's folder and within its file.
 #include "OnnxTesting.h"
+#include "Onnx/Wire.h"
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -129,6 +130,41 @@ TEST_F(ExternalData, FilesBeyondFourGiBAreSparseRanges) {
   auto all = expectOk(read({{"location", "big.bin"}}, {5, 1 << 30}));
   ASSERT_TRUE(all);
   EXPECT_EQ(all->graph.initializers[0].bytes(*all).size(), uint64_t(5) << 30);
+}
+
+TEST_F(ExternalData, BothWaysOfOpeningAgree) {
+  namespace fs = std::filesystem;
+  fs::create_symlink("data.bin", inner.file("model/near.bin"));
+  fs::create_directory_symlink("sub", inner.file("model/dirlink"));
+  int folder = ::open(inner.file("model").c_str(), O_PATH | O_DIRECTORY);
+  ASSERT_GE(folder, 0);
+  for (auto [path, code] : {std::pair("data.bin", 0), {"sub/deep.bin", 0}, {"near.bin", ELOOP},
+                            {"dirlink/deep.bin", ELOOP}, {"none", ENOENT}, {"sub/none", ENOENT},
+                            {"data.bin/x", ENOTDIR}}) {
+    int walked = openBeneathByComponent(folder, path);
+    EXPECT_EQ(walked < 0 ? errno : 0, code) << path;
+    int asked = openBeneathByKernel(folder, path);
+    if (asked >= 0 || errno != ENOSYS) {
+      EXPECT_EQ(asked < 0 ? errno : 0, code) << path;
+    }
+    ::close(walked);
+    ::close(asked);
+  }
+  ::close(folder);
+}
+
+TEST_F(ExternalData, MissingFilesCanBeTolerated) {
+  ReadOptions lenient;
+  lenient.requireData = false;
+  auto readLenient = [&](const std::string &location) {
+    WireWriter tensor = externalTensor("w", UInt8, {4}, {{"location", location}});
+    return readModel(inner.write("model/m.onnx", model(graph({}).message(5, tensor)).str()), lenient);
+  };
+  auto m = expectOk(readLenient("none.bin"));
+  ASSERT_TRUE(m);
+  EXPECT_TRUE(m->graph.initializers[0].missing);
+  EXPECT_TRUE(m->graph.initializers[0].bytes(*m).empty());
+  expectCode(readLenient("../secret.bin"), Diag::ExternalDataPath);
 }
 
 TEST_F(ExternalData, ModelWithoutFolderInItsPath) {

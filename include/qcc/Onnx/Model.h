@@ -83,13 +83,14 @@ struct Tensor {
   TensorData data;
   std::vector<std::string> strings; ///< the elements when dataType is String
   uint64_t position = 0;            ///< byte offset of the TensorProto in the model file
+  bool missing = false; ///< external data that is not there; only with ReadOptions::requireData off
 
   bool isString() const { return dataType == String; }
   /// True when the bytes come from an external data file.
   bool isExternal() const { return data.file > 0; }
   /// Product of dims; 1 for a scalar. The reader has checked it to be at most 2^40.
   int64_t count() const;
-  /// The raw little-endian bytes; empty for string tensors. Not aligned: use memcpy to read.
+  /// The raw little-endian bytes; empty for string tensors and missing data. Not aligned: use memcpy to read.
   llvm::ArrayRef<uint8_t> bytes(const Model &model) const;
 };
 

@@ -15,6 +15,7 @@ struct ReadOptions {
   uint64_t maxNodes = 1'000'000;          ///< in all graphs and functions together
   uint64_t maxInlineBytes = 1ull << 32;   ///< bytes copied out of typed tensor fields, together
   uint64_t maxGraphBytes = 1ull << 32;    ///< bytes of names, attributes and other graph data
+  bool requireData = true; ///< off: a missing external file gives Tensor::missing, not an error
   bool validate = true;                   ///< run validateModel() after reading
 };
 
