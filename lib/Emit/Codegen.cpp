@@ -165,6 +165,8 @@ Error compileOne(CodeModule &code, const std::string &triple, unsigned optLevel,
   raw_string_ostream os(problem);
   if (verifyModule(module, &os))
     return codegenError(module.getName(), StringRef(problem).rtrim());
+  if (module.getTargetTriple().isX86())
+    expandBfloatRounding(module);
   return collectErrors(module, [&]() -> Error {
     optimize(module, **machine, optLevel);
     if (!object)

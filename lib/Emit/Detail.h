@@ -40,6 +40,9 @@ CodeModule makeDescriptorModule(const ModelParts &parts, const DescriptorOptions
 CodeModule makeSupportModule();
 llvm::ArrayRef<llvm::StringRef> supportSymbols();
 
+//--- Bfloat16.cpp.
+void expandBfloatRounding(llvm::Module &module);
+
 //--- Codegen.cpp.
 /// Checks that tables and symbols fit together.
 llvm::Error checkParts(const ModelParts &parts);

@@ -121,6 +121,44 @@ TEST(Artifact, CopiesAndFillsWithoutALibrary) {
     }
 }
 
+TEST(Artifact, RoundsToBfloatAlikeOnEveryLevel) {
+  ModelParts parts = testModel("bf");
+  parts.kernelNames.push_back("round");
+  for (LevelPart &level : parts.levels) {
+    level.modules.push_back(parse(R"(
+define i64 @round(ptr %args, i64 %begin, i64 %end, i64 %worker, ptr %scratch) {
+  %in = load ptr, ptr %args
+  %second = getelementptr i64, ptr %args, i64 1
+  %out = load ptr, ptr %second
+  %v = load <8 x float>, ptr %in, align 4
+  %w = fptrunc <8 x float> %v to <8 x bfloat>
+  store <8 x bfloat> %w, ptr %out, align 2
+  %x = load float, ptr %in
+  %y = fptrunc float %x to bfloat
+  %third = getelementptr i16, ptr %out, i64 8
+  store bfloat %y, ptr %third
+  ret i64 0
+})",
+                                  level.name + "/round"));
+    level.kernels.push_back({"round"});
+  }
+  TempFolder folder;
+  emitOk(std::move(parts), folder / "bf.so", OutputKind::SharedObject);
+  Loaded loaded(folder / "bf.so");
+  ASSERT_NE(loaded.model, nullptr);
+  // One, two ties, just above a tie, the largest denormal, overflow to infinity, two NaNs.
+  uint32_t in[8] = {0x3f800000, 0x3f808000, 0x3f818000, 0x3f808001,
+                    0x807fffff, 0x7f7fffff, 0x7f800001, 0xffc12345};
+  uint16_t want[9] = {0x3f80, 0x3f80, 0x3f82, 0x3f81, 0x8080, 0x7f80, 0x7fc0, 0xffc1, 0x3f80};
+  for (int level = __builtin_cpu_supports("avx2") ? 0 : 1; level < 2; ++level) {
+    uint16_t out[9] = {};
+    int64_t args[2] = {reinterpret_cast<int64_t>(in), reinterpret_cast<int64_t>(out)};
+    loaded.model->levels[level].kernels[2](args, 0, 1, 0, nullptr);
+    for (int i = 0; i < 9; ++i)
+      EXPECT_EQ(out[i], want[i]) << i << " on " << loaded.model->levels[level].name;
+  }
+}
+
 TEST(Artifact, WeightsAreEmbeddedAndHashed) {
   TempFolder folder;
   for (uint64_t bytes : {uint64_t(0), uint64_t(1), uint64_t(4096), uint64_t(9999999)}) {
