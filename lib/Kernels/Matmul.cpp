@@ -1,0 +1,459 @@
+// Matrix products: task ranges, blocking by registers, micro-kernels, the common epilogue.
+//
+// A task range is walked as (batch, block of rows) × a run of column panels. For each group of
+// panels all rows of the block are swept, so that the group is read from memory once and then
+// from L2. The micro-kernel of each (rows, panels) shape keeps its accumulators in registers over
+// all of K and leaves them in a small tile on the stack, from which one shared loop scales them and
+// calls the epilogue: the epilogue's code exists twice (full groups and tails), not once a shape.
+#include "qcc/Kernels/Matmul.h"
+#include "Tile/Tile.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace qcc {
+namespace {
+
+/// Shapes of register tiles in rows × panels of 16 columns.
+struct Blocking {
+  SmallVector<int> rows; ///< descending, ending in 1
+  int panels;            ///< of the main tiles; left-over panels go one by one
+  int singleRowPanels;   ///< of a lone row, where more streams hide the latency of memory
+};
+
+Blocking blockingFor(MatmulKind kind, const Target &t) {
+  bool wide = t.vectorBytes == 64, medium = t.vectorBytes == 32;
+  switch (kind) {
+  case MatmulKind::F32:
+  case MatmulKind::Batched:
+    if (wide)
+      return {{6, 4, 2, 1}, 4, 8};
+    if (medium)
+      return {{6, 4, 2, 1}, 1, 4};
+    return t.vectorRegisters >= 32 ? Blocking{{6, 3, 1}, 1, 2} : Blocking{{2, 1}, 1, 1};
+  case MatmulKind::W8A8:
+    if (t.dot == DotLowering::Vnni512)
+      return {{6, 4, 2, 1}, 4, 8};
+    if (wide) // even and odd bytes of the weights take twice their registers
+      return {{4, 2, 1}, 4, 8};
+    if (medium)
+      return {{4, 2, 1}, 1, 2};
+    return {{2, 1}, 1, 1};
+  case MatmulKind::W4A8: // both integer and float accumulators are live
+    if (t.dot == DotLowering::Vnni512)
+      return {{6, 4, 2, 1}, 2, 8};
+    if (wide)
+      return {{4, 2, 1}, 2, 4};
+    if (medium)
+      return {{2, 1}, 1, 2};
+    return {{1}, 1, 1};
+  }
+  llvm_unreachable("unknown kind of product");
+}
+
+class MatmulEmitter {
+public:
+  MatmulEmitter(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
+                MatmulEpilogue epilogue)
+      : k(k), spec(spec), o(o), epilogue(epilogue), blocking(blockingFor(spec.kind, k.target())) {}
+  void run();
+
+private:
+  using Values = KernelBuilder::Values;
+  /// Rows and columns of a walk: everything below is relative to one batch.
+  struct Range {
+    Value m0, m1, p0, p1;
+  };
+  void sweep(const Range &range);
+  void sweepRows(const Range &range, Value panel, Value width);
+  Value pickTile(Value width, Value left, Value row, Value panel);
+  Value pickRows(ArrayRef<int> rows, int panels, Value left, Value row, Value panel);
+
+  void micro(int rows, int panels, Value row, Value panel);
+  Values microFloat(int rows, int panels);
+  Values microW8(int rows, int panels, Value panel);
+  Values microW4(int rows, int panels, Value row);
+  void dotVector(Values &sums, int rows, int panels, Value offset, bool highHalf);
+  void prefetchPanels(int rows, int panels, Value offset);
+  Value broadcastCodes(int row, Value byteOffset);
+
+  void packColumns(Value panel, Value width);
+  void packRowMajor(Value target, Value column);
+  void packTransposed(Value target, Value column);
+
+  void storeTile(Value rows, Value width, Value row, Value panel);
+  void storeGroup(Value row, Value column, Value acc, Value rowScale);
+
+  bool isBatched() const { return spec.kind == MatmulKind::Batched; }
+  Elem panelElem() const { return isBatched() ? Elem::F32 : spec.b; }
+
+  KernelBuilder &k;
+  const MatmulSpec &spec;
+  MatmulOperands o;
+  MatmulEpilogue epilogue;
+  Blocking blocking;
+  Value tile;                     ///< accumulators of a finished tile, [rows][panels][16]
+  Value panelBytes;               ///< distance of panels in bytes
+  Value panelBase;                ///< panel 0, or Batched: the panels packed last
+  Value batch0, batch1;
+  SmallVector<Value> rowPtr, panelPtr; ///< of the micro-kernel being emitted
+};
+
+//===-- Tasks ---------------------------------------------------------------------------------===//
+
+void MatmulEmitter::run() {
+  int most = blocking.singleRowPanels;
+  most = std::max(most, blocking.rows.front() * blocking.panels);
+  tile = k.stackBuffer(most * 64);
+  switch (spec.kind) {
+  case MatmulKind::F32:
+    panelBytes = k.mul(o.k, k.ci64(kPanel * elemBytes(spec.b)));
+    break;
+  case MatmulKind::Batched:
+    panelBytes = k.mul(k.and_(k.add(o.k, k.ci64(15)), k.ci64(-16)), k.ci64(kPanel * 4));
+    break;
+  case MatmulKind::W8A8:
+    panelBytes = k.mul(k.ceilDiv(o.k, k.ci64(4)), k.ci64(64));
+    break;
+  case MatmulKind::W4A8:
+    panelBytes = k.mul(k.ceilDiv(o.k, k.ci64(spec.w4.group)), k.ci64(spec.w4.blockBytes()));
+    break;
+  }
+  panelBase = isBatched() ? k.scratch() : o.b;
+  Value rowTasks = k.ceilDiv(o.m, k.ci64(kMatmulRowBlock));
+  Value columnTasks = k.ceilDiv(o.n, k.ci64(kMatmulColBlock));
+  Value lastPanel = k.ceilDiv(o.n, k.ci64(kPanel));
+  // Blocks of rows are of nearly equal size: 128 rows are 66 + 62, not 96 + 32.
+  Value rowsPerTask = k.ceilDiv(o.m, k.max(rowTasks, k.ci64(1)));
+  int64_t step = blocking.rows.front();
+  rowsPerTask = k.mul(k.ceilDiv(rowsPerTask, k.ci64(step)), k.ci64(step));
+  MatmulOperands whole = o;
+  k.whileLoop(
+      {k.begin()}, [&](ValueRange c) { return k.lt(c[0], k.end()); },
+      [&](ValueRange c) {
+        Value block = k.div(c[0], columnTasks), first = k.sub(c[0], k.mul(block, columnTasks));
+        Value count = k.min(k.sub(k.end(), c[0]), k.sub(columnTasks, first));
+        if (isBatched()) {
+          Value batch = k.div(block, rowTasks);
+          block = k.sub(block, k.mul(batch, rowTasks));
+          batch0 = k.div(batch, o.batchCount1);
+          batch1 = k.sub(batch, k.mul(batch0, o.batchCount1));
+          auto offset = [&](Value s0, Value s1) { return k.add(k.mul(batch0, s0), k.mul(batch1, s1)); };
+          o.a = k.elemPtr(spec.a, whole.a, offset(o.aBatch0, o.aBatch1));
+          o.b = k.elemPtr(spec.b, whole.b, offset(o.bBatch0, o.bBatch1));
+        }
+        Range range;
+        range.m0 = k.min(k.mul(block, rowsPerTask), o.m);
+        range.m1 = k.min(k.add(range.m0, rowsPerTask), o.m);
+        Value perTask = k.ci64(kMatmulColBlock / kPanel);
+        range.p0 = k.mul(first, perTask);
+        range.p1 = k.min(k.mul(k.add(first, count), perTask), lastPanel);
+        sweep(range);
+        return Values{k.add(c[0], count)};
+      });
+  o = whole;
+}
+
+void MatmulEmitter::sweep(const Range &range) {
+  Value lone = k.eq(k.sub(range.m1, range.m0), k.ci64(1));
+  k.whileLoop(
+      {range.p0}, [&](ValueRange c) { return k.lt(c[0], range.p1); },
+      [&](ValueRange c) {
+        Value left = k.sub(range.p1, c[0]);
+        Value width = k.select(k.ge(left, k.ci64(blocking.panels)), k.ci64(blocking.panels), k.ci64(1));
+        Value many = k.ci64(blocking.singleRowPanels);
+        if (!isBatched() && blocking.singleRowPanels > blocking.panels)
+          width = k.select(k.and_(lone, k.ge(left, many)), many, width);
+        if (isBatched())
+          packColumns(c[0], width);
+        sweepRows(range, c[0], width);
+        return Values{k.add(c[0], width)};
+      });
+}
+
+void MatmulEmitter::sweepRows(const Range &range, Value panel, Value width) {
+  k.whileLoop(
+      {range.m0}, [&](ValueRange c) { return k.lt(c[0], range.m1); },
+      [&](ValueRange c) {
+        Value rows = pickTile(width, k.sub(range.m1, c[0]), c[0], panel);
+        storeTile(rows, width, c[0], panel);
+        return Values{k.add(c[0], rows)};
+      });
+}
+
+/// Runs the micro-kernel that fits and gives the rows it did.
+Value MatmulEmitter::pickTile(Value width, Value left, Value row, Value panel) {
+  auto single = [&] {
+    SmallVector<int> rows = blocking.rows;
+    if (blocking.panels > 1) // left-over panels: fewer shapes
+      rows = {blocking.rows.front(), 1};
+    return Values{pickRows(rows, 1, left, row, panel)};
+  };
+  auto main = [&] {
+    if (blocking.panels == 1)
+      return single();
+    return k.ifElse(
+        k.eq(width, k.ci64(blocking.panels)), k.i64(),
+        [&] { return Values{pickRows(blocking.rows, blocking.panels, left, row, panel)}; }, single);
+  };
+  if (isBatched() || blocking.singleRowPanels <= blocking.panels)
+    return main()[0];
+  return k.ifElse(
+      k.eq(width, k.ci64(blocking.singleRowPanels)), k.i64(),
+      [&] { return Values{pickRows({1}, blocking.singleRowPanels, left, row, panel)}; }, main)[0];
+}
+
+Value MatmulEmitter::pickRows(ArrayRef<int> rows, int panels, Value left, Value row, Value panel) {
+  auto run = [&] {
+    micro(rows.front(), panels, row, panel);
+    return Values{k.ci64(rows.front())};
+  };
+  if (rows.size() == 1)
+    return run()[0];
+  return k.ifElse(k.ge(left, k.ci64(rows.front())), k.i64(), run, [&] {
+    return Values{pickRows(rows.drop_front(), panels, left, row, panel)};
+  })[0];
+}
+
+//===-- Micro-kernels -------------------------------------------------------------------------===//
+
+void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
+  Elem element = spec.kind == MatmulKind::W8A8 ? Elem::U8
+                 : spec.kind == MatmulKind::W4A8 ? Elem::I8 : spec.a;
+  rowPtr.clear();
+  panelPtr.clear();
+  for (int r = 0; r < rows; ++r)
+    rowPtr.push_back(k.elemPtr(element, o.a, k.mul(k.add(row, k.ci64(r)), o.aStride)));
+  Value first = isBatched() ? k.ci64(0) : panel;
+  for (int g = 0; g < panels; ++g)
+    panelPtr.push_back(k.bytePtr(panelBase, k.mul(k.add(first, k.ci64(g)), panelBytes)));
+  Values acc = spec.kind == MatmulKind::W8A8   ? microW8(rows, panels, panel)
+               : spec.kind == MatmulKind::W4A8 ? microW4(rows, panels, row)
+                                               : microFloat(rows, panels);
+  for (auto [i, v] : llvm::enumerate(acc))
+    k.rawStore(v, k.bytePtr(tile, k.ci64(i * 64)), 64);
+}
+
+/// Few rows wait for memory: ask for what comes two kilobytes later.
+void MatmulEmitter::prefetchPanels(int rows, int panels, Value offset) {
+  if (rows >= blocking.rows.front() || isBatched())
+    return;
+  for (int g = 0; g < panels; ++g)
+    k.prefetch(k.bytePtr(panelPtr[g], k.add(offset, k.ci64(2048))));
+}
+
+MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels) {
+  Values init(rows * panels, k.broadcast(k.cf32(0)));
+  return k.forRange(o.k, init, [&](Value i, ValueRange acc) {
+    Value at = k.mul(i, k.ci64(kPanel));
+    prefetchPanels(rows, panels, k.mul(at, k.ci64(elemBytes(panelElem()))));
+    Values next, columns;
+    for (int g = 0; g < panels; ++g)
+      columns.push_back(k.vload(panelElem(), panelPtr[g], at));
+    for (int r = 0; r < rows; ++r) {
+      Value x = k.broadcast(k.load(spec.a, rowPtr[r], i));
+      for (int g = 0; g < panels; ++g)
+        next.push_back(k.fma(x, columns[g], acc[r * panels + g]));
+    }
+    return next;
+  });
+}
+
+/// Four codes of a row in every 32-bit lane.
+Value MatmulEmitter::broadcastCodes(int row, Value byteOffset) {
+  Value four = k.rawLoad(k.i32(), k.bytePtr(rowPtr[row], byteOffset));
+  return k.bitcast(k.broadcast(four), k.vec(k.builder().getI8Type(), 64));
+}
+
+MatmulEmitter::Values MatmulEmitter::microW8(int rows, int panels, Value panel) {
+  Values init;
+  for (int r = 0; r < rows; ++r)
+    for (int g = 0; g < panels; ++g)
+      init.push_back(k.vload(Elem::I32, o.bCorrection,
+                             k.mul(k.add(panel, k.ci64(g)), k.ci64(kPanel))));
+  auto bytes = k.vec(k.builder().getI8Type(), 64);
+  return k.forRange(k.ceilDiv(o.k, k.ci64(4)), init, [&](Value i, ValueRange acc) {
+    Value at = k.mul(i, k.ci64(64));
+    prefetchPanels(rows, panels, at);
+    Values next, columns;
+    for (int g = 0; g < panels; ++g)
+      columns.push_back(k.rawLoad(bytes, k.bytePtr(panelPtr[g], at)));
+    for (int r = 0; r < rows; ++r) {
+      Value x = broadcastCodes(r, k.mul(i, k.ci64(4)));
+      for (int g = 0; g < panels; ++g)
+        next.push_back(tile::Dot4Op::create(k.builder(), k.loc(), acc[r * panels + g], x, columns[g]));
+    }
+    return next;
+  });
+}
+
+/// One vector of packed codes per panel against eight activations per row: `offset` counts code
+/// vectors within the panel's block (rowPtr and panelPtr point to the block).
+void MatmulEmitter::dotVector(Values &sums, int rows, int panels, Value offset, bool highHalf) {
+  auto bytes = k.vec(k.builder().getI8Type(), 64);
+  SmallVector<Value> low, high;
+  for (int g = 0; g < panels; ++g) {
+    Value packed = k.rawLoad(bytes, k.bytePtr(panelPtr[g], k.mul(offset, k.ci64(64))));
+    auto halves = tile::UnpackU4Op::create(k.builder(), k.loc(), packed);
+    low.push_back(halves.getLow());
+    high.push_back(halves.getHigh());
+  }
+  auto dot = [&](Value acc, Value codes, Value x) {
+    auto op = tile::Dot4Op::create(k.builder(), k.loc(), acc, codes, x);
+    op.setBits(4);
+    return op.getResult();
+  };
+  Value at = k.mul(offset, k.ci64(8));
+  for (int half = 0; half < (highHalf ? 2 : 1); ++half)
+    for (int r = 0; r < rows; ++r) {
+      Value x = broadcastCodes(r, half ? k.add(at, k.ci64(4)) : at);
+      for (int g = 0; g < panels; ++g) {
+        Value &s = sums[r * panels + g];
+        s = dot(s, half ? high[g] : low[g], x);
+      }
+    }
+}
+
+MatmulEmitter::Values MatmulEmitter::microW4(int rows, int panels, Value row) {
+  const W4Layout &w = spec.w4;
+  SmallVector<Value> rowStart = rowPtr, panelStart = panelPtr, sumPtr;
+  for (int r = 0; r < rows; ++r)
+    sumPtr.push_back(k.elemPtr(Elem::I32, o.aSum, k.mul(k.add(row, k.ci64(r)), o.aSumStride)));
+  Values init(rows * panels, k.broadcast(k.cf32(0)));
+  int64_t vectors = ceilDiv(w.group, 8), unroll = std::min<int64_t>(vectors, 4);
+  bool oddSteps = w.group % 8 != 0;
+  return k.forRange(k.ceilDiv(o.k, k.ci64(w.group)), init, [&](Value block, ValueRange acc) {
+    Value at = k.mul(block, k.ci64(w.blockBytes()));
+    for (int64_t line = 0; line < w.blockBytes(); line += 64) {
+      panelPtr.assign(panelStart);
+      prefetchPanels(rows, panels, k.add(at, k.ci64(line)));
+    }
+    for (int g = 0; g < panels; ++g)
+      panelPtr[g] = k.bytePtr(panelStart[g], at);
+    for (int r = 0; r < rows; ++r)
+      rowPtr[r] = k.bytePtr(rowStart[r], k.mul(block, k.ci64(w.group)));
+    // -zero · Σ a is what the integer sums start with.
+    Values sums;
+    SmallVector<Value> zeros;
+    for (int g = 0; g < panels && w.zeroPoints; ++g) {
+      Value at = k.bytePtr(panelPtr[g], k.ci64(w.codeBytes() + kPanel * w.scaleBytes));
+      zeros.push_back(k.sub(k.ci32(0), k.vload(Elem::U8, at)));
+    }
+    for (int r = 0; r < rows; ++r) {
+      Value sum = k.load(Elem::I32, sumPtr[r], block);
+      for (int g = 0; g < panels; ++g)
+        sums.push_back(w.zeroPoints ? k.mul(zeros[g], sum)
+                                    : k.broadcast(k.mul(sum, k.ci32(-8))));
+    }
+    int64_t whole = oddSteps ? vectors - 1 : vectors, done = 0;
+    if (whole > unroll) {
+      done = whole / unroll * unroll;
+      sums = k.forLoop(k.ci64(0), k.ci64(done), k.ci64(unroll), sums, [&](Value v, ValueRange c) {
+        Values inner(c);
+        for (int64_t u = 0; u < unroll; ++u)
+          dotVector(inner, rows, panels, k.add(v, k.ci64(u)), true);
+        return inner;
+      });
+    }
+    for (int64_t v = done; v < vectors; ++v)
+      dotVector(sums, rows, panels, k.ci64(v), v < whole);
+    Values next;
+    for (int r = 0; r < rows; ++r)
+      for (int g = 0; g < panels; ++g) {
+        Value scale = k.vload(spec.w4Scale, k.bytePtr(panelPtr[g], k.ci64(w.codeBytes())));
+        next.push_back(k.fma(k.toF32(sums[r * panels + g]), scale, acc[r * panels + g]));
+      }
+    return next;
+  });
+}
+
+//===-- Packing of activations (Batched) ------------------------------------------------------===//
+
+void MatmulEmitter::packColumns(Value panel, Value width) {
+  k.forRange(width, [&](Value g) {
+    Value target = k.bytePtr(k.scratch(), k.mul(g, panelBytes));
+    Value column = k.mul(k.add(panel, g), k.ci64(kPanel));
+    spec.bTransposed ? packTransposed(target, column) : packRowMajor(target, column);
+  });
+}
+
+void MatmulEmitter::packRowMajor(Value target, Value column) {
+  Value lanes = k.sub(o.n, column), source = k.elemPtr(spec.b, o.b, column);
+  auto copy = [&](Value tail) {
+    k.forRange(o.k, [&](Value i) {
+      Value v = k.vload(spec.b, source, k.mul(i, o.bStride), tail);
+      k.vstore(Elem::F32, v, target, k.mul(i, k.ci64(kPanel)));
+    });
+  };
+  k.ifElse(k.ge(lanes, k.ci64(kPanel)), [&] { copy(Value()); }, [&] { copy(lanes); });
+}
+
+/// Transposes blocks of 16 × 16 by four rounds of interleaving row i with row i + 8.
+void MatmulEmitter::packTransposed(Value target, Value column) {
+  Value last = k.sub(o.n, k.ci64(1));
+  SmallVector<Value> rows;
+  for (int64_t j = 0; j < kPanel; ++j) // columns beyond N repeat the last one
+    rows.push_back(k.elemPtr(spec.b, o.b, k.mul(k.min(k.add(column, k.ci64(j)), last), o.bStride)));
+  SmallVector<int64_t> low, high;
+  for (int64_t i = 0; i < kPanel / 2; ++i) {
+    low.append({i, i + kPanel});
+    high.append({i + kPanel / 2, i + kPanel / 2 + kPanel});
+  }
+  k.forLanes(o.k, [&](Value i, Value lanes) {
+    SmallVector<Value> v, next(kPanel);
+    for (Value row : rows)
+      v.push_back(k.vload(spec.b, row, i, lanes));
+    for (int round = 0; round < 4; ++round, v = next)
+      for (int64_t j = 0; j < kPanel / 2; ++j) {
+        next[2 * j] = k.shuffle(v[j], v[j + kPanel / 2], low);
+        next[2 * j + 1] = k.shuffle(v[j], v[j + kPanel / 2], high);
+      }
+    for (int64_t j = 0; j < kPanel; ++j) // scratch has room for K rounded up to 16
+      k.vstore(Elem::F32, v[j], target, k.mul(k.add(i, k.ci64(j)), k.ci64(kPanel)));
+  });
+}
+
+//===-- Scaling and epilogue ------------------------------------------------------------------===//
+
+void MatmulEmitter::storeTile(Value rows, Value width, Value row, Value panel) {
+  k.forRange(rows, [&](Value r) {
+    Value at = k.add(row, r), rowScale;
+    if (spec.kind == MatmulKind::W8A8 || spec.kind == MatmulKind::W4A8)
+      rowScale = o.aScale ? k.load(Elem::F32, o.aScale, at) : o.aScaleUniform;
+    k.forRange(width, [&](Value g) {
+      Value group = k.bytePtr(tile, k.mul(k.add(k.mul(r, width), g), k.ci64(64)));
+      Type type = spec.kind == MatmulKind::W8A8 ? k.vec(k.i32()) : k.vec(k.f32());
+      storeGroup(at, k.mul(k.add(panel, g), k.ci64(kPanel)), k.rawLoad(type, group, 64), rowScale);
+    });
+  });
+}
+
+void MatmulEmitter::storeGroup(Value row, Value column, Value acc, Value rowScale) {
+  if (spec.kind == MatmulKind::W8A8) {
+    if (spec.weightZeroPoints) {
+      Value sum = k.load(Elem::I32, o.aSum, row);
+      acc = k.sub(acc, k.mul(k.vload(Elem::I32, o.bZero, column), sum));
+    }
+    Value scale = k.mul(rowScale, k.vload(Elem::F32, o.bScale, column));
+    acc = k.mul(k.toF32(acc), scale);
+  } else if (spec.kind == MatmulKind::W4A8) {
+    acc = k.mul(acc, rowScale);
+  }
+  Value lanes = k.sub(o.n, column);
+  MatmulResult result{row, column, Value(), acc, batch0, batch1};
+  k.ifElse(
+      k.ge(lanes, k.ci64(kPanel)), [&] { epilogue(result); },
+      [&] {
+        result.lanes = lanes;
+        epilogue(result);
+      });
+}
+
+} // namespace
+
+void emitMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &operands,
+                MatmulEpilogue epilogue) {
+  MatmulEmitter(k, spec, operands, epilogue).run();
+}
+
+} // namespace qcc
