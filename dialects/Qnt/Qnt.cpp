@@ -256,8 +256,12 @@ StringRef qcc::qnt::nodeName(Location loc) {
 
 unsigned QType::getBits() const {
   switch (getStorage()) {
+  case Storage::f32:
+    return 32;
   case Storage::i16:
   case Storage::u16:
+  case Storage::f16:
+  case Storage::bf16:
     return 16;
   case Storage::i8:
   case Storage::u8:
@@ -326,6 +330,9 @@ Type QType::parse(AsmParser &parser) {
     if (word == "scale") {
       if (parser.parseType(scale))
         return {};
+    } else if (word == "sums") {
+      if (parser.parseInteger(block))
+        return {};
     } else if (word == "zero") {
       if (parser.parseType(zero))
         return {};
@@ -355,6 +362,8 @@ void QType::print(AsmPrinter &printer) const {
   printer << ", scale " << getScale();
   if (getZero())
     printer << ", zero " << getZero();
+  if (getGranularity() == Granularity::token && getBlock())
+    printer << ", sums " << getBlock();
   if (getLayout() != Layout::logical)
     printer << ", layout " << stringifyLayout(getLayout());
   printer << '>';

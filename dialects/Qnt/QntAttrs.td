@@ -94,7 +94,8 @@ def Qnt_ScatterKindAttr : Qnt_EnumAttr<Qnt_ScatterKind, "scatter_kind">;
 def Qnt_Storage : Qnt_Enum<"Storage", "how a code is stored", [
   I32EnumAttrCase<"i8", 0>, I32EnumAttrCase<"u8", 1>, I32EnumAttrCase<"i4", 2>,
   I32EnumAttrCase<"u4", 3>, I32EnumAttrCase<"i2", 4>, I32EnumAttrCase<"u2", 5>,
-  I32EnumAttrCase<"i16", 6>, I32EnumAttrCase<"u16", 7>]>;
+  I32EnumAttrCase<"i16", 6>, I32EnumAttrCase<"u16", 7>,
+  I32EnumAttrCase<"f32", 8>, I32EnumAttrCase<"f16", 9>, I32EnumAttrCase<"bf16", 10>]>;
 def Qnt_StorageAttr : Qnt_EnumAttr<Qnt_Storage, "storage">;
 
 def Qnt_Granularity : Qnt_Enum<"Granularity", "what shares one scale", [
@@ -106,6 +107,7 @@ def Qnt_Layout : Qnt_Enum<"Layout", "where an element lies", [
   I32EnumAttrCase<"panel16_f32", 1>,
   I32EnumAttrCase<"panel16_k4", 2>,
   I32EnumAttrCase<"panel16_u4", 3>,
-  I32EnumAttrCase<"token_rows", 4>]>;
+  I32EnumAttrCase<"token_u8", 4>,
+  I32EnumAttrCase<"token_s8", 5>]>;
 
 #endif

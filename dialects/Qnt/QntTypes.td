@@ -11,7 +11,8 @@ def Qnt_QType : TypeDef<Qnt_Dialect, "Q"> {
     `real = scale * (code - zero)`. `dims` are logical. Granularity says what shares a scale:
     the whole tensor, one index of `axis`, a block of `block` consecutive indices along `axis`
     (the last may be ragged) within each index of the other axes, or one token (all indices of
-    the last axis; computed at run time). `zero = none` is symmetric. `layout` is part of the type
+    the last axis; computed at run time; `sums N` keeps the sums of its codes over blocks of N too,
+    for weights with zero points). `zero = none` is symmetric. `layout` is part of the type
     so that a kernel cannot be given the wrong one; `logical` is row-major.
 
     ```mlir

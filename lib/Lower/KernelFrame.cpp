@@ -1,6 +1,6 @@
 // Parameters, dimensions and operand accesses of a kernel being written.
 #include "qcc/Lower/KernelFrame.h"
-#include "qcc/Kernels/Matmul.h"
+#include "qcc/Kernels/QuantizedLayout.h"
 
 using namespace mlir;
 using namespace qcc;

@@ -4,9 +4,9 @@
 //   sweep 0:  x = a + b -> scratch, s = sum x          layer_norm(a + b), for example
 //   sweep 1:  d = x - s/n -> scratch, v = sum d*d
 //   sweep 2:  out = d / sqrt(v/n + eps) * gain + bias
-#include "qcc/Kernels/Matmul.h"
 #include "qcc/Lower/Elementwise.h"
 #include "qcc/Lower/Families.h"
+#include "qcc/Lower/TokenRow.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -92,7 +92,7 @@ void RowPlan::spillIfNeeded(Value value, int useLevel) {
 }
 
 LogicalResult RowPlan::addOp(Operation *op) {
-  if (isa<ConstantOp>(op)) {
+  if (isa<ConstantOp, DimTensorOp>(op)) {
     Node constant;
     constant.place = Place::Scalar;
     nodes.insert({op->getResult(0), constant});
@@ -180,6 +180,7 @@ private:
   KernelBuilder &k;
   RowPlan &plan;
   Value length, spillStride;
+  llvm::DenseMap<unsigned, TokenBuffer> tokenBuffers; ///< by result number
   /// Leaves: values of stride and offset expressions, computed before the loop over rows.
   struct Address {
     SmallVector<Value> strides;
@@ -423,6 +424,8 @@ void RowEmitter::emitRow(Value row) {
       scalar(value);
   for (ConstantOp constant : frame.body().getOps<ConstantOp>())
     scalars[constant] = emitConstant(k, constant);
+  for (DimTensorOp size : frame.body().getOps<DimTensorOp>())
+    scalars[size] = frame.dim(dimsOf(size.getDims())[0]);
   computeScalars(0);
   for (int level = 0; level < plan.sweeps; ++level) {
     sweep(level, row);
@@ -431,8 +434,7 @@ void RowEmitter::emitRow(Value row) {
       if (isa<QType>(value.getType()) && plan.node(value).level == level + 1) {
         auto quantize = value.getDefiningOp<QuantizeOp>();
         memo.clear();
-        emitTokenRow(k, quantize.getOut().getType(), frame.resultPointer(index), row,
-                     frame.dim(rowCount(value.getContext(), plan.dims)), length, scalars[value],
+        emitTokenRow(k, tokenBuffers[index], row, length, scalars[value],
                      [&](Value i, Value lanes) {
                        memo.clear();
                        return vector(quantize.getX(), level + 1, i, lanes);
@@ -448,8 +450,12 @@ void RowEmitter::emitRow(Value row) {
 LogicalResult RowEmitter::emit() {
   length = frame.dim(plan.dims.back());
   spillStride = frame.dim(spillBytes(plan.dims.back()));
-  frame.dim(rowCount(plan.dims[0].getContext(), plan.dims));
+  for (auto [value, index] : plan.outputs)
+    if (auto type = dyn_cast<QType>(value.getType()))
+      tokenBuffers[index] = tokenBuffer(frame, type, frame.resultPointer(index));
   prepareLeaves();
+  for (DimTensorOp size : frame.body().getOps<DimTensorOp>())
+    frame.dim(dimsOf(size.getDims())[0]);
   k.forTasks([&](Value row) { emitRow(row); });
   return success(!failedOp);
 }

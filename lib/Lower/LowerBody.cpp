@@ -1,0 +1,477 @@
+// The model as two functions: plan (symbols, checks, sizes) and run (launches). The structs they
+// read and write are those of runtime/include/qcc/model.h.
+#include "ArenaPlan.h"
+#include "qcc/Kernels/KernelBuilder.h"
+#include "qcc/Lower/Families.h"
+#include "qcc/Lower/Passes.h"
+#include "qcc/model.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+
+namespace qcc::lower {
+#define GEN_PASS_DEF_LOWERBODY
+#include "qcc/Lower/Passes.h.inc"
+} // namespace qcc::lower
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::lower;
+using namespace qcc::qnt;
+
+namespace {
+
+/// Where a value of the model lies.
+struct Place {
+  enum Kind { Input, Output, Weights, Arena, Cache } kind = Arena;
+  size_t index = 0;   ///< input, output, cache; index of the lifetime in the arena
+  int64_t offset = 0; ///< bytes into the weight section
+};
+
+/// Everything decided about the model before code is written.
+struct Model {
+  func::FuncOp function;
+  SymbolTable &symbols;
+  SmallVector<Operation *> steps; ///< launches and dim_tensors, in order
+  llvm::DenseMap<Value, Place> places;
+  std::vector<Lifetime> lifetimes;
+  ArenaPlan arena;
+  SmallVector<RequireEqualOp> checks;
+  llvm::StringMap<size_t> kernelNumbers;
+  SmallVector<std::pair<size_t, size_t>> caches; ///< past input, present output
+
+  Model(func::FuncOp function, SymbolTable &symbols) : function(function), symbols(symbols) {}
+  LogicalResult analyse(SectionOp section);
+  Value base(Value value);
+
+private:
+  void placeOutputs();
+  void placeArena();
+};
+
+} // namespace
+
+/// Behind reshapes and cache views lies the value that has storage.
+Value Model::base(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<ReshapeOp, KvResultOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+void Model::placeOutputs() {
+  Operation *terminator = function.getBody().front().getTerminator();
+  for (auto [i, operand] : llvm::enumerate(terminator->getOperands())) {
+    Value value = base(operand);
+    if (!isa<KvType>(value.getType()))
+      places[value] = {Place::Output, i, 0};
+  }
+  for (Operation *step : steps) {
+    auto launch = dyn_cast<LaunchOp>(step);
+    if (!launch)
+      continue;
+    for (Value result : launch.getOutputs()) {
+      if (!isa<KvType>(result.getType()))
+        continue;
+      // A cache begins from its past argument and keeps its storage when rows are appended.
+      Value source = launch.getInputs()[0];
+      if (isa<KvType>(source.getType())) {
+        places[result] = places[source];
+        continue;
+      }
+      auto kernel = symbols.lookup<KernelOp>(launch.getKernel());
+      auto begin = *kernel.getBody().getOps<KvBeginOp>().begin();
+      places[result] = {Place::Cache, caches.size(), 0};
+      caches.emplace_back(cast<BlockArgument>(base(source)).getArgNumber(), begin.getOutput());
+    }
+  }
+}
+
+void Model::placeArena() {
+  llvm::DenseMap<Value, size_t> lastUse;
+  for (auto [i, step] : llvm::enumerate(steps))
+    for (Value operand : step->getOperands())
+      lastUse[base(operand)] = i;
+  for (auto [i, step] : llvm::enumerate(steps))
+    for (Value result : step->getResults()) {
+      if (places.count(result))
+        continue;
+      places[result] = {Place::Arena, lifetimes.size(), 0};
+      size_t last = lastUse.count(result) ? lastUse[result] : i;
+      lifetimes.push_back({bufferBytes(result.getType()), i, last});
+    }
+  arena = ArenaPlan::build(lifetimes);
+}
+
+LogicalResult Model::analyse(SectionOp section) {
+  llvm::StringMap<int64_t> offsets;
+  for (auto [reference, offset] : llvm::zip(section.getWeights(), section.getOffsets()))
+    offsets[cast<FlatSymbolRefAttr>(reference).getValue()] = offset;
+  for (BlockArgument argument : function.getArguments())
+    places[argument] = {Place::Input, argument.getArgNumber(), 0};
+  for (Operation &op : function.getBody().front()) {
+    if (auto use = dyn_cast<UseOp>(op))
+      places[use] = {Place::Weights, 0, offsets.lookup(use.getWeight())};
+    else if (isa<LaunchOp, DimTensorOp>(op))
+      steps.push_back(&op);
+    else if (auto check = dyn_cast<RequireEqualOp>(op))
+      checks.push_back(check);
+    else if (!isa<ReshapeOp, KvResultOp>(op) && !op.hasTrait<OpTrait::IsTerminator>())
+      return op.emitOpError("has no kernel and no storage: the fuse stage left it over");
+  }
+  for (auto [i, kernel] :
+       llvm::enumerate(function->getParentOfType<ModuleOp>().getOps<KernelOp>()))
+    kernelNumbers[kernel.getSymName()] = i;
+  placeOutputs();
+  placeArena();
+  return success();
+}
+
+namespace {
+
+/// Code of a function of the body: i64 arithmetic, loads and stores at byte offsets, blocks.
+class BodyBuilder : public ValueBuilder {
+public:
+  BodyBuilder(OpBuilder builder, Location loc, Model &model)
+      : ValueBuilder(builder, loc), model(model) {}
+
+  Value at(Value pointer, int64_t bytes) {
+    return LLVM::GEPOp::create(b, where, ptrType(), b.getI8Type(), pointer,
+                               ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(bytes)});
+  }
+  Value at(Value pointer, Value bytes) {
+    return LLVM::GEPOp::create(b, where, ptrType(), b.getI8Type(), pointer,
+                               ArrayRef<LLVM::GEPArg>{bytes});
+  }
+  Value load(Type type, Value pointer, int64_t bytes) {
+    return LLVM::LoadOp::create(b, where, type, at(pointer, bytes));
+  }
+  void store(Value value, Value pointer, int64_t bytes) {
+    LLVM::StoreOp::create(b, where, value, at(pointer, bytes));
+  }
+  /// Value of an expression over the model's symbols; computed once.
+  Value dim(DimExpr expr) {
+    Value &value = dims[expr.getAttr()];
+    if (!value)
+      value = emitDim(*this, expr, [&](StringRef name) { return symbolValues.lookup(name); });
+    return value;
+  }
+  Value maximum(ArrayRef<DimExpr> exprs) {
+    Value result = ci64(0);
+    for (DimExpr expr : exprs)
+      result = max(result, dim(expr));
+    return result;
+  }
+  /// Byte offsets of the arena's slots and, last, its size.
+  SmallVector<Value> slotOffsets() {
+    SmallVector<Value> offsets = {ci64(0)};
+    for (auto &sizes : model.arena.slots) {
+      Value size = and_(add(maximum(sizes), ci64(63)), ci64(-64));
+      offsets.push_back(add(offsets.back(), size));
+    }
+    return offsets;
+  }
+  /// Goes on in a new block when `condition` holds, else returns `result`.
+  void require(Value condition, Value result) {
+    Region *region = b.getInsertionBlock()->getParent();
+    Block *stop = new Block, *next = new Block;
+    region->push_back(stop);
+    region->push_back(next);
+    cf::CondBranchOp::create(b, where, condition, next, stop);
+    b.setInsertionPointToStart(stop);
+    func::ReturnOp::create(b, where, result);
+    b.setInsertionPointToStart(next);
+  }
+
+  Model &model;
+  llvm::StringMap<Value> symbolValues;
+  llvm::DenseMap<Attribute, Value> dims;
+};
+
+/// How the launches of the model are shaped, in the model's symbols.
+FailureOr<LaunchShape> shapeOf(LaunchOp launch, KernelOp kernel) {
+  const KernelFamily *family = findFamily(kernel.getKind());
+  if (!family)
+    return emitError(launch.getLoc()) << "QCC1650: no kernel for '" << kernel.getKind() << "'";
+  auto shape = family->shape(kernel);
+  if (failed(shape))
+    return emitError(launch.getLoc()) << "QCC1650: no kernel for this '" << kernel.getKind() << "'";
+  llvm::StringMap<DimExpr> values;
+  for (auto [i, dim] : llvm::enumerate(dimsOf(launch.getDims())))
+    values["d" + std::to_string(i)] = dim;
+  auto rename = [&](DimExpr expr) { return expr.substitute(values); };
+  return LaunchShape{rename(shape->tasks), rename(shape->grain), rename(shape->scratchBytes)};
+}
+
+class BodyWriter {
+public:
+  BodyWriter(Model &model, ModuleOp body) : model(model), body(body) {}
+  LogicalResult write(StringRef planName, StringRef runName);
+  EntryOp describe(OpBuilder &builder, StringRef planName, StringRef runName);
+
+private:
+  func::FuncOp makeFunction(StringRef name, ArrayRef<Type> inputs);
+  LogicalResult writePlan(StringRef name);
+  LogicalResult writeRun(StringRef name);
+  void addCheck(BodyBuilder &k, Value plan, Value lhs, Value rhs, std::string lhsText,
+                std::string rhsText, StringRef site);
+  void writeLaunch(BodyBuilder &k, LaunchOp launch, const LaunchShape &shape, Value call,
+                   ArrayRef<Value> slots, Value args, size_t site);
+  void addressSlots(BodyBuilder &k, Value value, Value call, ArrayRef<Value> slots,
+                    SmallVectorImpl<Value> &out);
+  void writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, ArrayRef<Value> slots);
+
+  Model &model;
+  ModuleOp body;
+  SmallVector<LaunchShape> shapes; ///< of the launches, in order
+  SmallVector<Attribute> checkAttrs, siteAttrs;
+  llvm::DenseMap<std::pair<Block *, std::pair<int64_t, size_t>>, Value> loaded;
+};
+
+func::FuncOp BodyWriter::makeFunction(StringRef name, ArrayRef<Type> inputs) {
+  OpBuilder builder = OpBuilder::atBlockEnd(body.getBody());
+  auto type = builder.getFunctionType(inputs, builder.getI64Type());
+  auto function = func::FuncOp::create(builder, model.function.getLoc(), name, type);
+  function.addEntryBlock();
+  return function;
+}
+
+/// Fails the plan, as check number `checkAttrs.size()`, unless lhs == rhs.
+void BodyWriter::addCheck(BodyBuilder &k, Value plan, Value lhs, Value rhs, std::string lhsText,
+                          std::string rhsText, StringRef site) {
+  OpBuilder &b = k.builder();
+  checkAttrs.push_back(b.getDictionaryAttr({b.getNamedAttr("lhs", b.getStringAttr(lhsText)),
+                                            b.getNamedAttr("rhs", b.getStringAttr(rhsText)),
+                                            b.getNamedAttr("site", b.getStringAttr(site))}));
+  k.store(lhs, plan, offsetof(qcc_plan, lhs));
+  k.store(rhs, plan, offsetof(qcc_plan, rhs));
+  k.require(k.eq(lhs, rhs), k.ci64(checkAttrs.size()));
+}
+
+LogicalResult BodyWriter::writePlan(StringRef name) {
+  MLIRContext *context = body.getContext();
+  auto ptr = LLVM::LLVMPointerType::get(context);
+  func::FuncOp function = makeFunction(name, {ptr, IntegerType::get(context, 64), ptr});
+  BodyBuilder k(OpBuilder::atBlockEnd(&function.getBody().front()), function.getLoc(), model);
+  Value inputDims = function.getArgument(0), plan = function.getArgument(2);
+  Value symbolsOut = k.load(ptr, plan, offsetof(qcc_plan, symbols));
+
+  // Sizes of the inputs; bound symbols first, so that expressions can be checked against them.
+  SmallVector<SmallVector<Value>> sizes;
+  int64_t position = 0;
+  for (BlockArgument argument : model.function.getArguments()) {
+    sizes.emplace_back();
+    for (size_t i = 0; i < dimsOf(argument.getType()).size(); ++i)
+      sizes.back().push_back(k.load(k.i64(), inputDims, 8 * position++));
+  }
+  auto symbols = model.function->getAttrOfType<ArrayAttr>(symbolsAttrName);
+  for (auto [i, attr] : llvm::enumerate(symbols)) {
+    auto symbol = cast<SymbolAttr>(attr);
+    Value value = symbol.getInput() >= 0 ? sizes[symbol.getInput()][symbol.getAxis()]
+                                         : k.load(k.i64(), symbolsOut, 8 * i);
+    k.symbolValues[symbol.getName()] = value;
+    k.store(value, symbolsOut, 8 * i);
+  }
+  for (BlockArgument argument : model.function.getArguments()) {
+    unsigned number = argument.getArgNumber();
+    auto inputName = model.function.getArgAttrOfType<StringAttr>(number, nameAttrName);
+    for (auto [axis, dim] : llvm::enumerate(dimsOf(argument.getType()))) {
+      Value size = sizes[number][axis];
+      if (dim.isSymbol() && k.symbolValues.lookup(dim.symbolName()) == size)
+        continue;
+      std::string where = (inputName ? inputName.str() : "input " + std::to_string(number)) +
+                          " axis " + std::to_string(axis);
+      addCheck(k, plan, size, k.dim(dim), where, dim.str(), "");
+    }
+  }
+  for (RequireEqualOp check : model.checks) {
+    SmallVector<DimExpr> pair = dimsOf(check.getDims());
+    addCheck(k, plan, k.dim(pair[0]), k.dim(pair[1]), pair[0].str(), pair[1].str(),
+             nodeName(check.getLoc()));
+  }
+  Value outputDims = k.load(ptr, plan, offsetof(qcc_plan, output_dims));
+  position = 0;
+  for (Type type : model.function.getResultTypes())
+    for (DimExpr dim : dimsOf(type))
+      k.store(k.dim(dim), outputDims, 8 * position++);
+  k.store(k.slotOffsets().back(), plan, offsetof(qcc_plan, arena_bytes));
+  llvm::SetVector<Attribute> scratch;
+  for (const LaunchShape &shape : shapes)
+    scratch.insert(shape.scratchBytes.getAttr());
+  SmallVector<DimExpr> scratchExprs(scratch.begin(), scratch.end());
+  k.store(k.maximum(scratchExprs), plan, offsetof(qcc_plan, scratch_bytes));
+  func::ReturnOp::create(k.builder(), k.loc(), k.ci64(0));
+  return success();
+}
+
+/// Address of a value, and strides for a cache.
+void BodyWriter::addressSlots(BodyBuilder &k, Value value, Value call, ArrayRef<Value> slots,
+                              SmallVectorImpl<Value> &out) {
+  Place place = model.places.lookup(model.base(value));
+  auto ptr = k.ptrType();
+  switch (place.kind) {
+  case Place::Input:
+    out.push_back(k.load(ptr, k.load(ptr, call, offsetof(qcc_call, inputs)), 8 * place.index));
+    break;
+  case Place::Output:
+    out.push_back(k.load(ptr, k.load(ptr, call, offsetof(qcc_call, outputs)), 8 * place.index));
+    break;
+  case Place::Weights:
+    out.push_back(k.at(k.load(ptr, call, offsetof(qcc_call, weights)), k.ci64(place.offset)));
+    break;
+  case Place::Arena:
+    out.push_back(k.at(k.load(ptr, call, offsetof(qcc_call, arena)),
+                       slots[model.lifetimes[place.index].slot]));
+    break;
+  case Place::Cache: {
+    Value view = k.at(k.load(ptr, call, offsetof(qcc_call, kv)),
+                      static_cast<int64_t>(sizeof(qcc_kv_view) * place.index));
+    out.push_back(k.load(ptr, view, offsetof(qcc_kv_view, base)));
+    out.push_back(k.load(k.i64(), view, offsetof(qcc_kv_view, batch_stride)));
+    out.push_back(k.load(k.i64(), view, offsetof(qcc_kv_view, head_stride)));
+    break;
+  }
+  }
+}
+
+void BodyWriter::writeLaunch(BodyBuilder &k, LaunchOp launch, const LaunchShape &shape, Value call,
+                             ArrayRef<Value> slots, Value args, size_t site) {
+  auto ptr = k.ptrType();
+  SmallVector<Value> values;
+  for (Value operand : launch.getInputs())
+    addressSlots(k, operand, call, slots, values);
+  for (Value result : launch.getOutputs())
+    addressSlots(k, result, call, slots, values);
+  for (DimExpr dim : dimsOf(launch.getDims()))
+    values.push_back(k.dim(dim));
+  for (auto [i, value] : llvm::enumerate(values))
+    k.store(value, args, 8 * i);
+  Value tasks = k.dim(shape.tasks);
+  auto kernel = model.symbols.lookup<KernelOp>(launch.getKernel());
+  if (kernel.getKind() == "kv_begin") {
+    // The past lies in place already: nothing to copy.
+    Value flags = k.load(k.i64(), call, offsetof(qcc_call, flags));
+    Value inPlace = k.ne(k.and_(flags, k.ci64(QCC_CALL_KV_IN_PLACE)), k.ci64(0));
+    tasks = k.select(inPlace, k.ci64(0), tasks);
+  }
+  Value table = k.load(ptr, call, offsetof(qcc_call, kernels));
+  Value code = k.load(ptr, table, 8 * model.kernelNumbers.lookup(launch.getKernel()));
+  Value services = k.load(ptr, call, offsetof(qcc_call, services));
+  Value service = k.load(ptr, services, offsetof(qcc_services, launch));
+  auto type = LLVM::LLVMFunctionType::get(k.i64(), {ptr, ptr, ptr, k.i64(), k.i64(), k.i64()});
+  Value fault = LLVM::CallOp::create(k.builder(), k.loc(), type,
+                                     ValueRange{service, call, code, args, tasks,
+                                                k.max(k.dim(shape.grain), k.ci64(1)),
+                                                k.dim(shape.scratchBytes)})
+                    .getResult();
+  k.require(k.eq(fault, k.ci64(0)), k.or_(fault, k.ci64(static_cast<int64_t>(site) << 8)));
+}
+
+void BodyWriter::writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, ArrayRef<Value> slots) {
+  SmallVector<Value> address;
+  addressSlots(k, op, call, slots, address);
+  bool narrow = elementTypeOf(op.getType()).isInteger(32);
+  for (auto [i, dim] : llvm::enumerate(dimsOf(op.getDims()))) {
+    Value value = k.dim(dim);
+    k.store(narrow ? k.toI32(value) : value, address[0], (narrow ? 4 : 8) * i);
+  }
+}
+
+LogicalResult BodyWriter::writeRun(StringRef name) {
+  MLIRContext *context = body.getContext();
+  auto ptr = LLVM::LLVMPointerType::get(context);
+  func::FuncOp function = makeFunction(name, {ptr, IntegerType::get(context, 64)});
+  BodyBuilder k(OpBuilder::atBlockEnd(&function.getBody().front()), function.getLoc(), model);
+  Value call = function.getArgument(0);
+  Value symbolsIn = k.load(ptr, call, offsetof(qcc_call, symbols));
+  auto symbols = model.function->getAttrOfType<ArrayAttr>(symbolsAttrName);
+  for (auto [i, attr] : llvm::enumerate(symbols))
+    k.symbolValues[cast<SymbolAttr>(attr).getName()] = k.load(k.i64(), symbolsIn, 8 * i);
+  SmallVector<Value> slots = k.slotOffsets();
+  int64_t most = 1;
+  for (Operation *step : model.steps)
+    if (auto launch = dyn_cast<LaunchOp>(step))
+      most = std::max<int64_t>(most, 3 * (launch->getNumOperands() + launch->getNumResults()) +
+                                         launch.getDims().getDims().size());
+  Value args = LLVM::AllocaOp::create(k.builder(), k.loc(), ptr, k.i64(), k.ci64(most), 64);
+  size_t next = 0;
+  for (Operation *step : model.steps) {
+    if (auto launch = dyn_cast<LaunchOp>(step)) {
+      siteAttrs.push_back(StringAttr::get(context, nodeName(launch.getLoc())));
+      writeLaunch(k, launch, shapes[next], call, slots, args, next);
+      ++next;
+    } else {
+      writeDimTensor(k, cast<DimTensorOp>(step), call, slots);
+    }
+  }
+  func::ReturnOp::create(k.builder(), k.loc(), k.ci64(0));
+  return success();
+}
+
+LogicalResult BodyWriter::write(StringRef planName, StringRef runName) {
+  for (Operation *step : model.steps)
+    if (auto launch = dyn_cast<LaunchOp>(step)) {
+      auto shape = shapeOf(launch, model.symbols.lookup<KernelOp>(launch.getKernel()));
+      if (failed(shape))
+        return failure();
+      shapes.push_back(*shape);
+    }
+  return success(succeeded(writePlan(planName)) && succeeded(writeRun(runName)));
+}
+
+EntryOp BodyWriter::describe(OpBuilder &b, StringRef planName, StringRef runName) {
+  func::FuncOp function = model.function;
+  auto describeValue = [&](Type type, DictionaryAttr attrs) -> Attribute {
+    auto get = [&](StringRef key) -> Attribute {
+      Attribute value = attrs ? attrs.get(key) : Attribute();
+      return value ? value : b.getStringAttr("");
+    };
+    return b.getDictionaryAttr({b.getNamedAttr("name", get(nameAttrName)),
+                                b.getNamedAttr("role", get(roleAttrName)),
+                                b.getNamedAttr("type", TypeAttr::get(type))});
+  };
+  SmallVector<Attribute> inputs, outputs, caches;
+  for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
+    inputs.push_back(describeValue(type, function.getArgAttrDict(i)));
+  for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
+    outputs.push_back(describeValue(type, function.getResultAttrDict(i)));
+  for (auto [past, present] : model.caches)
+    caches.push_back(b.getDictionaryAttr({b.getNamedAttr("input", b.getI64IntegerAttr(past)),
+                                          b.getNamedAttr("output", b.getI64IntegerAttr(present))}));
+  return EntryOp::create(b, function.getLoc(), function.getSymNameAttr(),
+                         FlatSymbolRefAttr::get(b.getContext(), planName),
+                         FlatSymbolRefAttr::get(b.getContext(), runName),
+                         b.getArrayAttr(inputs), b.getArrayAttr(outputs),
+                         function->getAttrOfType<ArrayAttr>(symbolsAttrName), b.getArrayAttr(caches),
+                         b.getArrayAttr(checkAttrs), b.getArrayAttr(siteAttrs),
+                         b.getI64IntegerAttr(1), StringAttr());
+}
+
+struct LowerBody : qcc::lower::impl::LowerBodyBase<LowerBody> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto sections = module.getOps<SectionOp>();
+    if (sections.empty()) {
+      module.emitError("has no weight section; run qcc-place-weights first");
+      return signalPassFailure();
+    }
+    OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+    auto body = ModuleOp::create(builder, module.getLoc(), StringRef("body"));
+    SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
+    for (func::FuncOp function : functions) {
+      SymbolTable symbols(module);
+      Model model(function, symbols);
+      std::string plan = function.getSymName().str() + "_plan";
+      std::string run = function.getSymName().str() + "_run";
+      BodyWriter writer(model, body);
+      if (failed(model.analyse(*sections.begin())) || failed(writer.write(plan, run)))
+        return signalPassFailure();
+      builder.setInsertionPoint(function);
+      EntryOp entry = writer.describe(builder, plan, run);
+      (void)entry;
+      function.erase();
+    }
+  }
+};
+
+} // namespace
