@@ -105,6 +105,8 @@ static bool keep_spinning(const qcc_pool *pool, waiter *w) {
     w->deadline = now_ns() + pool->spin_ns;
     return pool->spin_ns != 0;
   }
+  /* Whoever is waited for may be queued behind us on this very CPU. */
+  sched_yield();
   return now_ns() < w->deadline;
 }
 
