@@ -39,6 +39,32 @@ double peakRssMb() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
+/// Times of runs in ms. Beyond a million only every second, fourth, … is kept for the quantiles.
+class Timings {
+public:
+  void add(double ms) {
+    least = std::min(least, ms);
+    if (count++ % stride)
+      return;
+    kept.push_back(ms);
+    if (kept.size() < limit)
+      return;
+    for (size_t i = 0; 2 * i < kept.size(); ++i)
+      kept[i] = kept[2 * i];
+    kept.resize(limit / 2);
+    stride *= 2;
+  }
+  double min() const { return least; }
+  double at(double q) const { return quantile(kept, q); }
+  int64_t size() const { return count; }
+
+private:
+  static constexpr size_t limit = 1 << 20;
+  std::vector<double> kept;
+  double least = INFINITY;
+  int64_t count = 0, stride = 1;
+};
+
 struct KernelTime {
   int64_t calls = 0;
   uint64_t ns = 0;
@@ -76,9 +102,9 @@ public:
   llvm::json::Object report() const;
 
 private:
-  std::vector<double> times;                      ///< ms per run
-  std::vector<double> promptTimes, generateTimes; ///< ms per whole phase
-  std::vector<double> stepTimes;                  ///< ms per generated token
+  Timings times;                      ///< ms per run
+  Timings promptTimes, generateTimes; ///< ms per whole phase
+  Timings stepTimes;                  ///< ms per generated token
   Profile profile;
 
   llvm::Error parseShapes(const std::vector<std::string> &texts,
@@ -234,7 +260,7 @@ llvm::Error Contestant::measureDecoder() {
     auto begin = Clock::now();
     if (llvm::Error failed = step(tokens, settings.depth, settings.prompt))
       return failed;
-    promptTimes.push_back(since(begin));
+    promptTimes.add(since(begin));
   }
   if (!settings.generate)
     return llvm::Error::success();
@@ -245,9 +271,9 @@ llvm::Error Contestant::measureDecoder() {
     auto one = Clock::now();
     if (llvm::Error failed = step(tokens, settings.depth + i, 1))
       return failed;
-    stepTimes.push_back(since(one));
+    stepTimes.add(since(one));
   }
-  generateTimes.push_back(since(begin));
+  generateTimes.add(since(begin));
   return llvm::Error::success();
 }
 
@@ -262,24 +288,19 @@ llvm::Error Contestant::measure(double seconds, int64_t runs) {
     auto one = Clock::now();
     if (llvm::Error error = runOnce())
       return error;
-    times.push_back(since(one));
+    times.add(since(one));
   }
   return llvm::Error::success();
 }
 
 llvm::json::Object Contestant::report() const {
   // A decoder without generation is timed by its prompt.
-  const std::vector<double> &list = !settings.decoder() ? times
-                                    : settings.generate ? stepTimes
-                                                        : promptTimes;
-  llvm::json::Object object{{"model", model.path},
-                            {"min_ms", quantile(list, 0)},
-                            {"median_ms", quantile(list, 0.5)},
-                            {"p99_ms", quantile(list, 0.99)},
-                            {"runs", static_cast<int64_t>(list.size())},
-                            {"threads", static_cast<int64_t>(model.threads)},
-                            {"target", model.level},
-                            {"peak_rss_mb", peakRssMb()}};
+  const Timings &list = !settings.decoder() ? times : settings.generate ? stepTimes : promptTimes;
+  llvm::json::Object object{
+      {"model", model.path},       {"min_ms", list.min()},
+      {"median_ms", list.at(0.5)}, {"p99_ms", list.at(0.99)},
+      {"runs", list.size()},       {"threads", static_cast<int64_t>(model.threads)},
+      {"target", model.level},     {"peak_rss_mb", peakRssMb()}};
   llvm::json::Object dims;
   for (size_t i = 0; i < shapes.size(); ++i)
     dims[model.inputs[i].name] = dimsToString(shapes[i]);
@@ -288,11 +309,11 @@ llvm::json::Object Contestant::report() const {
     object["depth"] = settings.depth;
     if (settings.prompt) {
       object["prompt_tokens"] = settings.prompt;
-      object["prompt_tok_s"] = 1000.0 * settings.prompt / quantile(promptTimes, 0.5);
+      object["prompt_tok_s"] = 1000.0 * settings.prompt / promptTimes.at(0.5);
     }
     if (settings.generate) {
       object["gen_tokens"] = settings.generate;
-      object["gen_tok_s"] = 1000.0 * settings.generate / quantile(generateTimes, 0.5);
+      object["gen_tok_s"] = 1000.0 * settings.generate / generateTimes.at(0.5);
     }
   }
   if (settings.profile) {

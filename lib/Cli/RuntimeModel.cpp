@@ -130,8 +130,11 @@ llvm::Expected<std::unique_ptr<RuntimeModel>> cli::loadRuntimeModel(StringRef pa
   modelOptions.struct_size = sizeof(modelOptions);
   modelOptions.force_level = options.forceLevel.empty() ? nullptr : options.forceLevel.c_str();
   modelOptions.verify_weights = options.verifyWeights;
-  if (qcc_model_open(model->path.c_str(), &modelOptions, &model->handle, &error))
+  if (qcc_model_open(model->path.c_str(), &modelOptions, &model->handle, &error)) {
+    if (error.code == QCC_ERR_INVALID_ARGUMENT && !options.forceLevel.empty())
+      return makeError(Diag::BadOptionValue, path.str(), error.message);
     return runtimeError(error, path);
+  }
   qcc_pool_options poolOptions = {};
   poolOptions.struct_size = sizeof(poolOptions);
   poolOptions.threads = options.threads;

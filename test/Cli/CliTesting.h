@@ -8,16 +8,17 @@
 
 namespace qcc::cli {
 
-/// The number of the first coded error inside, 0 for success, -1 for an error without a code.
-inline int codeOf(llvm::Error error) {
-  int code = error ? -1 : 0;
+constexpr Diag noDiag = Diag(0);
+
+/// The code of the first coded error inside, noDiag for success.
+inline Diag codeOf(llvm::Error error) {
+  Diag code = noDiag;
   llvm::handleAllErrors(
-      std::move(error),
-      [&](const CodedError &coded) { code = code < 0 ? static_cast<int>(coded.code) : code; },
-      [](const llvm::ErrorInfoBase &) {});
+      std::move(error), [&](const CodedError &coded) { code = code == noDiag ? coded.code : code; },
+      [](const llvm::ErrorInfoBase &other) { ADD_FAILURE() << other.message(); });
   return code;
 }
-template <typename T> int codeOf(llvm::Expected<T> value) { return codeOf(value.takeError()); }
+template <typename T> Diag codeOf(llvm::Expected<T> value) { return codeOf(value.takeError()); }
 
 /// All of the text that a user would see.
 template <typename T> std::string textOf(llvm::Expected<T> value) {

@@ -18,7 +18,7 @@ protected:
     ASSERT_FALSE(fs::createUniqueDirectory("qcc-commands", path));
     folder = path.str().str();
     input = folder + "/model.onnx";
-    ASSERT_EQ(codeOf(writeFileAtomically(input, {1, 2, 3})), 0);
+    ASSERT_EQ(codeOf(writeFileAtomically(input, {1, 2, 3})), noDiag);
   }
   void TearDown() override { fs::remove_directories(folder); }
 
@@ -56,11 +56,11 @@ TEST_F(Commands, SuffixesPickTheKind) {
   }
   EXPECT_EQ(llvm::cantFail(request({"-o", "-", "--emit=ll"})).emit, EmitKind::LlvmIr);
   EXPECT_EQ(llvm::cantFail(request({"-o", "-", "--to=raise"})).emit, EmitKind::Mlir);
-  EXPECT_EQ(codeOf(request({"-o", "-", "--emit=so"})), 1001);
-  EXPECT_EQ(codeOf(request({"-o", folder + "/x.zip"})), 1006);
-  EXPECT_EQ(codeOf(request({"-o", folder + "/x"})), 1006);
-  EXPECT_EQ(codeOf(request({"-o", folder + "/x.ptx"})), 1002);
-  EXPECT_EQ(codeOf(request({"-o", input, "--emit=so"})), 1001);
+  EXPECT_EQ(codeOf(request({"-o", "-", "--emit=so"})), Diag::UsageError);
+  EXPECT_EQ(codeOf(request({"-o", folder + "/x.zip"})), Diag::BadOptionValue);
+  EXPECT_EQ(codeOf(request({"-o", folder + "/x"})), Diag::BadOptionValue);
+  EXPECT_EQ(codeOf(request({"-o", folder + "/x.ptx"})), Diag::NotAvailable);
+  EXPECT_EQ(codeOf(request({"-o", input, "--emit=so"})), Diag::UsageError);
 }
 
 TEST_F(Commands, Stems) {
@@ -100,14 +100,14 @@ TEST_F(Commands, OptionsArriveInTheirFields) {
 
 TEST_F(Commands, BadValues) {
   std::string o = folder + "/x.so";
-  EXPECT_EQ(codeOf(request({"-o", o, "-O7"})), 1006);
-  EXPECT_EQ(codeOf(request({"-o", o, "--numerics=slow"})), 1006);
-  EXPECT_EQ(codeOf(request({"-o", o, "--shape=x"})), 1006);
-  EXPECT_EQ(codeOf(request({"-o", o, "--shape=x=8..1"})), 1006);
-  EXPECT_EQ(codeOf(request({"-o", o, "--bind=x"})), 1006);
-  EXPECT_EQ(codeOf(request({"-o", o, "--name=a b"})), 1006);
-  EXPECT_EQ(codeOf(request({"-o", o, "--quantize=w5"})), 1003);
-  EXPECT_EQ(codeOf(request({"-o", o, "--threads=0"})), 1006);
+  EXPECT_EQ(codeOf(request({"-o", o, "-O7"})), Diag::BadOptionValue);
+  EXPECT_EQ(codeOf(request({"-o", o, "--numerics=slow"})), Diag::BadOptionValue);
+  EXPECT_EQ(codeOf(request({"-o", o, "--shape=x"})), Diag::BadOptionValue);
+  EXPECT_EQ(codeOf(request({"-o", o, "--shape=x=8..1"})), Diag::BadOptionValue);
+  EXPECT_EQ(codeOf(request({"-o", o, "--bind=x"})), Diag::BadOptionValue);
+  EXPECT_EQ(codeOf(request({"-o", o, "--name=a b"})), Diag::BadOptionValue);
+  EXPECT_EQ(codeOf(request({"-o", o, "--quantize=w5"})), Diag::BadScheme);
+  EXPECT_EQ(codeOf(request({"-o", o, "--threads=0"})), Diag::BadOptionValue);
 }
 
 TEST_F(Commands, WhatNeedsALaterVersion) {
@@ -115,14 +115,14 @@ TEST_F(Commands, WhatNeedsALaterVersion) {
   for (const char *option :
        {"--quantize=auto", "--quantize=w8a8,w4a8", "--method=gptq", "--kv=int8", "--accept=99%",
         "--target=nvptx-sm_90a", "--report=r.html", "--recipe=r.yaml", "--calib=d.npz"})
-    EXPECT_EQ(codeOf(request({"-o", o, option})), 1002) << option;
+    EXPECT_EQ(codeOf(request({"-o", o, option})), Diag::NotAvailable) << option;
 }
 
 TEST_F(Commands, RuinousSchemesNeedConsent) {
   std::string o = folder + "/x.so";
-  EXPECT_EQ(codeOf(request({"-o", o, "--quantize=w2"})), 1006);
-  EXPECT_EQ(codeOf(request({"-o", o, "--quantize=w2", "--accept=none"})), 0);
-  EXPECT_EQ(codeOf(request({"-o", o, "--quantize=w3"})), 0);
+  EXPECT_EQ(codeOf(request({"-o", o, "--quantize=w2"})), Diag::BadOptionValue);
+  EXPECT_EQ(codeOf(request({"-o", o, "--quantize=w2", "--accept=none"})), noDiag);
+  EXPECT_EQ(codeOf(request({"-o", o, "--quantize=w3"})), noDiag);
 }
 
 TEST_F(Commands, AnUnnamedOutputReplacesNothingForeign) {
@@ -133,15 +133,15 @@ TEST_F(Commands, AnUnnamedOutputReplacesNothingForeign) {
   auto fresh = request({});
   ASSERT_TRUE(static_cast<bool>(fresh));
   EXPECT_EQ(fresh->output, stem + ".so");
-  ASSERT_EQ(codeOf(writeFileAtomically(stem + ".so", {0})), 0);
-  EXPECT_EQ(codeOf(request({})), 1007);
-  EXPECT_EQ(codeOf(request({"-o", stem + ".so"})), 0);
+  ASSERT_EQ(codeOf(writeFileAtomically(stem + ".so", {0})), noDiag);
+  EXPECT_EQ(codeOf(request({})), Diag::WouldOverwrite);
+  EXPECT_EQ(codeOf(request({"-o", stem + ".so"})), noDiag);
   fs::set_current_path(previous);
 }
 
 TEST_F(Commands, MissingModelsAreFileErrors) {
   input = folder + "/none.onnx";
-  EXPECT_EQ(codeOf(request({"-o", folder + "/x.so"})), 1101);
+  EXPECT_EQ(codeOf(request({"-o", folder + "/x.so"})), Diag::CannotRead);
   input = folder;
-  EXPECT_EQ(codeOf(request({"-o", folder + "/x.so"})), 1101);
+  EXPECT_EQ(codeOf(request({"-o", folder + "/x.so"})), Diag::CannotRead);
 }

@@ -2,6 +2,7 @@
 #include "qcc/Cli/Dims.h"
 #include "CliTesting.h"
 
+using namespace qcc;
 using namespace qcc::cli;
 
 TEST(Dims, Evaluates) {
@@ -32,7 +33,7 @@ TEST(Dims, SolvesLinearEquations) {
   solver.add("2 * h", 8, "x axis 0");
   solver.add("s + p", 10, "mask axis 1");
   solver.add("s", 4, "ids axis 1");
-  ASSERT_EQ(codeOf(solver.solve()), 0);
+  ASSERT_EQ(codeOf(solver.solve()), noDiag);
   EXPECT_EQ(solver.symbols["h"], 4);
   EXPECT_EQ(solver.symbols["p"], 6);
 }
@@ -40,7 +41,7 @@ TEST(Dims, SolvesLinearEquations) {
 TEST(Dims, ContradictionsNameBothValues) {
   DimSolver odd;
   odd.add("2 * h", 7, "x axis 0");
-  EXPECT_EQ(codeOf(odd.solve()), 1009);
+  EXPECT_EQ(codeOf(odd.solve()), Diag::BadShape);
   DimSolver twice;
   twice.add("s", 4, "a axis 0");
   twice.add("s", 5, "b axis 1");
@@ -108,5 +109,5 @@ TEST(Dims, RanksAreChecked) {
   makeDecoder(model);
   Given given(5);
   given[0] = std::vector<int64_t>{1, 2, 3};
-  EXPECT_EQ(codeOf(solveShapes(model, given)), 1009);
+  EXPECT_EQ(codeOf(solveShapes(model, given)), Diag::BadShape);
 }

@@ -3,6 +3,7 @@
 #include "CliTesting.h"
 #include <cmath>
 
+using namespace qcc;
 using namespace qcc::cli;
 
 TEST(Inputs, RandomSpecs) {
@@ -24,7 +25,7 @@ TEST(Inputs, RandomSpecs) {
   EXPECT_TRUE(scalar->dims.empty());
   for (const char *text : {"x", "x=f32", "x=f99[1]", "=f32[1]", "x=f32[-1]", "x=f32[1]:3",
                            "x=f32[1]:3..1", "x=f32[axb]", "x=f32[1]0..1", "x=f32]1["})
-    EXPECT_EQ(codeOf(parseRandomSpec(text)), 1006) << text;
+    EXPECT_EQ(codeOf(parseRandomSpec(text)), Diag::BadOptionValue) << text;
 }
 
 TEST(Inputs, NormalHasMeanZeroAndVarianceOne) {
@@ -79,10 +80,13 @@ TEST(Inputs, AnythingElseAbsentIsListed) {
 TEST(Inputs, FittingChecksTypesAndRanks) {
   PaperModel model;
   makeDecoder(model);
-  EXPECT_EQ(codeOf(fitInput(model, 0, HostTensor(QCC_I32, {1, 2}), /*convert=*/false)), 1808);
-  EXPECT_EQ(codeOf(fitInput(model, 0, HostTensor(QCC_I32, {1, 2}), /*convert=*/true)), 0);
-  EXPECT_EQ(codeOf(fitInput(model, 0, HostTensor(QCC_F32, {1, 2}), /*convert=*/true)), 1808);
-  EXPECT_EQ(codeOf(fitInput(model, 0, HostTensor(QCC_I64, {2}), /*convert=*/true)), 1808);
+  EXPECT_EQ(codeOf(fitInput(model, 0, HostTensor(QCC_I32, {1, 2}), /*convert=*/false)),
+            Diag::UnsuitableData);
+  EXPECT_EQ(codeOf(fitInput(model, 0, HostTensor(QCC_I32, {1, 2}), /*convert=*/true)), noDiag);
+  EXPECT_EQ(codeOf(fitInput(model, 0, HostTensor(QCC_F32, {1, 2}), /*convert=*/true)),
+            Diag::UnsuitableData);
+  EXPECT_EQ(codeOf(fitInput(model, 0, HostTensor(QCC_I64, {2}), /*convert=*/true)),
+            Diag::UnsuitableData);
 }
 
 TEST(Inputs, SyntheticValuesByRole) {

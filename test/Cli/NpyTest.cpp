@@ -2,6 +2,7 @@
 #include "CliTesting.h"
 #include "qcc/Cli/DataFiles.h"
 
+using namespace qcc;
 using namespace qcc::cli;
 
 /// An .npy file with this header text and payload.
@@ -58,30 +59,35 @@ TEST(Npy, FortranOrderAndOtherByteOrder) {
   auto big = parseNpy(npy(dict(">u2", "(2,)"), 4), "t");
   ASSERT_TRUE(static_cast<bool>(big));
   EXPECT_EQ(big->numbers(), (std::vector<double>{0x0102, 0x0304}));
-  EXPECT_EQ(codeOf(parseNpy(npy(dict("<u2", "(2,)"), 4, 2), "t")), 0);
+  EXPECT_EQ(codeOf(parseNpy(npy(dict("<u2", "(2,)"), 4, 2), "t")), noDiag);
 }
 
 TEST(Npy, HostileFilesAreRefused) {
-  EXPECT_EQ(codeOf(parseNpy({}, "t")), 1820);
-  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(2,)"), 7), "t")), 1820);
-  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(1099511627776, 1099511627776)"), 8), "t")), 1820);
-  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(99999999999999999999,)"), 8), "t")), 1820);
-  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(-1,)"), 8), "t")), 1820);
-  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(2,"), 8), "t")), 1820);
-  EXPECT_EQ(codeOf(parseNpy(npy("{'descr': '<f4'}", 8), "t")), 1820);
-  EXPECT_EQ(codeOf(parseNpy(npy("", 8), "t")), 1820);
-  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(2,)"), 8, 9), "t")), 1820);
-  EXPECT_EQ(codeOf(parseNpy(npy(dict("|O", "(2,)"), 8), "t")), 1821);
-  EXPECT_EQ(codeOf(parseNpy(npy(dict("<U4", "(2,)"), 8), "t")), 1821);
+  EXPECT_EQ(codeOf(parseNpy({}, "t")), Diag::MalformedData);
+  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(2,)"), 7), "t")), Diag::MalformedData);
+  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(1099511627776, 1099511627776)"), 8), "t")),
+            Diag::MalformedData);
+  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(99999999999999999999,)"), 8), "t")),
+            Diag::MalformedData);
+  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(-1,)"), 8), "t")), Diag::MalformedData);
+  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(2,"), 8), "t")), Diag::MalformedData);
+  EXPECT_EQ(codeOf(parseNpy(npy("{'descr': '<f4'}", 8), "t")), Diag::MalformedData);
+  EXPECT_EQ(codeOf(parseNpy(npy("", 8), "t")), Diag::MalformedData);
+  EXPECT_EQ(codeOf(parseNpy(npy(dict("<f4", "(2,)"), 8, 9), "t")), Diag::MalformedData);
+  EXPECT_EQ(codeOf(parseNpy(npy(dict("|O", "(2,)"), 8), "t")), Diag::UnsupportedData);
+  EXPECT_EQ(codeOf(parseNpy(npy(dict("<U4", "(2,)"), 8), "t")), Diag::UnsupportedData);
   EXPECT_EQ(codeOf(parseNpy(
                 npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", 8), "t")),
-            1821);
+            Diag::UnsupportedData);
 }
 
 TEST(Npy, EveryTruncationIsRefused) {
   std::vector<uint8_t> whole = formatNpy(tensorOf<int>(QCC_I64, {2, 2}, {1, 2, 3, 4}));
   for (size_t length = 0; length < whole.size(); ++length)
-    EXPECT_EQ(codeOf(parseNpy(llvm::ArrayRef(whole).take_front(length), "t")), 1820) << length;
+    EXPECT_EQ(codeOf(parseNpy(llvm::ArrayRef(whole).take_front(length), "t")), Diag::MalformedData)
+        << length;
 }
 
-TEST(Npy, MissingFilesAreFileErrors) { EXPECT_EQ(codeOf(readNpy("/nonexistent/x.npy")), 1101); }
+TEST(Npy, MissingFilesAreFileErrors) {
+  EXPECT_EQ(codeOf(readNpy("/nonexistent/x.npy")), Diag::CannotRead);
+}

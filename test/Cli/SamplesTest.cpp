@@ -5,6 +5,7 @@
 #include "qcc/Cli/TestData.h"
 #include "llvm/Support/FileSystem.h"
 
+using namespace qcc;
 using namespace qcc::cli;
 namespace fs = llvm::sys::fs;
 
@@ -18,7 +19,7 @@ protected:
   }
   void TearDown() override { fs::remove_directories(folder); }
   void write(const std::string &name, const HostTensor &tensor) {
-    ASSERT_EQ(codeOf(writeNpy(folder + "/" + name, tensor)), 0);
+    ASSERT_EQ(codeOf(writeNpy(folder + "/" + name, tensor)), noDiag);
   }
   /// A float TensorProto: dims, data_type, raw_data, name.
   void writePb(const std::string &name, const std::string &tensorName, float value) {
@@ -27,7 +28,7 @@ protected:
     bytes.insert(bytes.end(), {0x4a, 4});
     const uint8_t *raw = reinterpret_cast<const uint8_t *>(&value);
     bytes.insert(bytes.end(), raw, raw + 4);
-    ASSERT_EQ(codeOf(writeFileAtomically(folder + "/" + name, bytes)), 0);
+    ASSERT_EQ(codeOf(writeFileAtomically(folder + "/" + name, bytes)), noDiag);
   }
   std::string folder;
 };
@@ -48,12 +49,12 @@ TEST_F(Samples, AFolderOfArraysIsCutAlongItsFirstAxis) {
 TEST_F(Samples, UnequalSampleAxesAreRefused) {
   write("a.npy", HostTensor(QCC_F32, {3, 2}));
   write("b.npy", HostTensor(QCC_F32, {4}));
-  EXPECT_EQ(codeOf(readSamples(folder)), 1808);
+  EXPECT_EQ(codeOf(readSamples(folder)), Diag::UnsuitableData);
 }
 
 TEST_F(Samples, EmptyAndMissing) {
-  EXPECT_EQ(codeOf(readSamples(folder)), 1808);
-  EXPECT_EQ(codeOf(readSamples(folder + "/none.npz")), 1101);
+  EXPECT_EQ(codeOf(readSamples(folder)), Diag::UnsuitableData);
+  EXPECT_EQ(codeOf(readSamples(folder + "/none.npz")), Diag::CannotRead);
 }
 
 TEST_F(Samples, TestDataIsReadInTheOrderOfItsNumbers) {
@@ -83,5 +84,5 @@ TEST_F(Samples, NamesComeBeforePositions) {
   EXPECT_EQ(llvm::cantFail(matchNames(tensors, signature, "d", "input")),
             (std::vector<size_t>{0, 1}));
   tensors.push_back({"c", HostTensor()});
-  EXPECT_EQ(codeOf(matchNames(tensors, signature, "d", "input")), 1808);
+  EXPECT_EQ(codeOf(matchNames(tensors, signature, "d", "input")), Diag::UnsuitableData);
 }
