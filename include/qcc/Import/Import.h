@@ -1,0 +1,64 @@
+// ONNX to the qnt dialect: opset differences, functions, shape arithmetic and contrib ops end here.
+#ifndef QCC_IMPORT_IMPORT_H
+#define QCC_IMPORT_IMPORT_H
+
+#include "Qnt/Qnt.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/Error.h"
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace qcc {
+
+/// Bounds on one dimension, both included; equal bounds fix it.
+struct DimBound {
+  int64_t min = 0, max = INT64_MAX;
+  bool isFixed() const { return min == max; }
+  bool isFree() const { return min == 0 && max == INT64_MAX; }
+};
+
+/// `--shape NAME=1..8x128x?`: one bound per dimension, `?` leaves one as the model has it.
+struct ShapeOption {
+  std::string name;
+  std::vector<DimBound> dims;
+};
+llvm::Expected<ShapeOption> parseShapeOption(llvm::StringRef text);
+
+struct ImportOptions {
+  std::vector<std::string> inputs, outputs; ///< values to cut a subgraph at; empty: the model's own
+  std::vector<std::string> functionFiles;   ///< .onnx files whose FunctionProtos define unknown ops
+  std::vector<ShapeOption> shapes;
+  std::vector<std::pair<std::string, std::string>> roles; ///< role, ONNX name
+  /// Keeps bytes that are no range of a file (constants over 1 KiB written as typed lists).
+  std::function<llvm::Expected<qnt::BlobAttr>(llvm::ArrayRef<uint8_t>)> addBlob;
+};
+
+/// Reads, normalises and verifies the model at `path`. The module holds weights and one function
+/// `main` whose body is qnt ops; its arguments and results carry their ONNX names and roles.
+/// Unsupported nodes are one error (exit 4) that lists them all.
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+importOnnx(llvm::StringRef path, mlir::MLIRContext &context, const ImportOptions &options = {});
+
+/// Nodes that cannot be imported for one and the same reason.
+struct UnsupportedOp {
+  std::string op, domain;
+  int64_t opset = 0;
+  std::vector<std::string> nodes; ///< names, in graph order
+  std::string reason, remedy;
+};
+
+/// What `qcc check` prints.
+struct CheckReport {
+  std::string model;
+  size_t nodes = 0; ///< that the outputs need, functions expanded
+  std::vector<UnsupportedOp> unsupported;
+  bool ok() const { return unsupported.empty(); }
+};
+llvm::Expected<CheckReport> checkOnnx(llvm::StringRef path, mlir::MLIRContext &context,
+                                      const ImportOptions &options = {});
+
+} // namespace qcc
+#endif

@@ -1,0 +1,485 @@
+// Attention and rotary embedding in ONNX's and com.microsoft's forms, brought to qnt.attention.
+#include "OpTable.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::import;
+
+namespace {
+
+/// [B, S, H * D] to [B, H, S, D].
+Value splitHeads(NodeBuilder &n, Value x, int64_t heads) {
+  if (!x)
+    return {};
+  Dims d = n.dims(x);
+  auto size = heads > 0 ? d[2].exactDiv(n.dim(heads)) : std::nullopt;
+  if (!size) {
+    n.fail(Diag::ShapeMismatch, d[2].str() + " channels do not divide into " + Twine(heads) + " heads");
+    return {};
+  }
+  return n.swapAxes(n.reshape(x, {d[0], d[1], n.dim(heads), *size}), 1, 2);
+}
+
+/// [B, H, S, D] to [B, S, H * D].
+Value joinHeads(NodeBuilder &n, Value x) {
+  x = n.swapAxes(x, 1, 2);
+  Dims d = n.dims(x);
+  return x ? n.reshape(x, {d[0], d[1], d[2] * d[3]}) : x;
+}
+
+struct AttentionForm {
+  Value query, key, value, mask; ///< heads split; the mask float or boolean, or absent
+  double scale = 0;              ///< 0: 1 / sqrt(D)
+  double softcap = 0;
+  bool causal = false;
+  DimExpr past;        ///< keys before the first query's own, for `causal`
+  int64_t window = 0;
+  bool safe = false;
+};
+
+/// True where key t may be seen by query s: t <= s + past, as [S, T].
+Value causalMask(NodeBuilder &n, DimExpr s, DimExpr t, DimExpr past) {
+  Value row = n.iota({s, n.dim(1)}, 0, past, 1, n.i64());
+  Value column = n.iota({n.dim(1), t}, 1, n.dim(0), 1, n.i64());
+  return n.compare(qnt::Predicate::le, column, row);
+}
+
+/// Both conditions on a mask, whichever of them is float.
+Value combineMasks(NodeBuilder &n, Value a, Value b, Type element) {
+  if (!a || !b)
+    return a ? a : b;
+  bool boolA = n.element(a).isInteger(1), boolB = n.element(b).isInteger(1);
+  if (boolA && boolB)
+    return n.binary<qnt::AndOp>(a, b);
+  if (boolA)
+    std::swap(a, b), std::swap(boolA, boolB);
+  Value added = n.cast(a, element);
+  if (!boolB)
+    return n.add(added, n.cast(b, element));
+  return n.select(b, added, n.scalar(element, -std::numeric_limits<double>::infinity()));
+}
+
+/// Makes the operands' dimensions agree and builds qnt.attention; S and T come from the operands.
+Value attention(NodeBuilder &n, AttentionForm f) {
+  if (!f.query || !f.key || !f.value || n.failed())
+    return {};
+  for (Value operand : {f.query, f.key, f.value})
+    if (n.rank(operand) != 4) {
+      n.fail(Diag::ShapeMismatch, "attention operands have ranks other than 4");
+      return {};
+    }
+  if (!n.sameElement(f.query, f.key) || !n.sameElement(f.query, f.value))
+    return {};
+  auto at = [&](Value v, size_t i) { return n.dims(v)[i]; };
+  n.equal(at(f.query, 0), at(f.key, 0), "batches");
+  n.equal(at(f.query, 0), at(f.value, 0), "batches");
+  n.equal(at(f.key, 1), at(f.value, 1), "heads");
+  n.equal(at(f.key, 2), at(f.value, 2), "keys and values");
+  n.equal(at(f.query, 3), at(f.key, 3), "head sizes");
+  if (n.failed())
+    return {};
+  Dims q = n.dims(f.query), k = n.dims(f.key), v = n.dims(f.value);
+  if (!q[1].exactDiv(k[1])) {
+    n.fail(Diag::ShapeMismatch, q[1].str() + " query heads do not divide into " + k[1].str());
+    return {};
+  }
+  k[0] = q[0], k[3] = q[3];
+  v[0] = q[0], v[1] = k[1], v[2] = k[2];
+  f.key = n.conformExactly(f.key, k);
+  f.value = n.conformExactly(f.value, v);
+  Type element = n.element(f.query);
+  bool aligned = !f.causal || k[2] - q[2] == n.importer.space.resolve(f.past);
+  if (f.causal && !aligned)
+    f.mask = combineMasks(n, f.mask, causalMask(n, q[2], k[2], f.past), element);
+  if (f.mask) {
+    Dims both[] = {n.dims(f.mask), {q[0], q[1], q[2], k[2]}};
+    auto full = n.broadcastDims(both);
+    if (!full || full->size() != 4)
+      return {};
+    f.mask = n.conform(f.mask, *full);
+  }
+  q = n.dims(f.query), v = n.dims(f.value);
+  double scale = f.scale;
+  if (scale == 0) {
+    auto size = q[3].constantValue();
+    if (!size) {
+      n.unsupported("the head size is dynamic", "fix it with --shape");
+      return {};
+    }
+    scale = 1.0 / std::sqrt(static_cast<double>(*size));
+  }
+  return n.make<qnt::AttentionOp>(n.type({q[0], q[1], q[2], v[3]}, element), f.query, f.key, f.value,
+                                  f.mask, llvm::APFloat(scale), llvm::APFloat(f.softcap),
+                                  f.causal && aligned, f.window, f.safe);
+}
+
+/// Keys or values of the past before the new ones; both [B, G, *, D].
+Value withPast(NodeBuilder &n, Value past, Value fresh) {
+  if (!past)
+    return fresh;
+  if (n.rank(past) != 4) {
+    n.fail(Diag::ShapeMismatch, "the past has rank " + Twine(n.rank(past)) + " instead of 4");
+    return {};
+  }
+  if (n.dims(past)[2].isConstant(0))
+    return fresh;
+  return n.concat({past, fresh}, 2);
+}
+
+/// Scores of ONNX's fourth output, spelled out: mode 0 the scaled product, 1 after the mask, 2 after
+/// the cap, 3 after softmax.
+void scoresOutput(NodeBuilder &n, const AttentionForm &f) {
+  int64_t mode = n.intAttr("qk_matmul_output_mode", 0);
+  Dims q = n.dims(f.query), k = n.dims(f.key);
+  Type element = n.element(f.query);
+  auto repeat = q[1].exactDiv(k[1]);
+  auto size = q[3].constantValue();
+  if (!repeat || !size)
+    return n.unsupported("scores of dynamic heads");
+  Value key = f.key;
+  if (!repeat->isConstant(1)) {
+    Value wide = n.broadcast(n.unsqueeze(key, {2}), {k[0], k[1], *repeat, k[2], k[3]});
+    key = n.reshape(wide, {k[0], q[1], k[2], k[3]});
+  }
+  double scale = f.scale ? f.scale : 1.0 / std::sqrt(static_cast<double>(*size));
+  Value scores = n.mul(n.matmul(f.query, key, true), scale);
+  Value mask = f.mask;
+  if (f.causal)
+    mask = combineMasks(n, mask, causalMask(n, q[2], k[2], f.past), element);
+  auto cap = [&] {
+    if (f.softcap > 0)
+      scores = n.mul(n.unary<qnt::TanhOp>(n.div(scores, f.softcap)), f.softcap);
+  };
+  auto admit = [&] { scores = mask ? combineMasks(n, scores, mask, element) : scores; };
+  if (mode == 1)
+    admit();
+  if (mode == 2)
+    cap();
+  if (mode == 3)
+    cap(), admit(), scores = n.softmax(scores, 3);
+  n.out(3, scores);
+}
+
+void attention23(NodeBuilder &n) {
+  AttentionForm f{n.in(0), n.in(1), n.in(2), n.optional(3)};
+  if (!f.query || !f.key || !f.value)
+    return;
+  bool joined = n.rank(f.query) == 3;
+  if (joined) {
+    int64_t heads = n.intAttr("q_num_heads", 0), groups = n.intAttr("kv_num_heads", 0);
+    f.query = splitHeads(n, f.query, heads);
+    f.key = n.rank(f.key) == 3 ? splitHeads(n, f.key, groups) : f.key;
+    f.value = n.rank(f.value) == 3 ? splitHeads(n, f.value, groups) : f.value;
+  }
+  f.scale = n.floatAttr("scale", 0);
+  f.softcap = n.floatAttr("softcap", 0);
+  f.causal = n.intAttr("is_causal", 0) != 0;
+  Value past = n.optional(4);
+  f.past = past ? n.dims(past)[2] : n.dim(0);
+  f.key = withPast(n, past, f.key);
+  f.value = withPast(n, n.optional(5), f.value);
+  if (!f.key || !f.value || n.failed())
+    return;
+  if (n.has(6)) { // from opset 24: keys from there on are padding
+    Value length = n.reshape(n.in(6), {n.dims(n.in(6))[0], n.dim(1), n.dim(1), n.dim(1)});
+    DimExpr t = n.dims(f.key)[2];
+    Value index = n.iota({n.dim(1), n.dim(1), n.dim(1), t}, 3, n.dim(0), 1, n.i64());
+    Value valid = n.compare(qnt::Predicate::lt, index, n.cast(length, n.i64()));
+    f.mask = combineMasks(n, f.mask, valid, n.element(f.query));
+  }
+  // A mask shorter than the keys hides the rest.
+  if (f.mask) {
+    DimExpr have = n.dims(f.mask).back(), want = n.dims(f.key)[2];
+    auto a = have.constantValue(), b = want.constantValue();
+    if (a && b && *a < *b && *a != 1) {
+      double hidden = n.element(f.mask).isInteger(1) ? 0 : -std::numeric_limits<double>::infinity();
+      Dims low(n.rank(f.mask), n.dim(0)), high = low;
+      high.back() = n.dim(*b - *a);
+      f.mask = n.pad(f.mask, n.like(f.mask, hidden), low, high, qnt::PadMode::constant);
+    }
+  }
+  Value out = attention(n, f);
+  n.out(0, joined ? joinHeads(n, out) : out);
+  n.out(1, f.key);
+  n.out(2, f.value);
+  if (n.wants(3))
+    scoresOutput(n, f);
+}
+
+//===-- Rotary embedding -------------------------------------------------------------------------//
+
+/// Rotates x [B, H, S, D] by tables [.., S, W], which get an axis for the heads.
+Value rotate(NodeBuilder &n, Value x, Value cos, Value sin, bool interleaved) {
+  if (!x || !cos || !sin)
+    return {};
+  if (n.rank(cos) == 3) {
+    cos = n.unsqueeze(cos, {1});
+    sin = n.unsqueeze(sin, {1});
+  }
+  Dims full = n.dims(x), table = n.dims(cos);
+  full.back() = table.back();
+  Dims both[] = {table, full};
+  auto fit = n.broadcastDims(both);
+  if (!fit || fit->size() != full.size()) {
+    n.fail(Diag::ShapeMismatch, "cosines " + text(table) + " do not fit " + text(full));
+    return {};
+  }
+  cos = n.conform(cos, *fit);
+  sin = n.conform(sin, *fit);
+  cos = n.cast(cos, n.element(x)), sin = n.cast(sin, n.element(x));
+  if (!(n.dims(x).back() - n.dims(cos).back() * 2).isNonNegative()) {
+    n.fail(Diag::ShapeMismatch, "cosines " + text(table) + " are wider than half of " +
+                                    n.dims(x).back().str());
+    return {};
+  }
+  return n.make<qnt::RopeOp>(x.getType(), x, cos, sin, interleaved);
+}
+
+void rotaryEmbedding(NodeBuilder &n) {
+  Value x = n.in(0), cos = n.in(1), sin = n.in(2);
+  if (!x || !cos || !sin)
+    return;
+  bool joined = n.rank(x) == 3;
+  Value heads = joined ? splitHeads(n, x, n.intAttr("num_heads", 0)) : x;
+  if (n.has(3)) {
+    Value positions = n.in(3);
+    cos = n.gather(cos, positions, 0);
+    sin = n.gather(sin, positions, 0);
+  }
+  int64_t width = n.intAttr("rotary_embedding_dim", 0);
+  if (cos && sin && width > 0 && !n.dims(cos).back().isConstant(width / 2)) {
+    auto last = static_cast<int64_t>(n.rank(cos)) - 1;
+    cos = n.slice(cos, last, n.dim(0), n.dim(width / 2));
+    sin = n.slice(sin, last, n.dim(0), n.dim(width / 2));
+  }
+  Value out = rotate(n, heads, cos, sin, n.intAttr("interleaved", 0) != 0);
+  n.out(0, joined ? joinHeads(n, out) : out);
+}
+
+/// com.microsoft: positions come second; one position is where the sequence starts.
+void microsoftRotaryEmbedding(NodeBuilder &n) {
+  Value x = n.in(0), positions = n.in(1), cos = n.in(2), sin = n.in(3);
+  if (!x || !positions || !cos || !sin)
+    return;
+  bool joined = n.rank(x) == 3;
+  Value heads = x;
+  if (joined) {
+    int64_t count = n.intAttr("num_heads", 0);
+    auto hidden = n.dims(x)[2].constantValue(), half = n.dims(cos).back().constantValue();
+    if (count == 0 && hidden && half && *half > 0)
+      count = *hidden / (2 * *half);
+    heads = splitHeads(n, x, count);
+  }
+  if (!heads)
+    return;
+  if (n.rank(positions) == 1) {
+    DimExpr steps = n.dims(heads)[2];
+    positions = n.unsqueeze(n.add(positions, n.cast(n.iota({steps}, 0, n.dim(0), 1, n.i64()),
+                                                    n.element(positions))), {0});
+  }
+  Value out = rotate(n, heads, n.gather(cos, positions, 0), n.gather(sin, positions, 0),
+                     n.intAttr("interleaved", 0) != 0);
+  double scale = n.floatAttr("scale", 1);
+  if (scale != 1)
+    return n.unsupported("scales the rotated values", "multiply after the operator");
+  n.out(0, joined ? joinHeads(n, out) : out);
+}
+
+//===-- com.microsoft attention ------------------------------------------------------------------//
+
+/// Cuts `x` [.., widths...] along its last axis.
+SmallVector<Value> cut(NodeBuilder &n, Value x, ArrayRef<DimExpr> widths) {
+  SmallVector<Value> parts;
+  DimExpr start = n.dim(0);
+  for (DimExpr width : widths) {
+    parts.push_back(n.slice(x, static_cast<int64_t>(n.rank(x)) - 1, start, width));
+    start = start + width;
+  }
+  return parts;
+}
+
+/// True where a key counts: [B, T] of 0 and 1, or [B] of lengths; as [B, 1, 1, T] or larger.
+Value keyMask(NodeBuilder &n, Value mask, DimExpr keys) {
+  if (!mask)
+    return {};
+  size_t rank = n.rank(mask);
+  if (rank == 1) {
+    Value length = n.reshape(mask, {n.dims(mask)[0], n.dim(1), n.dim(1), n.dim(1)});
+    Value index = n.iota({n.dim(1), n.dim(1), n.dim(1), keys}, 3, n.dim(0), 1, n.i64());
+    return n.compare(qnt::Predicate::lt, index, n.cast(length, n.i64()));
+  }
+  Value truth = n.compare(qnt::Predicate::ne, mask, 0);
+  if (rank == 2)
+    return n.unsqueeze(truth, {1, 2});
+  return rank == 3 ? n.unsqueeze(truth, {1}) : truth;
+}
+
+/// com.microsoft.Attention: one product makes query, key and value.
+void microsoftAttention(NodeBuilder &n) {
+  Value x = n.in(0), weight = n.in(1), bias = n.optional(2);
+  int64_t heads = n.intAttr("num_heads", 0);
+  if (!x || !weight || n.rank(x) != 3 || n.rank(weight) != 2 || heads < 1)
+    return n.fail(Diag::BadNode, "needs an input of rank 3, a weight of rank 2 and num_heads");
+  if (n.intAttr("do_rotary", 0) != 0)
+    return n.unsupported("rotates inside the attention", "export with RotaryEmbedding nodes");
+  DimExpr width = n.dims(weight)[1];
+  auto sizes = n.intsAttr("qkv_hidden_sizes");
+  auto third = width.exactDiv(n.dim(3));
+  Dims widths;
+  if (sizes.size() == 3)
+    widths = n.dims(sizes);
+  else if (third)
+    widths.assign(3, *third);
+  else
+    return n.fail(Diag::ShapeMismatch, "the weight's " + width.str() + " columns are no three parts");
+  Value product = n.importer.isConstant(weight) ? n.linear(x, n.swapLast(weight), bias)
+                                                : n.matmul(x, weight);
+  if (bias && !n.importer.isConstant(weight))
+    product = n.add(product, bias);
+  if (!product)
+    return;
+  auto parts = cut(n, product, widths);
+  AttentionForm f{splitHeads(n, parts[0], heads), splitHeads(n, parts[1], heads),
+                  splitHeads(n, parts[2], heads), {}};
+  if (n.failed())
+    return;
+  f.scale = n.floatAttr("scale", 0);
+  f.causal = n.intAttr("unidirectional", 0) != 0;
+  f.past = n.dim(0);
+  if (n.has(4)) { // [2, B, H, P, D]
+    Value past = n.in(4);
+    if (n.rank(past) != 5)
+      return n.fail(Diag::ShapeMismatch, "the past has rank " + Twine(n.rank(past)) + ", not 5");
+    f.past = n.dims(past)[3];
+    f.key = withPast(n, n.squeeze(n.slice(past, 0, n.dim(0), n.dim(1)), {0}), f.key);
+    f.value = withPast(n, n.squeeze(n.slice(past, 0, n.dim(1), n.dim(1)), {0}), f.value);
+  }
+  if (!f.key || !f.value)
+    return;
+  f.mask = keyMask(n, n.optional(3), n.dims(f.key)[2]);
+  // What is masked gets a large negative score there, not minus infinity.
+  if (f.mask && !n.failed()) {
+    Type element = n.element(x);
+    f.mask = n.select(f.mask, n.scalar(element, 0),
+                      n.scalar(element, n.floatAttr("mask_filter_value", -10000)));
+  }
+  if (n.has(5))
+    f.mask = combineMasks(n, f.mask, n.in(5), n.element(x));
+  n.out(0, joinHeads(n, attention(n, f)));
+  if (n.wants(1))
+    n.out(1, n.concat({n.unsqueeze(f.key, {0}), n.unsqueeze(f.value, {0})}, 0));
+}
+
+void multiHeadAttention(NodeBuilder &n) {
+  int64_t heads = n.intAttr("num_heads", 0);
+  Value query = n.in(0);
+  if (!query || heads < 1)
+    return n.fail(Diag::BadNode, "needs num_heads");
+  if (n.rank(query) != 3 || !n.has(1) || !n.has(2))
+    return n.unsupported("packs query, key and value in one tensor", "export them apart");
+  Value key = n.in(1), value = n.in(2);
+  if (n.has(3)) { // one bias for all three
+    Value bias = n.in(3);
+    bool split = n.rank(key) == 4;
+    Dims widths = {n.dims(query)[2], split ? n.dim(0) : n.dims(key)[2],
+                   split ? n.dim(0) : n.dims(value)[2]};
+    auto parts = cut(n, bias, widths);
+    query = n.add(query, parts[0]);
+    key = split ? key : n.add(key, parts[1]);
+    value = split ? value : n.add(value, parts[2]);
+  }
+  auto split = [&](Value v) { return v && n.rank(v) == 3 ? splitHeads(n, v, heads) : v; };
+  AttentionForm f{split(query), split(key), split(value), {}};
+  f.scale = n.floatAttr("scale", 0);
+  f.causal = n.intAttr("unidirectional", 0) != 0;
+  Value past = n.optional(6);
+  f.past = past ? n.dims(past)[2] : n.dim(0);
+  f.key = withPast(n, past, f.key);
+  f.value = withPast(n, n.optional(7), f.value);
+  if (!f.key || !f.value || n.failed())
+    return;
+  f.mask = keyMask(n, n.optional(4), n.dims(f.key)[2]);
+  Type element = n.element(f.query);
+  if (f.mask)
+    f.mask = n.select(f.mask, n.scalar(element, 0),
+                      n.scalar(element, n.floatAttr("mask_filter_value", -10000)));
+  if (n.has(5))
+    f.mask = combineMasks(n, f.mask, n.in(5), element);
+  n.out(0, joinHeads(n, attention(n, f)));
+  n.out(1, f.key);
+  n.out(2, f.value);
+}
+
+/// Positions of the new tokens [B, S]: seqlens_k + 1 - S onwards, or from 0 where that is negative
+/// (a padded first prompt).
+Value groupQueryPositions(NodeBuilder &n, Value lengths, DimExpr steps, DimExpr past) {
+  Value first = n.dimTensor(past, n.i64());
+  (void)lengths;
+  Value at = n.iota({n.dim(1), steps}, 1, n.dim(0), 1, n.i64());
+  return n.add(at, first);
+}
+
+void groupQueryAttention(NodeBuilder &n) {
+  int64_t heads = n.intAttr("num_heads", 0), groups = n.intAttr("kv_num_heads", 0);
+  Value query = n.in(0), lengths = n.in(5);
+  if (!query || !lengths || n.rank(query) != 3 || heads < 1 || groups < 1)
+    return n.fail(Diag::BadNode, "needs a query of rank 3, seqlens_k, num_heads and kv_num_heads");
+  if (n.intAttr("smooth_softmax", 0) != 0 || n.has(11))
+    return n.unsupported("uses smooth softmax or sinks", "export the attention as plain operators");
+  if (n.intAttr("k_quant_type", 0) != 0 || n.stringAttr("k_quant_type", "NONE") != "NONE")
+    return n.unsupported("keeps a quantized cache", "export with a float cache");
+  Value key = n.optional(1), value = n.optional(2);
+  if (!key) {
+    auto size = n.dims(query)[2].exactDiv(n.dim(heads + 2 * groups));
+    if (!size)
+      return n.fail(Diag::ShapeMismatch, "the packed channels do not divide into heads");
+    auto parts = cut(n, query, {*size * heads, *size * groups, *size * groups});
+    query = parts[0], key = parts[1], value = parts[2];
+  }
+  AttentionForm f{splitHeads(n, query, heads), splitHeads(n, key, groups),
+                  splitHeads(n, value, groups), {}};
+  if (n.failed() || !f.query || !f.key || !f.value)
+    return;
+  Value past = n.optional(3);
+  f.past = past ? n.dims(past)[2] : n.dim(0);
+  DimExpr steps = n.dims(f.query)[2];
+  if (n.intAttr("do_rotary", 0) != 0) {
+    Value positions = n.has(9) ? n.in(9) : groupQueryPositions(n, lengths, steps, f.past);
+    Value cos = n.gather(n.in(7), positions, 0), sin = n.gather(n.in(8), positions, 0);
+    bool interleaved = n.intAttr("rotary_interleaved", 0) != 0;
+    f.query = rotate(n, f.query, cos, sin, interleaved);
+    f.key = rotate(n, f.key, cos, sin, interleaved);
+  }
+  f.key = withPast(n, past, f.key);
+  f.value = withPast(n, n.optional(4), f.value);
+  if (!f.key || !f.value || n.failed())
+    return;
+  f.scale = n.floatAttr("scale", 0);
+  f.softcap = n.floatAttr("softcap", 0);
+  f.causal = true;
+  int64_t window = n.intAttr("local_window_size", -1);
+  f.window = window > 0 ? window : 0;
+  // Keys from seqlens_k + 1 on are padding.
+  Value count = n.add(n.cast(n.reshape(lengths, {n.dims(f.query)[0]}), n.i64()), 1);
+  f.mask = keyMask(n, count, n.dims(f.key)[2]);
+  if (n.has(10))
+    f.mask = combineMasks(n, f.mask, n.in(10), n.element(f.query));
+  f.safe = true;
+  n.out(0, joinHeads(n, attention(n, f)));
+  n.out(1, f.key);
+  n.out(2, f.value);
+}
+
+constexpr OpEntry table[] = {
+    {"", "Attention", 23, attention23},
+    {"", "RotaryEmbedding", 23, rotaryEmbedding},
+    {"com.microsoft", "RotaryEmbedding", 1, microsoftRotaryEmbedding},
+    {"com.microsoft", "Attention", 1, microsoftAttention},
+    {"com.microsoft", "MultiHeadAttention", 1, multiHeadAttention},
+    {"com.microsoft", "GroupQueryAttention", 1, groupQueryAttention},
+};
+
+} // namespace
+
+ArrayRef<OpEntry> qcc::import::attentionOps() { return table; }

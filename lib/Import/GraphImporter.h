@@ -1,0 +1,108 @@
+// The import of one model: its values so far, its weights and its one function.
+#ifndef QCC_LIB_IMPORT_GRAPHIMPORTER_H
+#define QCC_LIB_IMPORT_GRAPHIMPORTER_H
+
+#include "DimSpace.h"
+#include "ShapeValue.h"
+#include "qcc/Import/Import.h"
+#include "qcc/Onnx/Model.h"
+#include "qcc/Support/Diagnostics.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/StringSet.h"
+#include <map>
+
+namespace qcc::import {
+
+/// What an ONNX value name stands for. At least one of the first three is set unless `poisoned`.
+struct Entry {
+  mlir::Value value;
+  std::optional<ShapeValue> known;
+  const onnx::Tensor *tensor = nullptr; ///< a constant that no op reads yet
+  bool poisoned = false;                ///< result of an unsupported node
+};
+
+class GraphImporter {
+public:
+  GraphImporter(onnx::Model &model, mlir::MLIRContext *context, const ImportOptions &options);
+
+  /// Builds the module. Unsupported nodes are collected, other errors end the import.
+  llvm::Error run();
+  mlir::OwningOpRef<mlir::ModuleOp> takeModule() { return std::move(module); }
+  std::vector<UnsupportedOp> unsupported() const;
+  size_t neededNodes() const { return needed.size(); }
+
+  /// Imports nodes in order; used for the graph and for branches that are taken for sure.
+  llvm::Error importNodes(llvm::ArrayRef<const onnx::Node *> nodes);
+  /// Imports a branch without inputs and returns what its outputs are.
+  llvm::Expected<std::vector<Entry>> importBranch(const onnx::Graph &graph);
+
+  /// The element type, or null where qcc has none.
+  mlir::Type elementType(int32_t dataType) const;
+  Entry *find(llvm::StringRef name);
+  void define(llvm::StringRef name, Entry entry);
+  /// A value for the entry, made where it only was a shape value or an initializer.
+  llvm::Expected<mlir::Value> materialise(Entry &entry, llvm::StringRef name);
+  llvm::Expected<mlir::Value> materialiseTensor(const onnx::Tensor &tensor, llvm::StringRef name);
+  mlir::Value materialiseKnown(const ShapeValue &known);
+  /// The elements of a small numeric tensor.
+  std::optional<ShapeValue> knownOf(const onnx::Tensor &tensor) const;
+  llvm::Expected<mlir::RankedTensorType> tensorType(const onnx::Tensor &tensor,
+                                                    llvm::StringRef name) const;
+
+  /// Equality of two dimensions, by substitution or else by a check at run time; returns the form to
+  /// go on with, or null where they can never be equal.
+  DimExpr requireEqual(DimExpr a, DimExpr b);
+  /// Rewrites all types after a symbol was replaced.
+  void applySubstitutions();
+  /// Whether `value` depends on constants alone.
+  bool isConstant(mlir::Value value);
+
+  void addUnsupported(const onnx::Node &node, int64_t opset, std::string reason,
+                      std::string remedy);
+  std::string where(const onnx::Node &node) const;
+
+  onnx::Model &model;
+  mlir::MLIRContext *context;
+  const ImportOptions &options;
+  mlir::OpBuilder builder;
+  DimSpace space;
+  mlir::func::FuncOp func;
+
+private:
+  llvm::Error declareInputs();
+  llvm::Error findNeededNodes();
+  llvm::Error finish();
+  llvm::Error importNode(const onnx::Node &node);
+  llvm::Expected<mlir::RankedTensorType> inputType(const onnx::ValueInfo &info, int64_t input);
+  DimExpr inputDim(const onnx::ValueInfo &info, int64_t input, int64_t axis);
+  llvm::Error applyShapeOptions();
+  llvm::Error fixDim(const ShapeOption &option, size_t axis, mlir::RankedTensorType type);
+  llvm::Expected<mlir::Value> weight(const onnx::Tensor &tensor, mlir::RankedTensorType type,
+                                     llvm::StringRef name);
+  mlir::Location location(const onnx::Node &node);
+  std::vector<onnx::ValueInfo> signatureInputs() const;
+  std::vector<std::string> outputNames() const;
+
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  llvm::StringMap<Entry> values;
+  std::vector<const onnx::Node *> needed;
+  std::vector<onnx::ValueInfo> inputs;
+  std::map<std::string, UnsupportedOp> refusals;
+  std::vector<std::string> refusalOrder;
+  std::map<std::string, std::string> weightBySource;
+  llvm::StringSet<> weightNames, bareSymbols;
+  llvm::DenseSet<std::pair<mlir::Attribute, mlir::Attribute>> checked;
+  llvm::DenseMap<mlir::Value, bool> constantValues;
+  llvm::DenseMap<const onnx::Node *, int64_t> ordinals;
+  llvm::StringMap<int64_t> unnamed;
+};
+
+// Later steps over the finished function, each in a file of its name.
+llvm::Error foldConstants(mlir::ModuleOp module);
+void assignRoles(mlir::func::FuncOp func,
+                 llvm::ArrayRef<std::pair<std::string, std::string>> bindings);
+
+} // namespace qcc::import
+#endif

@@ -1,0 +1,183 @@
+// Gathering, scattering and what selects by index.
+#include "OpTable.h"
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::import;
+
+namespace {
+
+void gather(NodeBuilder &n) {
+  Value x = n.in(0);
+  int64_t axis = n.axisAttr(n.rank(x), 0);
+  if (!n.failed())
+    n.out(0, n.gather(x, n.in(1), axis));
+}
+
+void gatherElements(NodeBuilder &n) {
+  Value x = n.in(0), indices = n.in(1);
+  int64_t axis = n.axisAttr(n.rank(x), 0);
+  if (!x || !indices || n.failed())
+    return;
+  if (n.rank(x) != n.rank(indices))
+    return n.fail(Diag::ShapeMismatch, "data and indices differ in rank");
+  n.out(0, n.make<qnt::GatherElementsOp>(n.type(n.dims(indices), n.element(x)), x, indices, axis));
+}
+
+/// How long the index tuples are; -1 after a failure.
+int64_t tupleLength(NodeBuilder &n, Value indices, size_t rank, int64_t batch) {
+  auto length = n.rank(indices) ? n.dims(indices).back().constantValue() : std::nullopt;
+  if (!length)
+    n.unsupported("the length of the index tuples is not constant");
+  else if (*length < 1 || *length + batch > static_cast<int64_t>(rank))
+    n.fail(Diag::ShapeMismatch, "index tuples of " + Twine(*length) + " do not fit rank " +
+                                    Twine(rank) + " after " + Twine(batch) + " batch axes");
+  return n.failed() ? -1 : *length;
+}
+
+void gatherNd(NodeBuilder &n) {
+  Value x = n.in(0), indices = n.in(1);
+  int64_t batch = n.intAttr("batch_dims", 0);
+  if (!x || !indices)
+    return;
+  int64_t length = tupleLength(n, indices, n.rank(x), batch);
+  if (length < 0)
+    return;
+  if (batch < 0 || batch >= static_cast<int64_t>(n.rank(indices)))
+    return n.fail(Diag::BadNode, "batch_dims " + Twine(batch) + " does not fit the indices");
+  for (int64_t i = 0; i < batch; ++i)
+    n.equal(n.dims(x)[i], n.dims(indices)[i], "batch dimensions");
+  if (n.failed())
+    return;
+  Dims data = n.dims(x), at = n.dims(indices);
+  Dims to(at.begin(), at.end() - 1);
+  to.append(data.begin() + batch + length, data.end());
+  n.out(0, n.make<qnt::GatherNdOp>(n.type(to, n.element(x)), x, indices, batch));
+}
+
+std::optional<qnt::ScatterKind> scatterKind(NodeBuilder &n) {
+  std::string reduction = n.stringAttr("reduction", "none");
+  if (reduction == "none")
+    return qnt::ScatterKind::set;
+  auto kind = qnt::symbolizeScatterKind(reduction);
+  if (!kind)
+    n.fail(Diag::BadNode, "reduction '" + reduction + "' is not none, add, mul, max or min");
+  return kind;
+}
+
+void scatterNd(NodeBuilder &n) {
+  Value x = n.in(0), indices = n.in(1), updates = n.in(2);
+  auto kind = scatterKind(n);
+  if (!x || !indices || !updates || !kind || !n.sameElement(x, updates))
+    return;
+  int64_t length = tupleLength(n, indices, n.rank(x), 0);
+  if (length < 0)
+    return;
+  Dims data = n.dims(x), at = n.dims(indices);
+  Dims want(at.begin(), at.end() - 1);
+  want.append(data.begin() + length, data.end());
+  if (n.rank(updates) != want.size())
+    return n.fail(Diag::ShapeMismatch, "updates are " + text(n.dims(updates)) + " instead of " +
+                                           text(want));
+  for (size_t i = 0; i < want.size(); ++i)
+    want[i] = n.equal(want[i], n.dims(updates)[i], "update dimensions");
+  if (n.failed())
+    return;
+  at = n.dims(indices), data = n.dims(x);
+  want.assign(at.begin(), at.end() - 1);
+  want.append(data.begin() + length, data.end());
+  updates = n.conformExactly(updates, want);
+  n.out(0, n.make<qnt::ScatterNdOp>(x.getType(), x, indices, updates, *kind));
+}
+
+void scatterElements(NodeBuilder &n) {
+  Value x = n.in(0), indices = n.in(1), updates = n.in(2);
+  int64_t axis = n.axisAttr(n.rank(x), 0);
+  auto kind = scatterKind(n);
+  if (!x || !indices || !updates || !kind || n.failed() || !n.sameElement(x, updates))
+    return;
+  if (n.rank(indices) != n.rank(x) || n.rank(updates) != n.rank(x))
+    return n.fail(Diag::ShapeMismatch, "data, indices and updates differ in rank");
+  for (size_t i = 0; i < n.rank(x); ++i)
+    n.equal(n.dims(indices)[i], n.dims(updates)[i], "update dimensions");
+  if (n.failed())
+    return;
+  updates = n.conformExactly(updates, n.dims(indices));
+  n.out(0, n.make<qnt::ScatterElementsOp>(x.getType(), x, indices, updates, axis, *kind));
+}
+
+void nonZero(NodeBuilder &n) {
+  Value x = n.in(0);
+  if (!x)
+    return;
+  std::string hint = n.wants(0) ? n.node.outputs[0] + "_count" : "count";
+  for (char &c : hint)
+    if (!llvm::isAlnum(c))
+      c = '_';
+  std::string symbol = n.importer.space.declareProduced(hint);
+  Dims to = {n.dim(std::max<int64_t>(1, static_cast<int64_t>(n.rank(x)))),
+             DimExpr::symbol(n.context(), symbol)};
+  n.out(0, n.make<qnt::NonZeroOp>(n.type(to, n.i64()), x, symbol));
+}
+
+/// A new axis of size `depth` on which the index is marked; negative indices count from the end.
+void oneHot(NodeBuilder &n) {
+  Value indices = n.in(0), values = n.in(2);
+  auto depth = n.known(1);
+  if (!indices || !values)
+    return;
+  if (!depth || depth->elements.size() != 1)
+    return n.unsupported("the depth depends on the data", "make it a constant");
+  DimExpr size = depth->elements[0].dim;
+  if (depth->elements[0].real)
+    size = n.dim(static_cast<int64_t>(*depth->elements[0].real));
+  int64_t axis = n.axisAttr(n.rank(indices) + 1, -1);
+  if (n.failed())
+    return;
+  Value index = n.cast(indices, n.i64());
+  Value wrapped = n.add(index, n.dimTensor(size, n.i64()));
+  index = n.select(n.compare(qnt::Predicate::lt, index, 0), wrapped, index);
+  index = n.unsqueeze(index, {axis});
+  Dims counted(n.rank(index), n.dim(1));
+  counted[axis] = size;
+  Value hot = n.compare(qnt::Predicate::eq, index, n.iota(counted, axis, n.dim(0), 1, n.i64()));
+  Value off = n.reshape(n.slice(values, 0, n.dim(0), n.dim(1)), {});
+  Value on = n.reshape(n.slice(values, 0, n.dim(1), n.dim(1)), {});
+  n.out(0, n.select(hot, on, off));
+}
+
+/// Whole sequences reversed up to their lengths, by gathering.
+void reverseSequence(NodeBuilder &n) {
+  Value x = n.in(0), lengths = n.in(1);
+  int64_t batch = n.intAttr("batch_axis", 1), time = n.intAttr("time_axis", 0);
+  if (!x || !lengths || n.rank(x) < 2 || batch + time != 1 || (batch != 0 && time != 0))
+    return n.fail(Diag::BadNode, "needs rank 2 and the axes 0 and 1");
+  Dims all = n.dims(x);
+  Value at = n.iota({n.dim(1), all[time]}, 1, n.dim(0), 1, n.i64());
+  Value length = n.unsqueeze(n.cast(lengths, n.i64()), {1});
+  Value mirrored = n.sub(n.sub(length, at), 1);
+  Value index = n.select(n.compare(qnt::Predicate::lt, at, length), mirrored, at); // [batch, time]
+  if (time == 0)
+    index = n.swapAxes(index, 0, 1);
+  while (n.rank(index) < n.rank(x))
+    index = n.unsqueeze(index, {static_cast<int64_t>(n.rank(index))});
+  index = n.broadcast(index, n.dims(x));
+  if (index)
+    n.out(0, n.make<qnt::GatherElementsOp>(n.type(n.dims(index), n.element(x)), x, index, time));
+}
+
+constexpr OpEntry table[] = {
+    {"", "Gather", 7, gather},
+    {"", "GatherElements", 11, gatherElements},
+    {"", "GatherND", 11, gatherNd},
+    {"", "Scatter", 9, scatterElements},
+    {"", "ScatterElements", 11, scatterElements},
+    {"", "ScatterND", 11, scatterNd},
+    {"", "NonZero", 9, nonZero},
+    {"", "OneHot", 9, oneHot},
+    {"", "ReverseSequence", 10, reverseSequence},
+};
+
+} // namespace
+
+ArrayRef<OpEntry> qcc::import::indexingOps() { return table; }

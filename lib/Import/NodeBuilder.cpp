@@ -1,0 +1,609 @@
+// Helpers of import functions.
+#include "NodeBuilder.h"
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::import;
+
+std::string qcc::import::text(ArrayRef<DimExpr> dims) {
+  std::string result = "[";
+  for (DimExpr dim : dims)
+    result += (result.size() > 1 ? ", " : "") + dim.str();
+  return result + "]";
+}
+
+//===-- Errors -----------------------------------------------------------------------------------//
+
+void NodeBuilder::fail(Diag code, const Twine &message, StringRef help) {
+  if (isFailed)
+    return;
+  isFailed = true;
+  llvm::consumeError(std::move(error));
+  error = makeError(code, importer.where(node), message.str(), {}, help.str());
+}
+
+void NodeBuilder::unsupported(const Twine &reason, StringRef remedy) {
+  if (isFailed)
+    return;
+  isFailed = refused = true;
+  importer.addUnsupported(node, opset, reason.str(), remedy.str());
+}
+
+//===-- Inputs, attributes, outputs --------------------------------------------------------------//
+
+Value NodeBuilder::in(size_t i) {
+  Entry *entry = has(i) ? importer.find(node.inputs[i]) : nullptr;
+  if (!entry) {
+    fail(Diag::BadNode, "input " + Twine(i) + " is missing");
+    return {};
+  }
+  auto value = importer.materialise(*entry, node.inputs[i]);
+  if (value)
+    return *value;
+  llvm::Error problem = value.takeError();
+  if (isFailed) {
+    llvm::consumeError(std::move(problem));
+    return {};
+  }
+  isFailed = true;
+  llvm::consumeError(std::move(error));
+  error = std::move(problem);
+  return {};
+}
+
+std::optional<ShapeValue> NodeBuilder::known(size_t i) {
+  Entry *entry = has(i) ? importer.find(node.inputs[i]) : nullptr;
+  if (!entry)
+    return std::nullopt;
+  if (!entry->known && entry->tensor)
+    entry->known = importer.knownOf(*entry->tensor);
+  if (!entry->known && entry->value)
+    if (auto constant = entry->value.getDefiningOp<qnt::ConstantOp>())
+      if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
+        entry->known = ShapeValue::ofAttribute(dense);
+  if (entry->known && importer.space.anySubstitution())
+    for (Element &element : entry->known->elements)
+      if (element.dim)
+        element.dim = importer.space.resolve(element.dim);
+  return entry->known;
+}
+
+std::optional<SmallVector<int64_t>> NodeBuilder::integers(size_t i) {
+  auto value = known(i);
+  if (!value || value->rank() > 1)
+    return std::nullopt;
+  return value->integers();
+}
+
+std::optional<Dims> NodeBuilder::dimsValue(size_t i) {
+  auto value = known(i);
+  if (!value || value->rank() > 1)
+    return std::nullopt;
+  return value->dims();
+}
+
+std::optional<double> NodeBuilder::number(size_t i) {
+  auto value = known(i);
+  if (!value || value->elements.size() != 1)
+    return std::nullopt;
+  const Element &element = value->elements[0];
+  if (element.real)
+    return element.real;
+  if (auto integer = element.integer(); integer && element.divisor == 1)
+    return static_cast<double>(*integer);
+  return std::nullopt;
+}
+
+Dims NodeBuilder::inputDims(size_t i) {
+  Entry *entry = has(i) ? importer.find(node.inputs[i]) : nullptr;
+  if (!entry) {
+    fail(Diag::BadNode, "input " + Twine(i) + " is missing");
+    return {};
+  }
+  if (entry->value)
+    return dims(entry->value);
+  if (entry->known)
+    return dims(entry->known->shape);
+  return dims(entry->tensor->dims);
+}
+
+Type NodeBuilder::inputElement(size_t i) {
+  Entry *entry = has(i) ? importer.find(node.inputs[i]) : nullptr;
+  if (!entry) {
+    fail(Diag::BadNode, "input " + Twine(i) + " is missing");
+    return {};
+  }
+  if (entry->value)
+    return element(entry->value);
+  return entry->known ? entry->known->type : importer.elementType(entry->tensor->dataType);
+}
+
+/// Takes the value of a getter, or makes its error the node's.
+template <typename T> static T take(NodeBuilder &n, llvm::Expected<T> value) {
+  if (value)
+    return std::move(*value);
+  n.fail(Diag::BadNode, llvm::toString(value.takeError()));
+  return {};
+}
+
+int64_t NodeBuilder::intAttr(StringRef name, int64_t def) {
+  return take(*this, node.getInt(name, def));
+}
+double NodeBuilder::floatAttr(StringRef name, double def) {
+  return node.has(name) ? take(*this, node.getFloat(name, 0)) : def;
+}
+std::string NodeBuilder::stringAttr(StringRef name, StringRef def) {
+  return take(*this, node.getString(name, def));
+}
+SmallVector<int64_t> NodeBuilder::intsAttr(StringRef name, ArrayRef<int64_t> def) {
+  auto list = take(*this, node.getInts(name, def));
+  return {list.begin(), list.end()};
+}
+SmallVector<double> NodeBuilder::floatsAttr(StringRef name, ArrayRef<double> def) {
+  if (!node.has(name))
+    return llvm::to_vector(def);
+  auto list = take(*this, node.getFloats(name, {}));
+  return {list.begin(), list.end()};
+}
+
+int64_t NodeBuilder::axis(int64_t value, size_t rank) {
+  auto size = static_cast<int64_t>(rank);
+  int64_t normal = value < 0 ? value + size : value;
+  if (normal >= 0 && normal < size)
+    return normal;
+  fail(Diag::BadNode, "axis " + Twine(value) + " is outside rank " + Twine(size));
+  return 0;
+}
+
+SmallVector<int64_t> NodeBuilder::axes(ArrayRef<int64_t> values, size_t rank) {
+  SmallVector<int64_t> result;
+  for (int64_t value : values)
+    result.push_back(axis(value, rank));
+  llvm::sort(result);
+  if (std::adjacent_find(result.begin(), result.end()) != result.end())
+    fail(Diag::BadNode, "an axis is named twice");
+  return result;
+}
+
+std::optional<SmallVector<int64_t>> NodeBuilder::axesFrom(size_t input) {
+  if (has(input)) {
+    auto list = integers(input);
+    if (!list)
+      unsupported("the axes are computed at run time", "make them constants");
+    return list;
+  }
+  if (hasAttr("axes"))
+    return intsAttr("axes");
+  return std::nullopt;
+}
+
+void NodeBuilder::out(size_t i, Value value) {
+  if (!wants(i))
+    return;
+  if (!value && !isFailed)
+    fail(Diag::BadNode, "the operands do not fit the operator");
+  if (isFailed)
+    return;
+  Entry entry;
+  entry.value = value;
+  importer.define(node.outputs[i], std::move(entry));
+}
+
+void NodeBuilder::outKnown(size_t i, ShapeValue value) {
+  if (!wants(i) || isFailed)
+    return;
+  Entry entry;
+  entry.known = std::move(value);
+  importer.define(node.outputs[i], std::move(entry));
+}
+
+//===-- Types and dimensions ---------------------------------------------------------------------//
+
+Dims NodeBuilder::dims(ArrayRef<int64_t> values) const {
+  return llvm::map_to_vector<6>(values, [&](int64_t value) { return dim(value); });
+}
+
+Type NodeBuilder::element(Value value) const {
+  return value ? qnt::elementTypeOf(value.getType()) : Type();
+}
+
+RankedTensorType NodeBuilder::type(ArrayRef<DimExpr> dims, Type element) const {
+  Dims resolved;
+  for (DimExpr dim : dims)
+    resolved.push_back(importer.space.resolve(dim));
+  return qnt::makeTensorType(resolved, element);
+}
+
+DimExpr NodeBuilder::equal(DimExpr a, DimExpr b, const char *what) {
+  if (a == b)
+    return a;
+  // Checks belong to the node that needs them.
+  DimExpr result = importer.requireEqual(a, b);
+  if (!result)
+    fail(Diag::ShapeMismatch, Twine(what) + " " + a.str() + " and " + b.str() + " differ");
+  return result ? result : a;
+}
+
+std::optional<Dims> NodeBuilder::broadcastDims(ArrayRef<Dims> all) {
+  Dims result;
+  for (const Dims &next : all) {
+    while (result.size() < next.size())
+      result.insert(result.begin(), dim(1));
+    size_t offset = result.size() - next.size();
+    for (size_t i = 0; i < next.size(); ++i) {
+      DimExpr &left = result[offset + i];
+      DimExpr right = importer.space.resolve(next[i]);
+      left = importer.space.resolve(left);
+      if (left == right || right.isConstant(1))
+        continue;
+      left = left.isConstant(1) ? right : equal(left, right, "broadcast dimensions");
+      if (failed())
+        return std::nullopt;
+    }
+  }
+  for (DimExpr &each : result)
+    each = importer.space.resolve(each);
+  return result;
+}
+
+Value NodeBuilder::conform(Value x, ArrayRef<DimExpr> want) {
+  if (!x)
+    return {};
+  Dims have = dims(x);
+  size_t offset = want.size() - have.size();
+  bool changed = false;
+  for (size_t i = 0; i < have.size(); ++i)
+    if (have[i] != want[offset + i] && !have[i].isConstant(1)) {
+      have[i] = want[offset + i];
+      changed = true;
+    }
+  return changed ? reshape(x, have) : x;
+}
+
+Value NodeBuilder::conformExactly(Value x, ArrayRef<DimExpr> want) {
+  return !x || dims(x) == want ? x : reshape(x, want);
+}
+
+std::optional<Dims> NodeBuilder::unify(llvm::MutableArrayRef<Value> values) {
+  SmallVector<Dims> all;
+  for (Value value : values) {
+    if (!value)
+      return std::nullopt;
+    all.push_back(dims(value));
+  }
+  auto result = broadcastDims(all);
+  if (result)
+    for (Value &value : values)
+      value = conform(value, *result);
+  return result;
+}
+
+bool NodeBuilder::sameElement(Value x, Value y) {
+  if (element(x) == element(y))
+    return true;
+  std::string message;
+  llvm::raw_string_ostream(message)
+      << "operands have different element types " << element(x) << " and " << element(y);
+  fail(Diag::TypeMismatch, message);
+  return false;
+}
+
+//===-- Elementwise ------------------------------------------------------------------------------//
+
+Value NodeBuilder::compare(qnt::Predicate predicate, Value x, Value y) {
+  if (!x || !y || !sameElement(x, y))
+    return {};
+  Value both[] = {x, y};
+  auto dims = unify(both);
+  return dims ? make<qnt::CompareOp>(type(*dims, i1()), predicate, both[0], both[1]) : Value();
+}
+
+Value NodeBuilder::select(Value condition, Value x, Value y) {
+  if (!condition || !x || !y || !sameElement(x, y))
+    return {};
+  if (!element(condition).isInteger(1)) {
+    fail(Diag::TypeMismatch, "the condition is not boolean");
+    return {};
+  }
+  Value all[] = {condition, x, y};
+  auto dims = unify(all);
+  return dims ? make<qnt::SelectOp>(type(*dims, element(x)), all[0], all[1], all[2]) : Value();
+}
+
+Value NodeBuilder::cast(Value x, Type to) {
+  if (!x || !to || element(x) == to)
+    return to ? x : Value();
+  return make<qnt::CastOp>(type(dims(x), to), x);
+}
+
+Value NodeBuilder::scalar(Type element, double number) {
+  if (!element || !isa<FloatType, IntegerType>(element))
+    return {};
+  ShapeValue value{element, {}, {}};
+  if (isa<FloatType>(element))
+    value.elements.push_back({DimExpr(), 1, number});
+  else
+    value.elements.push_back({dim(static_cast<int64_t>(number)), 1, std::nullopt});
+  return make<qnt::ConstantOp>(RankedTensorType::get({}, element), value.attribute());
+}
+
+Value NodeBuilder::scalarInteger(Type element, int64_t number) {
+  ShapeValue value{element, {}, {{dim(number), 1, std::nullopt}}};
+  return make<qnt::ConstantOp>(RankedTensorType::get({}, element), value.attribute());
+}
+
+Value NodeBuilder::constant(ArrayRef<int64_t> numbers) {
+  auto tensor = RankedTensorType::get({static_cast<int64_t>(numbers.size())}, i64());
+  return make<qnt::ConstantOp>(tensor, DenseElementsAttr::get(tensor, numbers));
+}
+
+//===-- Shape ------------------------------------------------------------------------------------//
+
+Value NodeBuilder::reshape(Value x, ArrayRef<DimExpr> to) {
+  if (!x)
+    return {};
+  auto result = type(to, element(x));
+  return result == x.getType() ? x : make<qnt::ReshapeOp>(result, x);
+}
+
+Value NodeBuilder::flatten(Value x, size_t axis) {
+  Dims all = dims(x);
+  return x ? reshape(x, {qnt::elementCount(context(), ArrayRef(all).take_front(axis)),
+                         qnt::elementCount(context(), ArrayRef(all).drop_front(axis))})
+           : Value();
+}
+
+Value NodeBuilder::unsqueeze(Value x, ArrayRef<int64_t> at) {
+  if (!x)
+    return {};
+  Dims from = dims(x), to(from.size() + at.size());
+  for (int64_t axis : at)
+    to[axis] = dim(1);
+  size_t next = 0;
+  for (DimExpr &size : to)
+    if (!size)
+      size = from[next++];
+  return reshape(x, to);
+}
+
+Value NodeBuilder::squeeze(Value x, ArrayRef<int64_t> at) {
+  if (!x)
+    return {};
+  Dims from = dims(x), to;
+  for (auto [axis, size] : llvm::enumerate(from))
+    if (!llvm::is_contained(at, static_cast<int64_t>(axis)))
+      to.push_back(size);
+    else
+      equal(size, dim(1), "squeezed dimension");
+  return failed() ? Value() : reshape(x, to);
+}
+
+Value NodeBuilder::transpose(Value x, ArrayRef<int64_t> permutation) {
+  if (!x)
+    return {};
+  Dims from = dims(x), to;
+  for (int64_t axis : permutation)
+    to.push_back(from[axis]);
+  return make<qnt::TransposeOp>(type(to, element(x)), x, permutation);
+}
+
+Value NodeBuilder::swapAxes(Value x, size_t a, size_t b) {
+  auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(rank(x))));
+  if (!x || a == b)
+    return x;
+  std::swap(permutation[a], permutation[b]);
+  return transpose(x, permutation);
+}
+
+Value NodeBuilder::swapLast(Value x) { return x ? swapAxes(x, rank(x) - 2, rank(x) - 1) : x; }
+
+Value NodeBuilder::broadcast(Value x, ArrayRef<DimExpr> to) {
+  if (!x)
+    return {};
+  x = conform(x, to);
+  auto result = type(to, element(x));
+  return result == x.getType() ? x : make<qnt::BroadcastOp>(result, x);
+}
+
+Value NodeBuilder::slice(Value x, int64_t axis, DimExpr start, DimExpr size, int64_t step) {
+  if (!x)
+    return {};
+  Dims to = dims(x), starts(to.size(), dim(0));
+  SmallVector<int64_t> steps(to.size(), 1);
+  to[axis] = size;
+  starts[axis] = importer.space.resolve(start);
+  steps[axis] = step;
+  return make<qnt::SliceOp>(type(to, element(x)), x, qnt::makeDims(context(), starts), steps);
+}
+
+Value NodeBuilder::concat(ArrayRef<Value> values, int64_t axis) {
+  if (values.empty() || llvm::is_contained(values, Value()))
+    return {};
+  SmallVector<Value> parts(values);
+  size_t size = rank(parts[0]);
+  for (Value part : parts) {
+    if (!sameElement(parts[0], part))
+      return {};
+    if (rank(part) != size) {
+      fail(Diag::ShapeMismatch, "concatenates ranks " + Twine(size) + " and " + Twine(rank(part)));
+      return {};
+    }
+  }
+  Dims to = dims(parts[0]);
+  for (size_t i = 1; i < parts.size(); ++i)
+    for (size_t a = 0; a < size; ++a)
+      if (static_cast<int64_t>(a) != axis)
+        to[a] = equal(importer.space.resolve(to[a]), dims(parts[i])[a], "concatenated dimensions");
+  if (failed())
+    return {};
+  DimExpr sum = dim(0);
+  for (Value &part : parts) {
+    Dims want = to;
+    for (DimExpr &each : want)
+      each = importer.space.resolve(each);
+    want[axis] = dims(part)[axis];
+    sum = sum + want[axis];
+    part = conformExactly(part, want);
+  }
+  to[axis] = sum;
+  return make<qnt::ConcatOp>(type(to, element(parts[0])), parts, axis);
+}
+
+Value NodeBuilder::gather(Value x, Value indices, int64_t axis) {
+  if (!x || !indices)
+    return {};
+  if (!element(indices).isInteger(64) && !element(indices).isInteger(32)) {
+    fail(Diag::TypeMismatch, "indices are neither int64 nor int32");
+    return {};
+  }
+  Dims from = dims(x), to(from.begin(), from.begin() + axis);
+  llvm::append_range(to, dims(indices));
+  to.append(from.begin() + axis + 1, from.end());
+  return make<qnt::GatherOp>(type(to, element(x)), x, indices, axis);
+}
+
+Value NodeBuilder::pad(Value x, Value fill, ArrayRef<DimExpr> low, ArrayRef<DimExpr> high,
+                       qnt::PadMode mode) {
+  if (!x || !fill || !sameElement(x, fill))
+    return {};
+  Dims to = dims(x);
+  for (auto [i, size] : llvm::enumerate(to))
+    size = size + low[i] + high[i];
+  return make<qnt::PadOp>(type(to, element(x)), x, fill, qnt::makeDims(context(), low),
+                          qnt::makeDims(context(), high), mode);
+}
+
+Value NodeBuilder::iota(ArrayRef<DimExpr> to, int64_t axis, DimExpr start, int64_t step,
+                        Type element) {
+  return make<qnt::IotaOp>(type(to, element), axis,
+                           qnt::makeDims(context(), {importer.space.resolve(start)}), step);
+}
+
+Value NodeBuilder::dimTensor(DimExpr value, Type element) {
+  value = importer.space.resolve(value);
+  if (auto number = value.constantValue())
+    return isa<FloatType>(element) ? scalar(element, static_cast<double>(*number))
+                                   : scalarInteger(element, *number);
+  Value tensor = make<qnt::DimTensorOp>(RankedTensorType::get({}, i64()),
+                                        qnt::makeDims(context(), {value}));
+  return cast(tensor, element);
+}
+
+//===-- Reductions and model ops -----------------------------------------------------------------//
+
+Value NodeBuilder::reduce(qnt::ReduceKind kind, Value x, ArrayRef<int64_t> axes, bool keepDims) {
+  if (!x)
+    return {};
+  Dims to;
+  for (auto [axis, size] : llvm::enumerate(dims(x)))
+    if (!llvm::is_contained(axes, static_cast<int64_t>(axis)))
+      to.push_back(size);
+    else if (keepDims)
+      to.push_back(dim(1));
+  return make<qnt::ReduceOp>(type(to, element(x)), kind, x, axes, keepDims);
+}
+
+Value NodeBuilder::argReduce(Value x, int64_t axis, bool keepDims, bool minimum, bool last) {
+  if (!x)
+    return {};
+  Dims to;
+  for (auto [i, size] : llvm::enumerate(dims(x)))
+    if (static_cast<int64_t>(i) != axis)
+      to.push_back(size);
+    else if (keepDims)
+      to.push_back(dim(1));
+  return make<qnt::ArgReduceOp>(type(to, i64()), x, axis, keepDims, minimum, last);
+}
+
+Value NodeBuilder::softmax(Value x, int64_t axis, bool log) {
+  if (!x)
+    return {};
+  size_t last = rank(x) - 1;
+  x = swapAxes(x, static_cast<size_t>(axis), last);
+  return swapAxes(make<qnt::SoftmaxOp>(x.getType(), x, log), static_cast<size_t>(axis), last);
+}
+
+Value NodeBuilder::matmul(Value x, Value y, bool transposeY) {
+  if (!x || !y || !sameElement(x, y))
+    return {};
+  if (rank(x) == 0 || rank(y) == 0) {
+    fail(Diag::ShapeMismatch, "multiplies a scalar as a matrix");
+    return {};
+  }
+  bool rowX = rank(x) == 1, columnY = rank(y) == 1;
+  if (rowX)
+    x = unsqueeze(x, {0});
+  if (columnY) {
+    y = unsqueeze(y, {transposeY ? 0 : 1});
+  }
+  size_t kAxis = rank(y) - (transposeY ? 1 : 2);
+  DimExpr k = equal(dims(x).back(), dims(y)[kAxis], "contracted dimensions");
+  Dims batches[] = {Dims(ArrayRef(dims(x)).drop_back(2)), Dims(ArrayRef(dims(y)).drop_back(2))};
+  auto batch = broadcastDims(batches);
+  if (!batch || failed())
+    return {};
+  auto fit = [&](Value value, size_t contracted) {
+    Dims want = dims(value);
+    want[contracted] = importer.space.resolve(k);
+    size_t offset = batch->size() - (want.size() - 2);
+    for (size_t i = 0; i + 2 < want.size(); ++i)
+      if (!want[i].isConstant(1))
+        want[i] = (*batch)[offset + i];
+    return conformExactly(value, want);
+  };
+  x = fit(x, rank(x) - 1), y = fit(y, kAxis);
+  Dims to = *batch;
+  to.push_back(dims(x)[rank(x) - 2]);
+  to.push_back(dims(y)[rank(y) - (transposeY ? 2 : 1)]);
+  Value out = make<qnt::MatmulOp>(type(to, element(x)), x, y, transposeY);
+  SmallVector<int64_t> dropped;
+  if (rowX)
+    dropped.push_back(static_cast<int64_t>(to.size()) - 2);
+  if (columnY)
+    dropped.push_back(static_cast<int64_t>(to.size()) - 1);
+  return dropped.empty() ? out : squeeze(out, dropped);
+}
+
+Value NodeBuilder::linear(Value x, Value weight, Value bias) {
+  if (!x || !weight)
+    return {};
+  DimExpr k = equal(dims(x).back(), dims(weight)[1], "contracted dimensions");
+  if (failed())
+    return {};
+  Dims to = dims(x);
+  to.back() = k;
+  x = conformExactly(x, to);
+  to.back() = dims(weight)[0];
+  return make<qnt::LinearOp>(type(to, element(x)), x, weight, bias);
+}
+
+/// Gain and bias of a norm as [C], where they are that.
+static bool isVector(NodeBuilder &n, Value parameter, DimExpr size) {
+  return !parameter || (n.rank(parameter) == 1 && n.dims(parameter)[0] == size);
+}
+
+Value NodeBuilder::layerNorm(Value x, Value gain, Value bias, double epsilon) {
+  if (!x)
+    return {};
+  DimExpr size = dims(x).back();
+  auto attr = builder.getF64FloatAttr(epsilon);
+  if (isVector(*this, gain, size) && isVector(*this, bias, size))
+    return make<qnt::LayerNormOp>(x.getType(), x, gain, bias, attr);
+  Value out = make<qnt::LayerNormOp>(x.getType(), x, Value(), Value(), attr);
+  if (gain)
+    out = mul(out, gain);
+  return bias ? add(out, bias) : out;
+}
+
+Value NodeBuilder::rmsNorm(Value x, Value gain, double epsilon) {
+  if (!x)
+    return {};
+  auto attr = builder.getF64FloatAttr(epsilon);
+  if (isVector(*this, gain, dims(x).back()))
+    return make<qnt::RmsNormOp>(x.getType(), x, gain, attr);
+  return mul(make<qnt::RmsNormOp>(x.getType(), x, Value(), attr), gain);
+}
+
+Value NodeBuilder::gelu(Value x, qnt::GeluKind kind) {
+  return x ? make<qnt::GeluOp>(x.getType(), x, kind) : Value();
+}

@@ -1,0 +1,34 @@
+// Which ONNX operators there are, and the functions that import them.
+#ifndef QCC_LIB_IMPORT_OPTABLE_H
+#define QCC_LIB_IMPORT_OPTABLE_H
+
+#include "NodeBuilder.h"
+
+namespace qcc::import {
+
+using BuildFunction = void (*)(NodeBuilder &);
+
+/// Fills the node's outputs, or fails. Opset differences are looked up in NodeBuilder::opset.
+struct OpEntry {
+  const char *domain, *name;
+  int64_t since; ///< first opset with the operator (7 for all older ones)
+  BuildFunction build;
+};
+
+const OpEntry *findOp(llvm::StringRef domain, llvm::StringRef name);
+
+// One list per family, each in a file of its name.
+llvm::ArrayRef<OpEntry> elementwiseOps();
+llvm::ArrayRef<OpEntry> activationOps();
+llvm::ArrayRef<OpEntry> shapeOps();
+llvm::ArrayRef<OpEntry> indexingOps();
+llvm::ArrayRef<OpEntry> reductionOps();
+llvm::ArrayRef<OpEntry> contractionOps();
+llvm::ArrayRef<OpEntry> convolutionOps();
+llvm::ArrayRef<OpEntry> normalisationOps();
+llvm::ArrayRef<OpEntry> attentionOps();
+llvm::ArrayRef<OpEntry> quantizeOps();
+llvm::ArrayRef<OpEntry> controlOps();
+
+} // namespace qcc::import
+#endif
