@@ -28,8 +28,8 @@ Blocking blockingFor(MatmulKind kind, const Target &t) {
   case MatmulKind::Batched:
     if (wide)
       return {{6, 4, 2, 1}, 4, 8};
-    if (medium)
-      return {{6, 4, 2, 1}, 1, 4};
+    if (medium) // six rows would leave no register to spare
+      return {{5, 2, 1}, 1, 4};
     return t.vectorRegisters >= 32 ? Blocking{{6, 3, 1}, 1, 2} : Blocking{{2, 1}, 1, 1};
   case MatmulKind::W8A8:
     if (t.dot == DotLowering::Vnni512)
@@ -37,7 +37,7 @@ Blocking blockingFor(MatmulKind kind, const Target &t) {
     if (wide) // even and odd bytes of the weights take twice their registers
       return {{4, 2, 1}, 4, 8};
     if (medium)
-      return {{4, 2, 1}, 1, 2};
+      return {{3, 1}, 1, 2};
     return {{2, 1}, 1, 1};
   case MatmulKind::W4A8: // both integer and float accumulators are live
     if (t.dot == DotLowering::Vnni512)
