@@ -250,18 +250,19 @@ llvm::Error bindSymbol(SymbolAttr symbol, func::FuncOp function, ArrayRef<RtValu
 
 llvm::Error checkInput(func::FuncOp function, unsigned i, const RtValue &input,
                        Environment &environment) {
-  auto type = dyn_cast<RankedTensorType>(function.getArgumentTypes()[i]);
+  Type type = function.getArgumentTypes()[i]; // a tensor or a cache
   const auto *tensor = std::get_if<Tensor>(&input);
-  if (!type || !tensor)
-    return llvm::Error::success();
   std::string where = argumentName(function, i), text;
-  if (tensor->elementType() != type.getElementType() || tensor->rank() != type.getRank()) {
+  if (!tensor || isa<QType>(type))
+    return makeError(Diag::InputMismatch, where, "is quantized; functions take tensors");
+  SmallVector<DimExpr> dims = dimsOf(type);
+  if (tensor->elementType() != elementTypeOf(type) || tensor->rank() != int64_t(dims.size())) {
     llvm::raw_string_ostream(text) << "has rank " << tensor->rank() << " and type "
-                                   << tensor->elementType() << " instead of rank "
-                                   << type.getRank() << " and " << type.getElementType();
+                                   << tensor->elementType() << " instead of rank " << dims.size()
+                                   << " and " << elementTypeOf(type);
     return makeError(Diag::InputMismatch, where, text);
   }
-  for (auto [axis, dim] : llvm::enumerate(dimsOf(type))) {
+  for (auto [axis, dim] : llvm::enumerate(dims)) {
     auto want = environment.size(dim, function);
     if (!want)
       return want.takeError();

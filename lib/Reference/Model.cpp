@@ -258,7 +258,7 @@ std::optional<Results> reference::evaluateModel(const Call &call) {
     return evaluateLinear(call);
   if (isa<KvAppendOp>(call.op))
     return evaluateKvAppend(call);
-  if (isa<KvResultOp>(call.op)) // a cache is a tensor here: strides are a matter of storage
+  if (isa<KvBeginOp, KvResultOp>(call.op)) // a cache is a tensor here: strides are a matter of storage
     return one(call.tensor(0));
   if (isa<MatmulOp, ConvOp>(call.op))
     return dispatch(call.tensor(0).elementType(), [&]<typename T>() {
