@@ -64,8 +64,7 @@ private:
   llvm::Error openSubjects(llvm::StringRef path);
   llvm::Error evalTokens();
   llvm::Expected<std::vector<HostTensor>> cutWindows(llvm::StringRef file);
-  llvm::Error predictions(Subject &subject, const HostTensor &window,
-                          std::vector<std::vector<double>> &logProbs);
+  llvm::Expected<HostTensor> predict(Subject &which, const HostTensor &window);
   llvm::Error evalPairs();
   llvm::Expected<std::vector<std::vector<double>>> embedAll(const std::vector<NamedTensor> &arrays,
                                                             llvm::StringRef prefix,

@@ -37,9 +37,8 @@ llvm::Expected<std::vector<HostTensor>> Evaluation::cutWindows(StringRef file) {
   return windows;
 }
 
-/// Log-probabilities of the next token at all positions but the last.
-llvm::Error Evaluation::predictions(Subject &which, const HostTensor &window,
-                                    std::vector<std::vector<double>> &logProbs) {
+/// Logits [1, ctx, V] of a window.
+llvm::Expected<HostTensor> Evaluation::predict(Subject &which, const HostTensor &window) {
   const Model &model = which.model();
   int ids = findInputRole(model, "ids");
   if (ids < 0)
@@ -52,25 +51,26 @@ llvm::Error Evaluation::predictions(Subject &which, const HostTensor &window,
   auto outputs = which.run(std::move(values));
   if (!outputs)
     return outputs.takeError();
-  const HostTensor &logits = (*outputs)[findLogits(model)];
+  HostTensor &logits = (*outputs)[findLogits(model)];
   int64_t length = window.dims()[1];
   if (logits.rank() != 3 || logits.dims()[0] != 1 || logits.dims()[1] != length)
     return unsuitable(model.path, "logits of shape " + dimsToString(logits.dims()) +
                                       " are not a prediction per token (1x" + llvm::Twine(length) +
                                       "xV)");
+  for (int64_t t = 0; t < length; ++t)
+    if (int64_t id = window.as<int64_t>()[t]; id < 0 || id >= logits.dims()[2])
+      return unsuitable(model.path, "token " + llvm::Twine(id) + " is outside the vocabulary of " +
+                                        llvm::Twine(logits.dims()[2]));
+  return std::move(logits);
+}
+
+/// Log-probabilities of the token after position t.
+static void logProbabilities(const HostTensor &logits, int64_t t, std::vector<double> &row) {
   int64_t vocabulary = logits.dims()[2];
-  logProbs.assign(length - 1, {});
-  for (int64_t t = 0; t + 1 < length; ++t) {
-    if (window.as<int64_t>()[t + 1] < 0 || window.as<int64_t>()[t + 1] >= vocabulary)
-      return unsuitable(model.path, "token " + llvm::Twine(window.as<int64_t>()[t + 1]) +
-                                        " is outside the vocabulary of " + llvm::Twine(vocabulary));
-    std::vector<double> &row = logProbs[t];
-    row.resize(vocabulary);
-    for (int64_t v = 0; v < vocabulary; ++v)
-      row[v] = logits.number(t * vocabulary + v);
-    logSoftmax(row);
-  }
-  return llvm::Error::success();
+  row.resize(vocabulary);
+  for (int64_t v = 0; v < vocabulary; ++v)
+    row[v] = logits.number(t * vocabulary + v);
+  logSoftmax(row);
 }
 
 llvm::Error Evaluation::evalTokens() {
@@ -81,26 +81,33 @@ llvm::Error Evaluation::evalTokens() {
   std::vector<double> nll, referenceNll, kld;
   int64_t agree = 0;
   Progress progress(context, "eval");
-  std::vector<std::vector<double>> ours, theirs;
+  std::vector<double> ours, theirs;
   for (size_t w = 0; w < windows->size(); ++w) {
     const HostTensor &window = (*windows)[w];
-    if (llvm::Error error = predictions(*subject, window, ours))
-      return error;
-    if (reference)
-      if (llvm::Error error = predictions(*reference, window, theirs))
-        return error;
-    for (size_t t = 0; t < ours.size(); ++t) {
+    auto logits = predict(*subject, window);
+    if (!logits)
+      return logits.takeError();
+    HostTensor others;
+    if (reference) {
+      auto predicted = predict(*reference, window);
+      if (!predicted)
+        return predicted.takeError();
+      others = std::move(*predicted);
+      if (others.dims() != logits->dims())
+        return unsuitable(reference->model().path,
+                          "the vocabularies differ: " + llvm::Twine(others.dims()[2]) + " and " +
+                              llvm::Twine(logits->dims()[2]));
+    }
+    for (int64_t t = 0; t + 1 < window.dims()[1]; ++t) {
       int64_t next = window.as<int64_t>()[t + 1];
-      nll.push_back(-ours[t][next]);
+      logProbabilities(*logits, t, ours);
+      nll.push_back(-ours[next]);
       if (!reference)
         continue;
-      if (theirs[t].size() != ours[t].size())
-        return unsuitable(reference->model().path,
-                          "the vocabularies differ: " + llvm::Twine(theirs[t].size()) + " and " +
-                              llvm::Twine(ours[t].size()));
-      referenceNll.push_back(-theirs[t][next]);
-      kld.push_back(klDivergence(theirs[t], ours[t]));
-      agree += argmax(ours[t]) == argmax(theirs[t]);
+      logProbabilities(others, t, theirs);
+      referenceNll.push_back(-theirs[next]);
+      kld.push_back(klDivergence(theirs, ours));
+      agree += argmax(ours) == argmax(theirs);
     }
     progress.show(static_cast<int64_t>(w) + 1, static_cast<int64_t>(windows->size()));
   }

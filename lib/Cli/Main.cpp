@@ -3,7 +3,6 @@
 #include "qcc/Cli/Context.h"
 #include "qcc/Cli/RuntimeModel.h"
 #include "qcc/Support/Diagnostics.h"
-#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Process.h"
@@ -38,11 +37,12 @@ std::string &commandLine() {
   return text;
 }
 
-/// Waits for SIGINT and SIGTERM on a thread of its own, so that cleaning up is ordinary code.
+/// Waits for SIGINT, SIGTERM and SIGHUP on a thread of its own, so that cleaning up is ordinary
+/// code.
 void watchInterrupts() {
   sigset_t set;
   sigemptyset(&set);
-  for (int signal : {SIGINT, SIGTERM}) {
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction old;
     if (sigaction(signal, nullptr, &old) == 0 && old.sa_handler != SIG_IGN)
       sigaddset(&set, signal);
@@ -62,21 +62,12 @@ void say(const char *text, size_t length) {
   [[maybe_unused]] ssize_t written = ::write(STDERR_FILENO, text, length);
 }
 
-/// Async-signal-safe but for the removal of files, which is worth the risk in a dying process.
-void onCrash(int signal) {
-  static constexpr char head[] = "error QCC1901: qcc failed (";
+/// Called by LLVM on a stack of its own, after it has removed temporary files.
+void onCrash(void *) {
+  static constexpr char head[] = "error QCC1901: qcc crashed\nnote: to reproduce: ";
   say(head, sizeof(head) - 1);
-  const char *name = signal == SIGSEGV   ? "invalid memory access"
-                     : signal == SIGABRT ? "assertion or abort"
-                     : signal == SIGILL  ? "illegal instruction"
-                     : signal == SIGFPE  ? "arithmetic fault"
-                                         : "bus error";
-  say(name, strlen(name));
-  static constexpr char middle[] = ")\nnote: to reproduce: ";
-  say(middle, sizeof(middle) - 1);
   say(commandLine().data(), commandLine().size());
   say("\n", 1);
-  llvm::sys::RunInterruptHandlers();
   _exit(exitInternal);
 }
 
@@ -91,17 +82,7 @@ void installHandlers() {
   watchInterrupts();
   llvm::install_fatal_error_handler(onFatalError);
   llvm::install_bad_alloc_error_handler(onFatalError);
-  // A stack of its own, so that a stack overflow can still be reported.
-  static char stack[1 << 16];
-  stack_t alternate = {};
-  alternate.ss_sp = stack;
-  alternate.ss_size = sizeof(stack);
-  sigaltstack(&alternate, nullptr);
-  struct sigaction action = {};
-  action.sa_handler = onCrash;
-  action.sa_flags = SA_ONSTACK | SA_RESETHAND;
-  for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT})
-    sigaction(signal, &action, nullptr);
+  llvm::sys::AddSignalHandler(onCrash, nullptr);
 }
 
 /// Prints every error inside and returns the exit code of the first.
