@@ -332,18 +332,19 @@ MatmulEmitter::Values MatmulEmitter::microW4(int rows, int panels, Value row) {
       panelPtr[g] = k.bytePtr(panelStart[g], at);
     for (int r = 0; r < rows; ++r)
       rowPtr[r] = k.bytePtr(rowStart[r], k.mul(block, k.ci64(w.group)));
-    // -zero · Σ a is what the integer sums start with.
-    Values sums;
-    SmallVector<Value> zeros;
-    for (int g = 0; g < panels && w.zeroPoints; ++g) {
-      Value at = k.bytePtr(panelPtr[g], k.ci64(w.codeBytes() + kPanel * w.scaleBytes));
-      zeros.push_back(k.sub(k.ci32(0), k.vload(Elem::U8, at)));
-    }
+    // zero · Σ a is taken off in float where everything stays below 2^24 and is exact: one fma,
+    // where an integer product is two operations. Without zero points it is a scalar.
+    bool inFloat = w.zeroPoints && w.group <= 4096;
+    Values sums, zeros, blockSums;
+    for (int g = 0; g < panels && w.zeroPoints; ++g)
+      zeros.push_back(k.sub(k.ci32(0), k.vload(Elem::U8, k.bytePtr(panelPtr[g], k.ci64(
+                                                   w.codeBytes() + kPanel * w.scaleBytes)))));
     for (int r = 0; r < rows; ++r) {
-      Value sum = k.load(Elem::I32, sumPtr[r], block);
+      blockSums.push_back(k.load(Elem::I32, sumPtr[r], block));
       for (int g = 0; g < panels; ++g)
-        sums.push_back(w.zeroPoints ? k.mul(zeros[g], sum)
-                                    : k.broadcast(k.mul(sum, k.ci32(-8))));
+        sums.push_back(inFloat         ? k.broadcast(k.ci32(0))
+                       : w.zeroPoints ? k.mul(zeros[g], blockSums[r])
+                                      : k.broadcast(k.mul(blockSums[r], k.ci32(-8))));
     }
     int64_t whole = oddSteps ? vectors - 1 : vectors, done = 0;
     if (whole > unroll) {
@@ -361,7 +362,10 @@ MatmulEmitter::Values MatmulEmitter::microW4(int rows, int panels, Value row) {
     for (int r = 0; r < rows; ++r)
       for (int g = 0; g < panels; ++g) {
         Value scale = k.vload(spec.w4Scale, k.bytePtr(panelPtr[g], k.ci64(w.codeBytes())));
-        next.push_back(k.fma(k.toF32(sums[r * panels + g]), scale, acc[r * panels + g]));
+        Value sum = k.toF32(sums[r * panels + g]);
+        if (inFloat)
+          sum = k.fma(k.toF32(zeros[g]), k.toF32(k.broadcast(blockSums[r])), sum);
+        next.push_back(k.fma(sum, scale, acc[r * panels + g]));
       }
     return next;
   });
