@@ -28,6 +28,55 @@ llvm::LogicalResult emitMap(KernelFrame &frame);
 mlir::FailureOr<LaunchShape> linearShape(qnt::KernelOp kernel);
 llvm::LogicalResult emitLinear(KernelFrame &frame);
 
+// Attention, rotary embedding and caches.
+mlir::FailureOr<LaunchShape> attentionShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitAttention(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> ropeShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitRope(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> kvBeginShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitKvBegin(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> kvAppendShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitKvAppend(KernelFrame &frame);
+
+// Products of activations, and convolution.
+mlir::FailureOr<LaunchShape> matmulShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitMatmulKernel(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> convShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitConv(KernelFrame &frame);
+
+// Elements moved, made, read or written by index.
+mlir::FailureOr<LaunchShape> concatShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitConcat(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> padShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitPad(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> iotaShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitIota(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> gatherShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitGather(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> gatherElementsShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitGatherElements(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> gatherNdShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitGatherNd(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> qgatherShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitQGather(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> scatterShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitScatterNd(KernelFrame &frame);
+llvm::LogicalResult emitScatterElements(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> resizeShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitResize(KernelFrame &frame);
+
+// Walks along an axis. "non_zero" needs the number of non-zero elements as a dimension;
+// "non_zero_count", the same body under another kind, writes it to result 0 as one i64.
+mlir::FailureOr<LaunchShape> argReduceShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitArgReduce(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> cumSumShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitCumSum(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> topKShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitTopK(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> nonZeroShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitNonZero(KernelFrame &frame);
+llvm::LogicalResult emitNonZeroCount(KernelFrame &frame);
+
 /// Products of the sizes of all axes but the last.
 qnt::DimExpr rowCount(mlir::MLIRContext *context, llvm::ArrayRef<qnt::DimExpr> dims);
 

@@ -1,0 +1,455 @@
+// Attention with an online softmax (Milakov and Gimelshein 2018; Dao et al. 2022): no more than one
+// block of scores exists at a time.
+//
+// A task is one batch index, one group of key heads and up to 32 of the query rows that read it
+// (heads of the group times positions). For each block of 64 keys, by absolute index:
+//
+//   keys transposed into scratch, so that lanes are keys     kt[d][key]
+//   a[key] = sum_d q[d] kt[d][key]            d ascending, one fma a step; then scale, softcap, mask
+//   m' = max(m, max a), w = exp(a - m'), c = exp(m - m')
+//   l  = fma(l, c, sum w)                     four vectors pairwise, then the tree
+//   o  = o c; o = fma(w[key], v[key], o)      keys ascending
+//
+// What a row computes depends on nothing but its own query and the absolute indices of keys: not on
+// the other rows of the task, not on how many keys follow. A key with score -inf adds exactly 0,
+// and so does a block of them, which is why blocks that causality or the window exclude are skipped.
+#include "FamilySupport.h"
+#include "PackedProduct.h"
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::lower;
+using namespace qcc::qnt;
+
+namespace {
+
+constexpr int64_t keyBlock = 64, queryBlock = 32, keyVectors = keyBlock / kLanes;
+/// Query rows whose sums are in registers at a time.
+constexpr int64_t rowGroup = 4;
+
+struct AttentionPlan {
+  AttentionOp op;
+  DimExpr batch, heads, groups, perGroup, queries, keys, width, outWidth;
+  DimExpr rows, rowBlocks; ///< query rows of a group, and blocks of them
+
+  static FailureOr<AttentionPlan> build(KernelOp kernel) {
+    AttentionPlan plan;
+    plan.op = opOf<AttentionOp>(kernel);
+    SmallVector<DimExpr> q = dimsOf(plan.op.getQuery().getType());
+    SmallVector<DimExpr> key = dimsOf(plan.op.getKey().getType());
+    plan.batch = q[0];
+    plan.heads = q[1];
+    plan.queries = q[2];
+    plan.width = q[3];
+    plan.groups = key[1];
+    plan.keys = key[2];
+    plan.outWidth = dimsOf(plan.op.getValue().getType())[3];
+    plan.perGroup = *plan.heads.exactDiv(plan.groups);
+    plan.rows = plan.perGroup * plan.queries;
+    plan.rowBlocks = plan.rows.ceilDiv(DimExpr::constant(kernel.getContext(), queryBlock));
+    for (Value value : {plan.op.getQuery(), plan.op.getKey(), plan.op.getValue()})
+      if (computeElem(elemOfValue(value)) != Elem::F32)
+        return refuse(plan.op, "attention computes in f32; its operands can be f32, f16 or bf16");
+    return plan;
+  }
+
+  // Scratch of a worker, floats: transposed keys, queries, sums of values.
+  DimExpr paddedOutWidth() const {
+    return outWidth.ceilDiv(DimExpr::constant(outWidth.getContext(), kLanes)) * kLanes;
+  }
+  DimExpr queryOffset() const { return width * keyBlock; }
+  DimExpr sumOffset() const { return queryOffset() + paddedQueryWidth() * queryBlock; }
+  DimExpr paddedQueryWidth() const {
+    return width.ceilDiv(DimExpr::constant(width.getContext(), kLanes)) * kLanes;
+  }
+  DimExpr scratchFloats() const { return sumOffset() + paddedOutWidth() * queryBlock; }
+};
+
+/// Strides of the attention's axes (batch, head, query, element) in the kernel's result, which may be
+/// transposed and reshaped.
+FailureOr<SmallVector<DimExpr>> outputStrides(KernelFrame &frame, AttentionOp op) {
+  MLIRContext *context = op.getContext();
+  Value value = frame.yield()->getOperand(0);
+  auto strip = [&] {
+    while (auto reshape = value.getDefiningOp<ReshapeOp>())
+      value = reshape.getX();
+  };
+  strip();
+  if (auto transpose = value.getDefiningOp<TransposeOp>()) {
+    SmallVector<DimExpr> dense = denseStrides(context, dimsOf(transpose.getType()));
+    SmallVector<DimExpr> strides(dense.size());
+    for (auto [axis, from] : llvm::enumerate(transpose.getPermutation()))
+      strides[from] = dense[axis];
+    value = transpose.getX();
+    if (value == op.getOut())
+      return strides;
+    strip();
+    return refuse(frame.kernel, "the result of attention is reshaped before it is transposed");
+  }
+  if (value != op.getOut())
+    return refuse(frame.kernel, "the result is not the attention's");
+  return denseStrides(context, dimsOf(op.getType()));
+}
+
+class AttentionEmitter {
+public:
+  AttentionEmitter(KernelFrame &frame, const AttentionPlan &plan)
+      : frame(frame), k(frame.k), plan(plan), op(plan.op) {}
+  LogicalResult emit();
+
+private:
+  LogicalResult prepare();
+  void emitTask(Value task);
+  void packQueries(Value batch, Value group, Value first, Value count);
+  std::pair<Value, Value> keyRange(Value first, Value count);
+  void packKeys(Value base, Value firstKey);
+  void scores(Value row, int64_t count);
+  void scoreVectors(Value row, int64_t count, int64_t vector, int64_t vectors);
+  Value admit(Value score, int64_t vector, Value row);
+  void weights(Value row, Value slot);
+  void accumulate(Value row, int64_t count, Value valueBase);
+  void accumulateColumns(Value row, int64_t count, Value valueBase, Value column, int64_t vectors,
+                         Value lanes);
+  void finishRow(Value row);
+
+  Value floats(Value base, Value index) { return k.elemPtr(Elem::F32, base, index); }
+  Value minusInfinity() { return k.cf32(-std::numeric_limits<float>::infinity()); }
+  bool hasPositions() { return op.getCausal() || op.getWindow() > 0; }
+  /// Key vectors, or columns of values, whose sums `count` rows keep in registers.
+  int64_t vectorsFor(int64_t count) {
+    return k.target().registersPerVector() == 1 || count == 1 ? keyVectors : 1;
+  }
+
+  KernelFrame &frame;
+  KernelBuilder &k;
+  const AttentionPlan &plan;
+  AttentionOp op;
+  Operand query, key, value, mask;
+  SmallVector<Value> outStrides;
+  Value queries, keys, width, outWidth, perGroup, rows, rowBlocks, groups;
+  Value queryStride, sumStride;
+  // Worker memory: scores of a row group; per row the maximum, the sum, what the sums so far are
+  // scaled by, and the offsets that the row needs again.
+  Value keysAt, queriesAt, sumsAt, scoresAt, maxima, totals, corrections;
+  Value maskOffsets, positions, outOffsets;
+  // Of the current key block.
+  Value blockKey, blockKeys;
+  SmallVector<Value> exists, keyNumbers;
+};
+
+LogicalResult AttentionEmitter::prepare() {
+  SmallVector<DimExpr> full = {plan.batch, plan.heads, plan.queries, plan.keys};
+  auto q = operandOf(frame, op.getQuery()), kk = operandOf(frame, op.getKey());
+  auto v = operandOf(frame, op.getValue());
+  if (failed(q) || failed(kk) || failed(v))
+    return failure();
+  query = *q;
+  key = *kk;
+  value = *v;
+  if (op.getMask()) {
+    auto m = operandOf(frame, op.getMask(), full);
+    if (failed(m))
+      return failure();
+    mask = *m;
+  }
+  auto strides = outputStrides(frame, op);
+  if (failed(strides))
+    return failure();
+  if (!strides->back().isConstant(1))
+    return refuse(op, "the result of attention is stored with its channels apart");
+  outStrides = dimValues(frame, *strides);
+  queries = frame.dim(plan.queries);
+  keys = frame.dim(plan.keys);
+  width = frame.dim(plan.width);
+  outWidth = frame.dim(plan.outWidth);
+  perGroup = frame.dim(plan.perGroup);
+  rows = frame.dim(plan.rows);
+  rowBlocks = frame.dim(plan.rowBlocks);
+  groups = frame.dim(plan.groups);
+  queryStride = frame.dim(plan.paddedQueryWidth());
+  sumStride = frame.dim(plan.paddedOutWidth());
+  keysAt = k.scratch();
+  queriesAt = floats(k.scratch(), frame.dim(plan.queryOffset()));
+  sumsAt = floats(k.scratch(), frame.dim(plan.sumOffset()));
+  scoresAt = k.stackBuffer(rowGroup * keyBlock * 4);
+  maxima = k.stackBuffer(queryBlock * 4);
+  totals = k.stackBuffer(queryBlock * 4);
+  corrections = k.stackBuffer(rowGroup * 4);
+  maskOffsets = k.stackBuffer(queryBlock * 8);
+  positions = k.stackBuffer(queryBlock * 8);
+  outOffsets = k.stackBuffer(queryBlock * 8);
+  return success();
+}
+
+/// Copies the task's query rows, scaled by nothing yet, and starts their sums.
+void AttentionEmitter::packQueries(Value batch, Value group, Value first, Value count) {
+  k.forRange(count, [&](Value i) {
+    Value row = k.add(first, i), s = k.remU(row, queries);
+    Value head = k.add(k.mul(group, perGroup), k.divU(row, queries));
+    Value from = query.at(k, {batch, head, s}), to = floats(queriesAt, k.mul(i, queryStride));
+    k.forLanes(width, [&](Value d, Value lanes) {
+      k.vstore(Elem::F32, query.vload(k, from, d, lanes), to, d, lanes);
+    });
+    fillRun(k, Elem::F32, k.cf32(0), sumsAt, k.mul(i, sumStride), sumStride);
+    k.store(Elem::F32, minusInfinity(), maxima, i);
+    k.store(Elem::F32, k.cf32(0), totals, i);
+    if (op.getMask())
+      k.store(Elem::I64, mask.at(k, {batch, head, s}), maskOffsets, i);
+    k.store(Elem::I64, k.add(s, k.sub(keys, queries)), positions, i);
+    Value out = k.add(k.mul(batch, outStrides[0]), k.mul(head, outStrides[1]));
+    k.store(Elem::I64, k.add(out, k.mul(s, outStrides[2])), outOffsets, i);
+  });
+}
+
+/// The keys that some row of the task can admit, from a block's start.
+std::pair<Value, Value> AttentionEmitter::keyRange(Value first, Value count) {
+  Value zero = k.ci64(0), from = zero, to = keys;
+  Value last = k.sub(k.add(first, count), k.ci64(1)), shift = k.sub(keys, queries);
+  Value oneHead = k.eq(k.divU(first, queries), k.divU(last, queries));
+  if (op.getCausal()) {
+    Value s = k.select(oneHead, k.remU(last, queries), k.sub(queries, k.ci64(1)));
+    to = k.max(zero, k.min(keys, k.add(k.add(s, shift), k.ci64(1))));
+  }
+  if (op.getWindow() > 0) {
+    Value s = k.select(oneHead, k.remU(first, queries), zero);
+    Value oldest = k.add(k.sub(k.add(s, shift), k.ci64(op.getWindow())), k.ci64(1));
+    from = k.and_(k.max(zero, oldest), k.ci64(-keyBlock));
+  }
+  return {from, to};
+}
+
+/// kt[d][j] = key blockKey + j; keys that do not exist repeat the last one and are masked later.
+void AttentionEmitter::packKeys(Value base, Value firstKey) {
+  Value last = k.sub(keys, k.ci64(1));
+  for (int64_t v = 0; v < keyVectors; ++v) {
+    Value start = k.add(firstKey, k.ci64(v * kLanes));
+    k.ifThen(k.lt(start, keys), [&] {
+      SmallVector<Value> from;
+      for (int64_t r = 0; r < kLanes; ++r) {
+        Value t = k.min(k.add(start, k.ci64(r)), last);
+        from.push_back(k.add(base, key.known[2] == 0 ? k.ci64(0) : k.mul(t, key.strides[2])));
+      }
+      packTransposed16(
+          k, Elem::F32, width, floats(keysAt, k.ci64(v * kLanes)), keyBlock,
+          [&](int64_t r, Value d, Value lanes) { return key.vload(k, from[r], d, lanes); });
+    });
+  }
+}
+
+/// Products of `count` query rows from `row` on with key vectors `vector` .. `vector + vectors`.
+void AttentionEmitter::scoreVectors(Value row, int64_t count, int64_t vector, int64_t vectors) {
+  SmallVector<Value> from, zeros(count * vectors, k.broadcast(k.cf32(0)));
+  for (int64_t r = 0; r < count; ++r)
+    from.push_back(floats(queriesAt, k.mul(k.add(row, k.ci64(r)), queryStride)));
+  auto sums = k.forRange(width, zeros, [&](Value d, ValueRange acc) {
+    SmallVector<Value> keyLanes;
+    Value at = k.add(k.mul(d, k.ci64(keyBlock)), k.ci64(vector * kLanes));
+    for (int64_t v = 0; v < vectors; ++v)
+      keyLanes.push_back(k.vload(Elem::F32, keysAt, k.add(at, k.ci64(v * kLanes))));
+    KernelBuilder::Values next;
+    for (int64_t r = 0; r < count; ++r) {
+      Value q = k.broadcast(k.load(Elem::F32, from[r], d));
+      for (int64_t v = 0; v < vectors; ++v)
+        next.push_back(k.fma(q, keyLanes[v], acc[r * vectors + v]));
+    }
+    return next;
+  });
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t v = 0; v < vectors; ++v)
+      k.vstore(Elem::F32, sums[r * vectors + v], scoresAt,
+               k.ci64(r * keyBlock + (vector + v) * kLanes));
+}
+
+void AttentionEmitter::scores(Value row, int64_t count) {
+  int64_t vectors = vectorsFor(count);
+  for (int64_t vector = 0; vector < keyVectors; vector += vectors)
+    scoreVectors(row, count, vector, vectors);
+}
+
+/// One vector of scores after scale, softcap, mask, causality and window.
+Value AttentionEmitter::admit(Value score, int64_t vector, Value row) {
+  Value a = k.mul(k.cf32(op.getScale().convertToDouble()), score);
+  double cap = op.getSoftcap().convertToDouble();
+  if (cap > 0)
+    a = k.mul(k.cf32(cap), k.tanh(k.div(a, k.broadcast(k.cf32(cap)))));
+  Value none = k.broadcast(minusInfinity());
+  if (op.getMask()) {
+    // Lanes beyond the keys are not read: whole vectors, and the rest of the last one.
+    Value at = k.load(Elem::I64, maskOffsets, row), first = k.add(blockKey, k.ci64(vector * kLanes));
+    Value rest = k.sub(keys, first);
+    auto apply = [&](Value lanes) {
+      Value m = mask.vload(k, at, first, lanes);
+      if (mask.elem == Elem::Bool)
+        return KernelBuilder::Values{k.select(m, a, none)};
+      return KernelBuilder::Values{k.add(a, k.toF32(m))};
+    };
+    a = k.ifElse(k.ge(rest, k.ci64(kLanes)), TypeRange(a.getType()), [&] { return apply({}); }, [&] {
+      return k.ifElse(k.gt(rest, k.ci64(0)), TypeRange(a.getType()), [&] { return apply(rest); },
+                      [&] { return KernelBuilder::Values{none}; });
+    })[0];
+  }
+  Value admitted = exists[vector];
+  if (hasPositions()) {
+    Value position = k.toI32(k.load(Elem::I64, positions, row));
+    if (op.getCausal())
+      admitted = k.and_(admitted, k.le(keyNumbers[vector], k.broadcast(position)));
+    if (op.getWindow() > 0) {
+      int64_t window = std::min<int64_t>(op.getWindow(), INT32_MAX / 2);
+      Value oldest = k.sub(position, k.ci32(static_cast<int32_t>(window)));
+      admitted = k.and_(admitted, k.gt(keyNumbers[vector], k.broadcast(oldest)));
+    }
+  }
+  return k.select(admitted, a, none);
+}
+
+/// Turns the scores in `slot` of the row group into weights and updates the row's maximum and sum.
+void AttentionEmitter::weights(Value row, Value slot) {
+  Value at = floats(scoresAt, k.mul(slot, k.ci64(keyBlock)));
+  SmallVector<Value> a;
+  for (int64_t v = 0; v < keyVectors; ++v)
+    a.push_back(admit(k.vload(Elem::F32, at, k.ci64(v * kLanes)), v, row));
+  Value largest = k.maxFast(k.maxFast(a[0], a[1]), k.maxFast(a[2], a[3]));
+  Value blockMax = k.reduce(largest, [&](Value x, Value y) { return k.maxFast(x, y); });
+  Value oldMax = k.load(Elem::F32, maxima, row), newMax = k.maxFast(oldMax, blockMax);
+  // A row that has admitted no key yet subtracts 0: -inf - -inf would be NaN.
+  Value subtract = k.select(k.eq(newMax, minusInfinity()), k.cf32(0), newMax);
+  for (int64_t v = 0; v < keyVectors; ++v) {
+    a[v] = k.exp(k.sub(a[v], k.broadcast(subtract)));
+    k.vstore(Elem::F32, a[v], at, k.ci64(v * kLanes));
+  }
+  Value sum = k.reduceAdd(k.add(k.add(a[0], a[1]), k.add(a[2], a[3])));
+  Value correction = k.extract(k.exp(k.broadcast(k.sub(oldMax, subtract))), 0);
+  k.store(Elem::F32, newMax, maxima, row);
+  k.store(Elem::F32, k.fma(k.load(Elem::F32, totals, row), correction, sum), totals, row);
+  k.store(Elem::F32, correction, corrections, slot);
+}
+
+/// Adds the weighted values of the block to columns `column` .. of `count` rows' sums.
+void AttentionEmitter::accumulateColumns(Value row, int64_t count, Value valueBase, Value column,
+                                         int64_t vectors, Value lanes) {
+  SmallVector<Value> at, sums;
+  for (int64_t r = 0; r < count; ++r) {
+    at.push_back(k.add(k.mul(k.add(row, k.ci64(r)), sumStride), column));
+    Value correction = k.broadcast(k.load(Elem::F32, corrections, k.ci64(r)));
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value sum = k.vload(Elem::F32, sumsAt, k.add(at[r], k.ci64(v * kLanes)));
+      sums.push_back(k.mul(sum, correction));
+    }
+  }
+  auto totalSums = k.forRange(blockKeys, sums, [&](Value j, ValueRange acc) {
+    Value t = k.add(blockKey, j), from = valueBase;
+    if (value.known[2] != 0)
+      from = k.add(from, k.mul(t, value.strides[2]));
+    SmallVector<Value> columns;
+    for (int64_t v = 0; v < vectors; ++v)
+      columns.push_back(value.vload(k, from, k.add(column, k.ci64(v * kLanes)), lanes));
+    KernelBuilder::Values next;
+    for (int64_t r = 0; r < count; ++r) {
+      Value w = k.load(Elem::F32, scoresAt, k.add(j, k.ci64(r * keyBlock)));
+      for (int64_t v = 0; v < vectors; ++v)
+        next.push_back(k.fma(k.broadcast(w), columns[v], acc[r * vectors + v]));
+    }
+    return next;
+  });
+  // The sums of a row are padded to whole vectors.
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t v = 0; v < vectors; ++v)
+      k.vstore(Elem::F32, totalSums[r * vectors + v], sumsAt, k.add(at[r], k.ci64(v * kLanes)));
+}
+
+void AttentionEmitter::accumulate(Value row, int64_t count, Value valueBase) {
+  int64_t vectors = vectorsFor(count);
+  auto constant = plan.outWidth.constantValue();
+  if (!constant) {
+    k.forLanes(outWidth, [&](Value column, Value lanes) {
+      accumulateColumns(row, count, valueBase, column, 1, lanes);
+    });
+    return;
+  }
+  int64_t whole = *constant / kLanes, step = vectors * kLanes;
+  Value chunked = k.ci64(whole / vectors * step);
+  k.forLoop(k.ci64(0), chunked, k.ci64(step), [&](Value column) {
+    accumulateColumns(row, count, valueBase, column, vectors, {});
+  });
+  if (int64_t left = whole % vectors)
+    accumulateColumns(row, count, valueBase, chunked, left, {});
+  if (int64_t lanes = *constant % kLanes)
+    accumulateColumns(row, count, valueBase, k.ci64(whole * kLanes), 1, k.ci64(lanes));
+}
+
+void AttentionEmitter::finishRow(Value row) {
+  Value total = k.load(Elem::F32, totals, row), factor = k.div(k.cf32(1), total);
+  // Without admitted keys 0 * (1 / 0) is the NaN that is asked for.
+  if (op.getSafe())
+    factor = k.select(k.eq(total, k.cf32(0)), k.cf32(0), factor);
+  Value out = k.load(Elem::I64, outOffsets, row), from = k.mul(row, sumStride);
+  Elem elem = elemOfValue(op.getOut());
+  Value result = k.elemPtr(elem, frame.resultPointer(0), out);
+  // Adding +0 makes every zero positive, whatever keys of weight 0 went before.
+  k.forLanes(outWidth, [&](Value i, Value lanes) {
+    Value sum = k.vload(Elem::F32, sumsAt, k.add(from, i), lanes);
+    Value x = k.fma(sum, k.broadcast(factor), k.broadcast(k.cf32(0)));
+    k.vstore(elem, x, result, i, lanes);
+  });
+}
+
+void AttentionEmitter::emitTask(Value task) {
+  Value block = k.remU(task, rowBlocks), rest = k.divU(task, rowBlocks);
+  Value group = k.remU(rest, groups), batch = k.divU(rest, groups);
+  Value first = k.mul(block, k.ci64(queryBlock));
+  Value count = k.min(k.ci64(queryBlock), k.sub(rows, first));
+  packQueries(batch, group, first, count);
+  auto [from, to] = keyRange(first, count);
+  Value keyBase = key.at(k, {batch, group}), valueBase = value.at(k, {batch, group});
+  k.forLoop(from, to, k.ci64(keyBlock), [&](Value t) {
+    blockKey = t;
+    blockKeys = k.min(k.ci64(keyBlock), k.sub(keys, t));
+    exists.clear();
+    keyNumbers.clear();
+    for (int64_t v = 0; v < keyVectors; ++v) {
+      Value number = k.add(k.iota32(), k.broadcast(k.toI32(k.add(t, k.ci64(v * kLanes)))));
+      keyNumbers.push_back(number);
+      exists.push_back(k.lt(number, k.broadcast(k.toI32(keys))));
+    }
+    packKeys(keyBase, t);
+    auto group = [&](Value row, int64_t size) {
+      scores(row, size);
+      k.forRange(k.ci64(size), [&](Value slot) { weights(k.add(row, slot), slot); });
+      accumulate(row, size, valueBase);
+    };
+    Value full = k.and_(count, k.ci64(-rowGroup));
+    k.forLoop(k.ci64(0), full, k.ci64(rowGroup), [&](Value row) { group(row, rowGroup); });
+    k.forLoop(full, count, k.ci64(1), [&](Value row) { group(row, 1); });
+  });
+  k.forRange(count, [&](Value row) { finishRow(row); });
+}
+
+LogicalResult AttentionEmitter::emit() {
+  if (failed(prepare()))
+    return failure();
+  k.forTasks([&](Value task) { emitTask(task); });
+  return success();
+}
+
+} // namespace
+
+FailureOr<LaunchShape> lower::attentionShape(KernelOp kernel) {
+  auto plan = AttentionPlan::build(kernel);
+  if (failed(plan))
+    return failure();
+  MLIRContext *context = kernel.getContext();
+  LaunchShape shape;
+  shape.tasks = plan->batch * plan->groups * plan->rowBlocks;
+  DimExpr rows = plan->rows.min(DimExpr::constant(context, queryBlock));
+  DimExpr work = (rows + 8) * plan->keys * (plan->width + plan->outWidth);
+  shape.grain = DimExpr::constant(context, 1 << 17).ceilDiv(work + 1);
+  shape.scratchBytes = plan->scratchFloats() * 4;
+  return shape;
+}
+
+LogicalResult lower::emitAttention(KernelFrame &frame) {
+  auto plan = AttentionPlan::build(frame.kernel);
+  if (failed(plan))
+    return failure();
+  return AttentionEmitter(frame, *plan).emit();
+}

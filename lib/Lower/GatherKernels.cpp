@@ -1,0 +1,290 @@
+// Kernels that read by index: gather, gather_elements, gather_nd, qgather.
+#include "FamilySupport.h"
+#include "qcc/Kernels/QuantizedLayout.h"
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::lower;
+using namespace qcc::qnt;
+
+namespace {
+
+/// Element `at` of an index tensor as i64.
+Value loadIndex(KernelBuilder &k, Elem elem, Value pointer, Value at) {
+  return k.toI64(k.load(elem, pointer, at));
+}
+
+/// One element, or a run of them.
+void copySlice(KernelBuilder &k, Elem elem, DimExpr count, Value counted, Value src, Value from,
+               Value dst, Value to) {
+  Elem raw = copyElem(elem);
+  if (count.isConstant(1))
+    k.store(raw, k.load(raw, src, from), dst, to);
+  else
+    copyRun(k, elem, src, from, dst, to, counted);
+}
+
+} // namespace
+
+//===-- gather --------------------------------------------------------------------------------===//
+
+namespace {
+
+struct GatherPlan {
+  AroundAxis x;
+  DimExpr indices;
+  RowBlocks rows;
+
+  explicit GatherPlan(GatherOp op)
+      : x(op.getContext(), dimsOf(op.getX().getType()), op.getAxis()),
+        indices(elementCount(op.getContext(), dimsOf(op.getIndices().getType()))),
+        rows(x.outer * indices, x.inner) {}
+};
+
+} // namespace
+
+FailureOr<LaunchShape> lower::gatherShape(KernelOp kernel) {
+  return GatherPlan(opOf<GatherOp>(kernel)).rows.launch();
+}
+
+LogicalResult lower::emitGather(KernelFrame &frame) {
+  KernelBuilder &k = frame.k;
+  auto op = opOf<GatherOp>(frame.kernel);
+  GatherPlan plan(op);
+  auto x = densePointer(frame, op.getX()), indices = densePointer(frame, op.getIndices());
+  if (failed(x) || failed(indices))
+    return failure();
+  Elem elem = elemOfValue(op.getX()), indexElem = elemOfValue(op.getIndices());
+  Value size = frame.dim(plan.x.size), inner = frame.dim(plan.x.inner);
+  Value count = frame.dim(plan.indices), out = frame.resultPointer(0);
+  plan.rows.forRows(frame, [&](Value row) {
+    bool single = plan.x.outer.isConstant(1);
+    Value outer = single ? k.ci64(0) : k.divU(row, count), i = single ? row : k.remU(row, count);
+    CheckedIndex at = checkIndex(k, loadIndex(k, indexElem, *indices, i), size);
+    k.ifThen(at.good, [&] {
+      Value from = k.mul(k.add(k.mul(outer, size), at.index), inner);
+      copySlice(k, elem, plan.x.inner, inner, *x, from, out, k.mul(row, inner));
+    });
+  });
+  return success();
+}
+
+//===-- gather_elements -----------------------------------------------------------------------===//
+
+FailureOr<LaunchShape> lower::gatherElementsShape(KernelOp kernel) {
+  SmallVector<DimExpr> dims = dimsOf(opOf<GatherElementsOp>(kernel).getType());
+  return RowBlocks(rowCount(kernel.getContext(), dims), dims.back()).launch();
+}
+
+LogicalResult lower::emitGatherElements(KernelFrame &frame) {
+  KernelBuilder &k = frame.k;
+  auto op = opOf<GatherElementsOp>(frame.kernel);
+  MLIRContext *context = op.getContext();
+  auto x = densePointer(frame, op.getX()), indices = densePointer(frame, op.getIndices());
+  if (failed(x) || failed(indices))
+    return failure();
+  SmallVector<DimExpr> dims = dimsOf(op.getType()), from = dimsOf(op.getX().getType());
+  SmallVector<Value> sizes = dimValues(frame, dims);
+  SmallVector<Value> strides = dimValues(frame, denseStrides(context, from));
+  int64_t axis = op.getAxis(), last = dims.size() - 1;
+  Value size = frame.dim(from[axis]), out = frame.resultPointer(0);
+  Elem raw = copyElem(elemOfValue(op.getX())), indexElem = elemOfValue(op.getIndices());
+  // Other axes of the indices may be shorter than those of x, not longer.
+  Value fits = k.ci1(true);
+  for (auto [i, pair] : llvm::enumerate(llvm::zip(dims, from)))
+    if (int64_t(i) != axis && std::get<0>(pair) != std::get<1>(pair))
+      fits = k.and_(fits, k.le(sizes[i], frame.dim(std::get<1>(pair))));
+  k.faultIf(k.not_(fits), QCC_FAULT_SHAPE);
+  RowBlocks rows(rowCount(context, dims), dims.back());
+  frame.dim(rows.rows), frame.dim(rows.perTask);
+  k.ifThen(fits, [&] {
+    rows.forRows(frame, [&](Value row) {
+      SmallVector<Value> index = unravel(k, row, ArrayRef(sizes).drop_back());
+      Value base = k.ci64(0), rowBase = k.mul(row, sizes[last]);
+      for (int64_t i = 0; i < last; ++i)
+        if (i != axis)
+          base = k.add(base, k.mul(index[i], strides[i]));
+      k.forRange(sizes[last], [&](Value j) {
+        Value to = k.add(rowBase, j);
+        CheckedIndex at = checkIndex(k, loadIndex(k, indexElem, *indices, to), size);
+        k.ifThen(at.good, [&] {
+          Value source = k.add(base, k.mul(at.index, strides[axis]));
+          if (axis != last)
+            source = k.add(source, j);
+          k.store(raw, k.load(raw, *x, source), out, to);
+        });
+      });
+    });
+  });
+  return success();
+}
+
+//===-- gather_nd -----------------------------------------------------------------------------===//
+
+namespace {
+
+struct GatherNdPlan {
+  SmallVector<DimExpr> x; ///< without batch axes
+  DimExpr tuples, perBatch, run;
+  int64_t tuple = -1;
+
+  static FailureOr<GatherNdPlan> build(GatherNdOp op) {
+    MLIRContext *context = op.getContext();
+    GatherNdPlan plan;
+    SmallVector<DimExpr> indices = dimsOf(op.getIndices().getType());
+    auto tuple = indices.back().constantValue();
+    if (!tuple)
+      return refuse(op, "the length of index tuples is " + indices.back().str() +
+                            ", which is not a constant");
+    plan.tuple = *tuple;
+    SmallVector<DimExpr> all = dimsOf(op.getX().getType());
+    plan.x.assign(all.begin() + op.getBatchDims(), all.end());
+    plan.tuples = elementCount(context, ArrayRef(indices).drop_back());
+    plan.perBatch =
+        elementCount(context, ArrayRef(indices).drop_back().drop_front(op.getBatchDims()));
+    plan.run = elementCount(context, ArrayRef(plan.x).drop_front(plan.tuple));
+    return plan;
+  }
+  RowBlocks rows() const { return RowBlocks(tuples, run); }
+};
+
+} // namespace
+
+FailureOr<LaunchShape> lower::gatherNdShape(KernelOp kernel) {
+  auto plan = GatherNdPlan::build(opOf<GatherNdOp>(kernel));
+  if (failed(plan))
+    return failure();
+  return plan->rows().launch();
+}
+
+LogicalResult lower::emitGatherNd(KernelFrame &frame) {
+  KernelBuilder &k = frame.k;
+  auto op = opOf<GatherNdOp>(frame.kernel);
+  auto plan = GatherNdPlan::build(op);
+  auto x = densePointer(frame, op.getX()), indices = densePointer(frame, op.getIndices());
+  if (failed(plan) || failed(x) || failed(indices))
+    return failure();
+  MLIRContext *context = op.getContext();
+  SmallVector<Value> sizes = dimValues(frame, plan->x);
+  SmallVector<Value> strides = dimValues(frame, denseStrides(context, plan->x));
+  Value batchSize = frame.dim(elementCount(context, plan->x)), perBatch = frame.dim(plan->perBatch);
+  Value run = frame.dim(plan->run), out = frame.resultPointer(0);
+  Elem elem = elemOfValue(op.getX()), indexElem = elemOfValue(op.getIndices());
+  plan->rows().forRows(frame, [&](Value row) {
+    Value from = op.getBatchDims() ? k.mul(k.divU(row, perBatch), batchSize) : k.ci64(0);
+    Value good = k.ci1(true), first = k.mul(row, k.ci64(plan->tuple));
+    for (int64_t j = 0; j < plan->tuple; ++j) {
+      Value index = loadIndex(k, indexElem, *indices, k.add(first, k.ci64(j)));
+      CheckedIndex at = checkIndex(k, index, sizes[j]);
+      good = k.and_(good, at.good);
+      from = k.add(from, k.mul(at.index, strides[j]));
+    }
+    k.ifThen(good, [&] { copySlice(k, elem, plan->run, run, *x, from, out, k.mul(row, run)); });
+  });
+  return success();
+}
+
+//===-- qgather -------------------------------------------------------------------------------===//
+
+namespace {
+
+RowBlocks qgatherRows(QGatherOp op) {
+  return RowBlocks(elementCount(op.getContext(), dimsOf(op.getIndices().getType())),
+                   dimsOf(op.getTable().getType())[1]);
+}
+
+/// One row of a logical table as real numbers.
+class RowDequantizer {
+public:
+  RowDequantizer(KernelFrame &frame, QGatherOp op, Value table)
+      : k(frame.k), type(op.getTable().getType()), table(table) {
+    QuantizedLayout layout = layoutOf(type);
+    rowBytes = frame.dim(layout.rowBytes);
+    blocks = frame.dim(layout.blocks);
+    scales = k.bytePtr(table, frame.dim(layout.scales));
+    if (type.getZero())
+      zeros = k.bytePtr(table, frame.dim(layout.extra));
+    columns = frame.dim(dimsOf(type)[1]);
+    out = elemOfValue(op.getOut());
+  }
+  void emit(Value row, Value result);
+
+private:
+  bool isSigned() const {
+    Storage s = type.getStorage();
+    return s == Storage::i8 || s == Storage::i4 || s == Storage::i2 || s == Storage::i16;
+  }
+  Value codes(Value codeRow, Value i, Value lanes);
+  void emitRun(Value codeRow, Value group, Value from, Value count, Value result);
+
+  KernelBuilder &k;
+  QType type;
+  Value table, rowBytes, blocks, scales, zeros, columns;
+  Elem out;
+};
+
+/// 16 codes from column `i` on, as i32; below 8 bits read one by one from their bytes.
+Value RowDequantizer::codes(Value codeRow, Value i, Value lanes) {
+  int64_t bits = type.getBits();
+  if (bits == 8)
+    return k.vload(isSigned() ? Elem::I8 : Elem::U8, codeRow, i, lanes);
+  if (bits == 16)
+    return k.vload(isSigned() ? Elem::I16 : Elem::U16, codeRow, i, lanes);
+  int64_t perByte = 8 / bits, shift = perByte == 2 ? 1 : 2;
+  Value columnsAt = k.add(k.iota64(), i);
+  Value bytes = k.vgather(Elem::U8, codeRow, k.shrU(columnsAt, k.ci64(shift)), lanes);
+  Value place = k.mul(k.and_(k.toI32(columnsAt), k.ci32(perByte - 1)), k.ci32(bits));
+  Value code = k.and_(k.shrU(bytes, place), k.ci32((1 << bits) - 1));
+  if (!isSigned())
+    return code;
+  return k.shr(k.shl(code, k.ci32(32 - bits)), k.ci32(32 - bits));
+}
+
+/// `count` columns from `from` on, which share scale and zero point number `group`.
+void RowDequantizer::emitRun(Value codeRow, Value group, Value from, Value count, Value result) {
+  Elem scaleElem = *elemOf(type.getScale());
+  Value scale = k.toF32(k.load(scaleElem, scales, group));
+  Value zero = k.cf32(0);
+  if (type.getZero())
+    zero = k.toF32(k.load(isSigned() ? Elem::I8 : Elem::U8, zeros, group));
+  k.forLanes(count, [&](Value i, Value lanes) {
+    Value at = k.add(from, i);
+    Value real = k.mul(k.broadcast(scale), k.sub(k.toF32(codes(codeRow, at, lanes)), zero));
+    k.vstore(out, k.cast(real, Elem::F32, out), result, at, lanes);
+  });
+}
+
+void RowDequantizer::emit(Value row, Value result) {
+  Value codeRow = k.bytePtr(table, k.mul(row, rowBytes)), first = k.mul(row, blocks);
+  if (type.getGranularity() == Granularity::axis)
+    return emitRun(codeRow, row, k.ci64(0), columns, result);
+  k.forRange(blocks, [&](Value block) {
+    Value size = k.ci64(type.getBlock()), from = k.mul(block, size);
+    Value count = k.min(size, k.sub(columns, from));
+    emitRun(codeRow, k.add(first, block), from, count, result);
+  });
+}
+
+} // namespace
+
+FailureOr<LaunchShape> lower::qgatherShape(KernelOp kernel) {
+  return qgatherRows(opOf<QGatherOp>(kernel)).launch();
+}
+
+LogicalResult lower::emitQGather(KernelFrame &frame) {
+  KernelBuilder &k = frame.k;
+  auto op = opOf<QGatherOp>(frame.kernel);
+  auto table = dyn_cast<BlockArgument>(op.getTable());
+  auto indices = densePointer(frame, op.getIndices());
+  if (!table || failed(indices))
+    return refuse(op, "the table is not an operand of the kernel");
+  RowDequantizer rows(frame, op, frame.pointer(table));
+  SmallVector<DimExpr> dims = dimsOf(op.getTable().getType());
+  Value size = frame.dim(dims[0]), columns = frame.dim(dims[1]), out = frame.resultPointer(0);
+  Elem indexElem = elemOfValue(op.getIndices()), outElem = elemOfValue(op.getOut());
+  qgatherRows(op).forRows(frame, [&](Value i) {
+    CheckedIndex at = checkIndex(k, loadIndex(k, indexElem, *indices, i), size);
+    k.ifThen(at.good, [&] { rows.emit(at.index, k.elemPtr(outElem, out, k.mul(i, columns))); });
+  });
+  return success();
+}
