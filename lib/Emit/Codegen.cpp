@@ -168,7 +168,8 @@ Error compileOne(CodeModule &code, const std::string &triple, unsigned optLevel,
   if (module.getTargetTriple().isX86())
     expandBfloatRounding(module);
   return collectErrors(module, [&]() -> Error {
-    optimize(module, **machine, optLevel);
+    if (!code.optimized)
+      optimize(module, **machine, optLevel);
     if (!object)
       return Error::success();
     object->name = module.getName().str();

@@ -20,14 +20,32 @@ const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-rest").cate
 
 /// Ops that cost nothing at run time, or are groups already.
 bool needsNoKernel(Operation *op) {
-  return isa<FusedOp, UseOp, ConstantOp, ReshapeOp, DimTensorOp, RequireEqualOp>(op) ||
+  return isa<FusedOp, UseOp, ConstantOp, ReshapeOp, DimTensorOp, RequireEqualOp, KvResultOp>(op) ||
          op->hasTrait<OpTrait::IsTerminator>();
+}
+
+/// A result that is an argument, a weight, a constant or another result gets a copy of its own.
+void giveResultsStorage(IRRewriter &rewriter, Operation *terminator) {
+  llvm::DenseSet<Value> taken;
+  rewriter.setInsertionPoint(terminator);
+  for (OpOperand &operand : terminator->getOpOperands()) {
+    Value base = operand.get();
+    while (auto reshape = base.getDefiningOp<ReshapeOp>())
+      base = reshape.getX();
+    Operation *def = base.getDefiningOp();
+    bool owns = def && !isa<UseOp, ConstantOp, DimTensorOp>(def);
+    if (owns && taken.insert(base).second)
+      continue;
+    operand.set(IdentityOp::create(rewriter, terminator->getLoc(), operand.get().getType(),
+                                   operand.get()));
+  }
 }
 
 struct FuseRest : qcc::fuse::impl::FuseRestBase<FuseRest> {
   void runOnOperation() override {
     Block &block = getOperation().getBody().front();
     IRRewriter rewriter(&getContext());
+    giveResultsStorage(rewriter, block.getTerminator());
     SmallVector<Operation *> rest;
     for (Operation &op : block)
       if (!needsNoKernel(&op))
@@ -40,7 +58,9 @@ struct FuseRest : qcc::fuse::impl::FuseRestBase<FuseRest> {
       }
       bool copy = isView(op) || isa<IdentityOp>(op);
       StringRef kind = copy ? "map" : op->getName().stripDialect();
-      FusedOp fused = makeGroup(rewriter, op, kind, [&](OpOperand &) { return copy; });
+      // These read strided operands themselves.
+      bool strided = copy || isa<RopeOp, KvAppendOp>(op);
+      FusedOp fused = makeGroup(rewriter, op, kind, [&](OpOperand &) { return strided; });
       remark::passed(fused.getLoc(), remarkFuse) << remark::metric("kind", kind.str());
     }
     eraseDead(block);

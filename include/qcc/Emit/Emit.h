@@ -29,6 +29,7 @@ struct CodeModule {
 
   std::unique_ptr<llvm::LLVMContext> context; // declared first: must outlive the module
   std::unique_ptr<llvm::Module> module;
+  bool optimized = false; // only instruction selection is left to do
 };
 
 /// One slot of a kernel table: a function of the level's own modules, or, where the code would be

@@ -19,6 +19,20 @@ def NormalizeReductions : Pass<"qcc-normalize-reductions", "::mlir::func::FuncOp
   let dependentDialects = ["::qcc::qnt::QntDialect"];
 }
 
+def FuseCache : Pass<"qcc-fuse-cache", "::mlir::func::FuncOp"> {
+  let summary = "Keep past, new rows and present of a decoder in one place";
+  let description = [{
+    `present = concat(past, rows)` along the length, where `past` is an argument read by nothing else
+    and `present` a result that only attention reads besides, becomes `qnt.kv_begin` and
+    `qnt.kv_append` in the storage of the result: a session that keeps that storage copies nothing.
+
+    Needs: attention raised. Leaves: caches as `!qnt.kv`. Refuses: other readers of past or present.
+
+    Example: test/Fuse/fuse-cache.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
 def FuseLinear : Pass<"qcc-fuse-linear", "::mlir::func::FuncOp"> {
   let summary = "Put elementwise successors into the epilogue of a linear layer";
   let description = [{

@@ -1,0 +1,36 @@
+// From a model file to an artifact: the loop over the stages, then emission.
+#ifndef QCC_PIPELINE_COMPILE_H
+#define QCC_PIPELINE_COMPILE_H
+
+#include "qcc/Cli/Commands.h"
+#include "qcc/Pipeline/Stages.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace qcc {
+
+/// A context with every dialect of the line.
+std::unique_ptr<mlir::MLIRContext> makeContext(unsigned threads);
+
+/// A module and where its weights' paths start.
+struct LoadedModel {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::string modelDir, blobDir;
+};
+
+/// Reads .onnx (importing it), .qnt or .mlir.
+llvm::Expected<LoadedModel> loadModel(mlir::MLIRContext &context, const CompileRequest &request);
+
+/// `qcc compile`: loads, runs the stages, emits.
+llvm::Error compileModel(const CompileRequest &request, llvm::raw_ostream &err);
+
+/// Runs `from` to `to` on the module. The first diagnostic becomes the error.
+llvm::Error runStages(LoadedModel &model, Stage from, Stage to, const PipelineOptions &options,
+                      const CompileRequest &request, mlir::TimingScope &timing);
+
+/// Emits what the lower stage left.
+llvm::Error emitArtifact(LoadedModel &model, const std::vector<std::string> &levels,
+                         const CompileRequest &request, llvm::raw_ostream &err);
+
+} // namespace qcc
+#endif

@@ -1,0 +1,75 @@
+// Past, new rows and present of a decoder as one cache in place.
+#include "qcc/Fuse/Passes.h"
+#include "mlir/IR/Remarks.h"
+
+namespace qcc::fuse {
+#define GEN_PASS_DEF_FUSECACHE
+#include "qcc/Fuse/Passes.h.inc"
+} // namespace qcc::fuse
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::qnt;
+
+namespace {
+
+const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-cache").category("fuse");
+
+/// The function result that `concat` is, if all its other users are attention.
+OpOperand *presentOf(ConcatOp concat) {
+  OpOperand *present = nullptr;
+  for (OpOperand &use : concat.getOut().getUses()) {
+    Operation *user = use.getOwner();
+    if (isa<func::ReturnOp>(user)) {
+      if (present)
+        return nullptr;
+      present = &use;
+      continue;
+    }
+    auto attention = dyn_cast<AttentionOp>(user);
+    if (!attention || use.getOperandNumber() == 0 || use.getOperandNumber() > 2) {
+      remark::missed(concat.getLoc(), remarkFuse)
+          << remark::reason("something other than attention reads the cache");
+      return nullptr;
+    }
+  }
+  return present;
+}
+
+void fuseCache(IRRewriter &rewriter, ConcatOp concat) {
+  if (concat.getInputs().size() != 2 || concat.getAxis() != 2 ||
+      dimsOf(concat.getType()).size() != 4)
+    return;
+  auto past = dyn_cast<BlockArgument>(concat.getInputs()[0]);
+  if (!past || !past.hasOneUse())
+    return;
+  OpOperand *present = presentOf(concat);
+  if (!present)
+    return;
+  Type element = elementTypeOf(concat.getType());
+  auto cacheOf = [&](Type type) {
+    return KvType::get(rewriter.getContext(), makeDims(rewriter.getContext(), dimsOf(type)), element);
+  };
+  rewriter.setInsertionPoint(concat);
+  Location loc = concat.getLoc();
+  Value begin = KvBeginOp::create(rewriter, loc, cacheOf(past.getType()), past,
+                                  rewriter.getI64IntegerAttr(present->getOperandNumber()));
+  Value cache = KvAppendOp::create(rewriter, loc, cacheOf(concat.getType()), begin,
+                                   concat.getInputs()[1]);
+  Value result = KvResultOp::create(rewriter, loc, concat.getType(), cache);
+  present->set(result);
+  rewriter.replaceAllUsesWith(concat.getOut(), cache);
+  rewriter.eraseOp(concat);
+  remark::passed(loc, remarkFuse) << remark::metric("output", int64_t(present->getOperandNumber()));
+}
+
+struct FuseCache : qcc::fuse::impl::FuseCacheBase<FuseCache> {
+  void runOnOperation() override {
+    SmallVector<ConcatOp> concats(getOperation().getOps<ConcatOp>());
+    IRRewriter rewriter(&getContext());
+    for (ConcatOp concat : concats)
+      fuseCache(rewriter, concat);
+  }
+};
+
+} // namespace

@@ -1,0 +1,320 @@
+// What the lower stage left, as the parts of an artifact.
+#include "Qnt/Qnt.h"
+#include "qcc/Emit/AtomicOutput.h"
+#include "qcc/Emit/Emit.h"
+#include "qcc/Emit/Translate.h"
+#include "qcc/Kernels/Lowering.h"
+#include "qcc/Lower/KernelFrame.h"
+#include "qcc/Pack/WeightStore.h"
+#include "qcc/Pipeline/Compile.h"
+#include "qcc/Support/Diagnostics.h"
+#include "qcc/Target/Target.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SHA256.h"
+#include <atomic>
+#include <thread>
+
+using namespace mlir;
+using namespace qcc;
+
+namespace {
+
+std::vector<std::string> dimTexts(Type type) {
+  std::vector<std::string> texts;
+  for (qnt::DimExpr dim : qnt::dimsOf(type))
+    texts.push_back(dim.str());
+  return texts;
+}
+
+emit::TensorPart tensorPart(Attribute description) {
+  auto attrs = cast<DictionaryAttr>(description);
+  Type type = cast<TypeAttr>(attrs.get("type")).getValue();
+  emit::TensorPart part;
+  part.name = cast<StringAttr>(attrs.get("name")).str();
+  part.role = cast<StringAttr>(attrs.get("role")).str();
+  part.dtype = static_cast<uint32_t>(*lower::elemOf(qnt::elementTypeOf(type)));
+  part.dims = dimTexts(type);
+  return part;
+}
+
+int64_t integer(DictionaryAttr attrs, StringRef name) {
+  return cast<IntegerAttr>(attrs.get(name)).getInt();
+}
+
+/// "past.3.key" -> layer 3, key.
+void readCacheRole(StringRef role, emit::KvPart &part) {
+  auto [past, rest] = role.split('.');
+  auto [layer, what] = rest.split('.');
+  unsigned number = 0;
+  if (!layer.getAsInteger(10, number))
+    part.layer = number;
+  part.isValue = what == "value";
+}
+
+emit::EntryPart entryPart(qnt::EntryOp entry) {
+  emit::EntryPart part;
+  part.name = entry.getSymName().str();
+  part.planSymbol = entry.getPlan().str();
+  part.runSymbol = entry.getRun().str();
+  part.segments = entry.getSegments();
+  llvm::StringMap<int32_t> symbolNumbers;
+  for (Attribute attr : entry.getInputs())
+    part.inputs.push_back(tensorPart(attr));
+  for (Attribute attr : entry.getOutputs())
+    part.outputs.push_back(tensorPart(attr));
+  for (auto [i, attr] : llvm::enumerate(entry.getSymbols())) {
+    auto symbol = cast<qnt::SymbolAttr>(attr);
+    symbolNumbers[symbol.getName()] = i;
+    part.symbols.push_back({symbol.getName().str(), symbol.getMin(), symbol.getMax(),
+                            symbol.getDivisor(), static_cast<int32_t>(symbol.getInput()),
+                            static_cast<int32_t>(symbol.getAxis())});
+  }
+  for (Attribute attr : entry.getCaches()) {
+    auto cache = cast<DictionaryAttr>(attr);
+    emit::KvPart kv;
+    kv.input = integer(cache, "input");
+    kv.output = integer(cache, "output");
+    readCacheRole(part.inputs[kv.input].role, kv);
+    auto symbol = symbolNumbers.find(part.inputs[kv.input].dims[2]);
+    if (symbol != symbolNumbers.end())
+      kv.pastSymbol = symbol->second;
+    part.kv.push_back(kv);
+  }
+  for (Attribute attr : entry.getChecks()) {
+    auto check = cast<DictionaryAttr>(attr);
+    auto text = [&](StringRef name) { return cast<StringAttr>(check.get(name)).str(); };
+    part.checks.push_back({text("lhs"), text("rhs"), text("site")});
+  }
+  for (Attribute site : entry.getSites())
+    part.sites.push_back(cast<StringAttr>(site).str());
+  return part;
+}
+
+ModuleOp nestedModule(ModuleOp module, StringRef name) {
+  for (ModuleOp nested : module.getOps<ModuleOp>())
+    if (nested.getSymName() == name)
+      return nested;
+  return {};
+}
+
+/// Kernels a chunk: small enough to keep all cores busy, large enough to amortise a module.
+constexpr size_t chunkSize = 6;
+
+/// The kernels of a level as modules of a few, so that they compile in parallel.
+std::vector<OwningOpRef<ModuleOp>> splitKernels(ModuleOp level) {
+  std::vector<OwningOpRef<ModuleOp>> chunks;
+  size_t count = 0;
+  for (func::FuncOp function : level.getOps<func::FuncOp>()) {
+    if (count++ % chunkSize == 0)
+      chunks.push_back(ModuleOp::create(level.getLoc()));
+    OpBuilder builder = OpBuilder::atBlockEnd(chunks.back()->getBody());
+    builder.clone(*function);
+  }
+  return chunks;
+}
+
+Expected<std::vector<emit::CodeModule>> translateLevel(ModuleOp level, const Target &target,
+                                                       unsigned threads) {
+  std::vector<OwningOpRef<ModuleOp>> chunks = splitKernels(level);
+  std::vector<emit::CodeModule> modules(chunks.size());
+  std::atomic<size_t> next = 0;
+  auto work = [&] {
+    for (size_t i; (i = next++) < chunks.size();) {
+      modules[i].context = std::make_unique<llvm::LLVMContext>();
+      modules[i].module = translateKernels(*chunks[i], target, *modules[i].context);
+      modules[i].optimized = true;
+      if (modules[i].module)
+        modules[i].module->setModuleIdentifier(std::string(target.name) + "." + std::to_string(i));
+    }
+  };
+  std::vector<std::thread> workers;
+  for (unsigned i = 1; i < std::min<size_t>(threads, chunks.size()); ++i)
+    workers.emplace_back(work);
+  work();
+  for (std::thread &worker : workers)
+    worker.join();
+  for (emit::CodeModule &module : modules)
+    if (!module.module)
+      return makeError(Diag::Internal, "",
+                       std::string("the kernels for ") + target.name + " do not translate to LLVM");
+  return modules;
+}
+
+Expected<emit::CodeModule> translateBody(ModuleOp body) {
+  OwningOpRef<ModuleOp> copy(cast<ModuleOp>(body->clone()));
+  PassManager pm(body.getContext());
+  populateKernelToLlvm(pm, *findTarget("scalar"));
+  if (failed(pm.run(*copy)))
+    return makeError(Diag::Internal, "", "the model body does not translate to LLVM");
+  return emit::translateModule(*copy, "body");
+}
+
+std::string sourceHash(StringRef path) {
+  auto buffer = llvm::MemoryBuffer::getFile(path, false, false);
+  if (!buffer)
+    return "";
+  auto bytes = llvm::arrayRefFromStringRef((*buffer)->getBuffer());
+  return llvm::toHex(llvm::SHA256::hash(bytes), true);
+}
+
+/// What a weight is called in reports: its storage and granularity, or its element type.
+std::string schemeText(Type type) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (auto q = dyn_cast<qnt::QType>(type)) {
+    os << qnt::stringifyStorage(q.getStorage());
+    if (q.getGranularity() == qnt::Granularity::block)
+      os << " g" << q.getBlock() << (q.isSymmetric() ? "" : " asym");
+    else if (q.getGranularity() == qnt::Granularity::axis)
+      os << " per row";
+  } else {
+    os << qnt::elementTypeOf(type);
+  }
+  return text;
+}
+
+std::string manifest(ModuleOp module, qnt::SectionOp section, const CompileRequest &request,
+                     ArrayRef<std::string> levels) {
+  SymbolTable symbols(module);
+  llvm::json::Array weights;
+  for (auto [i, reference] : llvm::enumerate(section.getWeights())) {
+    StringRef name = cast<FlatSymbolRefAttr>(reference).getValue();
+    auto weight = symbols.lookup<qnt::WeightOp>(name);
+    int64_t bytes = *lower::bufferBytes(weight.getType()).constantValue();
+    llvm::json::Array dims;
+    for (qnt::DimExpr dim : qnt::dimsOf(weight.getType()))
+      dims.push_back(*dim.constantValue());
+    weights.push_back(llvm::json::Object{{"name", name},
+                                         {"dims", std::move(dims)},
+                                         {"scheme", schemeText(weight.getType())},
+                                         {"bytes", bytes}});
+  }
+  llvm::json::Object object{{"schema", "qcc.manifest/1"},
+                            {"name", request.name},
+                            {"options", llvm::json::Array(request.options)},
+                            {"source_sha256", sourceHash(request.input)},
+                            {"targets", llvm::json::Array(levels)},
+                            {"scheme", request.quantize.keep ? "keep" : request.quantize.text},
+                            {"quality", "not measured"},
+                            {"weights", std::move(weights)}};
+  return llvm::formatv("{0:2}", llvm::json::Value(std::move(object)));
+}
+
+Expected<emit::ModelParts> makeParts(LoadedModel &model, const std::vector<std::string> &levels,
+                                     const CompileRequest &request, pack::WeightStore &store) {
+  ModuleOp module = *model.module;
+  emit::ModelParts parts;
+  parts.name = request.name;
+  parts.triple = findTarget(levels.front())->triple;
+  unsigned threads = request.threads ? request.threads
+                                     : std::max(1u, std::thread::hardware_concurrency());
+  for (const std::string &name : levels) {
+    const Target &target = *findTarget(name);
+    ModuleOp nested = nestedModule(module, name);
+    if (!nested)
+      return makeError(Diag::UsageError, "", "the module holds no code for " + name +
+                                                  "; start from an earlier stage");
+    emit::LevelPart level;
+    level.name = name;
+    level.features = target.featureBits;
+    level.cpu = target.cpu;
+    level.cpuFeatures = target.features;
+    auto code = translateLevel(nested, target, threads);
+    if (!code)
+      return code.takeError();
+    level.modules = std::move(*code);
+    for (func::FuncOp function : nested.getOps<func::FuncOp>())
+      level.kernels.push_back({function.getSymName().str(), -1});
+    if (parts.kernelNames.empty())
+      for (func::FuncOp function : nested.getOps<func::FuncOp>())
+        parts.kernelNames.push_back(function.getSymName().str());
+    parts.levels.push_back(std::move(level));
+  }
+  auto body = translateBody(nestedModule(module, "body"));
+  if (!body)
+    return body.takeError();
+  parts.bodyModules.push_back(std::move(*body));
+  for (qnt::EntryOp entry : module.getOps<qnt::EntryOp>())
+    parts.entries.push_back(entryPart(entry));
+  qnt::SectionOp section = *module.getOps<qnt::SectionOp>().begin();
+  parts.weights.bytes = section.getBytes();
+  parts.weights.write = [&store, section](emit::WeightsSink sink) {
+    return store.writeSection(section, sink);
+  };
+  parts.manifest = manifest(module, section, request, levels);
+  return parts;
+}
+
+Error writeMlir(ModuleOp module, const CompileRequest &request) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module.print(os);
+  os << '\n';
+  if (request.output == "-") {
+    llvm::outs() << text;
+    return Error::success();
+  }
+  return emit::writeFileAtomically(request.output, text);
+}
+
+uint64_t sourceWeightBytes(ModuleOp module) {
+  uint64_t bytes = 0;
+  for (qnt::WeightOp weight : module.getOps<qnt::WeightOp>())
+    if (weight.getSource())
+      if (auto file = dyn_cast<qnt::FileAttr>(*weight.getSource()))
+        bytes += file.getLength();
+  return bytes;
+}
+
+} // namespace
+
+Error qcc::emitArtifact(LoadedModel &model, const std::vector<std::string> &levels,
+                        const CompileRequest &request, raw_ostream &err) {
+  if (request.emit == EmitKind::Mlir)
+    return writeMlir(*model.module, request);
+  if (request.emit == EmitKind::Qnt)
+    return makeError(Diag::NotAvailable, "", "-o .qnt is not available in this version");
+  uint64_t before = sourceWeightBytes(*model.module);
+  pack::WeightStore store(*model.module, model.modelDir, model.blobDir, request.threads);
+  auto parts = makeParts(model, levels, request, store);
+  if (!parts)
+    return parts.takeError();
+  emit::EmitOptions options;
+  switch (request.emit) {
+  case EmitKind::Object:
+    options.kind = emit::OutputKind::Object;
+    break;
+  case EmitKind::Archive:
+    options.kind = emit::OutputKind::Archive;
+    break;
+  case EmitKind::LlvmIr:
+    options.kind = emit::OutputKind::LlvmIr;
+    break;
+  case EmitKind::Assembly:
+    options.kind = emit::OutputKind::Assembly;
+    break;
+  default:
+    options.kind = emit::OutputKind::SharedObject;
+  }
+  options.path = request.output;
+  options.sidecar = request.weightsInFile;
+  options.optLevel = 1; // of the model body only: kernels arrive optimised
+  options.threads = request.threads;
+  emit::EmitReport report;
+  if (Error failed = emit::emitModel(std::move(*parts), options, &report))
+    return failed;
+  if (request.facts) {
+    (*request.facts)["weights_bytes"] = static_cast<int64_t>(report.weightsBytes);
+    (*request.facts)["code_bytes"] = static_cast<int64_t>(report.codeBytes);
+  }
+  if (!request.quiet) {
+    std::string names;
+    for (const std::string &level : levels)
+      names += (names.empty() ? "" : ", ") + level;
+    err << llvm::formatv("{0} · {1:F1}→{2:F1} MB · quality not measured (give --calib) · {3}\n",
+                         request.quantize.keep ? "f32" : "f32→" + request.quantize.text,
+                         before / 1e6, (report.weightsBytes + report.codeBytes) / 1e6, names);
+  }
+  return Error::success();
+}

@@ -1,0 +1,235 @@
+// The compiler plugged into the command line.
+#include "qcc/Pipeline/Backend.h"
+#include "qcc/Import/Import.h"
+#include "qcc/Pipeline/Compile.h"
+#include "qcc/Reference/Interpreter.h"
+#include "qcc/Support/Diagnostics.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace qcc;
+
+namespace {
+
+/// The dtype of a tensor in the tool's terms.
+uint32_t dtypeOf(Type element) {
+  if (element.isF32())
+    return QCC_F32;
+  if (element.isF64())
+    return QCC_F64;
+  if (element.isF16())
+    return QCC_F16;
+  if (element.isBF16())
+    return QCC_BF16;
+  bool isUnsigned = element.isUnsignedInteger();
+  switch (element.getIntOrFloatBitWidth()) {
+  case 1:
+    return QCC_BOOL;
+  case 8:
+    return isUnsigned ? QCC_U8 : QCC_I8;
+  case 16:
+    return isUnsigned ? QCC_U16 : QCC_I16;
+  case 32:
+    return isUnsigned ? QCC_U32 : QCC_I32;
+  default:
+    return isUnsigned ? QCC_U64 : QCC_I64;
+  }
+}
+
+cli::TensorInfo describe(Type type, DictionaryAttr attrs) {
+  auto text = [&](StringRef name) {
+    auto value = attrs ? attrs.getAs<StringAttr>(name) : StringAttr();
+    return value ? value.str() : std::string();
+  };
+  cli::TensorInfo info;
+  info.name = text(qnt::nameAttrName);
+  info.role = text(qnt::roleAttrName);
+  info.dtype = dtypeOf(qnt::elementTypeOf(type));
+  for (qnt::DimExpr dim : qnt::dimsOf(type))
+    info.dims.push_back(dim.str());
+  return info;
+}
+
+/// A model that the scalar interpreter runs.
+class ReferenceModel : public cli::Model {
+public:
+  static Expected<std::unique_ptr<cli::Model>> load(const CompileRequest &request);
+  Expected<std::unique_ptr<cli::Session>> newSession() override;
+
+  std::unique_ptr<MLIRContext> context;
+  LoadedModel loaded;
+  func::FuncOp function;
+};
+
+class ReferenceSession : public cli::Session {
+public:
+  explicit ReferenceSession(ReferenceModel &model) : model(model) {}
+  Expected<std::vector<cli::HostTensor>> run(ArrayRef<cli::HostTensor> inputs) override {
+    std::vector<reference::RtValue> values;
+    for (auto [input, type] : llvm::zip(inputs, model.function.getArgumentTypes()))
+      values.push_back(
+          reference::Tensor::borrow(qnt::elementTypeOf(type), input.dims(), input.data()));
+    reference::FolderWeights weights(model.loaded.modelDir, model.loaded.blobDir);
+    auto results = reference::evaluateFunction(model.function, values, weights);
+    if (!results)
+      return results.takeError();
+    std::vector<cli::HostTensor> outputs;
+    for (reference::RtValue &value : *results) {
+      auto &tensor = std::get<reference::Tensor>(value);
+      cli::HostTensor output(dtypeOf(tensor.elementType()), tensor.dims().vec());
+      memcpy(output.data(), tensor.data(), tensor.byteSize());
+      outputs.push_back(std::move(output));
+    }
+    return outputs;
+  }
+
+private:
+  ReferenceModel &model;
+};
+
+Expected<std::unique_ptr<cli::Session>> ReferenceModel::newSession() {
+  return std::make_unique<ReferenceSession>(*this);
+}
+
+Expected<std::unique_ptr<cli::Model>> ReferenceModel::load(const CompileRequest &request) {
+  auto model = std::make_unique<ReferenceModel>();
+  model->context = makeContext(1);
+  Expected<LoadedModel> loaded = loadModel(*model->context, request);
+  if (!loaded)
+    return loaded.takeError();
+  model->loaded = std::move(*loaded);
+  auto functions = model->loaded.module->getOps<func::FuncOp>();
+  if (functions.empty())
+    return makeError(Diag::UsageError, request.input, "holds no model function to interpret");
+  model->function = *functions.begin();
+  // What is quantized is interpreted quantized.
+  if (!request.quantize.keep) {
+    PipelineOptions options;
+    options.scheme = request.quantize.text;
+    options.embed = request.quantize.embed;
+    options.head = request.quantize.head;
+    options.skip = request.quantize.skip;
+    DefaultTimingManager manager;
+    TimingScope timing = manager.getRootScope();
+    if (Error failed = runStages(model->loaded, Stage::Import, Stage::Quantize, options, request,
+                                 timing))
+      return std::move(failed);
+  }
+  for (auto [i, type] : llvm::enumerate(model->function.getArgumentTypes()))
+    model->inputs.push_back(describe(type, model->function.getArgAttrDict(i)));
+  for (auto [i, type] : llvm::enumerate(model->function.getResultTypes()))
+    model->outputs.push_back(describe(type, model->function.getResultAttrDict(i)));
+  model->path = request.input;
+  model->level = "reference";
+  return model;
+}
+
+Error check(const CheckRequest &request, raw_ostream &out, raw_ostream &err) {
+  auto context = makeContext(1);
+  ImportOptions options;
+  if (!request.functions.empty())
+    options.functionFiles.push_back(request.functions);
+  Expected<CheckReport> report = checkOnnx(request.input, *context, options);
+  if (!report)
+    return report.takeError();
+  if (request.json) {
+    llvm::json::Array ops;
+    for (const UnsupportedOp &op : report->unsupported)
+      ops.push_back(llvm::json::Object{{"op", op.op},
+                                       {"domain", op.domain},
+                                       {"opset", op.opset},
+                                       {"nodes", llvm::json::Array(op.nodes)},
+                                       {"reason", op.reason},
+                                       {"remedy", op.remedy}});
+    llvm::json::Object object{{"schema", "qcc.check/1"},
+                              {"model", report->model},
+                              {"nodes", static_cast<int64_t>(report->nodes)},
+                              {"supported", report->ok()},
+                              {"unsupported", std::move(ops)}};
+    out << llvm::formatv("{0:2}", llvm::json::Value(std::move(object))) << '\n';
+  } else if (report->ok()) {
+    out << report->model << ": all " << report->nodes << " nodes are supported\n";
+  }
+  if (report->ok())
+    return Error::success();
+  std::vector<std::string> notes;
+  for (const UnsupportedOp &op : report->unsupported)
+    notes.push_back(llvm::formatv("{0}{1} (opset {2}), {3} node(s), first '{4}': {5}; {6}",
+                                  op.domain.empty() ? "" : op.domain + "::", op.op, op.opset,
+                                  op.nodes.size(), op.nodes.empty() ? "" : op.nodes[0], op.reason,
+                                  op.remedy));
+  return makeError(Diag::UnsupportedOps, report->model,
+                   std::to_string(report->unsupported.size()) + " kinds of node are not supported",
+                   notes);
+}
+
+/// The model as import sees it: signature, ops by kind, weights.
+Error inspect(const InspectRequest &request, raw_ostream &out) {
+  auto context = makeContext(1);
+  CompileRequest load;
+  load.input = request.input;
+  load.blobs = request.blobs;
+  Expected<LoadedModel> model = loadModel(*context, load);
+  if (!model)
+    return model.takeError();
+  std::map<std::string, int64_t> ops;
+  uint64_t weightBytes = 0;
+  int64_t weights = 0;
+  llvm::json::Array inputs, outputs;
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (qnt::WeightOp weight : model->module->getOps<qnt::WeightOp>()) {
+    ++weights;
+    if (weight.getSource())
+      if (auto file = dyn_cast<qnt::FileAttr>(*weight.getSource()))
+        weightBytes += file.getLength();
+  }
+  for (func::FuncOp function : model->module->getOps<func::FuncOp>()) {
+    for (Operation &op : function.getBody().front())
+      ++ops[op.getName().getStringRef().str()];
+    auto list = [&](StringRef title, TypeRange types, auto attrs, llvm::json::Array &json) {
+      os << title << '\n';
+      for (auto [i, type] : llvm::enumerate(types)) {
+        cli::TensorInfo info = describe(type, attrs(i));
+        os << "  " << cli::describe(info) << (info.role.empty() ? "" : "  role " + info.role) << '\n';
+        json.push_back(llvm::json::Object{{"name", info.name},
+                                          {"role", info.role},
+                                          {"dims", llvm::json::Array(info.dims)}});
+      }
+    };
+    list("inputs", function.getArgumentTypes(), [&](unsigned i) { return function.getArgAttrDict(i); },
+         inputs);
+    list("outputs", function.getResultTypes(),
+         [&](unsigned i) { return function.getResultAttrDict(i); }, outputs);
+  }
+  if (request.json) {
+    llvm::json::Object counts;
+    for (auto &[name, count] : ops)
+      counts[name] = count;
+    llvm::json::Object object{{"schema", "qcc.inspect/1"},
+                              {"inputs", std::move(inputs)},
+                              {"outputs", std::move(outputs)},
+                              {"weights", weights},
+                              {"weights_bytes", static_cast<int64_t>(weightBytes)},
+                              {"ops", std::move(counts)}};
+    out << llvm::formatv("{0:2}", llvm::json::Value(std::move(object))) << '\n';
+    return Error::success();
+  }
+  out << text << "weights\n  " << weights << " tensors, "
+      << llvm::formatv("{0:F1}", weightBytes / 1e6) << " MB\nops\n";
+  for (auto &[name, count] : ops)
+    out << llvm::formatv("  {0,6} {1}\n", count, name);
+  return Error::success();
+}
+
+} // namespace
+
+Backend qcc::makeBackend() {
+  Backend backend;
+  backend.compile = compileModel;
+  backend.inspect = inspect;
+  backend.check = check;
+  backend.reference = ReferenceModel::load;
+  return backend;
+}

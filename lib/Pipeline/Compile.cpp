@@ -1,0 +1,249 @@
+// The loop over the stages. The loop is the architecture.
+#include "qcc/Pipeline/Compile.h"
+#include "Qnt/Qnt.h"
+#include "Tile/Tile.h"
+#include "qcc/Emit/AtomicOutput.h"
+#include "qcc/Emit/Translate.h"
+#include "qcc/Import/Import.h"
+#include "qcc/Kernels/Lowering.h"
+#include "qcc/Support/Diagnostics.h"
+#include "qcc/Target/Target.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
+
+using namespace mlir;
+using namespace qcc;
+
+std::unique_ptr<MLIRContext> qcc::makeContext(unsigned threads) {
+  DialectRegistry registry;
+  registry.insert<qnt::QntDialect, tile::TileDialect>();
+  registerKernelDialects(registry);
+  emit::registerTranslations(registry);
+  auto context = std::make_unique<MLIRContext>(
+      registry, threads == 1 ? MLIRContext::Threading::DISABLED : MLIRContext::Threading::ENABLED);
+  context->loadAllAvailableDialects();
+  return context;
+}
+
+namespace {
+
+/// Collects diagnostics while it lives; the first error becomes an llvm::Error.
+class Collector {
+public:
+  explicit Collector(MLIRContext &context)
+      : handler(&context, [this](Diagnostic &diagnostic) { take(diagnostic); }) {}
+
+  /// The first error with its notes, or an internal one when a pass failed silently.
+  Error error(StringRef stage) {
+    if (first.empty())
+      return makeError(Diag::PassFailed, "", "a pass of stage '" + stage.str() + "' failed");
+    return makeError(code, where, first, notes);
+  }
+
+private:
+  void take(Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error || !first.empty())
+      return;
+    first = diagnostic.str();
+    StringRef text = first;
+    // Passes spell codes in front: "QCC1650: message".
+    int number;
+    if (text.consume_front("QCC") && !text.consumeInteger(10, number) && text.consume_front(": ") &&
+        !explainDiag(number).empty()) {
+      code = static_cast<Diag>(number);
+      first = text.str();
+    }
+    StringRef node = qnt::nodeName(diagnostic.getLocation());
+    if (!node.empty())
+      where = "node '" + node.str() + "'";
+    for (Diagnostic &note : diagnostic.getNotes())
+      notes.push_back(note.str());
+  }
+
+  Diag code = Diag::Internal;
+  std::string first, where;
+  std::vector<std::string> notes;
+  ScopedDiagnosticHandler handler;
+};
+
+/// Keeps the bytes of constants that are no range of a file, named by their hash.
+class BlobFolder {
+public:
+  explicit BlobFolder(std::string dir) : dir(std::move(dir)) {}
+  Expected<qnt::BlobAttr> add(MLIRContext &context, ArrayRef<uint8_t> bytes) {
+    std::string name = llvm::toHex(llvm::SHA256::hash(bytes), true);
+    if (std::error_code failed = llvm::sys::fs::create_directories(dir))
+      return makeError(Diag::CannotWrite, dir, failed.message());
+    SmallString<128> path(dir);
+    llvm::sys::path::append(path, name);
+    if (!llvm::sys::fs::exists(path))
+      if (Error failed = emit::writeFileAtomically(
+              path, StringRef(reinterpret_cast<const char *>(bytes.data()), bytes.size())))
+        return std::move(failed);
+    return qnt::BlobAttr::get(&context, name, bytes.size());
+  }
+
+private:
+  std::string dir;
+};
+
+ImportOptions importOptions(MLIRContext &context, const CompileRequest &request, BlobFolder &blobs) {
+  ImportOptions options;
+  options.inputs = request.cutInputs;
+  options.outputs = request.cutOutputs;
+  options.roles = request.binds;
+  if (!request.functions.empty())
+    options.functionFiles.push_back(request.functions);
+  for (const ShapeBinding &shape : request.shapes) {
+    ShapeOption option{shape.input, {}};
+    for (ShapeRange range : shape.dims)
+      option.dims.push_back({range.min, range.max});
+    options.shapes.push_back(option);
+  }
+  options.addBlob = [&context, &blobs](ArrayRef<uint8_t> bytes) { return blobs.add(context, bytes); };
+  return options;
+}
+
+/// Where blobs live while a model is compiled: as told, or a temporary folder.
+std::string blobFolderFor(const CompileRequest &request) {
+  if (!request.blobs.empty())
+    return request.blobs;
+  if (request.emit == EmitKind::Mlir && request.output != "-")
+    return request.output + ".blobs";
+  if (StringRef(request.input).ends_with(".mlir"))
+    return request.input + ".blobs";
+  SmallString<128> path;
+  llvm::sys::path::system_temp_directory(true, path);
+  llvm::sys::path::append(path, "qcc-blobs-" + std::to_string(llvm::sys::Process::getProcessId()));
+  return std::string(path);
+}
+
+Error dumpStage(ModuleOp module, Stage stage, const CompileRequest &request) {
+  if (request.dumpStages.empty())
+    return Error::success();
+  if (std::error_code failed = llvm::sys::fs::create_directories(request.dumpStages))
+    return makeError(Diag::CannotWrite, request.dumpStages, failed.message());
+  SmallString<128> path(request.dumpStages);
+  llvm::sys::path::append(path, std::to_string(static_cast<int>(stage)) + "." +
+                                    stageName(stage).str() + ".mlir");
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module.print(os, OpPrintingFlags().enableDebugInfo(false).assumeVerified());
+  return emit::writeFileAtomically(path, text);
+}
+
+Expected<Stage> stageOption(StringRef option, StringRef name, Stage otherwise) {
+  if (name.empty())
+    return otherwise;
+  if (auto stage = stageByName(name))
+    return *stage;
+  std::string known;
+  for (Stage stage : allStages())
+    known += (known.empty() ? "" : ", ") + stageName(stage).str();
+  return makeError(Diag::UsageError, "", ("--" + option + ": no stage is called '" + name + "'").str(),
+                   {"stages are " + known});
+}
+
+/// The options that MLIR itself understands; qcc passes them through.
+struct MlirArguments {
+  bool timing = false, printAfterAll = false;
+  explicit MlirArguments(const std::vector<std::string> &args) {
+    for (const std::string &arg : args) {
+      timing |= arg == "--mlir-timing";
+      printAfterAll |= arg == "--mlir-print-ir-after-all";
+    }
+  }
+};
+
+} // namespace
+
+Expected<LoadedModel> qcc::loadModel(MLIRContext &context, const CompileRequest &request) {
+  LoadedModel model;
+  StringRef input = request.input;
+  model.modelDir = llvm::sys::path::parent_path(input).str();
+  model.blobDir = blobFolderFor(request);
+  if (input.ends_with(".mlir")) {
+    Collector collector(context);
+    model.module = parseSourceFile<ModuleOp>(input, &context);
+    if (!model.module)
+      return collector.error("parse");
+    return model;
+  }
+  BlobFolder blobs(model.blobDir);
+  Expected<OwningOpRef<ModuleOp>> imported =
+      importOnnx(input, context, importOptions(context, request, blobs));
+  if (!imported)
+    return imported.takeError();
+  model.module = std::move(*imported);
+  return model;
+}
+
+Error qcc::runStages(LoadedModel &model, Stage from, Stage to, const PipelineOptions &options,
+                     const CompileRequest &request, TimingScope &timing) {
+  MlirArguments arguments(request.mlirArgs);
+  for (Stage stage : allStages()) {
+    if (stage < from || stage > to)
+      continue;
+    // A pass manager of its own: timing, reproducers and dumps are per stage.
+    PassManager pm(model.module->getContext());
+    pm.enableVerifier(true);
+    TimingScope scope = timing.nest(stageName(stage));
+    pm.enableTiming(scope);
+    if (arguments.printAfterAll) {
+      model.module->getContext()->disableMultithreading();
+      pm.enableIRPrinting();
+    }
+    buildStage(pm, stage, options);
+    Collector collector(*model.module->getContext());
+    if (failed(pm.run(*model.module)))
+      return collector.error(stageName(stage));
+    if (Error failed = dumpStage(*model.module, stage, request))
+      return failed;
+  }
+  return Error::success();
+}
+
+Error qcc::compileModel(const CompileRequest &request, raw_ostream &err) {
+  std::string spec;
+  for (const std::string &target : request.targets)
+    spec += (spec.empty() ? "" : ",") + target;
+  Expected<std::vector<const Target *>> targets = expandTarget(spec);
+  if (!targets)
+    return targets.takeError();
+  PipelineOptions options;
+  options.optLevel = request.optLevel;
+  options.scheme = request.quantize.keep ? "keep" : request.quantize.text;
+  options.embed = request.quantize.embed;
+  options.head = request.quantize.head;
+  options.skip = request.quantize.skip;
+  for (const Target *target : *targets)
+    options.levels.push_back(target->name);
+
+  Expected<Stage> from = stageOption("from", request.fromStage, Stage::Import);
+  if (!from)
+    return from.takeError();
+  Expected<Stage> to = stageOption("to", request.toStage, Stage::Lower);
+  if (!to)
+    return to.takeError();
+  if (*to < *from)
+    return makeError(Diag::UsageError, "",
+                     "--to=" + stageName(*to).str() + " lies before --from=" +
+                         stageName(*from).str() + "; data only flows down");
+  if (request.emit == EmitKind::Qnt)
+    to = Stage::Quantize;
+
+  DefaultTimingManager manager;
+  manager.setEnabled(MlirArguments(request.mlirArgs).timing);
+  TimingScope timing = manager.getRootScope();
+  auto context = makeContext(request.threads);
+  Expected<LoadedModel> model = loadModel(*context, request);
+  if (!model)
+    return model.takeError();
+  if (Error failed = runStages(*model, *from, *to, options, request, timing))
+    return failed;
+  TimingScope emission = timing.nest("emit");
+  return emitArtifact(*model, options.levels, request, err);
+}

@@ -1,0 +1,88 @@
+// Half types are storage: arithmetic happens in f32.
+#include "Passes.h"
+
+namespace qcc::pipeline {
+#define GEN_PASS_DEF_PROMOTEHALF
+#include "qcc/Pipeline/Passes.h.inc"
+} // namespace qcc::pipeline
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::qnt;
+
+namespace {
+
+bool isHalf(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && (tensor.getElementType().isF16() || tensor.getElementType().isBF16());
+}
+
+Type promoted(Type type) {
+  return makeTensorType(dimsOf(type), Float32Type::get(type.getContext()));
+}
+
+Value castTo(OpBuilder &builder, Location loc, Value value, Type type) {
+  return CastOp::create(builder, loc, type, value);
+}
+
+struct PromoteHalf : pipeline::impl::PromoteHalfBase<PromoteHalf> {
+  void runOnOperation() override {
+    Block &block = getOperation().getBody().front();
+    OpBuilder builder(&getContext());
+    builder.setInsertionPointToStart(&block);
+    for (BlockArgument argument : block.getArguments())
+      if (isHalf(argument.getType()))
+        widen(builder, argument);
+    for (Operation &op : llvm::make_early_inc_range(block))
+      promote(builder, &op);
+  }
+
+  /// Users of `value` see it in f32.
+  void widen(OpBuilder &builder, Value value) {
+    if (value.use_empty())
+      return;
+    Value wide = castTo(builder, value.getLoc(), value, promoted(value.getType()));
+    value.replaceAllUsesExcept(wide, wide.getDefiningOp());
+  }
+
+  void promote(OpBuilder &builder, Operation *op) {
+    if (op->hasTrait<OpTrait::IsTerminator>()) {
+      builder.setInsertionPoint(op);
+      Type f32 = builder.getF32Type();
+      auto types = cast<func::FuncOp>(op->getParentOp()).getResultTypes();
+      for (auto [operand, type] : llvm::zip(op->getOpOperands(), types))
+        if (isHalf(type) && elementTypeOf(operand.get().getType()) == f32)
+          operand.set(castTo(builder, op->getLoc(), operand.get(), type));
+      return;
+    }
+    builder.setInsertionPointAfter(op);
+    if (isa<UseOp>(op)) {
+      if (isHalf(op->getResult(0).getType()))
+        widen(builder, op->getResult(0));
+      return;
+    }
+    if (auto constant = dyn_cast<ConstantOp>(op)) {
+      if (isHalf(constant.getType()))
+        widen(builder, constant);
+      return;
+    }
+    auto conversion = dyn_cast<CastOp>(op);
+    if (conversion && conversion.getX().getType() == conversion.getType()) {
+      conversion.replaceAllUsesWith(conversion.getX());
+      conversion.erase();
+      return;
+    }
+    // The cast that this pass made beside an argument stays as it is.
+    if (conversion && isHalf(conversion.getX().getType()))
+      return;
+    for (Value result : op->getResults())
+      if (isHalf(result.getType()))
+        result.setType(promoted(result.getType()));
+    if (conversion && conversion.getX().getType() == conversion.getType()) {
+      conversion.replaceAllUsesWith(conversion.getX());
+      conversion.erase();
+    }
+  }
+};
+
+} // namespace

@@ -1,0 +1,194 @@
+// What each stage runs. Read this first: the compiler is the list of stages, a stage a list of passes.
+#include "qcc/Pipeline/Stages.h"
+#include "Passes.h"
+#if __has_include("qcc/AssignBits/Passes.h")
+#include "qcc/AssignBits/Passes.h"
+#define HAS_ASSIGN
+#endif
+#include "qcc/Fuse/Passes.h"
+#include "qcc/Kernels/Lowering.h"
+#include "qcc/Lower/Passes.h"
+#include "qcc/Pack/Passes.h"
+#include "qcc/Quantize/Passes.h"
+#if __has_include("qcc/Raise/Passes.h")
+#include "qcc/Raise/Passes.h"
+#define HAS_RAISE
+#endif
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace qcc;
+
+StringRef qcc::stageName(Stage stage) {
+  switch (stage) {
+#define QCC_STAGE(name, text, usedUp, help)                                                        \
+  case Stage::name:                                                                                \
+    return text;
+#include "qcc/Pipeline/Stages.def"
+#undef QCC_STAGE
+  }
+  return {};
+}
+
+StringRef qcc::stageHelp(Stage stage) {
+  switch (stage) {
+#define QCC_STAGE(name, text, usedUp, help)                                                        \
+  case Stage::name:                                                                                \
+    return help;
+#include "qcc/Pipeline/Stages.def"
+#undef QCC_STAGE
+  }
+  return {};
+}
+
+SmallVector<StringRef> qcc::usedUpBy(Stage stage) {
+  StringRef list;
+  switch (stage) {
+#define QCC_STAGE(name, text, usedUp, help)                                                        \
+  case Stage::name:                                                                                \
+    list = usedUp;                                                                                 \
+    break;
+#include "qcc/Pipeline/Stages.def"
+#undef QCC_STAGE
+  }
+  SmallVector<StringRef> names;
+  list.split(names, ',', -1, false);
+  return names;
+}
+
+ArrayRef<Stage> qcc::allStages() {
+  static constexpr Stage stages[] = {
+#define QCC_STAGE(name, text, usedUp, help) Stage::name,
+#include "qcc/Pipeline/Stages.def"
+#undef QCC_STAGE
+  };
+  return stages;
+}
+
+std::optional<Stage> qcc::stageByName(StringRef name) {
+  for (Stage stage : allStages())
+    if (stageName(stage) == name)
+      return stage;
+  return std::nullopt;
+}
+
+namespace {
+
+void addImport(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(pipeline::createPromoteHalf());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void addRaise(OpPassManager &pm) {
+#ifdef HAS_RAISE
+  auto add = [&](std::unique_ptr<Pass> pass) { pm.addNestedPass<func::FuncOp>(std::move(pass)); };
+  add(raise::createRaiseLayerNorm());
+  add(raise::createRaiseRmsNorm());
+  add(raise::createRaiseGelu());
+  add(raise::createRaiseSilu());
+  add(raise::createRaiseRope());
+  add(raise::createRaiseAttention());
+  add(raise::createRaiseLinear());
+#endif
+  pm.addPass(createCSEPass());
+}
+
+void addAssignBits(OpPassManager &pm, const PipelineOptions &options) {
+  if (options.scheme == "keep")
+    return;
+#ifdef HAS_ASSIGN
+  assignbits::AssignSchemesOptions schemes;
+  schemes.scheme = options.scheme;
+  schemes.embed = options.embed;
+  schemes.head = options.head;
+  schemes.skip.assign(options.skip.begin(), options.skip.end());
+  pm.addNestedPass<func::FuncOp>(assignbits::createAssignSchemes(schemes));
+#endif
+  pm.addPass(createCSEPass()); // one quantization of an activation for all its readers
+}
+
+void addQuantize(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(quantize::createQuantizeLinear());
+  pm.addNestedPass<func::FuncOp>(quantize::createQuantizeGather());
+  pm.addPass(quantize::createHoistWeights());
+}
+
+void addFuse(OpPassManager &pm, const PipelineOptions &options) {
+  auto add = [&](std::unique_ptr<Pass> pass) { pm.addNestedPass<func::FuncOp>(std::move(pass)); };
+  add(fuse::createNormalizeReductions());
+  // At -O0 every op is a kernel of its own, except what has no meaning alone.
+  fuse::FuseRowsOptions rows;
+  rows.maxOps = options.optLevel == 0 ? 1 : 24;
+  add(fuse::createFuseCache());
+  add(fuse::createFuseAttention());
+  add(fuse::createFuseLinear());
+  add(fuse::createFuseRows(rows));
+  add(fuse::createFuseRest());
+}
+
+void addLower(OpPassManager &pm, const PipelineOptions &options) {
+  pm.addPass(lower::createOutlineKernels());
+  pm.addNestedPass<qnt::KernelOp>(lower::createExpandRows());
+  pm.addPass(lower::createPlaceWeights());
+  for (const std::string &level : options.levels)
+    pm.addPass(lower::createLowerKernels({level}));
+  pm.addPass(lower::createLowerBody());
+}
+
+} // namespace
+
+void qcc::buildStage(OpPassManager &pm, Stage stage, const PipelineOptions &options) {
+  switch (stage) {
+  case Stage::Import:
+    addImport(pm);
+    break;
+  case Stage::Raise:
+    addRaise(pm);
+    break;
+  case Stage::Rotate:
+  case Stage::Calibrate:
+  case Stage::Transform:
+    break;
+  case Stage::AssignBits:
+    addAssignBits(pm, options);
+    break;
+  case Stage::Quantize:
+    addQuantize(pm);
+    break;
+  case Stage::Fuse:
+    addFuse(pm, options);
+    break;
+  case Stage::Pack:
+    pm.addPass(pack::createPackWeights());
+    break;
+  case Stage::Lower:
+    addLower(pm, options);
+    break;
+  }
+  pm.addPass(pipeline::createCheckStage({stageName(stage).str()}));
+}
+
+void qcc::registerAllPasses() {
+  registerTransformsPasses();
+  registerKernelPasses();
+  pipeline::registerQccPipelinePasses();
+#ifdef HAS_RAISE
+  raise::registerQccRaisePasses();
+#endif
+#ifdef HAS_ASSIGN
+  assignbits::registerQccAssignBitsPasses();
+#endif
+  quantize::registerQccQuantizePasses();
+  fuse::registerQccFusePasses();
+  pack::registerQccPackPasses();
+  lower::registerQccLowerPasses();
+  for (Stage stage : allStages())
+    PassPipelineRegistration<>(("qcc-stage-" + stageName(stage)).str(), stageHelp(stage),
+                               [stage](OpPassManager &pm) {
+                                 PipelineOptions options;
+                                 options.levels = {"scalar"};
+                                 buildStage(pm, stage, options);
+                               });
+}
