@@ -6,7 +6,6 @@
 #include "llvm/ExecutionEngine/Orc/ThreadSafeModule.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Support/raw_ostream.h"
-#include "llvm/Transforms/Utils/Cloning.h"
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -26,13 +25,21 @@ mlir::MLIRContext &testContext() {
   return *context;
 }
 
-static std::string printAssembly(const Module &module, TargetMachine &machine) {
-  std::unique_ptr<Module> copy = CloneModule(module);
+std::string Jit::assembly(const Target &target,
+                          const std::function<void(mlir::ModuleOp)> &build) {
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      mlir::ModuleOp::create(mlir::UnknownLoc::get(&testContext()));
+  build(*module);
+  LLVMContext context;
+  std::unique_ptr<Module> code = translateKernels(*module, target, context);
+  std::unique_ptr<TargetMachine> machine = createTargetMachine(target);
+  if (!code || !machine)
+    return "";
   SmallString<0> text;
   raw_svector_ostream os(text);
   legacy::PassManager pm;
-  machine.addPassesToEmitFile(pm, os, nullptr, CodeGenFileType::AssemblyFile);
-  pm.run(*copy);
+  machine->addPassesToEmitFile(pm, os, nullptr, CodeGenFileType::AssemblyFile);
+  pm.run(*code);
   return std::string(text);
 }
 
@@ -46,11 +53,8 @@ std::unique_ptr<Jit> Jit::compile(mlir::ModuleOp module, const Target &target, s
   }
   std::unique_ptr<TargetMachine> machine = createTargetMachine(target);
   auto result = std::make_unique<Jit>();
-  if (std::getenv("QCC_TEST_ASM"))
-    result->assemblyText = printAssembly(*code, *machine);
   orc::JITTargetMachineBuilder builder(machine->getTargetTriple());
   builder.setCPU(target.cpu);
-  builder.addFeatures({});
   builder.getFeatures() = SubtargetFeatures(target.features);
   builder.setRelocationModel(Reloc::PIC_);
   auto jit = orc::LLJITBuilder()

@@ -26,13 +26,12 @@ public:
   static std::unique_ptr<Jit> build(const Target &target,
                                     const std::function<void(mlir::ModuleOp)> &build);
   qcc_kernel_fn kernel(const std::string &name);
-  /// Assembly text of the module (for looking at loops).
-  const std::string &assembly() const { return assemblyText; }
+  /// Assembly text of a fresh module; also for architectures that this machine is not.
+  static std::string assembly(const Target &target, const std::function<void(mlir::ModuleOp)> &build);
   double compileSeconds = 0;
 
 private:
   std::unique_ptr<llvm::orc::LLJIT> jit;
-  std::string assemblyText;
 };
 
 /// Argument slots: addresses, integers and f32 bit patterns in order.

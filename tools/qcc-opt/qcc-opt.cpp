@@ -10,6 +10,9 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
+#ifdef QCC_WITH_Kernels
+#include "qcc/Kernels/Lowering.h"
+#endif
 #ifdef QCC_WITH_Pipeline
 #include "qcc/Pipeline/Passes.h"
 #elif defined(QCC_WITH_Raise)
@@ -22,6 +25,9 @@ int main(int argc, char **argv) {
                   mlir::cf::ControlFlowDialect, mlir::func::FuncDialect, mlir::LLVM::LLVMDialect,
                   mlir::math::MathDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect>();
   mlir::registerTransformsPasses();
+#ifdef QCC_WITH_Kernels
+  qcc::registerKernelPasses();
+#endif
 #ifdef QCC_WITH_Pipeline
   qcc::registerAllPasses();
 #elif defined(QCC_WITH_Raise)

@@ -1,0 +1,72 @@
+// Each constraint of the tile operations, broken once.
+// RUN: qcc-opt %s -split-input-file -verify-diagnostics
+
+func.func @dot4_c1(%acc: vector<16xi32>, %a: vector<32xi8>, %b: vector<64xi8>) {
+  // expected-error @+1 {{has 32 bytes for 16 sums, expected 64}}
+  %0 = tile.dot4 %acc, %a, %b : vector<16xi32>, vector<32xi8>, vector<64xi8>
+  return
+}
+
+// -----
+
+func.func @dot4_c2(%acc: vector<8xi32>, %a: vector<32xi8>, %b: vector<32xi8>) {
+  // expected-error @+1 {{has 8 sums, expected a multiple of 16}}
+  %0 = tile.dot4 %acc, %a, %b : vector<8xi32>, vector<32xi8>, vector<32xi8>
+  return
+}
+
+// -----
+
+func.func @dot4_c3(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) {
+  // expected-error @+1 {{has bits = 9, expected 1 to 8}}
+  %0 = tile.dot4 %acc, %a, %b {bits = 9 : i64} : vector<16xi32>, vector<64xi8>, vector<64xi8>
+  return
+}
+
+// -----
+
+func.func @unpack_c1(%a: vector<16xi32>) {
+  // expected-error @+1 {{operand #0 must be}}
+  %0, %1 = tile.unpack_u4 %a : vector<16xi32>
+  return
+}
+
+// -----
+
+func.func @round_c1(%a: vector<16xf64>) {
+  // expected-error @+1 {{operand #0 must be}}
+  %0 = tile.round_even_to_i32 %a : vector<16xf64> -> vector<16xi32>
+  return
+}
+
+// -----
+
+func.func @load_c2(%p: !llvm.ptr, %n: i64, %fill: vector<16xi1>) {
+  // expected-error @+1 {{moves elements of type 'i1', expected i8 to i64, f16, bf16, f32 or f64}}
+  %0 = tile.load %p, %n, %fill : !llvm.ptr -> vector<16xi1>
+  return
+}
+
+// -----
+
+func.func @load_c1(%p: !llvm.ptr, %n: i64, %fill: vector<16xi8>) {
+  // expected-error @+1 {{fills 'vector<16xi32>' with 'vector<16xi8>'}}
+  %0 = "tile.load"(%p, %n, %fill) : (!llvm.ptr, i64, vector<16xi8>) -> vector<16xi32>
+  return
+}
+
+// -----
+
+func.func @store_c1(%p: !llvm.ptr, %n: i64, %v: vector<16xi1>) {
+  // expected-error @+1 {{moves elements of type 'i1'}}
+  tile.store %v, %p, %n : vector<16xi1>, !llvm.ptr
+  return
+}
+
+// -----
+
+func.func @prefetch_c1(%p: !llvm.ptr) {
+  // expected-error @+1 {{has locality 4, expected 0 to 3}}
+  tile.prefetch %p {locality = 4 : i64}
+  return
+}

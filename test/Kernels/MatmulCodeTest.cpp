@@ -1,0 +1,104 @@
+// What matrix products compile to: the instructions meant for each level, no calls, and inner loops
+// that keep their accumulators in registers.
+#include "Jit.h"
+#include "qcc/Kernels/Matmul.h"
+#include "gtest/gtest.h"
+#include <regex>
+#include <sstream>
+
+using namespace qcc;
+using Value = mlir::Value;
+
+namespace {
+
+std::string code(const char *level, MatmulKind kind) {
+  const Target &target = *findTarget(level);
+  return Jit::assembly(target, [&](mlir::ModuleOp module) {
+    KernelBuilder k(module, "matmul", target);
+    MatmulSpec spec;
+    spec.kind = kind;
+    MatmulOperands o;
+    int n = 0;
+    for (Value *v : {&o.m, &o.n, &o.k, &o.aStride, &o.aSumStride, &o.bStride, &o.batchCount0,
+                     &o.batchCount1, &o.aBatch0, &o.aBatch1, &o.bBatch0, &o.bBatch1})
+      *v = k.argI64(n++);
+    for (Value *v : {&o.a, &o.b, &o.aScale, &o.aSum, &o.bScale, &o.bCorrection})
+      *v = k.argPtr(n++);
+    Value out = k.argPtr(n);
+    emitMatmul(k, spec, o, [&](const MatmulResult &r) {
+      k.vstore(Elem::F32, r.acc, out, k.add(k.mul(r.row, o.n), r.col), r.lanes);
+    });
+    k.finish();
+  });
+}
+
+/// The innermost loops: text between a label and the jump back to it, without labels inside.
+std::vector<std::string> innerLoops(const std::string &assembly) {
+  std::vector<std::string> loops;
+  std::istringstream lines(assembly);
+  std::string line, label, body;
+  while (std::getline(lines, line)) {
+    std::smatch m;
+    if (std::regex_match(line, m, std::regex(R"((\.L\w+):.*)"))) {
+      label = m[1], body.clear();
+      continue;
+    }
+    body += line + "\n";
+    if (!label.empty() && std::regex_search(line, std::regex(R"(^\tj\w+\t)" + label + "$")))
+      loops.push_back(body);
+  }
+  return loops;
+}
+
+int count(const std::string &text, const std::string &pattern) {
+  std::regex r(pattern);
+  return std::distance(std::sregex_iterator(text.begin(), text.end(), r), std::sregex_iterator());
+}
+
+/// The largest number of matches in an inner loop, and that no such loop moves vectors to the stack.
+void expectLoop(const char *level, MatmulKind kind, const char *operation, int atLeast) {
+  int most = 0;
+  for (const std::string &loop : innerLoops(code(level, kind))) {
+    int n = count(loop, operation);
+    most = std::max(most, n);
+    if (n > 0)
+      EXPECT_EQ(count(loop, R"(vmov\w+\t%[xyz]mm\d+, [\w-]*\(%r[sb]p)"), 0) << level << "\n" << loop;
+  }
+  EXPECT_GE(most, atLeast) << level << " " << operation;
+}
+
+TEST(MatmulCode, KeepsAccumulatorsInRegisters) {
+  expectLoop("x86-avx512-vnni", MatmulKind::F32, R"(\tvfmadd\w+\t.*%zmm)", 24);
+  expectLoop("x86-avx512-vnni", MatmulKind::W8A8, R"(\tvpdpbusd\t.*%zmm)", 24);
+  expectLoop("x86-avx512-base", MatmulKind::W8A8, R"(\tvpmaddwd\t.*%zmm)", 32);
+  expectLoop("x86-64-v3", MatmulKind::F32, R"(\tvfmadd\w+\t.*%ymm)", 10);
+  expectLoop("x86-64-v3", MatmulKind::W8A8, R"(\tvpmaddwd\t.*%ymm)", 12);
+}
+
+TEST(MatmulCode, UsesTheInstructionsOfTheLevel) {
+  std::string vnni = code("x86-avx512-vnni", MatmulKind::W4A8);
+  EXPECT_GT(count(vnni, R"(vpdpbusd\t.*\{1to16\})"), 0); // activations broadcast from memory
+  EXPECT_EQ(count(vnni, "vpmaddubsw"), 0);
+  std::string base = code("x86-avx512-base", MatmulKind::W4A8);
+  EXPECT_GT(count(base, "vpmaddubsw"), 0);
+  EXPECT_EQ(count(base, "vpdpbusd"), 0);
+  std::string v3 = code("x86-64-v3", MatmulKind::W8A8);
+  EXPECT_EQ(count(v3, "%zmm|vpmaddubsw"), 0);
+  EXPECT_GT(count(v3, "vpmaddwd"), 0);
+}
+
+TEST(MatmulCode, CallsNothing) {
+  for (const Target &t : allTargets())
+    for (MatmulKind kind : {MatmulKind::F32, MatmulKind::W8A8, MatmulKind::W4A8, MatmulKind::Batched}) {
+      std::string text = code(t.name, kind);
+      ASSERT_FALSE(text.empty()) << t.name;
+      EXPECT_EQ(count(text, R"(\t(callq?|bl|blr|jmp)\t[^.\n]*[A-Za-z_]{3,})"), 0) << t.name;
+    }
+}
+
+TEST(MatmulCode, WritesForArm) {
+  std::string text = code("aarch64-neon", MatmulKind::F32);
+  EXPECT_GT(count(text, R"(\tfmla\t)"), 24);
+}
+
+} // namespace

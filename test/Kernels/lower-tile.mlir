@@ -1,0 +1,62 @@
+// What qcc-lower-tile makes of tile operations on each level.
+// RUN: qcc-opt --qcc-lower-tile="level=x86-avx512-vnni" %s | FileCheck %s --check-prefixes=CHECK,VNNI
+// RUN: qcc-opt --qcc-lower-tile="level=x86-avx512-base" %s | FileCheck %s --check-prefixes=CHECK,BASE
+// RUN: qcc-opt --qcc-lower-tile="level=x86-64-v3" %s | FileCheck %s --check-prefixes=CHECK,AVX2
+// RUN: qcc-opt --qcc-lower-tile="level=scalar" %s | FileCheck %s --check-prefixes=CHECK,PLAIN
+// RUN: not qcc-opt --qcc-lower-tile="level=z80" %s 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// UNKNOWN: no feature level 'z80'
+
+// CHECK-LABEL: func.func @dot4
+// VNNI: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// Exact for all bytes: pairs of 16-bit products, never the saturating byte form.
+// BASE-NOT: pmaddubs
+// BASE-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"
+// AVX2-NOT: pmadd.ub.sw
+// AVX2-COUNT-4: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+// PLAIN-NOT: llvm.call_intrinsic
+// PLAIN-COUNT-4: arith.muli {{.*}} : vector<16xi32>
+func.func @dot4(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) -> vector<16xi32> {
+  %0 = tile.dot4 %acc, %a, %b : vector<16xi32>, vector<64xi8>, vector<64xi8>
+  return %0 : vector<16xi32>
+}
+
+// CHECK-LABEL: func.func @dot4_of_small_codes
+// VNNI: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// BASE: llvm.call_intrinsic "llvm.x86.avx512.pmaddubs.w.512"
+// AVX2-COUNT-2: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+func.func @dot4_of_small_codes(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>)
+    -> vector<16xi32> {
+  %0 = tile.dot4 %acc, %a, %b {bits = 4 : i64} : vector<16xi32>, vector<64xi8>, vector<64xi8>
+  return %0 : vector<16xi32>
+}
+
+// Tails of bytes: masked instructions where they exist, a loop through the stack elsewhere.
+// CHECK-LABEL: func.func @tail
+// VNNI: llvm.intr.masked.load
+// VNNI: llvm.intr.masked.store
+// AVX2: llvm.alloca
+// AVX2-NOT: llvm.intr.masked
+// AVX2-COUNT-2: scf.for
+func.func @tail(%x: !llvm.ptr, %y: !llvm.ptr, %n: i64, %fill: vector<16xi8>) {
+  %0 = tile.load %x, %n, %fill : !llvm.ptr -> vector<16xi8>
+  tile.store %0, %y, %n : vector<16xi8>, !llvm.ptr
+  return
+}
+
+// CHECK-LABEL: func.func @round
+// BASE: llvm.call_intrinsic "llvm.x86.avx512.mask.cvtps2dq.512"
+// AVX2-COUNT-2: llvm.call_intrinsic "llvm.x86.avx.cvt.ps2dq.256"
+// PLAIN-COUNT-4: llvm.call_intrinsic "llvm.x86.sse2.cvtps2dq"
+func.func @round(%x: vector<16xf32>) -> vector<16xi32> {
+  %0 = tile.round_even_to_i32 %x : vector<16xf32> -> vector<16xi32>
+  return %0 : vector<16xi32>
+}
+
+// CHECK-LABEL: func.func @unpack
+// CHECK: arith.shrui {{.*}} : vector<32xi16>
+// CHECK-NOT: tile.
+func.func @unpack(%x: vector<64xi8>, %p: !llvm.ptr) -> (vector<64xi8>, vector<64xi8>) {
+  %low, %high = tile.unpack_u4 %x : vector<64xi8>
+  tile.prefetch %p
+  return %low, %high : vector<64xi8>, vector<64xi8>
+}

@@ -1,0 +1,65 @@
+// Expansion of --target and the levels of the host.
+#include "qcc/Target/Target.h"
+#include "qcc/Support/Diagnostics.h"
+#include "gtest/gtest.h"
+#include <string>
+
+using namespace qcc;
+
+namespace {
+
+std::string expanded(llvm::StringRef spec) {
+  auto levels = expandTarget(spec);
+  if (!levels)
+    return llvm::toString(levels.takeError());
+  std::string names;
+  for (const Target *t : *levels)
+    names += (names.empty() ? "" : " ") + std::string(t->name);
+  return names;
+}
+
+TEST(Target, ExpandsNamesBestFirst) {
+  EXPECT_EQ(expanded("x86"), "x86-avx512-vnni x86-avx512-base x86-64-v3");
+  EXPECT_EQ(expanded("x86-avx512"), "x86-avx512-vnni x86-avx512-base");
+  EXPECT_EQ(expanded("x86-64-v3"), "x86-64-v3");
+  EXPECT_EQ(expanded("aarch64"), "aarch64-neon");
+  EXPECT_EQ(expanded("scalar, x86-64-v3,x86-avx512"),
+            "x86-avx512-vnni x86-avx512-base x86-64-v3 scalar");
+  EXPECT_EQ(expanded("native"), hostLevels().front()->name);
+}
+
+TEST(Target, NamesWhatExists) {
+  for (const char *bad : {"x86-amx", "nvptx-sm_90a", "", "x86,,x86", "X86"}) {
+    auto levels = expandTarget(bad);
+    ASSERT_FALSE(static_cast<bool>(levels)) << bad;
+    llvm::handleAllErrors(levels.takeError(), [&](const CodedError &e) {
+      EXPECT_EQ(e.code, Diag::UnknownTarget);
+      EXPECT_EQ(diagExitCode(e.code), 4);
+      ASSERT_FALSE(e.notes.empty());
+      EXPECT_NE(e.notes[0].find("x86-avx512-vnni"), std::string::npos);
+    });
+  }
+}
+
+TEST(Target, KeepsArchitecturesApart) {
+  auto levels = expandTarget("x86,aarch64");
+  ASSERT_FALSE(static_cast<bool>(levels));
+  llvm::handleAllErrors(levels.takeError(),
+                        [](const CodedError &e) { EXPECT_EQ(e.code, Diag::MixedTargets); });
+}
+
+TEST(Target, EveryNameExpands) {
+  for (const TargetName &n : targetNames())
+    EXPECT_TRUE(static_cast<bool>(expandTarget(n.name))) << n.name;
+  for (const Target &t : allTargets())
+    EXPECT_EQ(findTarget(t.name), &t);
+}
+
+TEST(Target, HostHasLevels) {
+  std::vector<const Target *> levels = hostLevels();
+  ASSERT_FALSE(levels.empty());
+  for (const Target *t : levels)
+    EXPECT_EQ(t->arch, levels.front()->arch);
+}
+
+} // namespace
