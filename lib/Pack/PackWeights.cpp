@@ -1,0 +1,189 @@
+// The layouts of matrices and codes.
+#include "qcc/Pack/Passes.h"
+#include "qcc/Support/Diagnostics.h"
+#include "mlir/IR/AttrTypeSubElements.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/Remarks.h"
+
+namespace qcc::pack {
+#define GEN_PASS_DEF_PACKWEIGHTS
+#include "qcc/Pack/Passes.h.inc"
+} // namespace qcc::pack
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::qnt;
+
+namespace {
+
+const remark::RemarkOpts remarkPack = remark::RemarkOpts::name("pack-weights").category("pack");
+
+std::optional<Storage> floatStorage(Type element) {
+  return element.isF32()    ? std::optional(Storage::f32)
+         : element.isF16()  ? std::optional(Storage::f16)
+         : element.isBF16() ? std::optional(Storage::bf16)
+                            : std::nullopt;
+}
+
+/// The type of `type` packed for the kernels of linear layers, or null.
+QType packedType(Type type) {
+  MLIRContext *context = type.getContext();
+  if (auto tensor = dyn_cast<RankedTensorType>(type)) {
+    auto storage = floatStorage(tensor.getElementType());
+    if (!storage)
+      return {};
+    return QType::get(context, makeDims(context, dimsOf(type)), *storage, Granularity::tensor, -1, 0,
+                      Float32Type::get(context), Type(), Layout::panel16_f32);
+  }
+  auto codes = cast<QType>(type);
+  bool perRow = codes.getGranularity() == Granularity::axis && codes.getAxis() == 0;
+  if (perRow && codes.getStorage() == Storage::i8 && !codes.getZero())
+    return codes.withLayout(Layout::panel16_k4);
+  bool blocks = codes.getGranularity() == Granularity::block && codes.getAxis() == 1;
+  bool zeroFits = codes.getZero() ? codes.getZero().isInteger() : codes.getStorage() == Storage::i4;
+  if (blocks && codes.getBits() == 4 && codes.getBlock() % 4 == 0 && zeroFits)
+    return codes.withLayout(Layout::panel16_u4);
+  return {};
+}
+
+/// The index of the operand of `fused` that `value` of its body is.
+std::optional<unsigned> operandOf(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  return argument ? std::optional(argument.getArgNumber()) : std::nullopt;
+}
+
+class Packer {
+public:
+  explicit Packer(ModuleOp module) : module(module), symbols(module), builder(module.getContext()) {}
+  LogicalResult packLayer(FusedOp fused, Operation *layer);
+  void shareTable(FusedOp fused, QGatherOp lookUp);
+
+private:
+  WeightOp packedWeight(Operation *def, Location loc);
+  void retarget(FusedOp fused, unsigned operand, WeightOp weight);
+
+  ModuleOp module;
+  SymbolTable symbols;
+  OpBuilder builder;
+  DenseMap<Attribute, WeightOp> made; ///< by weight name or constant
+};
+
+/// A recipe that packs what `def` (a use or a constant) stands for.
+WeightOp Packer::packedWeight(Operation *def, Location loc) {
+  auto use = dyn_cast<UseOp>(def);
+  Attribute key = use ? Attribute(use.getWeightAttr()) : cast<ConstantOp>(def).getValue();
+  if (WeightOp weight = made.lookup(key))
+    return weight;
+  auto source = use ? symbols.lookup<WeightOp>(use.getWeight()) : WeightOp();
+  builder.setInsertionPointToStart(module.getBody());
+  std::string name = (use ? use.getWeight().str() : "constant") + ".packed";
+  auto weight = WeightOp::create(builder, loc, name, def->getResult(0).getType(), Attribute(),
+                                 StringAttr());
+  builder.createBlock(&weight.getRecipe());
+  Value value;
+  if (source && !source.getRecipe().empty()) {
+    IRMapping mapping;
+    Block &body = source.getRecipe().front();
+    for (Operation &op : body.without_terminator())
+      builder.clone(op, mapping);
+    value = mapping.lookup(body.getTerminator()->getOperand(0));
+  } else {
+    value = builder.clone(*def)->getResult(0);
+  }
+  // What the model stores in 16 bits stays so: the kernel widens it.
+  if (auto cast = value.getDefiningOp<CastOp>(); cast && elementTypeOf(cast.getType()).isF32())
+    if (Type from = elementTypeOf(cast.getX().getType()); from.isF16() || from.isBF16()) {
+      value = cast.getX();
+      if (cast->use_empty())
+        cast.erase();
+    }
+  QType type = packedType(value.getType());
+  auto packed = PackOp::create(builder, loc, type, value);
+  YieldOp::create(builder, loc, packed.getOut());
+  weight.setType(type);
+  symbols.insert(weight);
+  return made[key] = weight;
+}
+
+void Packer::retarget(FusedOp fused, unsigned operand, WeightOp weight) {
+  builder.setInsertionPoint(fused);
+  auto use = UseOp::create(builder, fused.getLoc(), weight.getType(),
+                           FlatSymbolRefAttr::get(weight.getSymNameAttr()));
+  Operation *old = fused.getInputs()[operand].getDefiningOp();
+  fused->setOperand(operand, use.getOut());
+  fused.getBody().getArgument(operand).setType(weight.getType());
+  if (old->use_empty())
+    old->erase();
+}
+
+LogicalResult Packer::packLayer(FusedOp fused, Operation *layer) {
+  auto refuse = [&](const Twine &why) {
+    return layer->emitError(diagName(Diag::NotPackable) + ": the weight of a linear layer " + why);
+  };
+  Value inside = layer->getOperand(1);
+  auto operand = operandOf(inside);
+  if (auto type = dyn_cast<QType>(inside.getType()); type && type.getLayout() != Layout::logical)
+    return success();
+  Operation *def = operand ? fused.getInputs()[*operand].getDefiningOp() : nullptr;
+  if (!isa_and_nonnull<UseOp, ConstantOp>(def))
+    return refuse("is not a constant");
+  if (!packedType(inside.getType())) {
+    std::string text;
+    llvm::raw_string_ostream(text) << inside.getType();
+    return refuse("has no layout that kernels read: " + text);
+  }
+  WeightOp weight = packedWeight(def, def->getLoc());
+  remark::passed(layer->getLoc(), remarkPack)
+      << remark::metric("layout", stringifyLayout(cast<QType>(weight.getType()).getLayout()).str());
+  retarget(fused, *operand, weight);
+  return success();
+}
+
+/// A look-up reads the packed table where a layer has one.
+void Packer::shareTable(FusedOp fused, QGatherOp lookUp) {
+  auto operand = operandOf(lookUp.getTable());
+  if (!operand)
+    return;
+  auto use = fused.getInputs()[*operand].getDefiningOp<UseOp>();
+  WeightOp weight = use ? made.lookup(use.getWeightAttr()) : WeightOp();
+  if (!weight)
+    return;
+  if (cast<QType>(weight.getType()).getLayout() != Layout::panel16_k4) {
+    remark::missed(lookUp.getLoc(), remarkPack)
+        << remark::reason("look-ups read logical and panel16_k4 tables only");
+    return;
+  }
+  retarget(fused, *operand, weight);
+}
+
+/// Codes of activations get the layout that matrix kernels read.
+void layOutTokens(ModuleOp module) {
+  AttrTypeReplacer replacer;
+  replacer.addReplacement([](QType type) -> std::optional<Type> {
+    if (type.getGranularity() != Granularity::token || type.getLayout() != Layout::logical ||
+        type.getStorage() != Storage::i8 || type.getZero())
+      return std::nullopt;
+    return type.withLayout(type.getBlock() ? Layout::token_s8 : Layout::token_u8);
+  });
+  replacer.recursivelyReplaceElementsIn(module, /*replaceAttrs=*/true, /*replaceLocs=*/false,
+                                        /*replaceTypes=*/true);
+}
+
+struct PackWeights : qcc::pack::impl::PackWeightsBase<PackWeights> {
+  void runOnOperation() override {
+    Packer packer(getOperation());
+    SmallVector<FusedOp> groups;
+    getOperation().walk([&](FusedOp fused) { groups.push_back(fused); });
+    for (FusedOp fused : groups)
+      for (Operation &op : fused.getBody().front())
+        if (isa<LinearOp, QLinearOp>(op) && failed(packer.packLayer(fused, &op)))
+          signalPassFailure();
+    for (FusedOp fused : groups)
+      for (auto lookUp : fused.getBody().getOps<QGatherOp>())
+        packer.shareTable(fused, lookUp);
+    layOutTokens(getOperation());
+  }
+};
+
+} // namespace

@@ -1,0 +1,467 @@
+// Evaluation of weights, and the writers of their layouts.
+#include "qcc/Pack/WeightStore.h"
+#include "WeightFiles.h"
+#include "WeightMatrix.h"
+#include "qcc/Algorithms/Pack.h"
+#include "qcc/Kernels/QuantizedLayout.h"
+#include "qcc/Support/Diagnostics.h"
+#include <atomic>
+#include <thread>
+#include <variant>
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::pack;
+using namespace qcc::qnt;
+using reference::QTensor;
+using reference::Tensor;
+
+namespace {
+
+/// What a step of a recipe stands for: a tensor, codes that exist, or codes yet to be chosen.
+struct Codes {
+  QType type;
+  std::shared_ptr<const QTensor> tensor; ///< null: round `view` to nearest
+  StridedView view;
+};
+using Value_ = std::variant<StridedView, Codes>;
+
+/// Calls f(i) for 0 .. count - 1 on several threads.
+template <typename F>
+void parallelFor(int64_t count, unsigned threads, F f) {
+  std::atomic<int64_t> next{0};
+  auto work = [&] {
+    for (int64_t i = next++; i < count; i = next++)
+      f(i);
+  };
+  std::vector<std::thread> others;
+  for (int64_t i = 1; i < std::min<int64_t>(threads, count); ++i)
+    others.emplace_back(work);
+  work();
+  for (std::thread &thread : others)
+    thread.join();
+}
+
+/// Pieces of output that are made in parallel and handed on in order.
+constexpr int64_t kChunkBytes = 8 << 20;
+
+} // namespace
+
+struct WeightStore::Impl {
+  Impl(ModuleOp module, std::string modelDir, std::string blobDir, unsigned threads)
+      : symbols(module), files(std::move(modelDir), std::move(blobDir)),
+        threads(threads ? threads : std::max(1u, std::thread::hardware_concurrency())) {}
+
+  llvm::Expected<Value_> evaluate(WeightOp weight, int depth);
+  llvm::Expected<Value_> evaluateOp(Operation *op, DenseMap<Value, Value_> &values, int depth);
+  std::optional<Value_> view(Operation *op, const StridedView &x);
+  llvm::Expected<std::unique_ptr<CodeRows>> codeRows(WeightOp weight, const Codes &codes);
+
+  llvm::Error write(WeightOp weight, BytesSink sink);
+  llvm::Error writeDense(const StridedView &view, BytesSink sink);
+  llvm::Error writePanelsFloat(const StridedView &view, QType type, BytesSink sink);
+  llvm::Error writePanelsW8(const CodeRows &rows, BytesSink sink);
+  llvm::Error writePanelsW4(const CodeRows &rows, BytesSink sink);
+  llvm::Error writeLogical(const CodeRows &rows, BytesSink sink);
+  template <typename F>
+  llvm::Error inChunks(int64_t count, int64_t itemBytes, BytesSink sink, F fill);
+
+  SymbolTable symbols;
+  WeightFiles files;
+  unsigned threads;
+};
+
+//===-- Evaluation -------------------------------------------------------------------------------//
+
+static std::string nameOf(WeightOp weight) { return "weight '" + weight.getSymName().str() + "'"; }
+
+/// Ops that only change how bytes are read.
+std::optional<Value_> WeightStore::Impl::view(Operation *op, const StridedView &x) {
+  StridedView out = x;
+  if (auto transpose = dyn_cast<TransposeOp>(op)) {
+    for (auto [i, axis] : llvm::enumerate(transpose.getPermutation())) {
+      out.dims[i] = x.dims[axis];
+      out.strides[i] = x.strides[axis];
+    }
+    return out;
+  }
+  if (auto reshape = dyn_cast<ReshapeOp>(op); reshape && x.isDense()) {
+    out.dims.clear();
+    for (DimExpr dim : dimsOf(reshape.getType()))
+      out.dims.push_back(*dim.constantValue());
+    out.strides.assign(out.dims.size(), 1);
+    for (size_t i = out.dims.size(); i > 1; --i)
+      out.strides[i - 2] = out.strides[i - 1] * out.dims[i - 1];
+    return out;
+  }
+  if (auto cast = dyn_cast<CastOp>(op);
+      cast && elementTypeOf(cast.getType()).isF32() && x.isFloat() && x.stored == x.element) {
+    out.element = elementTypeOf(cast.getType());
+    return out;
+  }
+  if (auto slice = dyn_cast<SliceOp>(op)) {
+    int64_t offset = 0;
+    for (auto [i, start] : llvm::enumerate(dimsOf(slice.getStarts()))) {
+      offset += *start.constantValue() * x.strides[i];
+      out.strides[i] = x.strides[i] * slice.getSteps()[i];
+      out.dims[i] = *dimsOf(slice.getType())[i].constantValue();
+    }
+    out.data += offset * x.storedBytes();
+    return out;
+  }
+  return std::nullopt;
+}
+
+llvm::Expected<Value_> WeightStore::Impl::evaluateOp(Operation *op,
+                                                     DenseMap<Value, Value_> &values, int depth) {
+  if (auto use = dyn_cast<UseOp>(op)) {
+    auto inner = symbols.lookup<WeightOp>(use.getWeight());
+    if (!inner)
+      return makeError(Diag::WeightBytesMissing, use.getWeight().str(), "no weight has this name");
+    return evaluate(inner, depth + 1);
+  }
+  if (op->getNumOperands() == 1) {
+    Value_ &operand = values[op->getOperand(0)];
+    auto *x = std::get_if<StridedView>(&operand);
+    if (auto quantize = dyn_cast<QuantizeOp>(op); quantize && x && x->isFloat() &&
+        x->dims.size() == 2 && isByRows(quantize.getOut().getType()))
+      return Codes{quantize.getOut().getType(), nullptr, *x};
+    if (auto pack = dyn_cast<PackOp>(op)) {
+      if (auto *codes = std::get_if<Codes>(&operand)) {
+        Codes packed = *codes;
+        packed.type = pack.getOut().getType();
+        return packed;
+      }
+      return operand; // packed when it is written
+    }
+    if (x)
+      if (auto result = view(op, *x))
+        return *result;
+  }
+  SmallVector<reference::RtValue> operands;
+  for (Value operand : op->getOperands()) {
+    Value_ &value = values[operand];
+    if (auto *x = std::get_if<StridedView>(&value)) {
+      operands.push_back(x->toTensor());
+      continue;
+    }
+    auto &codes = std::get<Codes>(value);
+    if (!codes.tensor) {
+      Tensor dense = codes.view.toTensor();
+      if (!dense.elementType().isF32()) { // the reference quantizes floats
+        std::vector<float> wide(dense.size());
+        FloatRows(codes.view).read(0, codes.view.dims[0], wide.data());
+        codes.tensor = std::make_shared<QTensor>(
+            reference::quantize(codes.type, dense.dims(), ArrayRef<float>(wide)));
+      } else {
+        std::vector<float> copy(dense.size()); // mapped bytes need not be aligned
+        std::memcpy(copy.data(), dense.data(), copy.size() * 4);
+        codes.tensor = std::make_shared<QTensor>(
+            reference::quantize(codes.type, dense.dims(), ArrayRef<float>(copy)));
+      }
+    }
+    operands.push_back(codes.tensor);
+  }
+  reference::Environment environment;
+  environment.weights = &files;
+  auto results = reference::evaluateOp(op, operands, environment);
+  if (!results)
+    return results.takeError();
+  if (auto *tensor = std::get_if<Tensor>(&(*results)[0]))
+    return StridedView::of(*tensor);
+  auto tensor = std::get<std::shared_ptr<const QTensor>>((*results)[0]);
+  return Codes{tensor->type, tensor, {}};
+}
+
+llvm::Expected<Value_> WeightStore::Impl::evaluate(WeightOp weight, int depth) {
+  if (depth > 64)
+    return makeError(Diag::WeightBytesMissing, nameOf(weight), "recipes nest more than 64 deep");
+  if (weight.getRecipe().empty()) {
+    reference::Environment environment;
+    environment.weights = &files;
+    auto value = reference::evaluateWeight(weight, environment);
+    if (!value)
+      return value.takeError();
+    return StridedView::of(std::get<Tensor>(*value));
+  }
+  DenseMap<Value, Value_> values;
+  Block &body = weight.getRecipe().front();
+  // Values lose their bytes after the last use.
+  DenseMap<Value, Operation *> last;
+  for (Operation &op : body)
+    for (Value operand : op.getOperands())
+      last[operand] = &op;
+  for (Operation &op : body.without_terminator()) {
+    auto value = evaluateOp(&op, values, depth);
+    if (!value)
+      return value.takeError();
+    for (Value operand : op.getOperands())
+      if (last.lookup(operand) == &op)
+        values.erase(operand);
+    values[op.getResult(0)] = std::move(*value);
+  }
+  return std::move(values[body.getTerminator()->getOperand(0)]);
+}
+
+llvm::Expected<std::unique_ptr<CodeRows>> WeightStore::Impl::codeRows(WeightOp weight,
+                                                                      const Codes &codes) {
+  auto rows = codes.tensor ? tensorRows(codes.tensor) : quantizedRows(codes.type, codes.view);
+  if (rows)
+    rows->type = codes.type; // with its layout
+  if (!rows) {
+    std::string text;
+    llvm::raw_string_ostream(text) << "codes of " << codes.type << " are not stored by rows";
+    return makeError(Diag::QuantizedPartsUnfit, nameOf(weight), text);
+  }
+  return rows;
+}
+
+//===-- Writers ----------------------------------------------------------------------------------//
+
+/// Calls fill(i, address) for items 0 .. count - 1 of `itemBytes` each and hands them on in order.
+template <typename F>
+llvm::Error WeightStore::Impl::inChunks(int64_t count, int64_t itemBytes, BytesSink sink, F fill) {
+  if (itemBytes == 0)
+    return llvm::Error::success();
+  int64_t perChunk = std::clamp<int64_t>(kChunkBytes / itemBytes, threads, std::max<int64_t>(threads, count));
+  std::vector<uint8_t> chunk(std::min(perChunk, count) * itemBytes);
+  for (int64_t from = 0; from < count; from += perChunk) {
+    int64_t items = std::min(perChunk, count - from);
+    parallelFor(items, threads, [&](int64_t i) { fill(from + i, chunk.data() + i * itemBytes); });
+    if (auto error = sink(ArrayRef(chunk.data(), items * itemBytes)))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error WeightStore::Impl::writeDense(const StridedView &view, BytesSink sink) {
+  int64_t bytes = view.stored == view.element ? view.storedBytes() : 4, size = view.size();
+  if (view.stored == view.element && view.isDense())
+    return sink(ArrayRef(reinterpret_cast<const uint8_t *>(view.data), size * bytes));
+  // Rows of a transposed matrix are read side by side, so that each cache line is loaded once.
+  int64_t run = std::min<int64_t>(size, 1 << 16), tail = size % run;
+  auto error = inChunks(size / run, run * bytes, sink, [&](int64_t i, uint8_t *out) {
+    view.copyTo(i * run, (i + 1) * run, reinterpret_cast<char *>(out));
+  });
+  if (error || !tail)
+    return error;
+  std::vector<uint8_t> rest(tail * bytes);
+  view.copyTo(size - tail, size, reinterpret_cast<char *>(rest.data()));
+  return sink(rest);
+}
+
+llvm::Error WeightStore::Impl::writePanelsFloat(const StridedView &view, QType type,
+                                                BytesSink sink) {
+  FloatRows rows(view);
+  int64_t n = rows.rows(), k = rows.columns(), width = type.getBits() / 8;
+  if (width == 2)
+    return inChunks(panels(n), k * kPanel * 2, sink, [&](int64_t p, uint8_t *out) {
+      int64_t ns = view.strides[0], ks = view.strides[1], count = std::min(kPanel, n - p * kPanel);
+      for (int64_t i = 0; i < k; ++i)
+        for (int64_t j = 0; j < kPanel; ++j) {
+          if (j < count)
+            std::memcpy(out + (i * kPanel + j) * 2,
+                        view.data + ((p * kPanel + j) * ns + i * ks) * 2, 2);
+          else
+            std::memset(out + (i * kPanel + j) * 2, 0, 2);
+        }
+    });
+  bool aligned = reinterpret_cast<uintptr_t>(view.data) % 4 == 0 && view.stored.isF32();
+  return inChunks(panels(n), k * kPanel * 4, sink, [&](int64_t p, uint8_t *out) {
+    int64_t first = p * kPanel, count = std::min(kPanel, n - first);
+    auto *panel = reinterpret_cast<float *>(out);
+    if (aligned) {
+      const auto *data = reinterpret_cast<const float *>(view.data) + first * view.strides[0];
+      return packF32({data, count, k, view.strides[0], view.strides[1]}, 0, 1, panel);
+    }
+    std::vector<float> dense(count * k);
+    rows.read(first, first + count, dense.data());
+    packF32({dense.data(), count, k, k, 1}, 0, 1, panel);
+  });
+}
+
+/// Zeros up to the next multiple of 64.
+static llvm::Error padTo64(int64_t written, BytesSink sink) {
+  static const uint8_t zeros[64] = {};
+  return written % 64 ? sink(ArrayRef(zeros, 64 - written % 64)) : llvm::Error::success();
+}
+
+template <typename T>
+static ArrayRef<uint8_t> bytesOf(const std::vector<T> &values) {
+  return {reinterpret_cast<const uint8_t *>(values.data()), values.size() * sizeof(T)};
+}
+
+llvm::Error WeightStore::Impl::writePanelsW8(const CodeRows &rows, BytesSink sink) {
+  int64_t n = rows.rows, k = rows.columns, panelBytes = roundUp(k, 4) * kPanel;
+  std::vector<float> scales(panels(n) * kPanel);
+  std::vector<int32_t> corrections(panels(n) * kPanel);
+  auto error = inChunks(panels(n), panelBytes, sink, [&](int64_t p, uint8_t *out) {
+    int64_t first = p * kPanel, count = std::min(kPanel, n - first);
+    std::vector<uint8_t> codes(count * k);
+    rows.read(first, first + count, codes.data(), &scales[first], nullptr);
+    packW8({reinterpret_cast<const int8_t *>(codes.data()), count, k, k, 1}, 0, 1, 128,
+           reinterpret_cast<int8_t *>(out), &corrections[first]);
+  });
+  if (error)
+    return error;
+  if (auto error = padTo64(panels(n) * panelBytes, sink))
+    return error;
+  if (auto error = sink(bytesOf(scales)))
+    return error;
+  return sink(bytesOf(corrections));
+}
+
+llvm::Error WeightStore::Impl::writePanelsW4(const CodeRows &rows, BytesSink sink) {
+  W4Layout layout = w4LayoutOf(rows.type);
+  int64_t n = rows.rows, k = rows.columns, blocks = rows.blocks;
+  // Signed codes count from 8 in the layout.
+  uint8_t bias = isUnsignedStorage(rows.type.getStorage()) ? 0 : 8;
+  ScaleFormat format = scaleFormat(rows.type.getScale());
+  return inChunks(panels(n), layout.panelBytes(k), sink, [&](int64_t p, uint8_t *out) {
+    int64_t first = p * kPanel, count = std::min(kPanel, n - first);
+    std::vector<uint8_t> codes(count * k), scaleBytes;
+    std::vector<float> scales(count * blocks);
+    std::vector<int8_t> zeros(count * blocks);
+    rows.read(first, first + count, codes.data(), scales.data(),
+              layout.zeroPoints ? zeros.data() : nullptr);
+    for (uint8_t &code : codes)
+      code = (code + bias) & 15;
+    for (int8_t &zero : zeros)
+      zero = static_cast<int8_t>((zero + bias) & 15);
+    appendScales(format, scales, scaleBytes);
+    packW4({{codes.data(), count, k, k, 1},
+            scaleBytes.data(),
+            reinterpret_cast<const uint8_t *>(zeros.data())},
+           layout, 0, 1, out);
+  });
+}
+
+llvm::Error WeightStore::Impl::writeLogical(const CodeRows &rows, BytesSink sink) {
+  unsigned bits = rows.type.getBits();
+  int64_t n = rows.rows, k = rows.columns, rowBytes = llvm::divideCeil(k * bits, 8);
+  std::vector<float> scales(n * rows.blocks);
+  std::vector<int8_t> zeros(rows.type.getZero() ? n * rows.blocks : 0);
+  auto error = inChunks(n, rowBytes, sink, [&](int64_t row, uint8_t *out) {
+    std::vector<uint8_t> codes(k);
+    rows.read(row, row + 1, codes.data(), &scales[row * rows.blocks],
+              zeros.empty() ? nullptr : &zeros[row * rows.blocks]);
+    if (bits == 8)
+      return void(std::memcpy(out, codes.data(), k));
+    std::memset(out, 0, rowBytes);
+    uint32_t mask = (1u << bits) - 1;
+    for (int64_t i = 0; i < k; ++i)
+      out[i * bits / 8] |= static_cast<uint8_t>((codes[i] & mask) << (i * bits % 8));
+  });
+  if (error)
+    return error;
+  if (auto error = padTo64(n * rowBytes, sink))
+    return error;
+  std::vector<uint8_t> scaleBytes;
+  appendScales(scaleFormat(rows.type.getScale()), scales, scaleBytes);
+  if (auto error = sink(scaleBytes))
+    return error;
+  if (auto error = padTo64(scaleBytes.size(), sink))
+    return error;
+  if (zeros.empty())
+    return llvm::Error::success();
+  if (auto error = sink(bytesOf(zeros)))
+    return error;
+  return padTo64(zeros.size(), sink);
+}
+
+llvm::Error WeightStore::Impl::write(WeightOp weight, BytesSink sink) {
+  auto value = evaluate(weight, 0);
+  if (!value)
+    return value.takeError();
+  auto type = dyn_cast<QType>(weight.getType());
+  if (auto *view = std::get_if<StridedView>(&*value)) {
+    if (!type)
+      return writeDense(*view, sink);
+    return writePanelsFloat(*view, type, sink);
+  }
+  auto rows = codeRows(weight, std::get<Codes>(*value));
+  if (!rows)
+    return rows.takeError();
+  switch (type.getLayout()) {
+  case Layout::panel16_k4:
+    return writePanelsW8(**rows, sink);
+  case Layout::panel16_u4:
+    return writePanelsW4(**rows, sink);
+  case Layout::logical:
+    return writeLogical(**rows, sink);
+  default:
+    return makeError(Diag::NotPackable, nameOf(weight),
+                     "layout " + stringifyLayout(type.getLayout()).str() + " is not one of weights");
+  }
+}
+
+//===-- Interface --------------------------------------------------------------------------------//
+
+WeightStore::WeightStore(ModuleOp module, std::string modelDir, std::string blobDir,
+                         unsigned threads)
+    : impl(std::make_unique<Impl>(module, std::move(modelDir), std::move(blobDir), threads)) {}
+WeightStore::~WeightStore() = default;
+
+/// Bytes that the buffer of `type` must have.
+static int64_t bufferBytes(Type type) {
+  if (auto quantized = dyn_cast<QType>(type))
+    return *quantizedBytes(quantized).constantValue();
+  auto tensor = cast<RankedTensorType>(type);
+  Type element = tensor.getElementType();
+  int64_t bytes = element.isIntOrFloat() ? (element.getIntOrFloatBitWidth() + 7) / 8 : 8;
+  return tensor.getNumElements() * bytes;
+}
+
+llvm::Error WeightStore::write(WeightOp weight, BytesSink sink) {
+  int64_t written = 0;
+  auto error = impl->write(weight, [&](ArrayRef<uint8_t> bytes) {
+    written += static_cast<int64_t>(bytes.size());
+    return sink(bytes);
+  });
+  impl->files.release();
+  if (error)
+    return error;
+  if (int64_t want = bufferBytes(weight.getType()); written != want)
+    return makeError(Diag::Internal, nameOf(weight),
+                     "wrote " + std::to_string(written) + " bytes instead of " +
+                         std::to_string(want));
+  return llvm::Error::success();
+}
+
+llvm::Expected<OwnedBytes> WeightStore::evaluate(WeightOp weight) {
+  OwnedBytes bytes;
+  bytes.reserve(bufferBytes(weight.getType()));
+  auto error = write(weight, [&](ArrayRef<uint8_t> piece) {
+    bytes.insert(bytes.end(), piece.begin(), piece.end());
+    return llvm::Error::success();
+  });
+  if (error)
+    return std::move(error);
+  return bytes;
+}
+
+llvm::Error WeightStore::writeSection(SectionOp section, BytesSink sink) {
+  uint64_t at = 0;
+  std::vector<uint8_t> zeros;
+  auto padTo = [&](uint64_t offset) -> llvm::Error {
+    zeros.assign(offset - at, 0);
+    at = offset;
+    return zeros.empty() ? llvm::Error::success() : sink(zeros);
+  };
+  for (auto [reference, offset] : llvm::zip_equal(section.getWeights().getAsRange<FlatSymbolRefAttr>(),
+                                                  section.getOffsets())) {
+    auto weight = impl->symbols.lookup<WeightOp>(reference.getValue());
+    if (!weight)
+      return makeError(Diag::Internal, reference.getValue().str(), "the section names no weight");
+    if (at > static_cast<uint64_t>(offset))
+      return makeError(Diag::Internal, nameOf(weight), "overlaps the weight before it");
+    if (auto error = padTo(offset))
+      return error;
+    if (auto error = write(weight, sink))
+      return error;
+    at += bufferBytes(weight.getType());
+  }
+  if (at > section.getBytes())
+    return makeError(Diag::Internal, "weight section", "is longer than planned");
+  return padTo(section.getBytes());
+}
