@@ -40,9 +40,7 @@ static LogicalResult verifyElement(Operation *op, Type vector) {
 }
 
 LogicalResult LoadOp::verify() {
-  if (getFill().getType() != getResult().getType()) // (C1)
-    return emitOpError("fills ") << getResult().getType() << " with " << getFill().getType();
-  return verifyElement(*this, getResult().getType()); // (C2)
+  return verifyElement(*this, getResult().getType()); // (C2); (C1) is the trait AllTypesMatch
 }
 
 LogicalResult StoreOp::verify() { return verifyElement(*this, getValue().getType()); } // (C1)

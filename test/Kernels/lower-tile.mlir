@@ -57,6 +57,6 @@ func.func @round(%x: vector<16xf32>) -> vector<16xi32> {
 // CHECK-NOT: tile.
 func.func @unpack(%x: vector<64xi8>, %p: !llvm.ptr) -> (vector<64xi8>, vector<64xi8>) {
   %low, %high = tile.unpack_u4 %x : vector<64xi8>
-  tile.prefetch %p
+  tile.prefetch %p : !llvm.ptr
   return %low, %high : vector<64xi8>, vector<64xi8>
 }

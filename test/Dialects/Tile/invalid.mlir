@@ -50,7 +50,7 @@ func.func @load_c2(%p: !llvm.ptr, %n: i64, %fill: vector<16xi1>) {
 // -----
 
 func.func @load_c1(%p: !llvm.ptr, %n: i64, %fill: vector<16xi8>) {
-  // expected-error @+1 {{fills 'vector<16xi32>' with 'vector<16xi8>'}}
+  // expected-error @+1 {{failed to verify that all of {fill, result} have same type}}
   %0 = "tile.load"(%p, %n, %fill) : (!llvm.ptr, i64, vector<16xi8>) -> vector<16xi32>
   return
 }
@@ -67,6 +67,6 @@ func.func @store_c1(%p: !llvm.ptr, %n: i64, %v: vector<16xi1>) {
 
 func.func @prefetch_c1(%p: !llvm.ptr) {
   // expected-error @+1 {{has locality 4, expected 0 to 3}}
-  tile.prefetch %p {locality = 4 : i64}
+  tile.prefetch %p {locality = 4 : i64} : !llvm.ptr
   return
 }
