@@ -2,7 +2,7 @@
 """Runs every test of the project and closes with one line: 'N passed, N failed'.
 
 Three kinds of test, each run once: the GoogleTest binaries in BUILD/unit, lit over test/, and
-pytest over test/Python. Failures are printed in full, skipped tests with their reason.
+pytest over the Python tests beneath test/. Failures are printed in full, skipped tests with their reason.
 """
 import argparse
 import concurrent.futures
@@ -131,7 +131,7 @@ def run_pytest(build: Path) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="qcc-pytest-") as work:
         report = Path(work, "report.xml")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        command += [f"--junitxml={report}", str(ROOT / "test/Python")]
+        command += [f"--junitxml={report}", str(ROOT / "test")]
         process = subprocess.run(
             command, cwd=work, env=environment, capture_output=True, text=True, errors="replace"
         )

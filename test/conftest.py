@@ -1,4 +1,4 @@
-"""What the Python tests share: the build folder, the toy model, demo models."""
+"""What all Python tests share: the build folder, the tools in it, the toy model."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("QCC_BUILD", ROOT / "build"))
 
 # This process has the sanitizers' library by now; the tools that it starts have their own.

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Compiles and runs the backend tests that the onnx package carries, one process per step.
+
+usage: onnx_node_tests.py QCC [-k SUBSTRING] [--list FILE] [--strict] [--json FILE] [--list-failures]
+
+Each test is a model with inputs and expected outputs. It is compiled at -O1 for this machine and run
+on all of its data sets. What happens is one of
+
+  pass     every output agrees
+  refused  exit 4: qcc says that it cannot compile the op, type or form
+  fail     wrong values, or a valid model that is called invalid
+  crash    a signal, exit 70, or no end within the time limit
+
+Refusals are listed by reason and are no failures; with --strict they are. The last line reads
+'N passed, N failed'; the exit status is 1 when something failed.
+"""
+import argparse
+import collections
+import concurrent.futures
+import importlib.util
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+INTERNAL = 70  # exit code of a fault of qcc
+UNSUPPORTED = 4
+
+
+@dataclass
+class Outcome:
+    name: str
+    status: str
+    step: str = ""
+    message: str = ""
+    seconds: float = 0.0
+
+
+def data_folder() -> Path:
+    found = importlib.util.find_spec("onnx")
+    if found is None:
+        sys.exit("the onnx package is not installed; its tests come with it")
+    return Path(found.origin).parent / "backend/test/data"
+
+
+def tests(kinds: list[str], substring: str, listed: list[str] | None) -> list[Path]:
+    folders = [p.parent for kind in kinds for p in sorted((data_folder() / kind).glob("*/model.onnx"))]
+    if listed is not None:
+        known = {p.name: p for p in folders}
+        absent = [name for name in listed if name not in known]
+        if absent:
+            sys.exit(f"the onnx package has no tests {', '.join(absent)}")
+        folders = [known[name] for name in listed]
+    return [p for p in folders if substring in p.name]
+
+
+def call(command: list[str], timeout: float) -> tuple[int, str]:
+    """Exit status (negative: a signal) and what was printed."""
+    environment = dict(os.environ, NO_COLOR="1", QCC_NUM_THREADS="1")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace",
+                              timeout=timeout, env=environment)
+    except subprocess.TimeoutExpired:
+        return -signal.SIGALRM, f"ran longer than {timeout:g} s"
+    return done.returncode, (done.stderr + done.stdout).strip()
+
+
+def classify(status: int) -> str:
+    if status == 0:
+        return "pass"
+    if status == UNSUPPORTED:
+        return "refused"
+    return "crash" if status < 0 or status >= INTERNAL else "fail"
+
+
+def run_test(qcc: str, folder: Path, options) -> Outcome:
+    start = time.monotonic()
+    data = sorted(folder.glob("test_data_set_*"))
+    sets = [argument for one in data for argument in ("--test-data", str(one))]
+    with tempfile.TemporaryDirectory(prefix="qcc-node-") as work:
+        artifact = str(Path(work, "model.so"))
+        if options.reference:
+            steps = [("interpret", [qcc, "run", str(folder / "model.onnx"), "--reference", *sets])]
+        else:
+            steps = [("compile", [qcc, str(folder / "model.onnx"), f"-O{options.level}",
+                                  f"--target={options.target}", "--threads=1", "-o", artifact]),
+                     ("run", [qcc, "run", artifact, "--threads=1", *sets])]
+        for step, command in steps:
+            status, output = call(command, options.timeout)
+            if status != 0:
+                break
+    outcome = Outcome(folder.name, classify(status), step, output if status else "")
+    outcome.seconds = round(time.monotonic() - start, 3)
+    return outcome
+
+
+def headline(message: str) -> str:
+    """The line that names the diagnostic."""
+    lines = message.splitlines() or [""]
+    return next((line for line in lines if "error" in line), lines[0])
+
+
+def reason(outcome: Outcome) -> str:
+    """What a refusal is about, without the names that only this test has."""
+    lines = outcome.message.splitlines()
+    note = next((line for line in lines if line.startswith("note:")), headline(outcome.message))
+    note = re.sub(r"'[^']*'", "'…'", note.removeprefix("note: "))
+    return re.sub(r"\S*(model\.onnx|model\.so|test_data_set_\d+\S*):? ?", "", note)[:110]
+
+
+def report(outcomes: list[Outcome], full: bool, strict: bool) -> int:
+    refused = [o for o in outcomes if o.status == "refused"]
+    reasons = collections.Counter(reason(o) for o in refused)
+    for text, count in reasons.most_common():
+        print(f"refused {count:4d}  {text}")
+    bad = [o for o in outcomes if o.status in ("fail", "crash") or strict and o.status == "refused"]
+    for outcome in bad:
+        print(f"{outcome.status} {outcome.name} ({outcome.step}): {headline(outcome.message)[:300]}")
+        if full:
+            print("    " + outcome.message.replace("\n", "\n    "))
+    counts = collections.Counter(o.status for o in outcomes)
+    print(f"{len(outcomes)} tests: {counts['pass']} pass, {counts['refused']} refused, "
+          f"{counts['fail']} fail, {counts['crash']} crash")
+    print(f"{counts['pass']} passed, {len(bad)} failed")
+    return 1 if bad else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("qcc")
+    parser.add_argument("-k", default="", metavar="SUBSTRING", help="only tests whose name holds it")
+    parser.add_argument("--list", type=Path, help="file with the names of the tests to run, a line each")
+    parser.add_argument("--kinds", default="node", help="comma list: node, simple, pytorch-operator, …")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--level", default="1", help="optimisation level")
+    parser.add_argument("--target", default="native")
+    parser.add_argument("--reference", action="store_true", help="interpret instead of compiling")
+    parser.add_argument("--timeout", type=float, default=60, help="seconds for one step")
+    parser.add_argument("--at-least", type=int, default=0, help="fail when fewer tests pass")
+    parser.add_argument("--strict", action="store_true", help="count refusals as failures")
+    parser.add_argument("--json", type=Path, help="write every outcome here")
+    parser.add_argument("--list-failures", action="store_true", help="print failures in full")
+    options = parser.parse_args()
+
+    listed = None
+    if options.list:
+        lines = (line.split("#")[0].strip() for line in options.list.read_text().splitlines())
+        listed = [line for line in lines if line]
+    folders = tests(options.kinds.split(","), options.k, listed)
+    outcomes = []
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for outcome in pool.map(lambda folder: run_test(options.qcc, folder, options), folders):
+            outcomes.append(outcome)
+            if sys.stderr.isatty():
+                print(f"\r{len(outcomes)}/{len(folders)}", end="", file=sys.stderr)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(o) for o in outcomes], indent=1))
+    status = report(outcomes, options.list_failures, options.strict)
+    passed = sum(o.status == "pass" for o in outcomes)
+    if passed < options.at_least:
+        print(f"only {passed} pass, {options.at_least} are expected", file=sys.stderr)
+        return 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
