@@ -35,7 +35,15 @@ public:
   /// `dim` without the symbols that turned out to equal something else.
   DimExpr resolve(DimExpr dim) const;
   bool anySubstitution() const { return !values.empty(); }
-  /// Makes two dimensions equal if it can. Prefers to replace the symbol of the later input.
+  /// A symbol, and what it has to be for two dimensions to be equal.
+  struct Solution {
+    std::string name;
+    DimExpr value;
+  };
+  /// Decides whether a and b are equal; Substituted means that the solution would make them so. Of
+  /// several symbols that could go, it is the one of the latest input.
+  std::pair<Outcome, Solution> solve(DimExpr a, DimExpr b);
+  /// Makes two dimensions equal if it can.
   Outcome equate(DimExpr a, DimExpr b);
   /// Fixes a symbol, or any dimension that can be solved for one.
   void substitute(llvm::StringRef name, DimExpr value);

@@ -216,15 +216,54 @@ void GraphImporter::applySubstitutions() {
                                         /*replaceTypes=*/true);
 }
 
-DimExpr GraphImporter::requireEqual(DimExpr a, DimExpr b) {
+bool GraphImporter::mayStretch(DimExpr a, DimExpr b) {
+  if (stretched.count({a.str(), b.str()}) || stretched.count({b.str(), a.str()}))
+    return true;
+  auto [outcome, solution] = space.solve(a, b);
+  return outcome == DimSpace::Outcome::Substituted && solution.value.isConstant(0);
+}
+
+DimExpr GraphImporter::stretch(DimExpr a, DimExpr b) {
+  DimExpr size = a.max(b);
+  stretchedTo.insert({a.getAttr(), size.getAttr()});
+  stretchedTo.insert({b.getAttr(), size.getAttr()});
+  return size;
+}
+
+/// A later equation that nothing meets, or only an empty input, shows that an earlier broadcast was
+/// one of size 1 after all (a causal mask [s, s] against [1, total] while decoding).
+bool GraphImporter::contradicts(DimExpr a, DimExpr b) {
+  llvm::StringSet<> symbols;
+  for (DimExpr dim : {a, b})
+    dim.collectSymbols([&](StringRef name) { symbols.insert(name); });
+  for (const Assumption &assumption : llvm::reverse(assumptions)) {
+    bool involved = false;
+    for (DimExpr dim : {assumption.a, assumption.b})
+      space.resolve(dim).collectSymbols([&](StringRef name) { involved |= symbols.contains(name); });
+    if (!involved && !symbols.empty())
+      continue;
+    retryWith = {assumption.a.str(), assumption.b.str()};
+    return true;
+  }
+  return false;
+}
+
+DimExpr GraphImporter::requireEqual(DimExpr a, DimExpr b, bool broadcast) {
   a = space.resolve(a), b = space.resolve(b);
-  switch (space.equate(a, b)) {
+  auto [outcome, solution] = space.solve(a, b);
+  switch (outcome) {
   case DimSpace::Outcome::Equal:
     return a;
   case DimSpace::Outcome::Substituted:
+    if (solution.value.isConstant(0) && contradicts(a, b))
+      return {};
+    if (broadcast)
+      assumptions.push_back({a, b});
+    space.substitute(solution.name, solution.value);
     applySubstitutions();
     return space.resolve(a);
   case DimSpace::Outcome::Different:
+    contradicts(a, b);
     return {};
   case DimSpace::Outcome::Unproved:
     break;
@@ -235,6 +274,34 @@ DimExpr GraphImporter::requireEqual(DimExpr a, DimExpr b) {
   }
   // The simpler form makes the rest of the graph simpler.
   return b.str().size() < a.str().size() ? b : a;
+}
+
+/// Where the model gives an output's size the name that only one input's size has, the two are
+/// equal (a mask as long as the cache grows).
+void GraphImporter::equateOutputs() {
+  llvm::StringMap<int> uses;
+  for (Type type : func.getArgumentTypes())
+    for (DimExpr dim : qnt::dimsOf(type))
+      dim.collectSymbols([&](StringRef name) { ++uses[name]; });
+  for (const onnx::ValueInfo &info : model.graph.outputs) {
+    Entry *entry = find(info.name);
+    if (!entry || !entry->value || !info.hasShape)
+      continue;
+    SmallVector<DimExpr> dims = qnt::dimsOf(entry->value.getType());
+    for (size_t i = 0; i < dims.size() && dims.size() == info.dims.size(); ++i) {
+      const std::string &name = info.dims[i].param;
+      DimSpace::Symbol *symbol = space.find(name);
+      DimExpr dim = space.resolve(dims[i]);
+      if (!info.dims[i].isSymbolic() || !symbol || symbol->eliminated || uses[name] != 1 ||
+          dim.constantValue())
+        continue;
+      auto [outcome, solution] = space.solve(DimExpr::symbol(context, name), dim);
+      if (outcome != DimSpace::Outcome::Substituted || solution.name != name)
+        continue;
+      space.substitute(solution.name, solution.value);
+      applySubstitutions();
+    }
+  }
 }
 
 bool GraphImporter::isConstant(Value value) {
@@ -465,5 +532,6 @@ llvm::Error GraphImporter::run() {
     return error;
   if (!refusals.empty())
     return llvm::Error::success();
+  equateOutputs();
   return finish();
 }

@@ -12,6 +12,7 @@
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringSet.h"
 #include <map>
+#include <set>
 
 namespace qcc::import {
 
@@ -52,8 +53,18 @@ public:
                                                     llvm::StringRef name) const;
 
   /// Equality of two dimensions, by substitution or else by a check at run time; returns the form to
-  /// go on with, or null where they can never be equal.
-  DimExpr requireEqual(DimExpr a, DimExpr b);
+  /// go on with, or null where they can never be equal. `broadcast`: one of them might be 1 instead.
+  DimExpr requireEqual(DimExpr a, DimExpr b, bool broadcast = false);
+  /// Whether a and b, which broadcast, cannot be taken as equal: that would need an empty input, or
+  /// an earlier attempt showed it. One of them is 1 at times, and the result the larger.
+  bool mayStretch(DimExpr a, DimExpr b);
+  bool stretches(DimExpr from, DimExpr to) const {
+    return stretchedTo.contains({from.getAttr(), to.getAttr()});
+  }
+  DimExpr stretch(DimExpr a, DimExpr b);
+  /// Pairs as text. An import that runs into a contradiction names the pair to try next.
+  std::set<std::pair<std::string, std::string>> stretched;
+  std::optional<std::pair<std::string, std::string>> retryWith;
   /// Rewrites all types after a symbol was replaced.
   void applySubstitutions();
   /// Whether `value` depends on constants alone.
@@ -71,6 +82,15 @@ public:
   mlir::func::FuncOp func;
 
 private:
+  /// A broadcast of two sizes that were taken as equal by replacing a symbol.
+  struct Assumption {
+    DimExpr a, b;
+  };
+  bool contradicts(DimExpr a, DimExpr b);
+  void equateOutputs();
+  std::vector<Assumption> assumptions;
+  llvm::DenseSet<std::pair<mlir::Attribute, mlir::Attribute>> stretchedTo;
+
   llvm::Error declareInputs();
   llvm::Error findNeededNodes();
   llvm::Error finish();

@@ -26,6 +26,26 @@ llvm::Expected<std::unique_ptr<onnx::Model>> readWithFunctions(StringRef path,
   return model;
 }
 
+/// Imports, and again with what the last attempt learned about a broadcast.
+llvm::Expected<std::unique_ptr<GraphImporter>>
+importModel(onnx::Model &model, MLIRContext &context, const ImportOptions &options) {
+  constexpr int maxAttempts = 8;
+  std::set<std::pair<std::string, std::string>> stretched;
+  for (int attempt = 0;; ++attempt) {
+    auto importer = std::make_unique<GraphImporter>(model, &context, options);
+    importer->stretched = stretched;
+    llvm::Error error = importer->run();
+    if (importer->retryWith && attempt < maxAttempts && stretched.insert(*importer->retryWith).second) {
+      llvm::consumeError(std::move(error));
+      continue;
+    }
+    if (error && importer->unsupported().empty())
+      return std::move(error);
+    llvm::consumeError(std::move(error));
+    return importer;
+  }
+}
+
 std::string describe(const UnsupportedOp &op) {
   std::string text = (op.domain.empty() ? "" : op.domain + ".") + op.op + " (opset " +
                      std::to_string(op.opset) + "), " + std::to_string(op.nodes.size()) +
@@ -72,16 +92,13 @@ llvm::Expected<OwningOpRef<ModuleOp>> qcc::importOnnx(StringRef path, MLIRContex
   auto model = readWithFunctions(path, options);
   if (!model)
     return model.takeError();
-  GraphImporter importer(**model, &context, options);
-  llvm::Error error = importer.run();
-  auto refused = importer.unsupported();
-  if (!refused.empty()) {
-    llvm::consumeError(std::move(error));
+  auto importer = importModel(**model, context, options);
+  if (!importer)
+    return importer.takeError();
+  auto refused = (*importer)->unsupported();
+  if (!refused.empty())
     return unsupportedError(path, refused);
-  }
-  if (error)
-    return std::move(error);
-  OwningOpRef<ModuleOp> module = importer.takeModule();
+  OwningOpRef<ModuleOp> module = (*importer)->takeModule();
   if (llvm::Error wrong = verifyModule(*module, path))
     return std::move(wrong);
   return module;
@@ -92,12 +109,12 @@ llvm::Expected<CheckReport> qcc::checkOnnx(StringRef path, MLIRContext &context,
   auto model = readWithFunctions(path, options);
   if (!model)
     return model.takeError();
-  GraphImporter importer(**model, &context, options);
-  if (llvm::Error error = importer.run())
-    return std::move(error);
+  auto importer = importModel(**model, context, options);
+  if (!importer)
+    return importer.takeError();
   CheckReport report;
   report.model = path.str();
-  report.nodes = importer.neededNodes();
-  report.unsupported = importer.unsupported();
+  report.nodes = (*importer)->neededNodes();
+  report.unsupported = (*importer)->unsupported();
   return report;
 }

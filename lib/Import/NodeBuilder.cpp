@@ -214,14 +214,20 @@ RankedTensorType NodeBuilder::type(ArrayRef<DimExpr> dims, Type element) const {
   return qnt::makeTensorType(resolved, element);
 }
 
-DimExpr NodeBuilder::equal(DimExpr a, DimExpr b, const char *what) {
+DimExpr NodeBuilder::equal(DimExpr a, DimExpr b, const char *what, bool broadcast) {
   if (a == b)
     return a;
-  // Checks belong to the node that needs them.
-  DimExpr result = importer.requireEqual(a, b);
+  DimExpr result = importer.requireEqual(a, b, broadcast);
   if (!result)
     fail(Diag::ShapeMismatch, Twine(what) + " " + a.str() + " and " + b.str() + " differ");
   return result ? result : a;
+}
+
+/// min(1, n), as slicing the first element gives: 1 unless n is 0.
+static bool isAtMostOne(DimExpr dim) {
+  return dim.kind() == qnt::DimKind::Min && llvm::any_of(dim.operands(), [](Attribute operand) {
+           return DimExpr(operand).isConstant(1);
+         });
 }
 
 std::optional<Dims> NodeBuilder::broadcastDims(ArrayRef<Dims> all) {
@@ -236,7 +242,16 @@ std::optional<Dims> NodeBuilder::broadcastDims(ArrayRef<Dims> all) {
       left = importer.space.resolve(left);
       if (left == right || right.isConstant(1))
         continue;
-      left = left.isConstant(1) ? right : equal(left, right, "broadcast dimensions");
+      if (left.isConstant(1))
+        left = right;
+      else if (importer.mayStretch(left, right))
+        left = importer.stretch(left, right);
+      else if (isAtMostOne(right))
+        equal(right, dim(1), "broadcast dimensions");
+      else if (isAtMostOne(left))
+        equal(left, dim(1), "broadcast dimensions"), left = right;
+      else
+        left = equal(left, right, "broadcast dimensions", /*broadcast=*/true);
       if (failed())
         return std::nullopt;
     }
@@ -251,13 +266,26 @@ Value NodeBuilder::conform(Value x, ArrayRef<DimExpr> want) {
     return {};
   Dims have = dims(x);
   size_t offset = want.size() - have.size();
-  bool changed = false;
-  for (size_t i = 0; i < have.size(); ++i)
-    if (have[i] != want[offset + i] && !have[i].isConstant(1)) {
-      have[i] = want[offset + i];
-      changed = true;
-    }
-  return changed ? reshape(x, have) : x;
+  for (size_t i = 0; i < have.size(); ++i) {
+    DimExpr size = want[offset + i];
+    if (have[i] == size || have[i].isConstant(1))
+      continue;
+    if (importer.stretches(have[i], size))
+      x = stretch(x, i, size);
+    else if (isAtMostOne(have[i]))
+      size = dim(1);
+    have[i] = size;
+  }
+  return reshape(x, have);
+}
+
+Value NodeBuilder::stretch(Value x, size_t axis, DimExpr size) {
+  DimExpr own = dims(x)[axis];
+  // Either own is 1 or it is size.
+  importer.requireEqual((own - 1) * (own - size), dim(0));
+  Value index = iota({size}, 0, dim(0), 1, i64());
+  index = minimum(index, dimTensor(own - 1, i64()));
+  return gather(x, index, static_cast<int64_t>(axis));
 }
 
 Value NodeBuilder::conformExactly(Value x, ArrayRef<DimExpr> want) {

@@ -89,9 +89,11 @@ public:
 
   //===-- Dimensions -----------------------------------------------------------------------------//
   /// One dimension that both are; records what that takes, fails where it cannot be.
-  DimExpr equal(DimExpr a, DimExpr b, const char *what);
+  DimExpr equal(DimExpr a, DimExpr b, const char *what, bool broadcast = false);
   /// NumPy broadcast of all, with the equalities that takes.
   std::optional<Dims> broadcastDims(ArrayRef<Dims> all);
+  /// x repeated along `axis` to `size`, of which x has 1 or all elements: the sizes decide at run time.
+  Value stretch(Value x, size_t axis, DimExpr size);
   /// x with dimensions equal to `dims` in form (or 1), where they are known to be equal.
   Value conform(Value x, ArrayRef<DimExpr> dims);
   /// The same, dimension for dimension.

@@ -273,9 +273,17 @@ DimExpr clampIndex(NodeBuilder &n, DimExpr index, DimExpr size) {
     if (*value <= -huge)
       return n.dim(0);
   }
+  if (auto value = index.constantValue(); value && *value < 0)
+    return size - n.dim(-*value).min(size); // never below 0
   if ((index * -1 - 1).isNonNegative())
     index = index + size;
   return index.max(n.dim(0)).min(size);
+}
+
+/// end - start, at least 0, where both lie in 0 .. size.
+DimExpr spanOf(NodeBuilder &n, DimExpr start, DimExpr end, DimExpr size) {
+  bool ordered = start.isConstant(0) || end == size;
+  return ordered ? end - start : (end - start).max(n.dim(0));
 }
 
 struct SliceOperands {
@@ -334,7 +342,7 @@ void slice(NodeBuilder &n) {
       return n.fail(Diag::BadNode, "a step is " + Twine(step));
     if (step > 0) {
       start = clampIndex(n, s->starts[i], size);
-      count = (clampIndex(n, s->ends[i], size) - start).max(n.dim(0)).ceilDiv(n.dim(step));
+      count = spanOf(n, start, clampIndex(n, s->ends[i], size), size).ceilDiv(n.dim(step));
     } else {
       // From `start` (at most the last index) down to, without, `end`: both one higher than ONNX
       // counts, so that "before the first" is 0.
