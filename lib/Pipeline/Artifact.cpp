@@ -17,6 +17,8 @@
 
 using namespace mlir;
 using namespace qcc;
+using llvm::Error;
+using llvm::Expected;
 
 namespace {
 

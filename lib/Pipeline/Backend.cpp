@@ -9,6 +9,8 @@
 
 using namespace mlir;
 using namespace qcc;
+using llvm::Error;
+using llvm::Expected;
 
 namespace {
 

@@ -12,10 +12,13 @@
 #include "mlir/Support/Timing.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
 #include "llvm/Support/SHA256.h"
 
 using namespace mlir;
 using namespace qcc;
+using llvm::Error;
+using llvm::Expected;
 
 std::unique_ptr<MLIRContext> qcc::makeContext(unsigned threads) {
   DialectRegistry registry;
