@@ -307,17 +307,21 @@ Value MathBuilder::tanh(Value x) {
   return copySign(select(isNan(x), x, y), x);
 }
 
-/// Below 1 a polynomial in x^2; above, 1 - erfc, which is exp of a polynomial in f32 and
-/// exp(-x^2) times a polynomial in 1 / (x + 2) in f64. Own fits at Chebyshev nodes.
+/// Below 1 a polynomial in x^2; above, 1 - erfc, where f32 takes erfc as the eighth power of a
+/// polynomial (no exponential, no division: this is GELU's cost) and f64 as exp(-x^2) times a
+/// polynomial in 1 / (x + 2). Own fits at Chebyshev nodes.
 Value MathBuilder::erf(Value x) {
   Value a = abs(x), x2 = mul(x, x), small, large;
   if (isF32(x)) {
     small = mul(x, poly(x2, {1.12837917, -0.376126267, 0.112835947, -0.026854212, 0.00518908742,
                              -0.000801686429, 7.87587506e-05}));
     Value t = minFast(c(x, 4), a);
-    Value p = poly(t, {-0.000708698669, -1.12608035, -0.638889947, -0.103462357, 0.0226805899,
-                       -0.00345079826, 0.000319360482, -1.3405314e-05});
-    large = sub(c(x, 1), expCore(p));
+    Value p = poly(t, {0.999752409, -0.139805093, -0.0723480118, 0.00131585847, 0.00389583129,
+                       0.00158007601, -0.000982730042, 0.000187668887, -1.63873704e-05,
+                       5.62701598e-07});
+    for (int i = 0; i < 3; ++i)
+      p = mul(p, p);
+    large = sub(c(x, 1), p);
   } else {
     small = mul(x, poly(x2, {1.1283791670955126, -0.37612638903183754, 0.11283791670955208,
                              -0.026866170645151621, 0.0052239776257111846, -0.00085483270450917618,
