@@ -315,60 +315,24 @@ Value keyMask(NodeBuilder &n, Value mask, DimExpr keys) {
   return rank == 3 ? n.unsqueeze(truth, {1}) : truth;
 }
 
+/// What com.microsoft masks gets a large negative score, not minus infinity.
+Value filteredMask(NodeBuilder &n, Value mask, Type element) {
+  if (!mask)
+    return {};
+  double filter = n.floatAttr("mask_filter_value", -10000);
+  return n.select(mask, n.scalar(element, 0), n.scalar(element, filter));
+}
+
 /// com.microsoft.Attention: one product makes query, key and value.
 void microsoftAttention(NodeBuilder &n) {
   Value x = n.in(0), weight = n.in(1), bias = n.optional(2);
-  int64_t heads = n.intAttr("num_heads", 0);
-  if (!x || !weight || n.rank(x) != 3 || n.rank(weight) != 2 || heads < 1)
-    return n.fail(Diag::BadNode, "needs an input of rank 3, a weight of rank 2 and num_heads");
-  if (n.intAttr("do_rotary", 0) != 0)
-    return n.unsupported("rotates inside the attention", "export with RotaryEmbedding nodes");
-  DimExpr width = n.dims(weight)[1];
-  auto sizes = n.intsAttr("qkv_hidden_sizes");
-  auto third = width.exactDiv(n.dim(3));
-  Dims widths;
-  if (sizes.size() == 3)
-    widths = n.dims(sizes);
-  else if (third)
-    widths.assign(3, *third);
-  else
-    return n.fail(Diag::ShapeMismatch, "the weight's " + width.str() + " columns are no three parts");
-  Value product = n.importer.isConstant(weight) ? n.linear(x, n.swapLast(weight), bias)
-                                                : n.matmul(x, weight);
-  if (bias && !n.importer.isConstant(weight))
+  if (!x || !weight || n.rank(x) != 3 || n.rank(weight) != 2)
+    return n.fail(Diag::BadNode, "needs an input of rank 3 and a weight of rank 2");
+  bool constant = n.importer.isConstant(weight);
+  Value product = constant ? n.linear(x, n.swapLast(weight), bias) : n.matmul(x, weight);
+  if (bias && !constant)
     product = n.add(product, bias);
-  if (!product)
-    return;
-  auto parts = cut(n, product, widths);
-  AttentionForm f{splitHeads(n, parts[0], heads), splitHeads(n, parts[1], heads),
-                  splitHeads(n, parts[2], heads), {}};
-  if (n.failed())
-    return;
-  f.scale = n.floatAttr("scale", 0);
-  f.causal = n.intAttr("unidirectional", 0) != 0;
-  f.past = n.dim(0);
-  if (n.has(4)) { // [2, B, H, P, D]
-    Value past = n.in(4);
-    if (n.rank(past) != 5)
-      return n.fail(Diag::ShapeMismatch, "the past has rank " + Twine(n.rank(past)) + ", not 5");
-    f.past = n.dims(past)[3];
-    f.key = withPast(n, n.squeeze(n.slice(past, 0, n.dim(0), n.dim(1)), {0}), f.key);
-    f.value = withPast(n, n.squeeze(n.slice(past, 0, n.dim(1), n.dim(1)), {0}), f.value);
-  }
-  if (!f.key || !f.value)
-    return;
-  f.mask = keyMask(n, n.optional(3), n.dims(f.key)[2]);
-  // What is masked gets a large negative score there, not minus infinity.
-  if (f.mask && !n.failed()) {
-    Type element = n.element(x);
-    f.mask = n.select(f.mask, n.scalar(element, 0),
-                      n.scalar(element, n.floatAttr("mask_filter_value", -10000)));
-  }
-  if (n.has(5))
-    f.mask = combineMasks(n, f.mask, n.in(5), n.element(x));
-  n.out(0, joinHeads(n, attention(n, f)));
-  if (n.wants(1))
-    n.out(1, n.concat({n.unsqueeze(f.key, {0}), n.unsqueeze(f.value, {0})}, 0));
+  attentionOfProduct(n, product, /*maskAt=*/3, /*pastAt=*/4, /*biasAt=*/5);
 }
 
 void multiHeadAttention(NodeBuilder &n) {
@@ -399,11 +363,8 @@ void multiHeadAttention(NodeBuilder &n) {
   f.value = withPast(n, n.optional(7), f.value);
   if (!f.key || !f.value || n.failed())
     return;
-  f.mask = keyMask(n, n.optional(4), n.dims(f.key)[2]);
   Type element = n.element(f.query);
-  if (f.mask)
-    f.mask = n.select(f.mask, n.scalar(element, 0),
-                      n.scalar(element, n.floatAttr("mask_filter_value", -10000)));
+  f.mask = filteredMask(n, keyMask(n, n.optional(4), n.dims(f.key)[2]), element);
   if (n.has(5))
     f.mask = combineMasks(n, f.mask, n.in(5), element);
   n.out(0, joinHeads(n, attention(n, f)));
@@ -411,13 +372,58 @@ void multiHeadAttention(NodeBuilder &n) {
   n.out(2, f.value);
 }
 
-/// Positions of the new tokens [B, S]: seqlens_k + 1 - S onwards, or from 0 where that is negative
-/// (a padded first prompt).
-Value groupQueryPositions(NodeBuilder &n, Value lengths, DimExpr steps, DimExpr past) {
-  Value first = n.dimTensor(past, n.i64());
-  (void)lengths;
-  Value at = n.iota({n.dim(1), steps}, 1, n.dim(0), 1, n.i64());
-  return n.add(at, first);
+/// The cache in int8 with a constant scale per tensor or channel: new rows are quantized like the
+/// old ones, and attention reads what the cache holds.
+Value quantizedCache(NodeBuilder &n, Value past, Value &present, Value fresh, Value scale) {
+  if (!scale || !fresh)
+    return {};
+  Type codes = past ? n.element(past) : Type(n.builder.getIntegerType(8));
+  Type element = n.element(fresh);
+  scale = n.cast(scale, element);
+  if (n.rank(scale) == 1 && !n.dims(scale)[0].isConstant(1)) // [G * D]
+    scale = n.reshape(scale, {n.dim(1), n.dims(fresh)[1], n.dim(1), n.dims(fresh)[3]});
+  else if (n.rank(scale) == 1)
+    scale = n.reshape(scale, {});
+  Value steps = n.unary<qnt::RoundOp>(n.div(fresh, scale));
+  Value fit = n.cast(n.minimum(n.maximum(steps, -128), 127), codes);
+  present = withPast(n, past, fit);
+  return n.mul(n.cast(present, element), scale);
+}
+
+/// Attention with one more score per row that takes part in the softmax but has no value: a sink per
+/// head, or 0 (smooth softmax).
+Value attentionWithSink(NodeBuilder &n, AttentionForm f, Value sink) {
+  Dims q = n.dims(f.query), k = n.dims(f.key);
+  Type element = n.element(f.query);
+  auto repeat = q[1].exactDiv(k[1]);
+  auto size = q[3].constantValue();
+  if (!repeat || !size) {
+    n.unsupported("the head size is dynamic", "fix it with --shape");
+    return {};
+  }
+  auto spread = [&](Value v) {
+    Dims d = n.dims(v);
+    Value wide = n.broadcast(n.unsqueeze(v, {2}), {d[0], d[1], *repeat, d[2], d[3]});
+    return repeat->isConstant(1) ? v : n.reshape(wide, {d[0], q[1], d[2], d[3]});
+  };
+  double scale = f.scale ? f.scale : 1.0 / std::sqrt(static_cast<double>(*size));
+  Value scores = n.mul(n.matmul(f.query, spread(f.key), true), scale);
+  if (f.softcap > 0)
+    scores = n.mul(n.unary<qnt::TanhOp>(n.div(scores, f.softcap)), f.softcap);
+  f.mask = combineMasks(n, f.mask, causalMask(n, q[2], k[2], f.past), element);
+  if (f.window > 0) { // keys newer than row + past - window
+    Value row = n.iota({q[2], n.dim(1)}, 0, f.past - f.window, 1, n.i64());
+    Value column = n.iota({n.dim(1), k[2]}, 1, n.dim(0), 1, n.i64());
+    f.mask = combineMasks(n, f.mask, n.compare(qnt::Predicate::gt, column, row), element);
+  }
+  scores = combineMasks(n, scores, f.mask, element);
+  Value extra = sink ? n.reshape(n.cast(sink, element), {n.dim(1), q[1], n.dim(1), n.dim(1)})
+                     : n.reshape(n.scalar(element, 0), {n.dim(1), n.dim(1), n.dim(1), n.dim(1)});
+  if (!scores || !extra)
+    return {};
+  extra = n.broadcast(extra, {q[0], q[1], q[2], n.dim(1)});
+  Value weights = n.softmax(n.concat({scores, extra}, 3), 3);
+  return n.matmul(n.slice(weights, 3, n.dim(0), k[2]), spread(f.value));
 }
 
 void groupQueryAttention(NodeBuilder &n) {
@@ -425,10 +431,10 @@ void groupQueryAttention(NodeBuilder &n) {
   Value query = n.in(0), lengths = n.in(5);
   if (!query || !lengths || n.rank(query) != 3 || heads < 1 || groups < 1)
     return n.fail(Diag::BadNode, "needs a query of rank 3, seqlens_k, num_heads and kv_num_heads");
-  if (n.intAttr("smooth_softmax", 0) != 0 || n.has(11))
-    return n.unsupported("uses smooth softmax or sinks", "export the attention as plain operators");
-  if (n.intAttr("k_quant_type", 0) != 0 || n.stringAttr("k_quant_type", "NONE") != "NONE")
-    return n.unsupported("keeps a quantized cache", "export with a float cache");
+  bool smooth = n.intAttr("smooth_softmax", 0) == 1 || n.has(11);
+  bool quantized = n.stringAttr("k_quant_type", "NONE") != "NONE";
+  if (quantized && n.intAttr("kv_cache_bit_width", 8) != 8)
+    return n.unsupported("keeps a cache below 8 bits", "export with an int8 or a float cache");
   Value key = n.optional(1), value = n.optional(2);
   if (!key) {
     auto size = n.dims(query)[2].exactDiv(n.dim(heads + 2 * groups));
@@ -445,14 +451,22 @@ void groupQueryAttention(NodeBuilder &n) {
   f.past = past ? n.dims(past)[2] : n.dim(0);
   DimExpr steps = n.dims(f.query)[2];
   if (n.intAttr("do_rotary", 0) != 0) {
-    Value positions = n.has(9) ? n.in(9) : groupQueryPositions(n, lengths, steps, f.past);
+    Value positions = n.optional(9);
+    if (!positions) // all rows of a batch are equally long
+      positions = n.iota({n.dim(1), steps}, 1, f.past, 1, n.i64());
     Value cos = n.gather(n.in(7), positions, 0), sin = n.gather(n.in(8), positions, 0);
     bool interleaved = n.intAttr("rotary_interleaved", 0) != 0;
     f.query = rotate(n, f.query, cos, sin, interleaved);
     f.key = rotate(n, f.key, cos, sin, interleaved);
   }
-  f.key = withPast(n, past, f.key);
-  f.value = withPast(n, n.optional(4), f.value);
+  Value presentKey, presentValue;
+  if (quantized) {
+    f.key = quantizedCache(n, past, presentKey, f.key, n.in(12));
+    f.value = quantizedCache(n, n.optional(4), presentValue, f.value, n.in(13));
+  } else {
+    f.key = presentKey = withPast(n, past, f.key);
+    f.value = presentValue = withPast(n, n.optional(4), f.value);
+  }
   if (!f.key || !f.value || n.failed())
     return;
   f.scale = n.floatAttr("scale", 0);
@@ -466,9 +480,9 @@ void groupQueryAttention(NodeBuilder &n) {
   if (n.has(10))
     f.mask = combineMasks(n, f.mask, n.in(10), n.element(f.query));
   f.safe = true;
-  n.out(0, joinHeads(n, attention(n, f)));
-  n.out(1, f.key);
-  n.out(2, f.value);
+  n.out(0, joinHeads(n, smooth ? attentionWithSink(n, f, n.optional(11)) : attention(n, f)));
+  n.out(1, presentKey);
+  n.out(2, presentValue);
 }
 
 constexpr OpEntry table[] = {
@@ -481,5 +495,49 @@ constexpr OpEntry table[] = {
 };
 
 } // namespace
+
+void qcc::import::attentionOfProduct(NodeBuilder &n, Value product, size_t maskAt, size_t pastAt,
+                                     size_t biasAt) {
+  int64_t heads = n.intAttr("num_heads", 0);
+  if (!product || heads < 1)
+    return n.fail(Diag::BadNode, "needs num_heads");
+  if (n.intAttr("do_rotary", 0) != 0)
+    return n.unsupported("rotates inside the attention", "export with RotaryEmbedding nodes");
+  DimExpr width = n.dims(product)[2];
+  auto sizes = n.intsAttr("qkv_hidden_sizes");
+  auto third = width.exactDiv(n.dim(3));
+  Dims widths;
+  if (sizes.size() == 3)
+    widths = n.dims(sizes);
+  else if (third)
+    widths.assign(3, *third);
+  else
+    return n.fail(Diag::ShapeMismatch, "the weight's " + width.str() + " columns are no three parts");
+  auto parts = cut(n, product, widths);
+  AttentionForm f{splitHeads(n, parts[0], heads), splitHeads(n, parts[1], heads),
+                  splitHeads(n, parts[2], heads), {}};
+  if (n.failed())
+    return;
+  f.scale = n.floatAttr("scale", 0);
+  f.causal = n.intAttr("unidirectional", 0) != 0;
+  f.past = n.dim(0);
+  if (n.has(pastAt)) { // [2, B, H, P, D]
+    Value past = n.in(pastAt);
+    if (n.rank(past) != 5)
+      return n.fail(Diag::ShapeMismatch, "the past has rank " + Twine(n.rank(past)) + ", not 5");
+    f.past = n.dims(past)[3];
+    f.key = withPast(n, n.squeeze(n.slice(past, 0, n.dim(0), n.dim(1)), {0}), f.key);
+    f.value = withPast(n, n.squeeze(n.slice(past, 0, n.dim(1), n.dim(1)), {0}), f.value);
+  }
+  if (!f.key || !f.value)
+    return;
+  Type element = n.element(product);
+  f.mask = filteredMask(n, keyMask(n, n.optional(maskAt), n.dims(f.key)[2]), element);
+  if (biasAt && n.has(biasAt))
+    f.mask = combineMasks(n, f.mask, n.in(biasAt), element);
+  n.out(0, joinHeads(n, attention(n, f)));
+  if (n.wants(1))
+    n.out(1, n.concat({n.unsqueeze(f.key, {0}), n.unsqueeze(f.value, {0})}, 0));
+}
 
 ArrayRef<OpEntry> qcc::import::attentionOps() { return table; }

@@ -77,10 +77,12 @@ void cast(NodeBuilder &n) {
   Type element = n.importer.elementType(to);
   if (!element)
     return n.unsupported("casts to " + onnx::dataTypeName(to), "keep the value numeric");
-  n.out(0, n.cast(n.in(0), element));
+  n.out(0, n.castSaturating(n.in(0), element, n.intAttr("saturate", 1) != 0));
 }
 
-void castLike(NodeBuilder &n) { n.out(0, n.cast(n.in(0), n.inputElement(1))); }
+void castLike(NodeBuilder &n) {
+  n.out(0, n.castSaturating(n.in(0), n.inputElement(1), n.intAttr("saturate", 1) != 0));
+}
 
 void isInf(NodeBuilder &n) {
   Value x = n.in(0);

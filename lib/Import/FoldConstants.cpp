@@ -59,9 +59,15 @@ private:
       constants.insert(op->getResult(0));
       return;
     }
-    if (!isFoldable(op) ||
+    // Quantized values are parts of recipes, never roots.
+    bool isPart = isa<qnt::AssembleOp>(op);
+    if ((!isPart && !isFoldable(op)) ||
         !llvm::all_of(op->getOperands(), [&](Value v) { return constants.contains(v); }))
       return;
+    if (isPart) {
+      constants.insert(op->getResult(0));
+      return;
+    }
     if (*bytesOf(op->getResult(0).getType()) <= maxBytes && evaluate(op))
       return;
     constants.insert(op->getResult(0));

@@ -312,7 +312,8 @@ bool GraphImporter::isConstant(Value value) {
   bool constant = op && isa<qnt::QntDialect>(op->getDialect()) && isMemoryEffectFree(op) &&
                   !isa<qnt::DimTensorOp>(op) &&
                   llvm::all_of(op->getResultTypes(), [](Type type) {
-                    return cast<RankedTensorType>(type).hasStaticShape();
+                    auto tensor = dyn_cast<RankedTensorType>(type);
+                    return !tensor || tensor.hasStaticShape();
                   });
   // Types of operands are static too when they are constant themselves.
   if (constant)

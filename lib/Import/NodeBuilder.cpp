@@ -344,6 +344,16 @@ Value NodeBuilder::cast(Value x, Type to) {
   return make<qnt::CastOp>(type(dims(x), to), x);
 }
 
+Value NodeBuilder::castSaturating(Value x, Type to, bool saturate) {
+  if (x && isFloat(x) && saturate &&
+      isa<Float8E4M3FNType, Float8E4M3FNUZType, Float8E5M2Type, Float8E5M2FNUZType,
+          Float4E2M1FNType>(to)) {
+    double most = APFloat::getLargest(cast<FloatType>(to).getFloatSemantics()).convertToDouble();
+    x = minimum(maximum(x, -most), most);
+  }
+  return cast(x, to);
+}
+
 Value NodeBuilder::scalar(Type element, double number) {
   if (!element || !isa<FloatType, IntegerType>(element))
     return {};

@@ -132,6 +132,8 @@ public:
   }
   Value select(Value condition, Value x, Value y);
   Value cast(Value x, Type element);
+  /// To an 8-bit float: values beyond its range become its largest, if `saturate`.
+  Value castSaturating(Value x, Type to, bool saturate);
   Value scalar(Type element, double number);
   Value scalarInteger(Type element, int64_t number);
   Value like(Value x, double number) { return x ? scalar(element(x), number) : Value(); }

@@ -102,23 +102,8 @@ template <bool rms> void skipNormalization(NodeBuilder &n) {
 
 /// com.microsoft: word + position (+ segment) embeddings, then a layer norm.
 void embedLayerNormalization(NodeBuilder &n) {
-  Value ids = n.in(0), words = n.in(2), table = n.in(3);
-  if (!ids || !words || !table || n.rank(ids) != 2)
-    return n.fail(Diag::ShapeMismatch, "needs ids of rank 2");
-  Value positions = n.optional(8);
-  if (!positions)
-    positions = n.iota({n.dims(ids)[1]}, 0, n.dim(0), 1, n.i64());
-  Value sum = n.add(n.gather(words, ids, 0), n.gather(table, positions, 0));
-  if (n.has(1) && n.has(4))
-    sum = n.add(sum, n.gather(n.in(4), n.in(1), 0));
-  n.out(0, n.layerNorm(sum, n.in(5), n.in(6), n.floatAttr("epsilon", 1e-12f)));
-  // Output 1 is the number of unmasked tokens per sequence.
-  if (n.wants(1)) {
-    Value count = n.has(7) ? n.reduce(ReduceKind::sum, n.in(7), {1}, false)
-                           : n.broadcast(n.scalar(n.builder.getI32Type(), 0), {n.dims(ids)[0]});
-    n.out(1, n.cast(count, n.builder.getI32Type()));
-  }
-  n.out(2, sum);
+  embedAndNormalise(n, {n.in(0), n.optional(1), n.in(2), n.in(3), n.optional(4), n.in(5), n.in(6),
+                        n.optional(7), n.optional(8)});
 }
 
 /// A per-channel vector as [C, 1, 1, ...] for a tensor of `rank`.
@@ -203,5 +188,25 @@ constexpr OpEntry table[] = {
 };
 
 } // namespace
+
+void qcc::import::embedAndNormalise(NodeBuilder &n, const EmbedParts &p) {
+  if (!p.ids || !p.words || !p.positionTable || n.rank(p.ids) != 2)
+    return n.fail(Diag::ShapeMismatch, "needs ids of rank 2");
+  Value positions = p.positions;
+  if (!positions)
+    positions = n.iota({n.dims(p.ids)[1]}, 0, n.dim(0), 1, n.i64());
+  Value sum = n.add(n.gather(p.words, p.ids, 0), n.gather(p.positionTable, positions, 0));
+  if (p.segments && p.segmentTable)
+    sum = n.add(sum, n.gather(p.segmentTable, p.segments, 0));
+  n.out(0, n.layerNorm(sum, p.gain, p.bias, n.floatAttr("epsilon", 1e-12f)));
+  // Output 1 is the number of unmasked tokens per sequence.
+  if (n.wants(1)) {
+    Type i32 = n.builder.getI32Type();
+    Value count = p.mask ? n.reduce(ReduceKind::sum, p.mask, {1}, false)
+                         : n.broadcast(n.scalar(i32, 0), {n.dims(p.ids)[0]});
+    n.out(1, n.cast(count, i32));
+  }
+  n.out(2, sum);
+}
 
 ArrayRef<OpEntry> qcc::import::normalisationOps() { return table; }

@@ -9,7 +9,8 @@ const OpEntry *qcc::import::findOp(StringRef domain, StringRef name) {
     llvm::StringMap<const OpEntry *> map;
     for (auto family : {elementwiseOps(), activationOps(), shapeOps(), indexingOps(),
                         reductionOps(), contractionOps(), convolutionOps(), normalisationOps(),
-                        attentionOps(), quantizeOps(), controlOps()})
+                        attentionOps(), quantizeOps(), fewBitsOps(), codeOps(),
+                        controlOps()})
       for (const OpEntry &entry : family)
         map[std::string(entry.domain) + "/" + entry.name] = &entry;
     return map;

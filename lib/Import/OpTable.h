@@ -28,7 +28,17 @@ llvm::ArrayRef<OpEntry> convolutionOps();
 llvm::ArrayRef<OpEntry> normalisationOps();
 llvm::ArrayRef<OpEntry> attentionOps();
 llvm::ArrayRef<OpEntry> quantizeOps();
+llvm::ArrayRef<OpEntry> fewBitsOps();
+llvm::ArrayRef<OpEntry> codeOps();
 llvm::ArrayRef<OpEntry> controlOps();
+
+/// com.microsoft.Attention from the product of the input with all three weights, bias added.
+void attentionOfProduct(NodeBuilder &n, mlir::Value product, size_t maskAt, size_t pastAt, size_t biasAt);
+/// com.microsoft.EmbedLayerNormalization over tables and parameters that are real already.
+struct EmbedParts {
+  mlir::Value ids, segments, words, positionTable, segmentTable, gain, bias, mask, positions;
+};
+void embedAndNormalise(NodeBuilder &n, const EmbedParts &parts);
 
 } // namespace qcc::import
 #endif

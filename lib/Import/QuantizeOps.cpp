@@ -86,8 +86,12 @@ void quantizeLinear(NodeBuilder &n) {
     codes = n.inputElement(2);
   else if (n.intAttr("output_dtype", 0) != 0)
     codes = n.importer.elementType(static_cast<int32_t>(n.intAttr("output_dtype", 2)));
+  if (codes && isa<FloatType>(codes)) { // no zero point, no rounding to integers
+    Value steps = n.div(x, n.cast(spread(n, scale, x, block), n.element(x)));
+    return n.out(0, n.castSaturating(steps, codes, n.intAttr("saturate", 1) != 0));
+  }
   if (!codes || !isa<IntegerType>(codes))
-    return n.unsupported("quantizes to a float type", "quantize to int8 or uint8");
+    return n.unsupported("quantizes to a type that qcc does not take");
   Value wide = n.isInteger(x) ? n.cast(x, n.f32()) : x;
   Value zero = n.has(2) ? spread(n, n.in(2), x, block) : Value();
   n.out(0, quantized(n, wide, n.cast(spread(n, scale, x, block), n.element(wide)), zero, codes));

@@ -1,0 +1,217 @@
+// com.microsoft operators over weights of 2, 4 or 8 bits in blocks: the packed carriers become
+// qnt.assemble, and its value is dequantized where it is used.
+#include "OpTable.h"
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::import;
+
+namespace {
+
+Type unsignedType(NodeBuilder &n, int64_t bits) {
+  return n.builder.getIntegerType(static_cast<unsigned>(bits), /*isSigned=*/false);
+}
+
+bool checkBits(NodeBuilder &n, int64_t bits) {
+  if (bits != 2 && bits != 4 && bits != 8)
+    n.unsupported("stores " + Twine(bits) + " bits", "quantize to 2, 4 or 8 bits");
+  return !n.failed();
+}
+
+/// Bytes [.., B] as codes [.., B * 8 / bits], low bits first (or high bits, as bitsandbytes has it).
+Value unpack(NodeBuilder &n, Value bytes, int64_t bits, bool highFirst = false) {
+  if (!bytes || bits == 8)
+    return bytes;
+  Dims all = n.dims(bytes);
+  auto last = static_cast<int64_t>(all.size());
+  SmallVector<Value> parts;
+  for (int64_t shift = 0; shift < 8; shift += bits) {
+    int64_t by = highFirst ? 8 - bits - shift : shift;
+    Value part = by ? n.binary<qnt::ShrOp>(bytes, n.scalarInteger(n.element(bytes), by)) : bytes;
+    part = n.binary<qnt::AndOp>(part, n.scalarInteger(n.element(bytes), (1 << bits) - 1));
+    parts.push_back(n.unsqueeze(part, {last}));
+  }
+  Dims to = all;
+  to.back() = all.back() * (8 / bits);
+  return n.reshape(n.concat(parts, last), to);
+}
+
+/// Zero points [N, blocks] of packed rows, which end in padding; float ones are not packed.
+Value zeroPoints(NodeBuilder &n, Value zero, DimExpr rows, DimExpr blocks, int64_t bits) {
+  if (!zero)
+    return n.broadcast(n.scalarInteger(unsignedType(n, 8), int64_t(1) << (bits - 1)), {rows, blocks});
+  if (n.isFloat(zero))
+    return n.reshape(zero, {rows, blocks});
+  if (bits == 8)
+    return n.reshape(zero, {rows, blocks});
+  DimExpr width = (blocks * bits).ceilDiv(n.dim(8));
+  return n.slice(unpack(n, n.reshape(zero, {rows, width}), bits), 1, n.dim(0), blocks);
+}
+
+struct BlockMatrix {
+  Value codes, scale, zero; ///< codes packed; scale [rows * blocks]; zero as zeroPoints() takes it
+  int64_t rows, columns, block, bits;
+};
+
+/// The real matrix [rows, columns].
+Value dequantized(NodeBuilder &n, const BlockMatrix &m) {
+  int64_t blocks = llvm::divideCeil(m.columns, static_cast<uint64_t>(m.block));
+  DimExpr rows = n.dim(m.rows), count = n.dim(blocks), padded = n.dim(blocks * m.block);
+  Value scale = n.reshape(m.scale, {rows, count});
+  Value zero = zeroPoints(n, m.zero, rows, count, m.bits);
+  if (!scale || !zero || !m.codes || !n.isFloat(scale) || n.element(scale).isF64()) {
+    n.fail(Diag::TypeMismatch, "scales are no f32, f16 or bf16");
+    return {};
+  }
+  Type zeroType = n.isFloat(zero) ? n.element(zero) : unsignedType(n, m.bits);
+  auto storage = m.bits == 8 ? qnt::Storage::u8 : m.bits == 4 ? qnt::Storage::u4 : qnt::Storage::u2;
+  auto type = qnt::QType::get(n.context(), qnt::makeDims(n.context(), {rows, padded}), storage,
+                              qnt::Granularity::block, 1, m.block, n.element(scale), zeroType,
+                              qnt::Layout::logical);
+  Value whole = n.make<qnt::AssembleOp>(type, m.codes, scale, zero);
+  Value real = n.make<qnt::DequantizeOp>(n.type({rows, padded}, n.f32()), whole);
+  return m.columns == blocks * m.block ? real : n.slice(real, 1, n.dim(0), n.dim(m.columns));
+}
+
+/// With g_idx, column k belongs to group g_idx[k]: no blocks in a row, so spelled out.
+Value dequantizedByGroup(NodeBuilder &n, const BlockMatrix &m, Value group) {
+  int64_t blocks = llvm::divideCeil(m.columns, static_cast<uint64_t>(m.block));
+  DimExpr rows = n.dim(m.rows), count = n.dim(blocks);
+  Value bytes = n.reshape(m.codes, {rows, n.dim(blocks * m.block * m.bits / 8)});
+  Value codes = n.slice(unpack(n, bytes, m.bits), 1, n.dim(0), n.dim(m.columns));
+  Value scale = n.cast(n.reshape(m.scale, {rows, count}), n.f32());
+  Value zero = n.cast(zeroPoints(n, m.zero, rows, count, m.bits), n.f32());
+  Value centred = n.sub(n.cast(codes, n.f32()), n.gather(zero, group, 1));
+  return n.mul(centred, n.gather(scale, group, 1));
+}
+
+bool checkBlocks(NodeBuilder &n, const BlockMatrix &m) {
+  bool sane = m.rows > 0 && m.columns > 0 && m.block >= 2 && m.rows < (1 << 30) &&
+              m.columns < (1 << 30) && m.block < (1 << 20);
+  if (!sane) {
+    n.fail(Diag::BadNode, "N, K or block_size are out of range");
+    return false;
+  }
+  int64_t blocks = llvm::divideCeil(m.columns, static_cast<uint64_t>(m.block));
+  auto count = [&](Value v) { return qnt::elementCount(n.context(), n.dims(v)); };
+  if (!count(m.codes).isConstant(m.rows * blocks * m.block * m.bits / 8) ||
+      !count(m.scale).isConstant(m.rows * blocks)) {
+    n.fail(Diag::ShapeMismatch, "codes " + text(n.dims(m.codes)) + " or scales " +
+                                    text(n.dims(m.scale)) + " do not fit a matrix of " +
+                                    Twine(m.rows) + " x " + Twine(m.columns));
+    return false;
+  }
+  int64_t width = llvm::divideCeil(blocks * m.bits, 8u);
+  bool fits = !m.zero || count(m.zero).isConstant(m.rows * (n.isFloat(m.zero) ? blocks : width));
+  if (!fits)
+    n.fail(Diag::ShapeMismatch, "zero points " + text(n.dims(m.zero)) + " do not fit " +
+                                    Twine(m.rows) + " x " + Twine(blocks) + " blocks");
+  return fits;
+}
+
+void matmulNBits(NodeBuilder &n) {
+  Value x = n.in(0);
+  BlockMatrix m{n.in(1), n.in(2), n.optional(3), n.intAttr("N", 0), n.intAttr("K", 0),
+                n.intAttr("block_size", 0), n.intAttr("bits", 4)};
+  Value group = n.optional(4), bias = n.optional(5);
+  if (!x || !m.codes || !m.scale || n.failed() || !checkBits(n, m.bits) || !checkBlocks(n, m))
+    return;
+  Value weight = group ? dequantizedByGroup(n, m, group) : dequantized(n, m);
+  weight = n.cast(weight, n.element(x));
+  n.out(0, n.linear(x, weight, bias));
+}
+
+/// Values of the 4-bit codes of bitsandbytes: its FP4, then NF4 (Dettmers et al. 2023, appendix E).
+constexpr float fp4Values[16] = {0.0f,       5.208333333e-03f, 0.66666667f,  1.0f,
+                                 0.33333333f, 0.5f,             0.16666667f,  0.25f,
+                                 -0.0f,      -5.208333333e-03f, -0.66666667f, -1.0f,
+                                 -0.33333333f, -0.5f,          -0.16666667f, -0.25f};
+constexpr float nf4Values[16] = {-1.0f,
+                                 -0.6961928009986877f,
+                                 -0.5250730514526367f,
+                                 -0.39491748809814453f,
+                                 -0.28444138169288635f,
+                                 -0.18477343022823334f,
+                                 -0.09105003625154495f,
+                                 0.0f,
+                                 0.07958029955625534f,
+                                 0.16093020141124725f,
+                                 0.24611230194568634f,
+                                 0.33791524171829224f,
+                                 0.44070982933044434f,
+                                 0.5626170039176941f,
+                                 0.7229568362236023f,
+                                 1.0f};
+
+void matmulBnb4(NodeBuilder &n) {
+  Value x = n.in(0), bytes = n.in(1), scale = n.in(2);
+  int64_t rows = n.intAttr("N", 0), columns = n.intAttr("K", 0), block = n.intAttr("block_size", 0);
+  if (!x || !bytes || !scale || n.failed())
+    return;
+  if (rows < 1 || columns < 1 || block < 1 || rows > (1 << 30) || columns > (1 << 30) ||
+      (rows * columns) % block != 0 || (rows * columns) % 2 != 0 ||
+      !qnt::elementCount(n.context(), n.dims(bytes)).isConstant(rows * columns / 2) ||
+      !qnt::elementCount(n.context(), n.dims(scale)).isConstant(rows * columns / block))
+    return n.fail(Diag::ShapeMismatch, "codes " + text(n.dims(bytes)) + " do not fit " +
+                                           Twine(rows) + " x " + Twine(columns) + " in blocks");
+  auto tableType = RankedTensorType::get({16}, n.f32());
+  ArrayRef<float> values = n.intAttr("quant_type", 1) == 1 ? ArrayRef(nf4Values) : ArrayRef(fp4Values);
+  Value table = n.make<qnt::ConstantOp>(tableType, DenseElementsAttr::get(tableType, values));
+  Value codes = unpack(n, n.reshape(bytes, {n.dim(rows * columns / 2)}), 4, /*highFirst=*/true);
+  Value real = n.gather(table, n.cast(codes, n.builder.getI32Type()), 0);
+  real = n.reshape(real, {n.dim(rows * columns / block), n.dim(block)});
+  real = n.mul(real, n.reshape(n.cast(scale, n.f32()), {n.dim(rows * columns / block), n.dim(1)}));
+  n.out(0, n.linear(x, n.cast(n.reshape(real, {n.dim(rows), n.dim(columns)}), n.element(x))));
+}
+
+/// Rows of a table in blocks: dequantize, then gather.
+void gatherBlockQuantized(NodeBuilder &n) {
+  Value data = n.in(0), indices = n.in(1), scale = n.in(2), zero = n.optional(3);
+  if (!data || !indices || !scale)
+    return;
+  bool packed = n.element(data).isInteger(8);
+  int64_t bits = packed ? n.intAttr("bits", 4) : n.element(data).getIntOrFloatBitWidth();
+  auto rank = static_cast<int64_t>(n.rank(data));
+  int64_t axis = n.axis(n.intAttr("gather_axis", 0), n.rank(data));
+  int64_t along = n.axis(n.intAttr("quantize_axis", 1), n.rank(data));
+  if (n.failed() || !checkBits(n, bits))
+    return;
+  Dims all = n.dims(data);
+  if (rank != 2 || along != 1 || axis != 0 || !all[0].constantValue() || !all[1].constantValue())
+    return n.unsupported("gathers from something other than a matrix in blocks along its rows",
+                         "store the table as [rows, columns] with quantize_axis 1");
+  int64_t columns = *all[1].constantValue() * (packed ? 8 / bits : 1);
+  BlockMatrix m{data, scale, zero, *all[0].constantValue(), columns, n.intAttr("block_size", 128), bits};
+  Value table;
+  if (packed) {
+    if (!checkBlocks(n, m))
+      return;
+    table = dequantized(n, m);
+  } else {
+    // Codes of 4-bit types, one per element; zero points default to 0.
+    auto blocks = n.dims(scale)[1].constantValue();
+    if (n.rank(scale) != 2 || !blocks || *blocks * m.block < columns || m.block < 1)
+      return n.fail(Diag::ShapeMismatch, "scales " + text(n.dims(scale)) + " do not fit");
+    auto repeated = [&](Value v) {
+      Dims wide = {n.dims(v)[0], n.dims(v)[1], n.dim(m.block)};
+      Value flat = n.reshape(n.broadcast(n.unsqueeze(v, {2}), wide),
+                             {n.dims(v)[0], n.dims(v)[1] * m.block});
+      return n.slice(flat, 1, n.dim(0), all[1]);
+    };
+    Value codes = n.cast(data, n.f32());
+    if (zero)
+      codes = n.sub(codes, repeated(n.cast(zero, n.f32())));
+    table = n.mul(codes, repeated(n.cast(scale, n.f32())));
+  }
+  n.out(0, n.gather(n.cast(table, n.element(scale)), indices, axis));
+}
+
+constexpr OpEntry table[] = {
+    {"com.microsoft", "MatMulNBits", 1, matmulNBits},
+    {"com.microsoft", "MatMulBnb4", 1, matmulBnb4},
+    {"com.microsoft", "GatherBlockQuantized", 1, gatherBlockQuantized},
+};
+
+} // namespace
+
+ArrayRef<OpEntry> qcc::import::fewBitsOps() { return table; }
