@@ -471,6 +471,9 @@ struct LowerBody : qcc::lower::impl::LowerBodyBase<LowerBody> {
       (void)entry;
       function.erase();
     }
+    // The levels hold their code now.
+    for (KernelOp kernel : llvm::make_early_inc_range(module.getOps<KernelOp>()))
+      kernel.erase();
   }
 };
 

@@ -21,7 +21,7 @@ public:
 
   DimExpr rename(DimExpr dim) {
     if (auto value = dim.constantValue())
-      return *value == 1 || !constantsToo ? dim : parameter(dim);
+      return *value == 0 || *value == 1 || !constantsToo ? dim : parameter(dim);
     llvm::StringMap<DimExpr> values;
     dim.collectSymbols([&](StringRef name) {
       values[name] = parameter(DimExpr::symbol(context, name));

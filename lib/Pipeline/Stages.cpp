@@ -1,7 +1,7 @@
 // What each stage runs. Read this first: the compiler is the list of stages, a stage a list of passes.
 #include "qcc/Pipeline/Stages.h"
 #include "Passes.h"
-#if __has_include("qcc/AssignBits/Passes.h")
+#if __has_include("qcc/AssignBits/Passes.h.inc")
 #include "qcc/AssignBits/Passes.h"
 #define HAS_ASSIGN
 #endif
@@ -10,7 +10,7 @@
 #include "qcc/Lower/Passes.h"
 #include "qcc/Pack/Passes.h"
 #include "qcc/Quantize/Passes.h"
-#if __has_include("qcc/Raise/Passes.h")
+#if __has_include("qcc/Raise/Passes.h.inc")
 #include "qcc/Raise/Passes.h"
 #define HAS_RAISE
 #endif
