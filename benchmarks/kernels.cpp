@@ -23,7 +23,7 @@ double seconds() {
 
 enum Slot { M, N, K, A, AStride, AScale, ASum, ASumStride, B, BScale, BCorrection, Out, Bias, Slots };
 
-std::unique_ptr<Jit> compileMatmul(const Target &target, const MatmulSpec &spec) {
+std::unique_ptr<Jit> compileMatmul(const Target &target, const MatmulSpec &spec, bool gelu) {
   return Jit::build(target, [&](mlir::ModuleOp module) {
     KernelBuilder k(module, "matmul", target);
     MatmulOperands o;
@@ -33,6 +33,10 @@ std::unique_ptr<Jit> compileMatmul(const Target &target, const MatmulSpec &spec)
     o.bScale = k.argPtr(BScale), o.bCorrection = k.argPtr(BCorrection);
     emitMatmul(k, spec, o, [&](const MatmulResult &r) {
       Value v = k.add(r.acc, k.vload(Elem::F32, k.argPtr(Bias), r.col, r.lanes));
+      if (gelu) {
+        Value erf = k.erf(k.mul(v, k.cf32(0.70710678f)));
+        v = k.mul(k.mul(v, k.cf32(0.5f)), k.add(erf, k.cf32(1)));
+      }
       k.vstore(Elem::F32, v, k.argPtr(Out), k.add(k.mul(r.row, o.n), r.col), r.lanes);
     });
     k.finish();
@@ -73,8 +77,8 @@ struct Buffer {
   ~Buffer() { std::free(p); }
 };
 
-void measure(const Target &target, const char *name, const MatmulSpec &spec) {
-  auto jit = compileMatmul(target, spec);
+void measure(const Target &target, const char *name, const MatmulSpec &spec, bool gelu = false) {
+  auto jit = compileMatmul(target, spec, gelu);
   bool integer = spec.kind != MatmulKind::F32;
   auto probe = compileProbe(target, integer);
   int accumulators = target.vectorBytes == 64 ? 24 : 6;
@@ -135,6 +139,8 @@ int main(int argc, char **argv) {
   spec.kind = MatmulKind::W8A8;
   if (wanted("w8a8"))
     measure(*target, "w8a8", spec);
+  if (wanted("w8a8-gelu"))
+    measure(*target, "w8a8 with GELU", spec, true);
   spec.kind = MatmulKind::W4A8;
   if (wanted("w4a8"))
     measure(*target, "w4a8:g32", spec);

@@ -255,6 +255,29 @@ KernelBuilder::Values KernelBuilder::ifElse(Value cond, TypeRange types, functio
   return Values(op.getResults());
 }
 
+void KernelBuilder::outlined(StringRef suffix, ValueRange captured,
+                             function_ref<void(ValueRange)> body) {
+  std::string name = (fn.getName() + "." + suffix).str();
+  auto callee = fn->getParentOfType<ModuleOp>().lookupSymbol<func::FuncOp>(name);
+  if (!callee) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(fn);
+    callee = func::FuncOp::create(b, where, name, b.getFunctionType(captured.getTypes(), {}));
+    callee.setPrivate();
+    callee->setAttr("llvm.linkage",
+                    LLVM::LinkageAttr::get(b.getContext(), LLVM::Linkage::Internal));
+    callee->setAttr("passthrough", b.getStrArrayAttr({"noinline"}));
+    func::FuncOp outerFn = std::exchange(fn, callee);
+    Operation *outerEnd = std::exchange(entryEnd, nullptr);
+    b.setInsertionPointToStart(callee.addEntryBlock());
+    body(callee.getArguments());
+    func::ReturnOp::create(b, where);
+    fn = outerFn;
+    entryEnd = outerEnd;
+  }
+  func::CallOp::create(b, where, callee, captured);
+}
+
 void KernelBuilder::fault(int code) { faultIf(ci1(true), code); }
 
 void KernelBuilder::faultIf(Value cond, int code) {

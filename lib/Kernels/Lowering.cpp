@@ -49,7 +49,7 @@ void registerKernelDialects(DialectRegistry &registry) {
   vector::registerConvertVectorToLLVMInterface(registry);
 }
 
-void populateKernelToLlvm(PassManager &pm, const Target &target) {
+void populateKernelToLlvm(OpPassManager &pm, const Target &target) {
   pm.addPass(createLowerTilePass(target));
   pm.addPass(createExpandMathPass(target));
   pm.addPass(createSCFToControlFlowPass());
@@ -124,13 +124,25 @@ static void setFunctionAttributes(llvm::Module &module, const Target &target) {
   }
 }
 
-std::unique_ptr<llvm::Module> translateKernels(ModuleOp module, const Target &target,
+std::unique_ptr<llvm::Module> translateLowered(ModuleOp module, const Target &target,
                                                llvm::LLVMContext &context) {
   std::unique_ptr<llvm::TargetMachine> machine = createTargetMachine(target);
   if (!machine) {
     module.emitError("QCC1612: this build has no code generator for ") << target.triple;
     return nullptr;
   }
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(module, context);
+  if (!code)
+    return nullptr;
+  code->setTargetTriple(machine->getTargetTriple());
+  code->setDataLayout(machine->createDataLayout());
+  setFunctionAttributes(*code, target);
+  optimizeKernelModule(*code, *machine);
+  return code;
+}
+
+std::unique_ptr<llvm::Module> translateKernels(ModuleOp module, const Target &target,
+                                               llvm::LLVMContext &context) {
   DialectRegistry registry;
   registerKernelDialects(registry);
   module.getContext()->appendDialectRegistry(registry);
@@ -140,14 +152,7 @@ std::unique_ptr<llvm::Module> translateKernels(ModuleOp module, const Target &ta
   populateKernelToLlvm(pm, target);
   if (failed(pm.run(*work)))
     return nullptr;
-  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(*work, context);
-  if (!code)
-    return nullptr;
-  code->setTargetTriple(machine->getTargetTriple());
-  code->setDataLayout(machine->createDataLayout());
-  setFunctionAttributes(*code, target);
-  optimizeKernelModule(*code, *machine);
-  return code;
+  return translateLowered(*work, target, context);
 }
 
 } // namespace qcc

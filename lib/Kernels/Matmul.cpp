@@ -70,9 +70,9 @@ private:
   Value pickRows(ArrayRef<int> rows, int panels, Value left, Value row, Value panel);
 
   void micro(int rows, int panels, Value row, Value panel);
-  Values microFloat(int rows, int panels);
-  Values microW8(int rows, int panels, Value panel);
-  Values microW4(int rows, int panels, Value row);
+  Values microFloat(int rows, int panels, Value depth);
+  Values microW8(int rows, int panels, Value depth, Value correction);
+  Values microW4(int rows, int panels, Value depth, Value sums, Value sumStride);
   void dotVector(Values &sums, int rows, int panels, Value offset, bool highHalf);
   void prefetchPanels(int rows, int panels, Value offset);
   Value broadcastCodes(int row, Value byteOffset);
@@ -217,21 +217,32 @@ Value MatmulEmitter::pickRows(ArrayRef<int> rows, int panels, Value left, Value 
 
 //===-- Micro-kernels -------------------------------------------------------------------------===//
 
+/// Each shape is a function of its own, so that nothing around its loop takes its registers.
 void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
-  Elem element = spec.kind == MatmulKind::W8A8 ? Elem::U8
-                 : spec.kind == MatmulKind::W4A8 ? Elem::I8 : spec.a;
-  rowPtr.clear();
-  panelPtr.clear();
-  for (int r = 0; r < rows; ++r)
-    rowPtr.push_back(k.elemPtr(element, o.a, k.mul(k.add(row, k.ci64(r)), o.aStride)));
-  Value first = isBatched() ? k.ci64(0) : panel;
-  for (int g = 0; g < panels; ++g)
-    panelPtr.push_back(k.bytePtr(panelBase, k.mul(k.add(first, k.ci64(g)), panelBytes)));
-  Values acc = spec.kind == MatmulKind::W8A8   ? microW8(rows, panels, panel)
-               : spec.kind == MatmulKind::W4A8 ? microW4(rows, panels, row)
-                                               : microFloat(rows, panels);
-  for (auto [i, v] : llvm::enumerate(acc))
-    k.rawStore(v, k.bytePtr(tile, k.ci64(i * 64)), 64);
+  Elem element = spec.kind == MatmulKind::W8A8   ? Elem::U8
+                 : spec.kind == MatmulKind::W4A8 ? Elem::I8
+                                                 : spec.a;
+  Value firstRow = k.elemPtr(element, o.a, k.mul(row, o.aStride));
+  Value first = isBatched() ? panelBase : k.bytePtr(panelBase, k.mul(panel, panelBytes));
+  SmallVector<Value> captured = {o.k, firstRow, o.aStride, first, panelBytes, tile};
+  if (spec.kind == MatmulKind::W8A8)
+    captured.push_back(k.elemPtr(Elem::I32, o.bCorrection, k.mul(panel, k.ci64(kPanel))));
+  if (spec.kind == MatmulKind::W4A8)
+    captured.append({k.elemPtr(Elem::I32, o.aSum, k.mul(row, o.aSumStride)), o.aSumStride});
+  std::string suffix = "tile" + std::to_string(rows) + "x" + std::to_string(panels * kPanel);
+  k.outlined(suffix, captured, [&](ValueRange v) {
+    rowPtr.clear();
+    panelPtr.clear();
+    for (int r = 0; r < rows; ++r)
+      rowPtr.push_back(k.elemPtr(element, v[1], k.mul(k.ci64(r), v[2])));
+    for (int g = 0; g < panels; ++g)
+      panelPtr.push_back(k.bytePtr(v[3], k.mul(k.ci64(g), v[4])));
+    Values acc = spec.kind == MatmulKind::W8A8   ? microW8(rows, panels, v[0], v[6])
+                 : spec.kind == MatmulKind::W4A8 ? microW4(rows, panels, v[0], v[6], v[7])
+                                                 : microFloat(rows, panels, v[0]);
+    for (auto [i, value] : llvm::enumerate(acc))
+      k.rawStore(value, k.bytePtr(v[5], k.ci64(i * 64)), 64);
+  });
 }
 
 /// Few rows wait for memory: ask for what comes two kilobytes later.
@@ -242,9 +253,9 @@ void MatmulEmitter::prefetchPanels(int rows, int panels, Value offset) {
     k.prefetch(k.bytePtr(panelPtr[g], k.add(offset, k.ci64(2048))));
 }
 
-MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels) {
+MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels, Value depth) {
   Values init(rows * panels, k.broadcast(k.cf32(0)));
-  return k.forRange(o.k, init, [&](Value i, ValueRange acc) {
+  return k.forRange(depth, init, [&](Value i, ValueRange acc) {
     Value at = k.mul(i, k.ci64(kPanel));
     prefetchPanels(rows, panels, k.mul(at, k.ci64(elemBytes(panelElem()))));
     Values next, columns;
@@ -265,14 +276,14 @@ Value MatmulEmitter::broadcastCodes(int row, Value byteOffset) {
   return k.bitcast(k.broadcast(four), k.vec(k.builder().getI8Type(), 64));
 }
 
-MatmulEmitter::Values MatmulEmitter::microW8(int rows, int panels, Value panel) {
+MatmulEmitter::Values MatmulEmitter::microW8(int rows, int panels, Value depth,
+                                             Value correction) {
   Values init;
   for (int r = 0; r < rows; ++r)
     for (int g = 0; g < panels; ++g)
-      init.push_back(k.vload(Elem::I32, o.bCorrection,
-                             k.mul(k.add(panel, k.ci64(g)), k.ci64(kPanel))));
+      init.push_back(k.vload(Elem::I32, correction, k.ci64(g * kPanel)));
   auto bytes = k.vec(k.builder().getI8Type(), 64);
-  return k.forRange(k.ceilDiv(o.k, k.ci64(4)), init, [&](Value i, ValueRange acc) {
+  return k.forRange(k.ceilDiv(depth, k.ci64(4)), init, [&](Value i, ValueRange acc) {
     Value at = k.mul(i, k.ci64(64));
     prefetchPanels(rows, panels, at);
     Values next, columns;
@@ -314,15 +325,16 @@ void MatmulEmitter::dotVector(Values &sums, int rows, int panels, Value offset, 
     }
 }
 
-MatmulEmitter::Values MatmulEmitter::microW4(int rows, int panels, Value row) {
+MatmulEmitter::Values MatmulEmitter::microW4(int rows, int panels, Value depth, Value sumBase,
+                                             Value sumStride) {
   const W4Layout &w = spec.w4;
   SmallVector<Value> rowStart = rowPtr, panelStart = panelPtr, sumPtr;
   for (int r = 0; r < rows; ++r)
-    sumPtr.push_back(k.elemPtr(Elem::I32, o.aSum, k.mul(k.add(row, k.ci64(r)), o.aSumStride)));
+    sumPtr.push_back(k.elemPtr(Elem::I32, sumBase, k.mul(k.ci64(r), sumStride)));
   Values init(rows * panels, k.broadcast(k.cf32(0)));
   int64_t vectors = ceilDiv(w.group, 8), unroll = std::min<int64_t>(vectors, 4);
   bool oddSteps = w.group % 8 != 0;
-  return k.forRange(k.ceilDiv(o.k, k.ci64(w.group)), init, [&](Value block, ValueRange acc) {
+  return k.forRange(k.ceilDiv(depth, k.ci64(w.group)), init, [&](Value block, ValueRange acc) {
     Value at = k.mul(block, k.ci64(w.blockBytes()));
     for (int64_t line = 0; line < w.blockBytes(); line += 64) {
       panelPtr.assign(panelStart);

@@ -68,7 +68,7 @@ std::unique_ptr<Jit> Jit::compile(mlir::ModuleOp module, const Target &target, s
   }
   std::vector<std::string> names;
   for (Function &f : *code)
-    if (!f.isDeclaration())
+    if (!f.isDeclaration() && !f.hasLocalLinkage())
       names.push_back(f.getName().str());
   if (Error e = (*jit)->addIRModule(orc::ThreadSafeModule(std::move(code), std::move(context)))) {
     error = toString(std::move(e));

@@ -244,6 +244,12 @@ public:
   Values ifElse(Value cond, mlir::TypeRange types, llvm::function_ref<Values()> then,
                 llvm::function_ref<Values()> otherwise);
 
+  /// Emits a call of an internal function with these arguments; `body` writes the function and is run
+  /// for the first use of `suffix` in this kernel only. For hot loops beside much other code: LLVM
+  /// judges loops by nesting, moves constants of one loop over another and then spills the other's
+  /// accumulators. Within `body` only its arguments exist: no slots, no faults, no outer values.
+  void outlined(llvm::StringRef suffix, ValueRange captured, llvm::function_ref<void(ValueRange)> body);
+
   // Faults. The first one recorded is returned; execution goes on, so guard the accesses.
   void fault(int code);
   void faultIf(Value cond, int code);
