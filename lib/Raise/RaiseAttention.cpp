@@ -1,0 +1,336 @@
+// qcc-raise-attention: softmax(scale * q k^T [capped] [+ mask]) v.
+#include "Match.h"
+#include <limits>
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::qnt;
+
+namespace qcc::raise {
+#define GEN_PASS_DEF_RAISEATTENTION
+#include "qcc/Raise/Passes.h.inc"
+} // namespace qcc::raise
+
+namespace {
+
+const double infinity = std::numeric_limits<double>::infinity();
+
+/// A condition on scores: admitted where `value` is true (or false).
+struct Condition {
+  Value value;
+  bool inverted = false;
+};
+
+/// What is found on the way from the probabilities back to q and k.
+struct Scores {
+  Value query, key, value;
+  double scale = 1, softcap = 0;
+  bool safe = false;
+  SmallVector<Value> added;
+  SmallVector<Condition> conditions;
+  std::string why; ///< it is no attention, or empty
+};
+
+/// Whether the scores, and not a mask, come from here.
+bool leadsToProduct(Value value, int depth = 8) {
+  Operation *op = value.getDefiningOp();
+  if (!op || depth == 0)
+    return false;
+  if (isa<MatmulOp>(op))
+    return true;
+  if (isa<CastOp, TanhOp>(op))
+    return leadsToProduct(op->getOperand(0), depth - 1);
+  if (isa<AddOp, MulOp, DivOp, SelectOp>(op))
+    return llvm::any_of(op->getOperands(),
+                        [&](Value operand) { return leadsToProduct(operand, depth - 1); });
+  return false;
+}
+
+Value throughFloatCasts(Value value) {
+  while (auto cast = value.getDefiningOp<CastOp>()) {
+    if (!isa<FloatType>(elementTypeOf(cast.getX().getType())))
+      break;
+    value = cast.getX();
+  }
+  return value;
+}
+
+/// The condition that an added mask of 0 and -inf stands for.
+std::optional<Condition> conditionOf(Value mask) {
+  auto select = mask.getDefiningOp<SelectOp>();
+  if (!select)
+    return std::nullopt;
+  if (raise::isSplat(select.getX(), 0) && raise::isSplat(select.getY(), -infinity))
+    return Condition{select.getCondition(), false};
+  if (raise::isSplat(select.getX(), -infinity) && raise::isSplat(select.getY(), 0))
+    return Condition{select.getCondition(), true};
+  return std::nullopt;
+}
+
+//===-- From probabilities to operands -----------------------------------------------------------//
+
+class ScoresReader {
+public:
+  Scores read(MatmulOp product) {
+    scores.value = product.getY();
+    if (product.getTransposeY())
+      return refuse("the values are transposed");
+    Value weights = throughFloatCasts(product.getX());
+    weights = throughGuard(weights);
+    auto softmax = weights ? throughFloatCasts(weights).getDefiningOp<SoftmaxOp>() : SoftmaxOp();
+    if (!softmax || softmax.getLog())
+      return refuse("no softmax");
+    if (dimsOf(softmax.getType()).size() != 4)
+      return refuse("the scores do not have rank 4");
+    size_t readers = llvm::count_if(softmax->getUsers(), [](Operation *user) { return !isa<IsNanOp>(user); });
+    if (readers != 1)
+      return refuse("the probabilities are read elsewhere");
+    walkBack(softmax.getX());
+    return scores;
+  }
+
+private:
+  Scores refuse(StringRef why) {
+    scores.why = why.str();
+    return scores;
+  }
+
+  /// select(is_nan(p), 0, p)
+  Value throughGuard(Value value) {
+    auto select = value.getDefiningOp<SelectOp>();
+    auto isNan = select ? select.getCondition().getDefiningOp<IsNanOp>() : IsNanOp();
+    if (!isNan || isNan.getX() != select.getY() || !raise::isSplat(select.getX(), 0))
+      return value;
+    scores.safe = true;
+    return select.getY();
+  }
+
+  /// One step back; false at the product of q and k, or when refused.
+  bool step(Value &at) {
+    at = throughFloatCasts(at);
+    Operation *op = at.getDefiningOp();
+    if (auto add = dyn_cast_or_null<AddOp>(op)) {
+      bool first = leadsToProduct(add.getX());
+      Value mask = first ? add.getY() : add.getX(), next = first ? add.getX() : add.getY();
+      if (!leadsToProduct(next) || !mayMask(next, at))
+        return false;
+      if (auto condition = conditionOf(mask))
+        scores.conditions.push_back(*condition);
+      else
+        scores.added.push_back(mask);
+      at = next;
+      return true;
+    }
+    if (auto select = dyn_cast_or_null<SelectOp>(op))
+      return stepSelect(select, at);
+    if (auto scaled = raise::scaled(at)) {
+      if (auto tanh = scaled->x.getDefiningOp<TanhOp>()) {
+        auto inner = raise::scaled(tanh.getX());
+        if (!inner || scores.softcap != 0 || !raise::isNear(inner->factor * scaled->factor, 1))
+          return scores.why = "tanh is no cap of the scores", false;
+        scores.softcap = scaled->factor;
+        at = inner->x;
+        return true;
+      }
+      if (leadsToProduct(scaled->x)) {
+        scores.scale *= scaled->factor;
+        at = scaled->x;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /// select(condition, scores, -inf), or with another fill value an added mask.
+  bool stepSelect(SelectOp select, Value &at) {
+    bool first = leadsToProduct(select.getX());
+    Value next = first ? select.getX() : select.getY(), fill = first ? select.getY() : select.getX();
+    auto number = raise::splatOf(fill);
+    if (!number || !leadsToProduct(next))
+      return scores.why = "scores are selected against no constant", false;
+    if (!mayMask(next, at))
+      return false;
+    if (*number != -infinity && *number > -1e9)
+      return scores.why = "a selected score is not masked", false;
+    if (*number == -infinity) {
+      scores.conditions.push_back({select.getCondition(), !first});
+    } else {
+      // A huge negative number absorbs the score it is added to.
+      OpBuilder builder(select);
+      Type element = elementTypeOf(select.getType());
+      auto scalar = RankedTensorType::get({}, element);
+      auto constant = [&](double value) -> Value {
+        llvm::APFloat number(value);
+        bool loses;
+        number.convert(cast<FloatType>(element).getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven,
+                       &loses);
+        return ConstantOp::create(builder, select.getLoc(), scalar, DenseElementsAttr::get(scalar, number));
+      };
+      Value zero = constant(0), huge = constant(*number);
+      Type type = raise::typeLike(select.getResult(), dimsOf(select.getCondition().getType()));
+      scores.added.push_back(SelectOp::create(builder, select.getLoc(), type, select.getCondition(),
+                                              first ? zero : huge, first ? huge : zero));
+    }
+    at = next;
+    return true;
+  }
+
+  /// Masks come after cap and scale; a mask must not widen the scores.
+  bool mayMask(Value next, Value at) {
+    if (scores.softcap != 0 || scores.scale != 1)
+      return scores.why = "a factor lies between mask and softmax", false;
+    if (dimsOf(next.getType()) != dimsOf(at.getType()))
+      return scores.why = "the mask has more dimensions than the scores", false;
+    return true;
+  }
+
+  void walkBack(Value at) {
+    while (step(at)) {
+    }
+    if (!scores.why.empty())
+      return;
+    auto product = at.getDefiningOp<MatmulOp>();
+    if (!product)
+      return static_cast<void>(refuse("the scores are no product"));
+    scores.query = product.getX();
+    scores.key = product.getY();
+    transposedKey = !product.getTransposeY();
+  }
+
+public:
+  bool transposedKey = false;
+  Scores scores;
+};
+
+//===-- Operands ---------------------------------------------------------------------------------//
+
+/// Takes numbers out of an operand into the scale.
+Value unscale(Value value, double &scale) {
+  while (auto scaled = raise::scaled(throughFloatCasts(value))) {
+    scale *= scaled->factor;
+    value = scaled->x;
+  }
+  return value;
+}
+
+/// [.., T, D] for a key given as [.., D, T].
+Value naturalKey(OpBuilder &builder, Value key, double &scale) {
+  key = unscale(key, scale);
+  // reshape(transpose(rows)): heads were merged with the batch around the transpose.
+  if (auto outer = key.getDefiningOp<ReshapeOp>())
+    if (auto transpose = outer.getX().getDefiningOp<TransposeOp>()) {
+      SmallVector<DimExpr> out = dimsOf(key.getType()), in = dimsOf(transpose.getType());
+      size_t a = out.size(), b = in.size();
+      Value rows = raise::swapLast(builder, transpose);
+      if (b >= 2 && out[a - 1] == in[b - 1] && out[a - 2] == in[b - 2] && !rows.getDefiningOp<TransposeOp>()) {
+        std::swap(out[a - 1], out[a - 2]);
+        return unscale(raise::reshapeTo(builder, rows, out), scale);
+      }
+    }
+  return unscale(raise::swapLast(builder, key), scale);
+}
+
+/// [B, G, T, D] for heads that were repeated to [B, G * n, T, D].
+Value ungrouped(OpBuilder &builder, Value value) {
+  auto merged = value.getDefiningOp<ReshapeOp>();
+  auto wide = merged ? merged.getX().getDefiningOp<BroadcastOp>() : BroadcastOp();
+  if (!wide)
+    return value;
+  SmallVector<DimExpr> out = dimsOf(value.getType()), all = dimsOf(wide.getType()),
+                       in = dimsOf(wide.getX().getType());
+  bool repeats = out.size() == 4 && all.size() == 5 && in.size() == 5 && in[2].isConstant(1) &&
+                 all[0] == out[0] && all[1] * all[2] == out[1] && all[3] == out[2] && all[4] == out[3];
+  for (size_t axis : {0, 1, 3, 4})
+    repeats = repeats && in[axis] == all[axis];
+  return repeats ? raise::reshapeTo(builder, wide.getX(), {in[0], in[1], in[3], in[4]}) : value;
+}
+
+/// One mask from all that were added or selected; null for none.
+Value buildMask(OpBuilder &builder, Location loc, const Scores &scores) {
+  auto joined = [&](Value a, Value b) { // broadcast dimensions; masks fit the scores, so they join
+    return *broadcastDims(dimsOf(a.getType()), dimsOf(b.getType()));
+  };
+  Value condition, added;
+  for (const Condition &next : scores.conditions) {
+    Value value = next.value;
+    if (next.inverted)
+      value = NotOp::create(builder, loc, value.getType(), value);
+    if (condition)
+      value = AndOp::create(builder, loc, raise::typeLike(value, joined(condition, value)), condition, value);
+    condition = value;
+  }
+  for (Value next : scores.added) {
+    if (added && elementTypeOf(added.getType()) != elementTypeOf(next.getType()))
+      next = CastOp::create(builder, loc, makeTensorType(dimsOf(next.getType()), elementTypeOf(added.getType())),
+                            next);
+    added = added ? AddOp::create(builder, loc, raise::typeLike(added, joined(added, next)), next, added)
+                        .getResult()
+                  : next;
+  }
+  if (!condition || !added)
+    return condition ? condition : added;
+  auto scalar = RankedTensorType::get({}, elementTypeOf(added.getType()));
+  auto element = cast<FloatType>(scalar.getElementType());
+  Value never = ConstantOp::create(
+      builder, loc, scalar,
+      DenseElementsAttr::get(scalar, llvm::APFloat::getInf(element.getFloatSemantics(), true)));
+  return SelectOp::create(builder, loc, raise::typeLike(added, joined(condition, added)), condition, added, never);
+}
+
+struct RaiseAttention : raise::impl::RaiseAttentionBase<RaiseAttention> {
+  /// Empty, or why the operands do not fit.
+  StringRef check(Value q, Value k, Value v, Value mask, MatmulOp product) {
+    if (dimsOf(q.getType()).size() != 4 || dimsOf(k.getType()).size() != 4 || dimsOf(v.getType()).size() != 4)
+      return "the operands do not have rank 4";
+    SmallVector<DimExpr> dq = dimsOf(q.getType()), dk = dimsOf(k.getType()), dv = dimsOf(v.getType());
+    if (dk[0] != dq[0] || dv[0] != dq[0] || dv[1] != dk[1] || dv[2] != dk[2] || dk[3] != dq[3] ||
+        !dq[1].exactDiv(dk[1]))
+      return "the dimensions of query, key and value differ";
+    if (elementTypeOf(q.getType()) != elementTypeOf(product.getType()) ||
+        elementTypeOf(k.getType()) != elementTypeOf(v.getType()))
+      return "the operands differ in type";
+    if (mask && !broadcastsTo(dimsOf(mask.getType()), {dq[0], dq[1], dq[2], dk[2]}))
+      return "the mask has more dimensions than the scores";
+    if (dimsOf(product.getType()) != SmallVector<DimExpr>{dq[0], dq[1], dq[2], dv[3]})
+      return "the result has other dimensions than the query";
+    return "";
+  }
+
+  void raise(MatmulOp product) {
+    ScoresReader reader;
+    Scores scores = reader.read(product);
+    scores = reader.scores;
+    if (!scores.why.empty()) {
+      if (scores.why != "no softmax")
+        raise::reportLeft(product, "raise-attention", scores.why);
+      return;
+    }
+    OpBuilder builder(product);
+    double scale = scores.scale;
+    Value q = throughFloatCasts(unscale(scores.query, scale));
+    Value k = reader.transposedKey ? naturalKey(builder, scores.key, scale) : unscale(scores.key, scale);
+    k = ungrouped(builder, unscale(k, scale));
+    k = unscale(k, scale);
+    Value v = ungrouped(builder, scores.value);
+    if (dimsOf(k.getType()) != dimsOf(v.getType()) && dimsOf(k.getType())[1] != dimsOf(v.getType())[1])
+      v = scores.value; // read alike or not at all
+    Value mask = buildMask(builder, product.getLoc(), scores);
+    if (StringRef why = check(q, k, v, mask, product); !why.empty())
+      return raise::reportLeft(product, "raise-attention", why);
+    auto attention = AttentionOp::create(builder, product.getLoc(), product.getType(), q, k, v, mask,
+                                         llvm::APFloat(scale), llvm::APFloat(scores.softcap), false, 0,
+                                         scores.safe);
+    product.getResult().replaceAllUsesWith(attention);
+    raise::reportRaised(attention, "raise-attention");
+  }
+
+  void runOnOperation() override {
+    SmallVector<MatmulOp> products;
+    getOperation().walk([&](MatmulOp op) { products.push_back(op); });
+    for (MatmulOp product : products)
+      raise(product);
+    raise::eraseDead(getOperation());
+  }
+};
+
+} // namespace
