@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""Times compiled encoders against onnxruntime and OpenVINO, in turn on one machine.
+
+usage: encoder_peers.py MODEL.onnx [--qcc build/bin/qcc] [--schemes keep,w8a8] [--shape 1x128 …]
+                        [--calibration IDS.npz] [--threads N] [--rounds 5] [--seconds 1] [--work DIR] [--json FILE]
+
+MODEL.onnx takes token ids, masks and token types ([batch, sequence], all int64). qcc compiles it once
+per scheme for this machine; the peers get it in f32, with dynamic int8 (per output channel), with
+static int8 (QDQ, calibrated) and with 4-bit weights (MatMulNBits). An artifact (.so) may be given
+beside the model: --artifact w8a8=old.so. In every round each engine runs at every shape for
+--seconds, and the fastest run counts; a cell is the median over the rounds, in milliseconds, so that
+drift of the machine hits all alike. The result is a Markdown table; its last rows hold the best
+peer's time divided by qcc's, above 1 where qcc is faster.
+
+Needs: onnx, onnxruntime, numpy; openvino is used when installed.
+"""
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+LARGEST_ID = 20_000
+
+
+# --- what the peers run -------------------------------------------------------------------------
+def peer_models(model, calibration, folder):
+    """{label: path} of the forms that peers run best."""
+    import onnx
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    whole, prepared = folder / "f32.onnx", folder / "prepared.onnx"
+    onnx.save(onnx.load(model), whole)  # weights inside: the tools stumble over external data
+    quant_pre_process(str(whole), str(prepared), skip_symbolic_shape=True)
+    paths = {"f32": prepared, "int8 dynamic": folder / "dynamic.onnx", "int8 static": folder / "static.onnx"}
+    quantize_dynamic(str(prepared), str(paths["int8 dynamic"]), weight_type=QuantType.QInt8, per_channel=True)
+    quantize_static(str(prepared), str(paths["int8 static"]), Calibration(calibration), per_channel=True,
+                    quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+    if four_bits := four_bit_model(prepared, folder):
+        paths["int4 weights"] = four_bits
+    return paths
+
+
+def four_bit_model(prepared, folder):
+    import onnx
+
+    try:
+        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+    except ImportError as error:
+        print(f"no 4-bit peer: {error}", file=sys.stderr)
+        return None
+    quantizer = MatMulNBitsQuantizer(onnx.load(prepared), block_size=32, is_symmetric=True, accuracy_level=4)
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(folder / "nbits.onnx"))
+    return folder / "nbits.onnx"
+
+
+class Calibration:
+    """Samples for static quantization: rows of an .npz, or random ids where there is none."""
+
+    def __init__(self, path, rows=64, length=64):
+        if path:
+            data = np.load(path)
+            samples = {name: data[name][:rows] for name in data.files if data[name].ndim == 2}
+        else:
+            samples = feeds(rows, length)
+        count = len(next(iter(samples.values())))
+        self._samples = iter([{k: v[i:i + 1].astype(np.int64) for k, v in samples.items()} for i in range(count)])
+
+    def get_next(self):
+        return next(self._samples, None)
+
+
+def feeds(rows, length):
+    rng = np.random.default_rng(0)
+    return {"input_ids": rng.integers(100, LARGEST_ID, (rows, length)),
+            "attention_mask": np.ones((rows, length), np.int64),
+            "token_type_ids": np.zeros((rows, length), np.int64)}
+
+
+# --- engines: shape -> milliseconds of the fastest run ------------------------------------------
+def fastest(run, seconds):
+    run()
+    best, end = float("inf"), time.perf_counter() + seconds
+    while (start := time.perf_counter()) < end:
+        run()
+        best = min(best, time.perf_counter() - start)
+    return best * 1e3
+
+
+def qcc_engine(qcc, artifact, names, options):
+    def measure(rows, length):
+        command = [qcc, "bench", artifact, "--json", f"--threads={options.threads}", f"--seconds={options.seconds}"]
+        command += [f"--shape={name}={rows}x{length}" for name in names]
+        done = subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)["min_ms"]
+    return measure
+
+
+def onnxruntime_engine(path, options):
+    import onnxruntime
+
+    session_options = onnxruntime.SessionOptions()
+    session_options.intra_op_num_threads = options.threads
+    session = onnxruntime.InferenceSession(str(path), session_options, providers=["CPUExecutionProvider"])
+    names = {i.name for i in session.get_inputs()}
+
+    def measure(rows, length):
+        given = {k: v for k, v in feeds(rows, length).items() if k in names}
+        return fastest(lambda: session.run(None, given), options.seconds)
+    return measure
+
+
+def openvino_engine(path, options):
+    import openvino
+
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": options.threads}
+    compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+    request = compiled.create_infer_request()
+    names = {name for port in compiled.inputs for name in port.get_names()}
+
+    def measure(rows, length):
+        given = {k: v for k, v in feeds(rows, length).items() if k in names}
+        return fastest(lambda: request.infer(given), options.seconds)
+    return measure
+
+
+def make_engines(options, folder):
+    import onnx
+
+    graph = onnx.load(options.model, load_external_data=False).graph
+    weights = {i.name for i in graph.initializer}
+    names = [i.name for i in graph.input if i.name not in weights]
+    artifacts = dict(a.split("=", 1) for a in options.artifact)
+    for scheme in filter(None, options.schemes.split(",")):
+        artifacts.setdefault(scheme, str(folder / f"{scheme.replace(':', '-')}.so"))
+        if not Path(artifacts[scheme]).exists():
+            subprocess.run([options.qcc, options.model, f"--quantize={scheme}", "--target=native", "-O3",
+                            "-o", artifacts[scheme]], check=True)
+    engines = {f"qcc {'f32' if s == 'keep' else s}": qcc_engine(options.qcc, a, names, options)
+               for s, a in artifacts.items()}
+    makers = {"onnxruntime": onnxruntime_engine, "openvino": openvino_engine}
+    for label, path in peer_models(options.model, options.calibration, folder).items():
+        for peer, make in makers.items():
+            try:
+                engines[f"{peer} {label}"] = make(path, options)
+            except (ImportError, RuntimeError) as error:
+                print(f"no {peer} {label}: {str(error).splitlines()[0][:120]}", file=sys.stderr)
+    return engines
+
+
+# --- measuring and printing ---------------------------------------------------------------------
+def measure(engines, shapes, rounds):
+    times = {(name, shape): [] for name in engines for shape in shapes}
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", file=sys.stderr)
+        for shape in shapes:
+            rows, length = map(int, shape.split("x"))
+            for name, engine in engines.items():
+                times[name, shape].append(engine(rows, length))
+    return {key: statistics.median(values) for key, values in times.items()}
+
+
+def ratios(medians, engines, shapes):
+    """{our engine: {shape: best peer / ours}}"""
+    ours = [n for n in engines if n.startswith("qcc ")]
+    best = {s: min((medians[n, s] for n in engines if n not in ours), default=float("nan")) for s in shapes}
+    return {name: {s: best[s] / medians[name, s] for s in shapes} for name in ours}
+
+
+def markdown(medians, ratio, engines, shapes):
+    lines = ["| engine | " + " | ".join(f"{s} (ms)" for s in shapes) + " |", "|---" * (len(shapes) + 1) + "|"]
+    lines += [f"| {n} | " + " | ".join(f"{medians[n, s]:.2f}" for s in shapes) + " |" for n in engines]
+    lines += [f"| best peer / {n} | " + " | ".join(f"{r[s]:.2f}" for s in shapes) + " |" for n, r in ratio.items()]
+    return "\n".join(lines)
+
+
+def processor():
+    found = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    return found[1] if found else platform.machine()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--qcc", type=Path, default=ROOT / "build/bin/qcc")
+    parser.add_argument("--schemes", default="keep,w8a8", help="what to compile, as in --quantize")
+    parser.add_argument("--artifact", action="append", default=[], metavar="SCHEME=FILE.so")
+    parser.add_argument("--shape", action="append", metavar="BATCHxSEQUENCE")
+    parser.add_argument("--calibration", type=Path, help=".npz with rows for the static peer")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--work", type=Path, help="keep artifacts and the peers' models here")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    shapes = options.shape or ["1x16", "1x128", "8x128"]
+
+    with tempfile.TemporaryDirectory(prefix="qcc-peers-") as temporary:
+        folder = options.work or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        engines = make_engines(options, folder)
+        medians = measure(engines, shapes, options.rounds)
+    ratio = ratios(medians, engines, shapes)
+    print(markdown(medians, ratio, engines, shapes))
+    print(f"\n{processor()}, {options.threads} threads, median of {options.rounds} rounds")
+    if options.json:
+        report = {"schema": "qcc.encoder-peers/1", "processor": processor(), "threads": options.threads,
+                  "ms": {name: {s: medians[name, s] for s in shapes} for name in engines},
+                  "best_peer_over_qcc": ratio}
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
