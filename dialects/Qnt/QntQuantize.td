@@ -92,7 +92,8 @@ def Qnt_QGatherOp : Qnt_QuantOp<"qgather"> {
     `out[i.., :] = scale * (code - zero)` of row `indices[i..]`: a quantized embedding.
 
     Constraints:
-    * (C1) `table` is a logical matrix per axis 0 or in blocks along axis 1.
+    * (C1) `table` is a logical matrix per axis 0 or in blocks along axis 1, or one per axis 0 in
+      layout `panel16_k4`, which it shares with an output head.
     * (C2) `out` has the dimensions of `indices`, then the row's.
   }];
   let arguments = (ins Qnt_QType:$table, Qnt_Tensor:$indices);

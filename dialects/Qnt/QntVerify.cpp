@@ -502,9 +502,11 @@ LogicalResult QGatherOp::verify() {
   bool perAxis = table.getGranularity() == Granularity::axis && table.getAxis() == 0;
   bool blocks = table.getGranularity() == Granularity::block && table.getAxis() == 1;
   SmallVector<DimExpr> dims = dimsOf(table);
-  if (dims.size() != 2 || (!perAxis && !blocks) || table.getLayout() != Layout::logical) // (C1)
+  bool readable = table.getLayout() == Layout::logical ||
+                  (table.getLayout() == Layout::panel16_k4 && perAxis && table.getBits() == 8);
+  if (dims.size() != 2 || (!perAxis && !blocks) || !readable) // (C1)
     return emitOpError() << "table must be a logical matrix per axis 0 or in blocks along axis 1, "
-                            "but is "
+                            "or one of layout panel16_k4, but is "
                          << table;
   if (failed(isIndex(*this, "indices", getIndices().getType())))
     return failure();

@@ -193,13 +193,14 @@ RowBlocks qgatherRows(QGatherOp op) {
                    dimsOf(op.getTable().getType())[1]);
 }
 
-/// One row of a logical table as real numbers.
+/// One row of a table, logical or in panels that an output head shares, as real numbers.
 class RowDequantizer {
 public:
   RowDequantizer(KernelFrame &frame, QGatherOp op, Value table)
       : k(frame.k), type(op.getTable().getType()), table(table) {
     QuantizedLayout layout = layoutOf(type);
-    rowBytes = frame.dim(layout.rowBytes);
+    DimExpr k4 = dimsOf(type)[1].ceilDiv(DimExpr::constant(type.getContext(), 4)) * 64;
+    rowBytes = frame.dim(isPanels() ? k4 : layout.rowBytes);
     blocks = frame.dim(layout.blocks);
     scales = k.bytePtr(table, frame.dim(layout.scales));
     if (type.getZero())
@@ -214,18 +215,25 @@ private:
     Storage s = type.getStorage();
     return s == Storage::i8 || s == Storage::i4 || s == Storage::i2 || s == Storage::i16;
   }
+  bool isPanels() const { return type.getLayout() == Layout::panel16_k4; }
   Value codes(Value codeRow, Value i, Value lanes);
   void emitRun(Value codeRow, Value group, Value from, Value count, Value result);
 
   KernelBuilder &k;
   QType type;
-  Value table, rowBytes, blocks, scales, zeros, columns;
+  Value table, rowBytes; ///< from a row, or a panel of 16, to the next
+  Value blocks, scales, zeros, columns;
   Elem out;
 };
 
 /// 16 codes from column `i` on, as i32; below 8 bits read one by one from their bytes.
 Value RowDequantizer::codes(Value codeRow, Value i, Value lanes) {
   int64_t bits = type.getBits();
+  if (isPanels()) { // four columns of a row lie together, in steps of 16 rows
+    Value column = k.add(k.iota64(), i);
+    Value at = k.add(k.mul(k.shrU(column, k.ci64(2)), k.ci64(64)), k.and_(column, k.ci64(3)));
+    return k.vgather(isSigned() ? Elem::I8 : Elem::U8, codeRow, at, lanes);
+  }
   if (bits == 8)
     return k.vload(isSigned() ? Elem::I8 : Elem::U8, codeRow, i, lanes);
   if (bits == 16)
@@ -255,7 +263,12 @@ void RowDequantizer::emitRun(Value codeRow, Value group, Value from, Value count
 }
 
 void RowDequantizer::emit(Value row, Value result) {
-  Value codeRow = k.bytePtr(table, k.mul(row, rowBytes)), first = k.mul(row, blocks);
+  Value first = k.mul(row, blocks);
+  Value offset = k.mul(row, rowBytes);
+  if (isPanels()) // rowBytes is a panel's share of 16 rows
+    offset = k.add(k.mul(k.shrU(row, k.ci64(4)), rowBytes),
+                   k.mul(k.and_(row, k.ci64(15)), k.ci64(4)));
+  Value codeRow = k.bytePtr(table, offset);
   if (type.getGranularity() == Granularity::axis)
     return emitRun(codeRow, row, k.ci64(0), columns, result);
   k.forRange(blocks, [&](Value block) {

@@ -137,12 +137,46 @@ TEST(KernelsMove, ScattersInOrder) {
     }
 }
 
+/// Rows of a table in panels, as an output head shares it.
+void checkPanelTable() {
+  constexpr int64_t n = 21, columns = 45, count = 4;
+  std::string type = "!qnt.q<[21, 45], i8, axis 0, scale f32, layout panel16_k4>";
+  KernelHarness gather("qnt.kernel @k \"qgather\" dims 0 { ^bb0(%t: " + type +
+                       ", %i: tensor<4xi64>): %0 = qnt.qgather %t, %i : (" + type +
+                       ", tensor<4xi64>) -> tensor<4x45xf32> qnt.yield %0 : tensor<4x45xf32> }");
+  auto q = mlir::cast<qnt::QType>(gather.kernel().getBody().getArgument(0).getType());
+  QuantizedLayout layout = layoutOf(q);
+  GuardedBuffer table(evaluate(layout.bytes, {}), 0);
+  std::mt19937 random(5);
+  std::vector<int8_t> codes(n * columns);
+  for (int8_t &code : codes)
+    code = static_cast<int8_t>(random());
+  packW8({codes.data(), n, columns, columns, 1}, 0, panels(n), 128,
+         reinterpret_cast<int8_t *>(table.data()),
+         reinterpret_cast<int32_t *>(table.data() + evaluate(layout.extra, {})));
+  auto *scales = reinterpret_cast<float *>(table.data() + evaluate(layout.scales, {}));
+  for (int64_t i = 0; i < n; ++i)
+    scales[i] = 0.25f * float(i + 1);
+  std::vector<int64_t> indices = {3, -1, 0, 17};
+  for (const Target *target : hostLevels()) {
+    GuardedBuffer out(count * columns * 4);
+    Args args;
+    args << table.data() << indices.data() << out.data();
+    EXPECT_EQ(launchTasks(gather.function(*target), args, evaluate(gather.shape().tasks, {}), 0), 0);
+    for (int64_t i = 0; i < count * columns; ++i) {
+      int64_t row = (indices[i / columns] + n) % n;
+      float want = scales[row] * float(codes[row * columns + i % columns]);
+      EXPECT_EQ(reinterpret_cast<float *>(out.data())[i], want) << target->name << " element " << i;
+    }
+  }
+}
+
 /// A table in its logical layout, and what its rows mean.
 void checkTable(const std::string &storage, int bits, const std::string &granularity, int64_t block,
                 const std::string &scale, bool zero) {
   int64_t n = 9, columns = 45, count = 4;
   std::string type = "!qnt.q<[9, 45], " + storage + ", " + granularity + ", scale " + scale +
-                     (zero ? ", zero " + storage : "") + ">";
+                     (zero ? ", zero ui" + std::to_string(bits) : "") + ">";
   KernelHarness gather("qnt.kernel @k \"qgather\" dims 0 { ^bb0(%t: " + type +
                        ", %i: tensor<4xi64>): %0 = qnt.qgather %t, %i : (" + type +
                        ", tensor<4xi64>) -> tensor<4x45xf32> qnt.yield %0 : tensor<4x45xf32> }");
@@ -194,6 +228,7 @@ TEST(KernelsMove, GathersQuantizedRows) {
   checkTable("u4", 4, "block 1 x 32", 32, "f16", true);
   checkTable("i4", 4, "block 1 x 16", 16, "f32", false);
   checkTable("u2", 2, "block 1 x 16", 16, "f32", true);
+  checkPanelTable();
 }
 
 } // namespace

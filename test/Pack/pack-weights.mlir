@@ -1,0 +1,116 @@
+// RUN: qcc-opt %s --qcc-pack-weights --split-input-file --verify-diagnostics | FileCheck %s
+// RUN: not qcc-opt %s --qcc-pack-weights --split-input-file --remarks-filter=pack --remark-policy=all --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+
+!row = !qnt.q<[s, 64], i8, token, scale f32>
+!row32 = !qnt.q<[s, 64], i8, token, scale f32, sums 32>
+!w8 = !qnt.q<[40, 64], i8, axis 0, scale f32>
+!w4 = !qnt.q<[40, 64], u4, block 1 x 32, scale f16, zero ui4>
+!x = tensor<?x64xf32, #qnt.dims<[s, 64]>>
+!y = tensor<?x40xf32, #qnt.dims<[s, 40]>>
+
+// CHECK-DAG: qnt.weight @w.packed : !qnt.q<[40, 64], f32, tensor, scale f32, layout panel16_f32> {
+// CHECK-DAG: qnt.weight @half.cast.packed : !qnt.q<[40, 64], f16, tensor, scale f32, layout panel16_f32> {
+// CHECK-DAG: qnt.weight @w.q8.packed : !qnt.q<[40, 64], i8, axis 0, scale f32, layout panel16_k4> {
+// CHECK-DAG: qnt.weight @w.q4.packed : !qnt.q<[40, 64], u4, block 1 x 32, scale f16, zero ui4, layout panel16_u4> {
+qnt.weight @w : tensor<40x64xf32> = #qnt.file<"m.bin", 0, 10240>
+qnt.weight @half : tensor<40x64xf16> = #qnt.file<"m.bin", 10240, 5120>
+qnt.weight @half.cast : tensor<40x64xf32> {
+  %0 = qnt.use @half : tensor<40x64xf16>
+  %1 = qnt.cast %0 : (tensor<40x64xf16>) -> tensor<40x64xf32>
+  qnt.yield %1 : tensor<40x64xf32>
+}
+qnt.weight @w.q8 : !w8 {
+  %0 = qnt.use @w : tensor<40x64xf32>
+  %1 = qnt.quantize %0 : (tensor<40x64xf32>) -> !w8
+  qnt.yield %1 : !w8
+}
+qnt.weight @w.q4 : !w4 {
+  %0 = qnt.use @w : tensor<40x64xf32>
+  %1 = qnt.quantize %0 : (tensor<40x64xf32>) -> !w4
+  qnt.yield %1 : !w4
+}
+
+// CHECK-LABEL: func.func @floats
+func.func @floats(%x: !x) -> (!y, !y) {
+  // CHECK: %[[W:.*]] = qnt.use @w.packed
+  // CHECK: qnt.fused "linear"(%arg0, %[[W]])
+  // CHECK: qnt.linear {{.*}}layout panel16_f32
+  // REMARK: layout=panel16_f32
+  // REMARK: layout=panel16_f32
+  // REMARK: layout=panel16_k4
+  // REMARK: layout=panel16_u4
+  %0 = qnt.use @w : tensor<40x64xf32>
+  %1 = qnt.fused "linear"(%x, %0) {
+  ^bb0(%a: !x, %b: tensor<40x64xf32>):
+    %4 = qnt.linear %a, %b : (!x, tensor<40x64xf32>) -> !y
+    qnt.yield %4 : !y
+  } : (!x, tensor<40x64xf32>) -> !y
+  %2 = qnt.use @half.cast : tensor<40x64xf32>
+  %3 = qnt.fused "linear"(%x, %2) {
+  ^bb0(%a: !x, %b: tensor<40x64xf32>):
+    %4 = qnt.linear %a, %b : (!x, tensor<40x64xf32>) -> !y
+    qnt.yield %4 : !y
+  } : (!x, tensor<40x64xf32>) -> !y
+  return %1, %3 : !y, !y
+}
+
+// The codes of the input are laid out as the weights need them, and a look-up shares the table.
+// CHECK-LABEL: func.func @codes
+func.func @codes(%x: !x, %i: tensor<?xi64, #qnt.dims<[s]>>) -> (!y, !y, !x) {
+  // CHECK: qnt.fused "row"
+  // CHECK: qnt.quantize {{.*}}layout token_u8
+  // CHECK: qnt.quantize {{.*}}layout token_s8
+  %0, %1 = qnt.fused "row"(%x) {
+  ^bb0(%a: !x):
+    %6 = qnt.quantize %a : (!x) -> !row
+    %7 = qnt.quantize %a : (!x) -> !row32
+    qnt.yield %6, %7 : !row, !row32
+  } : (!x) -> (!row, !row32)
+  // CHECK: qnt.qlinear {{.*}}layout token_u8>, {{.*}}layout panel16_k4>
+  %w8 = qnt.use @w.q8 : !w8
+  %2 = qnt.fused "qlinear"(%0, %w8) {
+  ^bb0(%a: !row, %b: !w8):
+    %6 = qnt.qlinear %a, %b : (!row, !w8) -> !y
+    qnt.yield %6 : !y
+  } : (!row, !w8) -> !y
+  // CHECK: qnt.qlinear {{.*}}layout token_s8>, {{.*}}layout panel16_u4>
+  %w4 = qnt.use @w.q4 : !w4
+  %3 = qnt.fused "qlinear"(%1, %w4) {
+  ^bb0(%a: !row32, %b: !w4):
+    %6 = qnt.qlinear %a, %b : (!row32, !w4) -> !y
+    qnt.yield %6 : !y
+  } : (!row32, !w4) -> !y
+  // CHECK: qnt.qgather {{.*}}layout panel16_k4>
+  %5 = qnt.fused "qgather"(%w8, %i) {
+  ^bb0(%a: !w8, %b: tensor<?xi64, #qnt.dims<[s]>>):
+    %6 = qnt.qgather %a, %b : (!w8, tensor<?xi64, #qnt.dims<[s]>>) -> !x
+    qnt.yield %6 : !x
+  } : (!w8, tensor<?xi64, #qnt.dims<[s]>>) -> !x
+  return %2, %3, %5 : !y, !y, !x
+}
+
+// -----
+
+func.func @computed(%x: tensor<2x64xf32>, %w: tensor<40x64xf32>) -> tensor<2x40xf32> {
+  %0 = qnt.fused "linear"(%x, %w) {
+  ^bb0(%a: tensor<2x64xf32>, %b: tensor<40x64xf32>):
+    // expected-error @below {{QCC1510: the weight of a linear layer is not a constant}}
+    %1 = qnt.linear %a, %b : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
+    qnt.yield %1 : tensor<2x40xf32>
+  } : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
+  return %0 : tensor<2x40xf32>
+}
+
+// -----
+
+qnt.weight @w : tensor<40x64xf64> = #qnt.file<"m.bin", 0, 20480>
+func.func @doubles(%x: tensor<2x64xf64>) -> tensor<2x40xf64> {
+  %w = qnt.use @w : tensor<40x64xf64>
+  %0 = qnt.fused "linear"(%x, %w) {
+  ^bb0(%a: tensor<2x64xf64>, %b: tensor<40x64xf64>):
+    // expected-error @below {{QCC1510: the weight of a linear layer has no layout that kernels read: tensor<40x64xf64>}}
+    %1 = qnt.linear %a, %b : (tensor<2x64xf64>, tensor<40x64xf64>) -> tensor<2x40xf64>
+    qnt.yield %1 : tensor<2x40xf64>
+  } : (tensor<2x64xf64>, tensor<40x64xf64>) -> tensor<2x40xf64>
+  return %0 : tensor<2x40xf64>
+}

@@ -1,0 +1,60 @@
+// RUN: qcc-opt %s --qcc-quantize-linear | FileCheck %s
+// RUN: qcc-opt %s --qcc-quantize-linear --remarks-filter=quantize --remark-policy=all --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+
+!row = !qnt.q<[2, 64], i8, token, scale f32>
+!row32 = !qnt.q<[2, 64], i8, token, scale f32, sums 32>
+!w8 = !qnt.q<[40, 64], i8, axis 0, scale f32>
+!w4 = !qnt.q<[40, 64], u4, block 1 x 32, scale f16, zero ui4>
+!uneven = !qnt.q<[40, 64], u8, axis 0, scale f32, zero ui8>
+
+// CHECK-LABEL: func.func @per_channel
+func.func @per_channel(%x: !row, %w: !w8, %b: tensor<40xf32>) -> tensor<2x40xf32> {
+  // CHECK-NEXT: %[[R:.*]] = qnt.qlinear %arg0, %arg1, %arg2
+  // CHECK-NEXT: return %[[R]]
+  // REMARK: quantize-linear
+  // REMARK-SAME: bits=8
+  %0 = qnt.dequantize %x : (!row) -> tensor<2x64xf32>
+  %1 = qnt.dequantize %w : (!w8) -> tensor<40x64xf32>
+  %2 = qnt.linear %0, %1, %b : (tensor<2x64xf32>, tensor<40x64xf32>, tensor<40xf32>) -> tensor<2x40xf32>
+  return %2 : tensor<2x40xf32>
+}
+
+// CHECK-LABEL: func.func @blocks
+func.func @blocks(%x: !row32, %w: !w4) -> tensor<2x40xf32> {
+  // CHECK-NEXT: qnt.qlinear %arg0, %arg1 :
+  // REMARK: quantize-linear
+  // REMARK-SAME: bits=4
+  %0 = qnt.dequantize %x : (!row32) -> tensor<2x64xf32>
+  %1 = qnt.dequantize %w : (!w4) -> tensor<40x64xf32>
+  %2 = qnt.linear %0, %1 : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
+  return %2 : tensor<2x40xf32>
+}
+
+// The input is read by others as well, and keeps its real numbers for them.
+// CHECK-LABEL: func.func @shared
+func.func @shared(%x: !row, %w: !w8) -> (tensor<2x40xf32>, tensor<2x64xf32>) {
+  // CHECK-NEXT: qnt.dequantize %arg0
+  // CHECK-NEXT: qnt.qlinear %arg0, %arg1
+  %0 = qnt.dequantize %x : (!row) -> tensor<2x64xf32>
+  %1 = qnt.dequantize %w : (!w8) -> tensor<40x64xf32>
+  %2 = qnt.linear %0, %1 : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
+  return %2, %0 : tensor<2x40xf32>, tensor<2x64xf32>
+}
+
+// CHECK-LABEL: func.func @refused
+func.func @refused(%x: !row, %w: !w4, %u: !uneven) -> (tensor<2x40xf32>, tensor<2x40xf32>) {
+  // CHECK: qnt.linear
+  // CHECK: qnt.linear
+  // REMARK: quantize-linear
+  // REMARK-SAME: bits=8
+  // REMARK: quantize-linear
+  // REMARK-SAME: Reason="the input does not carry the sums that the weight needs"
+  // REMARK: quantize-linear
+  // REMARK-SAME: Reason="weights per channel need symmetric 8-bit codes"
+  %0 = qnt.dequantize %x : (!row) -> tensor<2x64xf32>
+  %1 = qnt.dequantize %w : (!w4) -> tensor<40x64xf32>
+  %2 = qnt.linear %0, %1 : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
+  %3 = qnt.dequantize %u : (!uneven) -> tensor<40x64xf32>
+  %4 = qnt.linear %0, %3 : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
+  return %2, %4 : tensor<2x40xf32>, tensor<2x40xf32>
+}
