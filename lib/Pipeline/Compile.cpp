@@ -11,6 +11,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/Timing.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/SHA256.h"
@@ -36,8 +37,9 @@ namespace {
 /// Collects diagnostics while it lives; the first error becomes an llvm::Error.
 class Collector {
 public:
-  explicit Collector(MLIRContext &context)
-      : handler(&context, [this](Diagnostic &diagnostic) { take(diagnostic); }) {}
+  /// `otherwise` is the code of errors that name none.
+  explicit Collector(MLIRContext &context, Diag otherwise = Diag::Internal)
+      : code(otherwise), handler(&context, [this](Diagnostic &diagnostic) { take(diagnostic); }) {}
 
   /// The first error with its notes, or an internal one when a pass failed silently.
   Error error(StringRef stage) {
@@ -66,7 +68,7 @@ private:
       notes.push_back(note.str());
   }
 
-  Diag code = Diag::Internal;
+  Diag code;
   std::string first, where;
   std::vector<std::string> notes;
   ScopedDiagnosticHandler handler;
@@ -150,6 +152,46 @@ Expected<Stage> stageOption(StringRef option, StringRef name, Stage otherwise) {
                    {"stages are " + known});
 }
 
+/// How deep brackets are nested in MLIR text, outside of comments and strings.
+unsigned nestingOf(StringRef text) {
+  unsigned depth = 0, deepest = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    StringRef rest = text.drop_front(i);
+    char c = text[i];
+    if (rest.starts_with("//"))
+      i = std::min(text.find('\n', i), text.size());
+    else if (c == '"')
+      for (++i; i < text.size() && text[i] != '"' && text[i] != '\n'; ++i)
+        i += text[i] == '\\';
+    else if (rest.starts_with("->") || rest.starts_with(">="))
+      ++i;
+    else if (c == '{' || c == '(' || c == '[' || c == '<')
+      deepest = std::max(deepest, ++depth);
+    else if ((c == '}' || c == ')' || c == ']' || c == '>') && depth)
+      --depth;
+  }
+  return deepest;
+}
+
+/// MLIR text; its parser recurses, so depth is bounded before it starts.
+Error parseMlir(MLIRContext &context, StringRef path, OwningOpRef<ModuleOp> &module) {
+  constexpr unsigned maxNesting = 256;
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+  if (!buffer)
+    return makeError(Diag::CannotRead, path.str(), buffer.getError().message());
+  if (unsigned depth = nestingOf((*buffer)->getBuffer()); depth > maxNesting)
+    return makeError(Diag::TooDeep, path.str(),
+                     "brackets are nested " + std::to_string(depth) + " deep, at most " +
+                         std::to_string(maxNesting) + " are read");
+  Collector collector(context, Diag::BadMlir);
+  module = parseSourceString<ModuleOp>((*buffer)->getBuffer(), &context, path);
+  if (!module)
+    return collector.error("parse");
+  if (module->getBody()->empty())
+    return makeError(Diag::BadMlir, path.str(), "holds no function");
+  return Error::success();
+}
+
 /// The options that MLIR itself understands; qcc passes them through.
 struct MlirArguments {
   bool timing = false, printAfterAll = false;
@@ -169,10 +211,8 @@ Expected<LoadedModel> qcc::loadModel(MLIRContext &context, const CompileRequest 
   model.modelDir = llvm::sys::path::parent_path(input).str();
   model.blobDir = blobFolderFor(request);
   if (input.ends_with(".mlir")) {
-    Collector collector(context);
-    model.module = parseSourceFile<ModuleOp>(input, &context);
-    if (!model.module)
-      return collector.error("parse");
+    if (Error failed = parseMlir(context, input, model.module))
+      return std::move(failed);
     return model;
   }
   BlobFolder blobs(model.blobDir);
