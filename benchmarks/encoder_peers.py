@@ -2,7 +2,7 @@
 """Times compiled encoders against onnxruntime and OpenVINO, in turn on one machine.
 
 usage: encoder_peers.py MODEL.onnx [--qcc build/bin/qcc] [--schemes keep,w8a8] [--shape 1x128 …]
-                        [--calibration IDS.npz] [--threads N] [--rounds 5] [--seconds 1] [--work DIR] [--json FILE]
+                        [--calibration IDS.npz] [--vocabulary 20000] [--threads N] [--rounds 5] [--seconds 1] [--work DIR] [--json FILE]
 
 MODEL.onnx takes token ids, masks and token types ([batch, sequence], all int64). qcc compiles it once
 per scheme for this machine; the peers get it in f32, with dynamic int8 (per output channel), with
@@ -29,7 +29,6 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-LARGEST_ID = 20_000
 
 
 # --- what the peers run -------------------------------------------------------------------------
@@ -44,7 +43,7 @@ def peer_models(model, calibration, folder):
     quant_pre_process(str(whole), str(prepared), skip_symbolic_shape=True)
     paths = {"f32": prepared, "int8 dynamic": folder / "dynamic.onnx", "int8 static": folder / "static.onnx"}
     quantize_dynamic(str(prepared), str(paths["int8 dynamic"]), weight_type=QuantType.QInt8, per_channel=True)
-    quantize_static(str(prepared), str(paths["int8 static"]), Calibration(calibration), per_channel=True,
+    quantize_static(str(prepared), str(paths["int8 static"]), calibration, per_channel=True,
                     quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
     if four_bits := four_bit_model(prepared, folder):
         paths["int4 weights"] = four_bits
@@ -68,12 +67,11 @@ def four_bit_model(prepared, folder):
 class Calibration:
     """Samples for static quantization: rows of an .npz, or random ids where there is none."""
 
-    def __init__(self, path, rows=64, length=64):
-        if path:
-            data = np.load(path)
-            samples = {name: data[name][:rows] for name in data.files if data[name].ndim == 2}
-        else:
-            samples = feeds(rows, length)
+    def __init__(self, options, names, rows=64, length=64):
+        samples = feeds(rows, length, options.vocabulary)
+        if options.calibration:
+            samples = {name: array[:rows] for name, array in np.load(options.calibration).items()}
+        samples = {name: samples[name] for name in names}
         count = len(next(iter(samples.values())))
         self._samples = iter([{k: v[i:i + 1].astype(np.int64) for k, v in samples.items()} for i in range(count)])
 
@@ -81,9 +79,9 @@ class Calibration:
         return next(self._samples, None)
 
 
-def feeds(rows, length):
+def feeds(rows, length, vocabulary):
     rng = np.random.default_rng(0)
-    return {"input_ids": rng.integers(100, LARGEST_ID, (rows, length)),
+    return {"input_ids": rng.integers(1, vocabulary, (rows, length)),
             "attention_mask": np.ones((rows, length), np.int64),
             "token_type_ids": np.zeros((rows, length), np.int64)}
 
@@ -116,7 +114,7 @@ def onnxruntime_engine(path, options):
     names = {i.name for i in session.get_inputs()}
 
     def measure(rows, length):
-        given = {k: v for k, v in feeds(rows, length).items() if k in names}
+        given = {k: v for k, v in feeds(rows, length, options.vocabulary).items() if k in names}
         return fastest(lambda: session.run(None, given), options.seconds)
     return measure
 
@@ -130,7 +128,7 @@ def openvino_engine(path, options):
     names = {name for port in compiled.inputs for name in port.get_names()}
 
     def measure(rows, length):
-        given = {k: v for k, v in feeds(rows, length).items() if k in names}
+        given = {k: v for k, v in feeds(rows, length, options.vocabulary).items() if k in names}
         return fastest(lambda: request.infer(given), options.seconds)
     return measure
 
@@ -150,7 +148,7 @@ def make_engines(options, folder):
     engines = {f"qcc {'f32' if s == 'keep' else s}": qcc_engine(options.qcc, a, names, options)
                for s, a in artifacts.items()}
     makers = {"onnxruntime": onnxruntime_engine, "openvino": openvino_engine}
-    for label, path in peer_models(options.model, options.calibration, folder).items():
+    for label, path in peer_models(options.model, Calibration(options, names), folder).items():
         for peer, make in makers.items():
             try:
                 engines[f"{peer} {label}"] = make(path, options)
@@ -198,6 +196,7 @@ def main():
     parser.add_argument("--artifact", action="append", default=[], metavar="SCHEME=FILE.so")
     parser.add_argument("--shape", action="append", metavar="BATCHxSEQUENCE")
     parser.add_argument("--calibration", type=Path, help=".npz with rows for the static peer")
+    parser.add_argument("--vocabulary", type=int, default=20_000, help="ids are drawn below this")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0)

@@ -497,18 +497,28 @@ bool ModelReader::readTensorType(Cursor cursor, ValueInfo &value) {
 }
 
 bool ModelReader::readShape(Cursor cursor, ValueInfo &value) {
-  return each(cursor, [&](const Field &field) {
-    if (field.number != 1)
-      return true;
-    auto index = static_cast<int64_t>(value.dims.size());
-    if (index >= 64)
-      return context.fail(Diag::BadDim, field.at, "the value has more than 64 dimensions");
-    if (!context.charge(sizeof(Dim), field.at))
-      return false;
-    Dim &dim = value.dims.emplace_back();
-    return cursor.message(field, "dim", index, nullptr,
-                          [&](Cursor inner) { return readDim(inner, dim); });
-  });
+  const uint8_t *at = cursor.position();
+  if (!each(cursor, [&](const Field &field) {
+        if (field.number != 1)
+          return true;
+        auto index = static_cast<int64_t>(value.dims.size());
+        if (index >= 64)
+          return context.fail(Diag::BadDim, field.at, "the value has more than 64 dimensions");
+        if (!context.charge(sizeof(Dim), field.at))
+          return false;
+        Dim &dim = value.dims.emplace_back();
+        return cursor.message(field, "dim", index, nullptr,
+                              [&](Cursor inner) { return readDim(inner, dim); });
+      }))
+    return false;
+  std::vector<int64_t> known;
+  for (const Dim &dim : value.dims)
+    if (dim.value && *dim.value)
+      known.push_back(*dim.value);
+  if (!elementCount(known))
+    return context.fail(Diag::TensorTooLarge, at,
+                        "the known dimensions of the value multiply to more than 2^40 elements");
+  return true;
 }
 
 bool ModelReader::readDim(Cursor cursor, Dim &dim) {

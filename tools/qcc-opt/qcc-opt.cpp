@@ -14,7 +14,7 @@
 #include "qcc/Kernels/Lowering.h"
 #endif
 #ifdef QCC_WITH_Pipeline
-#include "qcc/Pipeline/Passes.h"
+#include "qcc/Pipeline/Stages.h"
 #elif defined(QCC_WITH_Raise)
 #include "qcc/Raise/Passes.h"
 #endif
