@@ -21,7 +21,22 @@ double seconds() {
   return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
-enum Slot { M, N, K, A, AStride, AScale, ASum, ASumStride, B, BScale, BCorrection, Out, Bias, Slots };
+enum Slot {
+  M,
+  N,
+  K,
+  A,
+  AStride,
+  AScale,
+  ASum,
+  ASumStride,
+  B,
+  BScale,
+  BCorrection,
+  Out,
+  Bias,
+  Slots
+};
 
 std::unique_ptr<Jit> compileMatmul(const Target &target, const MatmulSpec &spec, bool gelu) {
   return Jit::build(target, [&](mlir::ModuleOp module) {
@@ -54,7 +69,8 @@ std::unique_ptr<Jit> compileProbe(const Target &target, bool integer) {
       init.push_back(k.vload(integer ? Elem::I32 : Elem::F32, p, k.ci64(i * 16)));
     auto bytes = k.vec(k.builder().getI8Type(), 64);
     Value x = integer ? k.rawLoad(bytes, p) : k.vload(Elem::F32, p);
-    Value y = integer ? k.rawLoad(bytes, k.bytePtr(p, k.ci64(64))) : k.vload(Elem::F32, p, k.ci64(16));
+    Value y =
+        integer ? k.rawLoad(bytes, k.bytePtr(p, k.ci64(64))) : k.vload(Elem::F32, p, k.ci64(16));
     auto acc = k.forRange(k.end(), init, [&](Value, mlir::ValueRange c) {
       KernelBuilder::Values next;
       for (Value v : c)
@@ -84,9 +100,9 @@ void measure(const Target &target, const char *name, const MatmulSpec &spec, boo
   int accumulators = target.vectorBytes == 64 ? 24 : 6;
   double macs = integer ? 64 : 16;
   std::printf("%s %s: compiled in %.0f ms\n", target.name, name, jit->compileSeconds * 1e3);
-  int64_t shapes[][3] = {{1, 4096, 4096}, {16, 384, 384}, {16, 1536, 384}, {16, 384, 1536}, {128, 384, 384},
-                         {128, 1536, 384}, {128, 384, 1536}, {4096, 384, 384}, {4096, 1536, 384},
-                         {4096, 384, 1536}, {512, 4096, 4096}};
+  int64_t shapes[][3] = {{1, 4096, 4096},   {16, 384, 384},    {16, 1536, 384},  {16, 384, 1536},
+                         {128, 384, 384},   {128, 1536, 384},  {128, 384, 1536}, {4096, 384, 384},
+                         {4096, 1536, 384}, {4096, 384, 1536}, {512, 4096, 4096}};
   for (auto &[m, n, kk] : shapes) {
     int64_t blocks = spec.kind == MatmulKind::W4A8 ? spec.w4.blocks(kk) : 1;
     size_t bBytes = spec.kind == MatmulKind::W4A8   ? spec.w4.bytes(n, kk)
@@ -128,7 +144,8 @@ int main(int argc, char **argv) {
     return 2;
   }
   auto wanted = [&](const char *kind) {
-    return argc <= 2 || std::any_of(argv + 2, argv + argc, [&](char *a) { return a == std::string(kind); });
+    return argc <= 2 ||
+           std::any_of(argv + 2, argv + argc, [&](char *a) { return a == std::string(kind); });
   };
   MatmulSpec spec;
   if (wanted("f32"))

@@ -5,12 +5,12 @@
 // Example: test/Kernels/lower-tile.mlir
 #include "Passes.h"
 #include "Tile/Tile.h"
-#include "qcc/Kernels/KernelBuilder.h"
-#include "qcc/Kernels/Lowering.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "qcc/Kernels/Lowering.h"
+#include "qcc/Kernels/ValueBuilder.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -52,7 +52,8 @@ private:
     b.setInsertionPointToStart(loop.getBody());
     auto at = [&](Value p) {
       return LLVM::GEPOp::create(b, where, ptrType(), element, p,
-                                 ValueRange{loop.getInductionVar()}, LLVM::GEPNoWrapFlags::inbounds);
+                                 ValueRange{loop.getInductionVar()},
+                                 LLVM::GEPNoWrapFlags::inbounds);
     };
     int64_t bytes = element.getIntOrFloatBitWidth() / 8;
     Value v = LLVM::LoadOp::create(b, where, element, at(from), bytes);
@@ -167,13 +168,13 @@ Value TileBuilder::roundEvenToI32(Value x) {
       return perRegister({x}, 8, [&](ValueRange v) {
         return call("llvm.x86.avx.cvt.ps2dq.256", vec(i32(), 8), v);
       });
-    return perRegister({x}, 4, [&](ValueRange v) {
-      return call("llvm.x86.sse2.cvtps2dq", vec(i32(), 4), v);
-    });
+    return perRegister(
+        {x}, 4, [&](ValueRange v) { return call("llvm.x86.sse2.cvtps2dq", vec(i32(), 4), v); });
   }
   Value inRange = and_(ge(x, cf32(-0x1p31f)), lt(x, cf32(0x1p31f)));
   Value safe = select(inRange, x, cf32(0));
-  Value r = arith::FPToSIOp::create(b, where, like(x, i32()), math::RoundEvenOp::create(b, where, safe));
+  Value r =
+      arith::FPToSIOp::create(b, where, like(x, i32()), math::RoundEvenOp::create(b, where, safe));
   return select(inRange, r, ci32(INT32_MIN));
 }
 
@@ -202,8 +203,7 @@ Value TileBuilder::load(tile::LoadOp op) {
   if (hasMaskedAccess(level, element)) {
     Value count = arith::TruncIOp::create(b, where, i32(), op.getLanes());
     Value mask = lt(iota32(), count);
-    return LLVM::MaskedLoadOp::create(b, where, type, op.getPtr(), mask, op.getFill(),
-                                      bytes);
+    return LLVM::MaskedLoadOp::create(b, where, type, op.getPtr(), mask, op.getFill(), bytes);
   }
   Value buffer = frameBuffer(op, type.getNumElements() * bytes);
   LLVM::StoreOp::create(b, where, op.getFill(), buffer, bytes);

@@ -128,7 +128,7 @@ std::unique_ptr<llvm::Module> translateLowered(ModuleOp module, const Target &ta
                                                llvm::LLVMContext &context) {
   std::unique_ptr<llvm::TargetMachine> machine = createTargetMachine(target);
   if (!machine) {
-    module.emitError("QCC1612: this build has no code generator for ") << target.triple;
+    module.emitError("QCC1901: this build of LLVM has no code generator for ") << target.triple;
     return nullptr;
   }
   std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(module, context);

@@ -92,9 +92,9 @@ private:
   MatmulOperands o;
   MatmulEpilogue epilogue;
   Blocking blocking;
-  Value tile;                     ///< accumulators of a finished tile, [rows][panels][16]
-  Value panelBytes;               ///< distance of panels in bytes
-  Value panelBase;                ///< panel 0, or Batched: the panels packed last
+  Value tile;       ///< accumulators of a finished tile, [rows][panels][16]
+  Value panelBytes; ///< distance of panels in bytes
+  Value panelBase;  ///< panel 0, or Batched: the panels packed last
   Value batch0, batch1;
   SmallVector<Value> rowPtr, panelPtr; ///< of the micro-kernel being emitted
 };
@@ -138,7 +138,9 @@ void MatmulEmitter::run() {
           block = k.sub(block, k.mul(batch, rowTasks));
           batch0 = k.div(batch, o.batchCount1);
           batch1 = k.sub(batch, k.mul(batch0, o.batchCount1));
-          auto offset = [&](Value s0, Value s1) { return k.add(k.mul(batch0, s0), k.mul(batch1, s1)); };
+          auto offset = [&](Value s0, Value s1) {
+            return k.add(k.mul(batch0, s0), k.mul(batch1, s1));
+          };
           o.a = k.elemPtr(spec.a, whole.a, offset(o.aBatch0, o.aBatch1));
           o.b = k.elemPtr(spec.b, whole.b, offset(o.bBatch0, o.bBatch1));
         }
@@ -160,7 +162,8 @@ void MatmulEmitter::sweep(const Range &range) {
       {range.p0}, [&](ValueRange c) { return k.lt(c[0], range.p1); },
       [&](ValueRange c) {
         Value left = k.sub(range.p1, c[0]);
-        Value width = k.select(k.ge(left, k.ci64(blocking.panels)), k.ci64(blocking.panels), k.ci64(1));
+        Value width =
+            k.select(k.ge(left, k.ci64(blocking.panels)), k.ci64(blocking.panels), k.ci64(1));
         Value many = k.ci64(blocking.singleRowPanels);
         if (!isBatched() && blocking.singleRowPanels > blocking.panels)
           width = k.select(k.and_(lone, k.ge(left, many)), many, width);
@@ -210,9 +213,8 @@ Value MatmulEmitter::pickRows(ArrayRef<int> rows, int panels, Value left, Value 
   };
   if (rows.size() == 1)
     return run()[0];
-  return k.ifElse(k.ge(left, k.ci64(rows.front())), k.i64(), run, [&] {
-    return Values{pickRows(rows.drop_front(), panels, left, row, panel)};
-  })[0];
+  return k.ifElse(k.ge(left, k.ci64(rows.front())), k.i64(), run,
+                  [&] { return Values{pickRows(rows.drop_front(), panels, left, row, panel)}; })[0];
 }
 
 //===-- Micro-kernels -------------------------------------------------------------------------===//
@@ -276,8 +278,7 @@ Value MatmulEmitter::broadcastCodes(int row, Value byteOffset) {
   return k.bitcast(k.broadcast(four), k.vec(k.builder().getI8Type(), 64));
 }
 
-MatmulEmitter::Values MatmulEmitter::microW8(int rows, int panels, Value depth,
-                                             Value correction) {
+MatmulEmitter::Values MatmulEmitter::microW8(int rows, int panels, Value depth, Value correction) {
   Values init;
   for (int r = 0; r < rows; ++r)
     for (int g = 0; g < panels; ++g)
@@ -292,7 +293,8 @@ MatmulEmitter::Values MatmulEmitter::microW8(int rows, int panels, Value depth,
     for (int r = 0; r < rows; ++r) {
       Value x = broadcastCodes(r, k.mul(i, k.ci64(4)));
       for (int g = 0; g < panels; ++g)
-        next.push_back(tile::Dot4Op::create(k.builder(), k.loc(), acc[r * panels + g], x, columns[g]));
+        next.push_back(
+            tile::Dot4Op::create(k.builder(), k.loc(), acc[r * panels + g], x, columns[g]));
     }
     return next;
   });
@@ -349,12 +351,13 @@ MatmulEmitter::Values MatmulEmitter::microW4(int rows, int panels, Value depth, 
     bool inFloat = w.zeroPoints && w.group <= 4096;
     Values sums, zeros, blockSums;
     for (int g = 0; g < panels && w.zeroPoints; ++g)
-      zeros.push_back(k.sub(k.ci32(0), k.vload(Elem::U8, k.bytePtr(panelPtr[g], k.ci64(
-                                                   w.codeBytes() + kPanel * w.scaleBytes)))));
+      zeros.push_back(k.sub(
+          k.ci32(0), k.vload(Elem::U8, k.bytePtr(panelPtr[g],
+                                                 k.ci64(w.codeBytes() + kPanel * w.scaleBytes)))));
     for (int r = 0; r < rows; ++r) {
       blockSums.push_back(k.load(Elem::I32, sumPtr[r], block));
       for (int g = 0; g < panels; ++g)
-        sums.push_back(inFloat         ? k.broadcast(k.ci32(0))
+        sums.push_back(inFloat        ? k.broadcast(k.ci32(0))
                        : w.zeroPoints ? k.mul(zeros[g], blockSums[r])
                                       : k.broadcast(k.mul(blockSums[r], k.ci32(-8))));
     }

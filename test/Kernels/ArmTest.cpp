@@ -1,16 +1,16 @@
 // Arm code under qemu-user gives the host's bits. Skips, saying so, where qemu-aarch64, clang-22 or
 // ld.lld-22 are not installed.
+#include "Inputs/arm-main.c"
 #include "Jit.h"
 #include "qcc/Kernels/Lowering.h"
 #include "qcc/Kernels/Matmul.h"
 #include "gtest/gtest.h"
 #include <cstdio>
 #include <cstdlib>
-#include <unistd.h>
 #include <fstream>
 #include <string>
+#include <unistd.h>
 #include <vector>
-#include "Inputs/arm-main.c"
 
 using namespace qcc;
 using Value = mlir::Value;
@@ -64,7 +64,8 @@ TEST(Arm, GivesTheBitsOfTheHost) {
     int64_t slots[10];
     slotsOf(data.get(), kind, slots);
     ASSERT_EQ(jit->kernel("kernel" + std::to_string(kind))(slots, 0, 2, 0, nullptr), 0);
-    EXPECT_EQ(std::memcmp(got.data() + kind * sizeof data->out, data->out, sizeof data->out), 0) << kind;
+    EXPECT_EQ(std::memcmp(got.data() + kind * sizeof data->out, data->out, sizeof data->out), 0)
+        << kind;
   }
   for (const char *suffix : {"", ".s", ".out"})
     std::remove((stem + suffix).c_str());

@@ -1,8 +1,9 @@
 // Accuracy of the expanded mathematics against libm in double (f32) and long double (f64), over the
-// whole range with denormals, infinities and NaN, on every level of the host; and equality of levels.
+// whole range with denormals, infinities and NaN, on every level of the host; and equality of
+// levels.
 #include "Jit.h"
-#include "qcc/Kernels/KernelBuilder.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "qcc/Kernels/KernelBuilder.h"
 #include "gtest/gtest.h"
 #include <cmath>
 #include <map>
@@ -29,7 +30,8 @@ struct Function {
   double ulp32, ulp64; ///< bounds in units of the last place
 };
 
-#define MATH(op) [](KernelBuilder &k, Value x) -> Value { return mlir::math::op::create(k.builder(), k.loc(), x); }
+#define MATH(op)                                                                                   \
+  [](KernelBuilder &k, Value x) -> Value { return mlir::math::op::create(k.builder(), k.loc(), x); }
 #define EXACT(f) [](long double x) -> long double { return f(x); }
 
 // An ulp of f64 is 2.2e-16: 450 of them are 1e-13.
@@ -64,13 +66,37 @@ const Function kFunctions[] = {
 
 template <typename T> std::vector<T> arguments(double low, double high, int count) {
   using L = std::numeric_limits<T>;
-  std::vector<T> x = {0, T(-0.0), L::infinity(), -L::infinity(), L::quiet_NaN(), L::denorm_min(),
-                      -L::denorm_min(), L::min(), -L::min(), L::max(), -L::max(), 1, -1, T(0.5),
-                      T(-0.5), T(1.5), T(2.5), T(-2.5), T(0.49999999999999994), 2, 4, T(88.72283),
-                      T(-87.33654), T(-103.97), T(-104), T(709.78271289338397), T(-745.1332)};
+  std::vector<T> x = {0,
+                      T(-0.0),
+                      L::infinity(),
+                      -L::infinity(),
+                      L::quiet_NaN(),
+                      L::denorm_min(),
+                      -L::denorm_min(),
+                      L::min(),
+                      -L::min(),
+                      L::max(),
+                      -L::max(),
+                      1,
+                      -1,
+                      T(0.5),
+                      T(-0.5),
+                      T(1.5),
+                      T(2.5),
+                      T(-2.5),
+                      T(0.49999999999999994),
+                      2,
+                      4,
+                      T(88.72283),
+                      T(-87.33654),
+                      T(-103.97),
+                      T(-104),
+                      T(709.78271289338397),
+                      T(-745.1332)};
   std::mt19937_64 rng(3);
   low = std::max<double>(low, -L::max()), high = std::min<double>(high, L::max());
-  std::uniform_real_distribution<double> uniform(low, high), small(std::max(low, -10.0), std::min(high, 10.0));
+  std::uniform_real_distribution<double> uniform(low, high),
+      small(std::max(low, -10.0), std::min(high, 10.0));
   std::uniform_real_distribution<double> exponent(-60, std::log2(std::max(std::abs(low), high)));
   for (int i = 0; i < count; ++i) {
     x.push_back(T(uniform(rng)));
@@ -88,20 +114,23 @@ template <typename T> double ulps(T got, long double exact) {
   if (std::isnan(want) || std::isnan(got))
     return std::isnan(want) && std::isnan(got) ? 0 : INFINITY;
   if (got == want)
-    return std::isinf(want) || got == 0 ? 0 : double(std::fabs((long double)got - exact) /
-                                    (long double)std::fabs(std::nextafter(want, T(INFINITY)) - want));
+    return std::isinf(want) || got == 0
+               ? 0
+               : double(std::fabs((long double)got - exact) /
+                        (long double)std::fabs(std::nextafter(want, T(INFINITY)) - want));
   if (std::isinf(got) && !std::isinf(want))
     return std::fabs(exact) > std::numeric_limits<T>::max() * 0.999999L ? 1 : INFINITY;
   if (std::isinf(want))
     return got > std::numeric_limits<T>::max() * T(0.999999) ? 1 : INFINITY;
-  T unit = std::max(std::fabs(std::nextafter(want, T(0)) - want), std::numeric_limits<T>::denorm_min());
+  T unit =
+      std::max(std::fabs(std::nextafter(want, T(0)) - want), std::numeric_limits<T>::denorm_min());
   return double(std::fabs((long double)got - exact) / unit);
 }
 
 /// Emulated fma makes code long: there only what kernels use often.
 bool isTested(const Target &t, const Function &f) {
-  static const char *core[] = {"exp", "tanh", "erf", "log", "sin", "floor", "ceil", "trunc", "round",
-                               "roundeven", "sqrt"};
+  static const char *core[] = {"exp",  "tanh",  "erf",   "log",       "sin", "floor",
+                               "ceil", "trunc", "round", "roundeven", "sqrt"};
   return t.hasFma || std::any_of(std::begin(core), std::end(core),
                                  [&](const char *c) { return std::string(c) == f.name; });
 }
@@ -123,7 +152,7 @@ std::unique_ptr<Jit> compileAll(const Target &t, Elem e) {
 
 template <typename T> void check(const Target &t, Elem e) {
   auto jit = compileAll(t, e);
-  int count = t.hasFma ? 30000 : 500; // emulated fma is slow
+  int count = t.hasFma ? 30000 : 500;                 // emulated fma is slow
   static std::map<std::string, std::vector<T>> first; // of the first level, by function
   for (const Function &f : kFunctions) {
     if (!isTested(t, f))
@@ -146,12 +175,14 @@ template <typename T> void check(const Target &t, Elem e) {
     EXPECT_LE(worst, bound) << f.name << "(" << at << ") = " << got << " instead of "
                             << T(f.exact(at));
     if (std::getenv("QCC_TEST_VERBOSE"))
-      std::printf("%s %s %s %.3f ulp at %g\n", t.name, f.name, sizeof(T) == 4 ? "f32" : "f64", worst, double(at));
+      std::printf("%s %s %s %.3f ulp at %g\n", t.name, f.name, sizeof(T) == 4 ? "f32" : "f64",
+                  worst, double(at));
     std::vector<T> &reference = first.try_emplace(f.name, y).first->second;
     for (size_t i = 0; i < x.size(); ++i)
       if (!std::isnan(y[i]) || !std::isnan(reference[i]))
         ASSERT_EQ(std::memcmp(&y[i], &reference[i], sizeof(T)), 0)
-            << f.name << "(" << x[i] << ") differs between levels: " << y[i] << ", " << reference[i];
+            << f.name << "(" << x[i] << ") differs between levels: " << y[i] << ", "
+            << reference[i];
   }
 }
 
@@ -166,17 +197,36 @@ template <typename T> void checkBinary(const Target &t, Elem e) {
         Value x = k.vload(e, k.argPtr(0), i, lanes), y = k.vload(e, k.argPtr(1), i, lanes);
         Value z = std::string(name) == "fmod"  ? k.rem(x, y)
                   : std::string(name) == "pow" ? k.pow(x, y)
-                  : std::string(name) == "fma" ? k.fma(x, y, y)
-                  : Value(mlir::math::Atan2Op::create(k.builder(), k.loc(), x, y));
+                  : std::string(name) == "fma"
+                      ? k.fma(x, y, y)
+                      : Value(mlir::math::Atan2Op::create(k.builder(), k.loc(), x, y));
         k.vstore(e, z, k.argPtr(2), i, lanes);
       });
       k.finish();
     }
   });
   using L = std::numeric_limits<T>;
-  std::vector<T> special = {0, T(-0.0), 1, -1, 2, -2, 3, -3, T(0.5), T(-0.5), L::infinity(),
-                            -L::infinity(), L::quiet_NaN(), L::max(), L::min(), L::denorm_min(), T(1e10),
-                            T(-7.5), T(33), T(5.25)}, x, y;
+  std::vector<T> special = {0,
+                            T(-0.0),
+                            1,
+                            -1,
+                            2,
+                            -2,
+                            3,
+                            -3,
+                            T(0.5),
+                            T(-0.5),
+                            L::infinity(),
+                            -L::infinity(),
+                            L::quiet_NaN(),
+                            L::max(),
+                            L::min(),
+                            L::denorm_min(),
+                            T(1e10),
+                            T(-7.5),
+                            T(33),
+                            T(5.25)},
+                 x, y;
   for (T a : special)
     for (T b : special)
       x.push_back(a), y.push_back(b);
@@ -192,7 +242,9 @@ template <typename T> void checkBinary(const Target &t, Elem e) {
   auto run = [&](const char *name, auto exact, double bound) {
     jit->kernel(name)(args.data(), 0, 1, 0, nullptr);
     for (size_t i = 0; i < x.size(); ++i) {
-      auto extreme = [](T v) { return std::fabs(v) == L::max() || (v != 0 && std::fabs(v) < L::min()); };
+      auto extreme = [](T v) {
+        return std::fabs(v) == L::max() || (v != 0 && std::fabs(v) < L::min());
+      };
       if (!t.hasFma && (extreme(x[i]) || extreme(y[i])))
         continue; // emulated fma of f64 may leave the range on the way
       double u = ulps(z[i], exact(x[i], y[i]));

@@ -1,8 +1,8 @@
 // Compiles kernels in memory; see Jit.h.
 #include "Jit.h"
-#include "qcc/Kernels/Lowering.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "qcc/Kernels/Lowering.h"
 #include "llvm/ExecutionEngine/Orc/ThreadSafeModule.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Support/raw_ostream.h"
@@ -25,8 +25,7 @@ mlir::MLIRContext &testContext() {
   return *context;
 }
 
-std::string Jit::assembly(const Target &target,
-                          const std::function<void(mlir::ModuleOp)> &build) {
+std::string Jit::assembly(const Target &target, const std::function<void(mlir::ModuleOp)> &build) {
   mlir::OwningOpRef<mlir::ModuleOp> module =
       mlir::ModuleOp::create(mlir::UnknownLoc::get(&testContext()));
   build(*module);

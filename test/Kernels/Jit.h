@@ -4,10 +4,10 @@
 #ifndef QCC_TEST_KERNELS_JIT_H
 #define QCC_TEST_KERNELS_JIT_H
 
-#include "qcc/Target/Target.h"
-#include "qcc/model.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
+#include "qcc/Target/Target.h"
+#include "qcc/model.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include <cstring>
 #include <functional>
@@ -27,7 +27,8 @@ public:
                                     const std::function<void(mlir::ModuleOp)> &build);
   qcc_kernel_fn kernel(const std::string &name);
   /// Assembly text of a fresh module; also for architectures that this machine is not.
-  static std::string assembly(const Target &target, const std::function<void(mlir::ModuleOp)> &build);
+  static std::string assembly(const Target &target,
+                              const std::function<void(mlir::ModuleOp)> &build);
   double compileSeconds = 0;
 
 private:

@@ -1,6 +1,7 @@
-// The kernel builder: loops, tails, element types, faults and reductions on every level of the host.
-#include "Jit.h"
+// The kernel builder: loops, tails, element types, faults and reductions on every level of the
+// host.
 #include "qcc/Kernels/KernelBuilder.h"
+#include "Jit.h"
 #include "gtest/gtest.h"
 #include <cmath>
 #include <numeric>
@@ -57,7 +58,8 @@ std::unique_ptr<Jit> castKernel(const Target &t, Elem from, Elem to) {
   });
 }
 
-template <typename T> std::vector<T> castRow(const Target &t, Elem from, Elem to, const void *x, int64_t n) {
+template <typename T>
+std::vector<T> castRow(const Target &t, Elem from, Elem to, const void *x, int64_t n) {
   auto jit = castKernel(t, from, to);
   std::vector<T> y(n + 1, T(77));
   Args args;
@@ -70,8 +72,9 @@ template <typename T> std::vector<T> castRow(const Target &t, Elem from, Elem to
 
 TEST_P(EachLevel, ConvertsElementTypes) {
   const Target &t = *GetParam();
-  std::vector<float> x = {0, -0.0f, 1.5f, -1.5f, 127.9f, -128.9f, 1e10f, -1e10f, INFINITY,
-                          -INFINITY, 3, 4, 5, 6, 7, 8, 250, -3, 0.25f};
+  std::vector<float> x = {0,      -0.0f,    1.5f,      -1.5f, 127.9f, -128.9f, 1e10f,
+                          -1e10f, INFINITY, -INFINITY, 3,     4,      5,       6,
+                          7,      8,        250,       -3,    0.25f};
   int64_t n = x.size();
   auto i8 = castRow<int8_t>(t, Elem::F32, Elem::I8, x.data(), n);
   EXPECT_EQ(i8[2], 1);
@@ -117,7 +120,8 @@ TEST_P(EachLevel, RoundsHalfPrecisionAsIeee) {
   std::vector<double> xd;
   for (int i = 0; i < 0x7c00; i += 7) {
     float a = f[i], c = f[i + 1];
-    for (float v : {a, (a + c) / 2, std::nextafter((a + c) / 2, 0.0f), std::nextafter((a + c) / 2, 1e9f)}) {
+    for (float v :
+         {a, (a + c) / 2, std::nextafter((a + c) / 2, 0.0f), std::nextafter((a + c) / 2, 1e9f)}) {
       x.push_back(v);
       x.push_back(-v);
       xd.push_back(std::nextafter(double(v), 1e9));
@@ -210,7 +214,8 @@ TEST_P(EachLevel, RoundsToIntegers) {
     k.finish();
   });
   std::vector<float> x = {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 1e9f, 3e9f, -3e9f, NAN, 0.49999997f};
-  std::vector<int32_t> want = {0, 2, 2, 0, -2, 1000000000, INT32_MIN, INT32_MIN, INT32_MIN, 0}, y(10);
+  std::vector<int32_t> want = {0, 2, 2, 0, -2, 1000000000, INT32_MIN, INT32_MIN, INT32_MIN, 0},
+                       y(10);
   Args args;
   args << x.data() << y.data() << 10;
   jit->kernel("round")(args.data(), 0, 1, 0, nullptr);

@@ -55,14 +55,16 @@ int count(const std::string &text, const std::string &pattern) {
   return std::distance(std::sregex_iterator(text.begin(), text.end(), r), std::sregex_iterator());
 }
 
-/// The largest number of matches in an inner loop, and that no such loop moves vectors to the stack.
+/// The largest number of matches in an inner loop, and that no such loop moves vectors to the
+/// stack.
 void expectLoop(const char *level, MatmulKind kind, const char *operation, int atLeast) {
   int most = 0;
   for (const std::string &loop : innerLoops(code(level, kind))) {
     int n = count(loop, operation);
     most = std::max(most, n);
     if (n > 0)
-      EXPECT_EQ(count(loop, R"(vmov\w+\t%[xyz]mm\d+, [\w-]*\(%r[sb]p)"), 0) << level << "\n" << loop;
+      EXPECT_EQ(count(loop, R"(vmov\w+\t%[xyz]mm\d+, [\w-]*\(%r[sb]p)"), 0) << level << "\n"
+                                                                            << loop;
   }
   EXPECT_GE(most, atLeast) << level << " " << operation;
 }
@@ -89,10 +91,12 @@ TEST(MatmulCode, UsesTheInstructionsOfTheLevel) {
 
 TEST(MatmulCode, CallsNothing) {
   for (const Target &t : allTargets())
-    for (MatmulKind kind : {MatmulKind::F32, MatmulKind::W8A8, MatmulKind::W4A8, MatmulKind::Batched}) {
+    for (MatmulKind kind :
+         {MatmulKind::F32, MatmulKind::W8A8, MatmulKind::W4A8, MatmulKind::Batched}) {
       std::string text = code(t.name, kind);
       ASSERT_FALSE(text.empty()) << t.name;
-      EXPECT_EQ(count(text, R"(\t(callq?|bl|blr)\t)"), count(text, R"(\t(callq?|bl)\tmatmul\.tile)"))
+      EXPECT_EQ(count(text, R"(\t(callq?|bl|blr)\t)"),
+                count(text, R"(\t(callq?|bl)\tmatmul\.tile)"))
           << t.name; // only its own micro-kernels
     }
 }

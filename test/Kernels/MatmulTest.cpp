@@ -1,7 +1,7 @@
 // Matrix products on every level of the host against scalar references, bit by bit: random shapes
 // with every remainder of rows, columns and K.
-#include "Jit.h"
 #include "qcc/Kernels/Matmul.h"
+#include "Jit.h"
 #include "gtest/gtest.h"
 #include <cmath>
 #include <random>
@@ -24,8 +24,30 @@ float uniform(float lo, float hi) { return std::uniform_real_distribution<float>
 int integer(int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(rng); }
 
 /// Slots shared by the test kernels.
-enum Slot { M, N, K, A, AStride, AScale, ASum, ASumStride, B, BScale, BCorrection, BZero, Out,
-            OutStride, BStride, Count0, Count1, A0, A1, B0, B1, Slots };
+enum Slot {
+  M,
+  N,
+  K,
+  A,
+  AStride,
+  AScale,
+  ASum,
+  ASumStride,
+  B,
+  BScale,
+  BCorrection,
+  BZero,
+  Out,
+  OutStride,
+  BStride,
+  Count0,
+  Count1,
+  A0,
+  A1,
+  B0,
+  B1,
+  Slots
+};
 
 /// A kernel that stores the results as they come.
 std::unique_ptr<Jit> compileMatmul(const Target &target, const MatmulSpec &spec) {
@@ -36,14 +58,16 @@ std::unique_ptr<Jit> compileMatmul(const Target &target, const MatmulSpec &spec)
     o.a = k.argPtr(A), o.aStride = k.argI64(AStride), o.b = k.argPtr(B);
     o.aScale = k.argPtr(AScale), o.aSum = k.argPtr(ASum), o.aSumStride = k.argI64(ASumStride);
     o.bScale = k.argPtr(BScale), o.bCorrection = k.argPtr(BCorrection), o.bZero = k.argPtr(BZero);
-    o.bStride = k.argI64(BStride), o.batchCount0 = k.argI64(Count0), o.batchCount1 = k.argI64(Count1);
+    o.bStride = k.argI64(BStride), o.batchCount0 = k.argI64(Count0),
+    o.batchCount1 = k.argI64(Count1);
     o.aBatch0 = k.argI64(A0), o.aBatch1 = k.argI64(A1);
     o.bBatch0 = k.argI64(B0), o.bBatch1 = k.argI64(B1);
     emitMatmul(k, spec, o, [&](const MatmulResult &r) {
       Value row = r.row;
       if (r.batch0) // out is [batch0][batch1][M][N]
         row = k.add(row, k.mul(k.add(k.mul(r.batch0, o.batchCount1), r.batch1), o.m));
-      k.vstore(Elem::F32, r.acc, k.argPtr(Out), k.add(k.mul(row, k.argI64(OutStride)), r.col), r.lanes);
+      k.vstore(Elem::F32, r.acc, k.argPtr(Out), k.add(k.mul(row, k.argI64(OutStride)), r.col),
+               r.lanes);
     });
     k.finish();
   });
@@ -64,8 +88,8 @@ struct Shape {
   int64_t m, n, k;
 };
 std::vector<Shape> shapes() {
-  std::vector<Shape> s = {{1, 1, 1}, {1, 128, 64}, {1, 200, 33}, {7, 64, 32}, {12, 64, 8}, {96, 16, 5},
-                          {97, 80, 40}, {131, 130, 70}, {0, 16, 16}};
+  std::vector<Shape> s = {{1, 1, 1},   {1, 128, 64}, {1, 200, 33},   {7, 64, 32}, {12, 64, 8},
+                          {96, 16, 5}, {97, 80, 40}, {131, 130, 70}, {0, 16, 16}};
   for (int64_t m = 1; m <= 20; ++m)
     s.push_back({m, integer(1, 150), integer(1, 100)});
   return s;
@@ -89,7 +113,8 @@ void testFloat(const Target &target, Elem weights) {
   auto jit = compileMatmul(target, spec);
   for (const Shape &s : shapes()) {
     int64_t aStride = s.k + integer(0, 3), outStride = s.n + 2;
-    std::vector<float> a(s.m * aStride + 1), w(s.n * s.k), packed(packedFloatBytes(s.n, s.k, 4) / 4);
+    std::vector<float> a(s.m * aStride + 1), w(s.n * s.k),
+        packed(packedFloatBytes(s.n, s.k, 4) / 4);
     for (float &v : a)
       v = uniform(-1, 1);
     for (float &v : w)
@@ -170,7 +195,8 @@ void testW8(const Target &target, bool zeroPoints) {
     }
     std::vector<int64_t> slots(Slots);
     slots[M] = s.m, slots[N] = s.n, slots[K] = s.k, slots[A] = int64_t(a.data());
-    slots[AStride] = aStride, slots[AScale] = int64_t(aScale.data()), slots[B] = int64_t(packed.data());
+    slots[AStride] = aStride, slots[AScale] = int64_t(aScale.data()),
+    slots[B] = int64_t(packed.data());
     slots[BScale] = int64_t(bScale.data()), slots[BCorrection] = int64_t(correction.data());
     slots[BZero] = int64_t(zero.data()), slots[ASum] = int64_t(sums.data()), slots[ASumStride] = 1;
     slots[Out] = int64_t(out.data()), slots[OutStride] = s.n;
@@ -209,13 +235,16 @@ void testW4(const Target &target, int64_t group, Elem scaleType, bool zeroPoints
     }
     for (float &v : aScale)
       v = uniform(0.001f, 1);
-    W4Source source{{codes.data(), s.n, s.k, s.k, 1}, scale.data(), zeroPoints ? zeros.data() : nullptr};
+    W4Source source{
+        {codes.data(), s.n, s.k, s.k, 1}, scale.data(), zeroPoints ? zeros.data() : nullptr};
     if (scaleType == Elem::F16)
       source.scales = scale16.data();
-    std::vector<uint8_t> packed(spec.w4.bytes(s.n, s.k)), backCodes(codes.size()), backZeros(zeros.size());
+    std::vector<uint8_t> packed(spec.w4.bytes(s.n, s.k)), backCodes(codes.size()),
+        backZeros(zeros.size());
     std::vector<float> backScale(scale.size());
     packW4(source, spec.w4, 0, panels(s.n), packed.data());
-    unpackW4(packed.data(), spec.w4, s.n, s.k, backCodes.data(), backScale.data(), backZeros.data());
+    unpackW4(packed.data(), spec.w4, s.n, s.k, backCodes.data(), backScale.data(),
+             backZeros.data());
     ASSERT_EQ(backCodes, codes);
     ASSERT_EQ(backZeros, zeros);
     ASSERT_EQ(std::memcmp(backScale.data(), source.scales, scale.size() * elemBytes(scaleType)), 0);
@@ -237,7 +266,8 @@ void testW4(const Target &target, int64_t group, Elem scaleType, bool zeroPoints
     }
     std::vector<int64_t> slots(Slots);
     slots[M] = s.m, slots[N] = s.n, slots[K] = s.k, slots[A] = int64_t(a.data());
-    slots[AStride] = aStride, slots[AScale] = int64_t(aScale.data()), slots[B] = int64_t(packed.data());
+    slots[AStride] = aStride, slots[AScale] = int64_t(aScale.data()),
+    slots[B] = int64_t(packed.data());
     slots[ASum] = int64_t(sums.data()), slots[ASumStride] = blocks;
     slots[Out] = int64_t(out.data()), slots[OutStride] = s.n;
     launch(*jit, slots.data(), matmulTasks(s.m, s.n));
@@ -282,8 +312,7 @@ void testBatched(const Target &target, bool transposed) {
     slots[AStride] = aStride, slots[B] = int64_t(b.data()), slots[BStride] = bStride;
     slots[Count0] = c0, slots[Count1] = c1, slots[A0] = c1 * aSize, slots[A1] = aSize;
     slots[B0] = bSize, slots[B1] = 0, slots[Out] = int64_t(out.data()), slots[OutStride] = s.n;
-    launch(*jit, slots.data(), matmulTasks(s.m, s.n, c0 * c1),
-           matmulScratchBytes(spec.kind, s.k));
+    launch(*jit, slots.data(), matmulTasks(s.m, s.n, c0 * c1), matmulScratchBytes(spec.kind, s.k));
     expectSame(out, want, s, s.n);
   }
 }

@@ -33,9 +33,7 @@ void packF32(const StridedMatrix<float> &w, int64_t first, int64_t last, float *
 void packBits16(const StridedMatrix<uint16_t> &w, int64_t first, int64_t last, uint16_t *out);
 
 // 8-bit codes: [panels][ceil(K/4)][16][4] of s8; K padded with zeros.
-constexpr int64_t packedW8Bytes(int64_t n, int64_t k) {
-  return panels(n) * roundUp(k, 4) * kPanel;
-}
+constexpr int64_t packedW8Bytes(int64_t n, int64_t k) { return panels(n) * roundUp(k, 4) * kPanel; }
 /// Also writes correction[16 * panel + j] = -offset * Σ_k w, what the accumulators start with when
 /// activations are stored as unsigned codes a + offset (128 for dynamic int8). `correction` has
 /// 16 * panels entries.
@@ -64,7 +62,7 @@ struct W4Layout {
 /// Source of packW4: codes (n, k) in 0..15, one a byte; scales and zero points [n][blocks].
 struct W4Source {
   StridedMatrix<uint8_t> codes;
-  const void *scales; ///< scaleBytes each, in the target's type already
+  const void *scales;   ///< scaleBytes each, in the target's type already
   const uint8_t *zeros; ///< null when all are 8
 };
 void packW4(const W4Source &w, const W4Layout &layout, int64_t first, int64_t last, uint8_t *out);

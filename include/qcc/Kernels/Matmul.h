@@ -4,12 +4,13 @@
 // whole of K. What a result is does not depend on M, the level, the tasks or the blocking:
 //   f32, batched   one fma a step: acc = fma(A[m][k], B[n][k], acc), starting from +0
 //   w8a8           the exact sum in int32 (mod 2^32), then float(acc) * (aScale[m] * bScale[n])
-//   w4a8           for blocks b ascending acc = fma(float(Σ_{k in b} (w - zero_b) a), scale_b, acc),
+//   w4a8           for blocks b ascending acc = fma(float(Σ_{k in b} (w - zero_b) a), scale_b,
+//   acc),
 //                  the integer sum exact; then acc * aScale[m]
 //
 // Tasks are level-independent: blocks of rows × blocks of kColBlock columns, as matmulTasks()
-// counts. M, N, K, strides and addresses are run-time values, so one kernel serves all layers of one
-// structure. Contiguous task ranges share loaded panels: launch with few, long ranges.
+// counts. M, N, K, strides and addresses are run-time values, so one kernel serves all layers of
+// one structure. Contiguous task ranges share loaded panels: launch with few, long ranges.
 #ifndef QCC_KERNELS_MATMUL_H
 #define QCC_KERNELS_MATMUL_H
 
@@ -27,26 +28,26 @@ enum class MatmulKind {
 
 struct MatmulSpec {
   MatmulKind kind = MatmulKind::F32;
-  Elem a = Elem::F32;             ///< F32, Batched: type of A in memory
-  Elem b = Elem::F32;             ///< F32, Batched: type of B in memory
-  bool bTransposed = false;       ///< Batched
-  W4Layout w4;                    ///< W4A8
-  Elem w4Scale = Elem::F16;       ///< W4A8: type of block scales (F16, BF16, F32)
-  bool weightZeroPoints = false;  ///< W8A8: B has zero points (bZero, aSum)
+  Elem a = Elem::F32;            ///< F32, Batched: type of A in memory
+  Elem b = Elem::F32;            ///< F32, Batched: type of B in memory
+  bool bTransposed = false;      ///< Batched
+  W4Layout w4;                   ///< W4A8
+  Elem w4Scale = Elem::F16;      ///< W4A8: type of block scales (F16, BF16, F32)
+  bool weightZeroPoints = false; ///< W8A8: B has zero points (bZero, aSum)
 };
 
 /// Run-time operands as values of the kernel. Strides in elements. What a kind does not name is
 /// null.
 struct MatmulOperands {
-  mlir::Value m, n, k;             ///< i64
-  mlir::Value a, aStride;          ///< rows of at least K elements (W8A8: K rounded up to 4; W4A8: to
-                                   ///< whole blocks) that may be read; values past K do not matter
-  mlir::Value b;                   ///< packed (Pack.h), or Batched: base of the batch's matrices
+  mlir::Value m, n, k;    ///< i64
+  mlir::Value a, aStride; ///< rows of at least K elements (W8A8: K rounded up to 4; W4A8: to
+                          ///< whole blocks) that may be read; values past K do not matter
+  mlir::Value b;          ///< packed (Pack.h), or Batched: base of the batch's matrices
   // W8A8 and W4A8: f32 [M], or a uniform f32 in aScaleUniform (static quantization).
   mlir::Value aScale, aScaleUniform;
   // W8A8: f32 and i32 [N rounded up to 16]; correction is what accumulators start with.
   mlir::Value bScale, bCorrection;
-  mlir::Value bZero;               ///< weightZeroPoints: i32 [N rounded up to 16]
+  mlir::Value bZero; ///< weightZeroPoints: i32 [N rounded up to 16]
   // W4A8: i32 [M][aSumStride], sums of the codes of each block; weightZeroPoints: i32 [M] of the
   // codes as signed numbers (aSumStride 1).
   mlir::Value aSum, aSumStride;

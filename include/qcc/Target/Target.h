@@ -18,14 +18,14 @@ enum class DotLowering { Generic, PmaddAvx2, PmaddAvx512, Vnni512 };
 /// One feature level: everything code generation may depend on. Levels differ in instructions and
 /// register blocking only; the bits that kernels compute are the same on all of them.
 struct Target {
-  const char *name;        ///< as --target, `qcc targets` and qcc_level_desc.name spell it
+  const char *name; ///< as --target, `qcc targets` and qcc_level_desc.name spell it
   Arch arch;
   const char *triple;
-  const char *cpu;         ///< LLVM target-cpu
-  const char *features;    ///< LLVM target-features, "" for those of the cpu
-  uint64_t featureBits;    ///< QCC_FEATURE_* that the machine must have
-  int vectorRegisters;     ///< architectural vector registers
-  int vectorBytes;         ///< width of one
+  const char *cpu;      ///< LLVM target-cpu
+  const char *features; ///< LLVM target-features, "" for those of the cpu
+  uint64_t featureBits; ///< QCC_FEATURE_* that the machine must have
+  int vectorRegisters;  ///< architectural vector registers
+  int vectorBytes;      ///< width of one
   DotLowering dot;
   bool hasRoundInstruction; ///< floor/ceil/roundeven/trunc on vectors are instructions
   bool hasFma;              ///< fused multiply-add is an instruction (else an exact expansion)
@@ -45,7 +45,8 @@ llvm::ArrayRef<Target> allTargets();
 const Target *findTarget(llvm::StringRef name);
 
 /// Expands a --target value ("x86", "x86-avx512", "native", "aarch64", a level, or a comma list of
-/// these) to levels, best first, without duplicates. The error (QCC1601, QCC1602) names what exists.
+/// these) to levels, best first, without duplicates. The error (QCC1601, QCC1602) names what
+/// exists.
 llvm::Expected<std::vector<const Target *>> expandTarget(llvm::StringRef spec);
 
 /// Levels that this machine can execute (CPUID and XCR0), best first.

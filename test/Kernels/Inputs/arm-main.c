@@ -1,5 +1,5 @@
-// A program without a C library that runs one generated kernel on made-up data and writes the result
-// to standard output. The host test includes this file for the same data.
+// A program without a C library that runs one generated kernel on made-up data and writes the
+// result to standard output. The host test includes this file for the same data.
 typedef unsigned char u8;
 typedef unsigned int u32;
 typedef long i64;
@@ -34,7 +34,9 @@ static void fill(struct Data *d) {
     d->sums[i] = (int)(NEXT % 8000) - 4000;
   for (int b = 0; b < 5 * BLOCKS; ++b)
     for (int i = 0; i < 304; ++i) // codes, then f16 scales below 2, then zero points
-      d->packed4[b * 304 + i] = i < 256 ? (u8)NEXT : i < 288 ? (i % 2 ? 0x3c : (u8)NEXT) : NEXT % 16;
+      d->packed4[b * 304 + i] = i < 256   ? (u8)NEXT
+                                : i < 288 ? (i % 2 ? 0x3c : (u8)NEXT)
+                                          : NEXT % 16;
 }
 
 /// Slots as the test's kernels read them: M N K A B AScale BScale Correction Sums Out.
@@ -53,7 +55,7 @@ i64 kernel2(const i64 *, i64, i64, i64, void *);
 
 static i64 call(i64 number, i64 a, i64 b, i64 c) {
   register i64 x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b,
-               x2 __asm__("x2") = c;
+                  x2 __asm__("x2") = c;
   __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
   return x0;
 }
