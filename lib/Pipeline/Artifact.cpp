@@ -103,28 +103,55 @@ ModuleOp nestedModule(ModuleOp module, StringRef name) {
 /// Kernels a chunk: small enough to keep all cores busy, large enough to amortise a module.
 constexpr size_t chunkSize = 6;
 
-/// The kernels of a level as modules of a few, so that they compile in parallel.
-std::vector<OwningOpRef<ModuleOp>> splitKernels(ModuleOp level) {
-  std::vector<OwningOpRef<ModuleOp>> chunks;
-  size_t count = 0;
-  for (func::FuncOp function : level.getOps<func::FuncOp>()) {
-    if (count++ % chunkSize == 0)
-      chunks.push_back(ModuleOp::create(level.getLoc()));
-    OpBuilder builder = OpBuilder::atBlockEnd(chunks.back()->getBody());
-    builder.clone(*function);
+/// The kernels of a level in the order of its table; the other functions are parts of kernels.
+SmallVector<func::FuncOp> kernelFunctions(ModuleOp level) {
+  SmallVector<func::FuncOp> functions;
+  for (func::FuncOp function : level.getOps<func::FuncOp>())
+    if (function.isPublic())
+      functions.push_back(function);
+  return functions;
+}
+
+/// Copies `function` and the parts it calls into `chunk`.
+void copyWithParts(func::FuncOp function, SymbolTable &symbols, ModuleOp chunk) {
+  if (chunk.lookupSymbol(function.getSymName()))
+    return;
+  OpBuilder::atBlockEnd(chunk.getBody()).clone(*function);
+  function.walk([&](func::CallOp call) {
+    copyWithParts(symbols.lookup<func::FuncOp>(call.getCallee()), symbols, chunk);
+  });
+}
+
+/// The kernels of a level as nested modules of a few, so that they lower and compile in parallel.
+OwningOpRef<ModuleOp> splitKernels(ModuleOp level) {
+  OwningOpRef<ModuleOp> all(ModuleOp::create(level.getLoc()));
+  OpBuilder outer = OpBuilder::atBlockEnd(all->getBody());
+  SymbolTable symbols(level);
+  ModuleOp chunk;
+  for (auto [i, function] : llvm::enumerate(kernelFunctions(level))) {
+    if (i % chunkSize == 0)
+      chunk = ModuleOp::create(outer, level.getLoc());
+    copyWithParts(function, symbols, chunk);
   }
-  return chunks;
+  return all;
 }
 
 Expected<std::vector<emit::CodeModule>> translateLevel(ModuleOp level, const Target &target,
                                                        unsigned threads) {
-  std::vector<OwningOpRef<ModuleOp>> chunks = splitKernels(level);
+  OwningOpRef<ModuleOp> all = splitKernels(level);
+  PassManager pm(level.getContext());
+  pm.enableVerifier(false);
+  populateKernelToLlvm(pm.nest<ModuleOp>(), target);
+  if (failed(pm.run(*all)))
+    return makeError(Diag::Internal, "",
+                     std::string("the kernels for ") + target.name + " do not lower to LLVM");
+  SmallVector<ModuleOp> chunks(all->getOps<ModuleOp>());
   std::vector<emit::CodeModule> modules(chunks.size());
   std::atomic<size_t> next = 0;
   auto work = [&] {
     for (size_t i; (i = next++) < chunks.size();) {
       modules[i].context = std::make_unique<llvm::LLVMContext>();
-      modules[i].module = translateKernels(*chunks[i], target, *modules[i].context);
+      modules[i].module = translateLowered(chunks[i], target, *modules[i].context);
       modules[i].optimized = true;
       if (modules[i].module)
         modules[i].module->setModuleIdentifier(std::string(target.name) + "." + std::to_string(i));
@@ -226,11 +253,12 @@ Expected<emit::ModelParts> makeParts(LoadedModel &model, const std::vector<std::
     if (!code)
       return code.takeError();
     level.modules = std::move(*code);
-    for (func::FuncOp function : nested.getOps<func::FuncOp>())
+    bool isFirst = parts.levels.empty();
+    for (func::FuncOp function : kernelFunctions(nested)) {
       level.kernels.push_back({function.getSymName().str(), -1});
-    if (parts.kernelNames.empty())
-      for (func::FuncOp function : nested.getOps<func::FuncOp>())
+      if (isFirst)
         parts.kernelNames.push_back(function.getSymName().str());
+    }
     parts.levels.push_back(std::move(level));
   }
   auto body = translateBody(nestedModule(module, "body"));

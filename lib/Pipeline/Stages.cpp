@@ -101,8 +101,10 @@ void addAssignBits(OpPassManager &pm, const PipelineOptions &options) {
 #ifdef HAS_ASSIGN
   assignbits::AssignSchemesOptions schemes;
   schemes.scheme = options.scheme;
-  schemes.embed = options.embed;
-  schemes.head = options.head;
+  if (!options.embed.empty())
+    schemes.embed = options.embed;
+  if (!options.head.empty())
+    schemes.head = options.head;
   schemes.skip.assign(options.skip.begin(), options.skip.end());
   pm.addNestedPass<func::FuncOp>(assignbits::createAssignSchemes(schemes));
 #endif

@@ -25,15 +25,19 @@ void registerKernelPasses();
 void registerKernelDialects(mlir::DialectRegistry &registry);
 
 /// Everything from kernels to the LLVM dialect.
-void populateKernelToLlvm(mlir::PassManager &pm, const Target &target);
+void populateKernelToLlvm(mlir::OpPassManager &pm, const Target &target);
 
 /// A TargetMachine for the level (static relocation off: position-independent code), or null when
 /// this build of LLVM lacks the architecture.
 std::unique_ptr<llvm::TargetMachine> createTargetMachine(const Target &target);
 
-/// Runs populateKernelToLlvm on a clone of `module`, translates it, sets the level's attributes on
-/// every function ("no-builtins", nounwind, no calls out of the module) and optimises. Null after an
-/// error was emitted on the module. Thread-safe for distinct MLIR and LLVM contexts.
+/// Translates a module that populateKernelToLlvm has lowered, sets the level's attributes on every
+/// function ("no-builtins", nounwind, no calls out of the module) and optimises. Null after an error
+/// was emitted on the module. Distinct modules of one context may be translated in parallel.
+std::unique_ptr<llvm::Module> translateLowered(mlir::ModuleOp module, const Target &target,
+                                               llvm::LLVMContext &context);
+
+/// populateKernelToLlvm on a clone of `module`, then translateLowered. One at a time per context.
 std::unique_ptr<llvm::Module> translateKernels(mlir::ModuleOp module, const Target &target,
                                                llvm::LLVMContext &context);
 
