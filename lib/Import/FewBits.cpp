@@ -73,14 +73,17 @@ Value dequantized(NodeBuilder &n, const BlockMatrix &m) {
   return m.columns == blocks * m.block ? real : n.slice(real, 1, n.dim(0), n.dim(m.columns));
 }
 
-/// With g_idx, column k belongs to group g_idx[k]: no blocks in a row, so spelled out.
+/// With g_idx, column k belongs to group g_idx[k]: no blocks in a row, so spelled out. Packed zero
+/// points then do not count: onnxruntime, which such models are made and checked with, takes the
+/// implied one (measured).
 Value dequantizedByGroup(NodeBuilder &n, const BlockMatrix &m, Value group) {
   int64_t blocks = llvm::divideCeil(m.columns, static_cast<uint64_t>(m.block));
   DimExpr rows = n.dim(m.rows), count = n.dim(blocks);
   Value bytes = n.reshape(m.codes, {rows, n.dim(blocks * m.block * m.bits / 8)});
   Value codes = n.slice(unpack(n, bytes, m.bits), 1, n.dim(0), n.dim(m.columns));
   Value scale = n.cast(n.reshape(m.scale, {rows, count}), n.f32());
-  Value zero = n.cast(zeroPoints(n, m.zero, rows, count, m.bits), n.f32());
+  Value given = m.zero && n.isFloat(m.zero) ? m.zero : Value();
+  Value zero = n.cast(zeroPoints(n, given, rows, count, m.bits), n.f32());
   Value centred = n.sub(n.cast(codes, n.f32()), n.gather(zero, group, 1));
   return n.mul(centred, n.gather(scale, group, 1));
 }

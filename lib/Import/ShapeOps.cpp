@@ -535,7 +535,7 @@ void resize(NodeBuilder &n) {
                                 : llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(rank)));
   for (int64_t &axis : axes)
     axis = n.axis(axis, rank);
-  size_t scalesAt = n.opset < 11 ? 1 : 2;
+  size_t scalesAt = n.opset < 11 ? 1 : 2; // Upsample and Resize-10 have no region of interest
   SmallVector<double> scales(rank, 1.0);
   auto given = n.opset >= 11 && n.has(3) ? n.dimsValue(3) : std::optional<Dims>();
   auto factors = n.has(scalesAt) ? n.known(scalesAt) : std::optional<ShapeValue>();
@@ -543,6 +543,11 @@ void resize(NodeBuilder &n) {
     return;
   if (n.stringAttr("keep_aspect_ratio_policy", "stretch") != "stretch")
     return n.unsupported("keep_aspect_ratio_policy is not stretch", "give the sizes themselves");
+  if (n.hasAttr("scales")) { // Upsample before opset 9
+    factors = ShapeValue{n.f32(), {}, {}};
+    for (double scale : n.floatsAttr("scales"))
+      factors->elements.push_back({DimExpr(), 1, scale});
+  }
   bool bySizes = given && !given->empty();
   if (!bySizes && (!factors || factors->elements.size() != axes.size()))
     return n.unsupported("the new size depends on the data", "make it a constant");
@@ -607,6 +612,7 @@ constexpr OpEntry table[] = {
     {"", "SpaceToDepth", 7, spaceToDepth},
     {"", "Pad", 7, pad},
     {"", "Resize", 10, resize},
+    {"", "Upsample", 7, resize},
 };
 
 } // namespace
