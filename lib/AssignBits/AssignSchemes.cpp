@@ -184,6 +184,7 @@ private:
   void findHeads();
   Value fakeQuantized(Value value, QType type);
   Value inHalf(Value matrix);
+  void quantizeInput(LinearOp op, QType weight);
   void assignLayer(LinearOp op, const Choice &choice);
   void assignTable(GatherOp op, const Choice &choice);
 
@@ -269,8 +270,42 @@ Value Assigner::inHalf(Value matrix) {
   return CastOp::create(rewriter, matrix.getLoc(), type, matrix);
 }
 
+/// Codes of a weight that came quantized and that kernels take as they are.
+QType existingCodes(Value weight) {
+  auto dequantize = weight.getDefiningOp<DequantizeOp>();
+  if (!dequantize)
+    return {};
+  QType type = dequantize.getX().getType();
+  bool perChannel = type.getGranularity() == Granularity::axis && type.getAxis() == 0 &&
+                    type.getStorage() == Storage::i8 && !type.getZero();
+  bool blocks = type.getGranularity() == Granularity::block && type.getAxis() == 1 &&
+                type.getBits() == 4 && type.getBlock() % 4 == 0 &&
+                (type.getZero() ? type.getZero().isInteger() : type.getStorage() == Storage::i4);
+  return dimsOf(type).size() == 2 && (perChannel || blocks) ? type : QType();
+}
+
+/// The input of a layer on codes, per token: with the sums that weights in blocks need, else with a
+/// zero point, which halves the step of one-sided values such as those behind GELU.
+void Assigner::quantizeInput(LinearOp op, QType weight) {
+  MLIRContext *context = op.getContext();
+  int64_t sums = weight.getGranularity() == Granularity::block ? weight.getBlock() : 0;
+  QType rows = QType::get(context, makeDims(context, dimsOf(op.getX().getType())), Storage::i8,
+                          Granularity::token, -1, sums, Float32Type::get(context),
+                          sums ? Type() : Type(IntegerType::get(context, 8)),
+                          Layout::logical);
+  op.getXMutable().assign(fakeQuantized(op.getX(), rows));
+}
+
 void Assigner::assignLayer(LinearOp op, const Choice &choice) {
   Value weight = op.getWeight();
+  QType existing = existingCodes(weight);
+  if (existing && choice.kind == Choice::Codes && elementTypeOf(op.getX().getType()).isF32() &&
+      !isSkipped(op, weight)) {
+    quantizeInput(op, existing);
+    remark::passed(op.getLoc(), remarkAssign)
+        << remark::metric("scheme", "the codes that the model has");
+    return;
+  }
   if (choice.kind == Choice::Keep || !mayQuantize(op, weight))
     return;
   if (choice.kind == Choice::Half) {
@@ -290,11 +325,7 @@ void Assigner::assignLayer(LinearOp op, const Choice &choice) {
         << remark::reason("a row is no multiple of 4 long");
     return;
   }
-  MLIRContext *context = op.getContext();
-  QType rows = QType::get(context, makeDims(context, dimsOf(op.getX().getType())), Storage::i8,
-                          Granularity::token, -1, blocks ? codes.getBlock() : 0,
-                          Float32Type::get(context), Type(), Layout::logical);
-  op.getXMutable().assign(fakeQuantized(op.getX(), rows));
+  quantizeInput(op, codes);
   op.getWeightMutable().assign(fakeQuantized(weight, codes));
   remark::passed(op.getLoc(), remarkAssign)
       << remark::metric("scheme", choice.text)

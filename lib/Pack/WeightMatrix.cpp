@@ -152,9 +152,11 @@ bool pack::isByRows(QType type) {
 
 CodeRows::CodeRows(QType type, int64_t rows, int64_t columns)
     : type(type), rows(rows), columns(columns),
-      blocks(type.getGranularity() == Granularity::block
-                 ? llvm::divideCeil(columns, type.getBlock())
-                 : 1) {}
+      blocks(blocksOf(type, columns)) {}
+
+int64_t CodeRows::blocksOf(QType type, int64_t columns) {
+  return type.getGranularity() == Granularity::block ? llvm::divideCeil(columns, type.getBlock()) : 1;
+}
 
 ScaleFormat pack::scaleFormat(Type type) {
   return type.isF16()    ? ScaleFormat::F16
@@ -218,6 +220,51 @@ private:
   std::shared_ptr<const QTensor> tensor;
 };
 
+class AssembledRows : public CodeRows {
+public:
+  AssembledRows(QType type, StridedView carrier, std::vector<float> scales,
+                std::vector<int8_t> zeros)
+      : CodeRows(type, *dimsOf(type)[0].constantValue(), *dimsOf(type)[1].constantValue()),
+        carrier(std::move(carrier)), scales(std::move(scales)), zeros(std::move(zeros)) {}
+  void read(int64_t first, int64_t last, uint8_t *codes, float *scalesOut,
+            int8_t *zerosOut) const override {
+    readCodes(first * columns, last * columns, codes);
+    std::copy(&scales[first * blocks], &scales[0] + last * blocks, scalesOut);
+    if (zerosOut)
+      std::copy(&zeros[first * blocks], &zeros[0] + last * blocks, zerosOut);
+  }
+
+private:
+  void readCodes(int64_t first, int64_t last, uint8_t *codes) const {
+    unsigned bits = type.getBits();
+    if (carrier.size() == rows * columns) {
+      carrier.copyTo(first, last, reinterpret_cast<char *>(codes));
+    } else {
+      int64_t from = first * bits / 8;
+      std::vector<char> bytes((last * bits + 7) / 8 - from);
+      carrier.copyTo(from, from + bytes.size(), bytes.data());
+      for (int64_t i = first; i < last; ++i)
+        codes[i - first] = static_cast<uint8_t>(bytes[i * bits / 8 - from]) >> (i * bits % 8);
+    }
+    signExtend(codes, last - first);
+  }
+  /// The low bits count; signed codes fill the byte with their sign.
+  void signExtend(uint8_t *codes, int64_t count) const {
+    unsigned spare = 8 - type.getBits();
+    if (!spare)
+      return;
+    bool isUnsigned = isUnsignedStorage(type.getStorage());
+    for (int64_t i = 0; i < count; ++i) {
+      auto high = static_cast<uint8_t>(codes[i] << spare);
+      codes[i] = isUnsigned ? high >> spare : static_cast<uint8_t>(static_cast<int8_t>(high) >> spare);
+    }
+  }
+
+  StridedView carrier;
+  std::vector<float> scales;
+  std::vector<int8_t> zeros;
+};
+
 } // namespace
 
 std::unique_ptr<CodeRows> pack::quantizedRows(QType type, StridedView view) {
@@ -231,4 +278,50 @@ std::unique_ptr<CodeRows> pack::tensorRows(std::shared_ptr<const QTensor> tensor
   if (tensor->reals || !isByRows(type) || (type.getZero() && !type.getZero().isInteger()))
     return nullptr;
   return std::make_unique<TensorRows>(type, std::move(tensor));
+}
+
+std::shared_ptr<const CodeRows> pack::assembledRows(QType type, const StridedView &codes,
+                                                    const StridedView &scales,
+                                                    const StridedView *zeros) {
+  if (!isByRows(type) || codes.stored != codes.element || codes.storedBytes() != 1 ||
+      isa<FloatType>(codes.stored) || !scales.isFloat())
+    return nullptr;
+  int64_t n = *dimsOf(type)[0].constantValue(), k = *dimsOf(type)[1].constantValue();
+  int64_t bits = type.getBits(), groups = CodeRows::blocksOf(type, k) * n;
+  bool isPacked = codes.size() != n * k;
+  if (scales.size() != groups || (isPacked && (bits >= 8 || codes.size() != (n * k * bits + 7) / 8)))
+    return nullptr;
+  std::vector<float> scaleValues(groups);
+  std::vector<int8_t> zeroValues(zeros ? groups : 0);
+  StridedView wide = scales;
+  wide.element = Float32Type::get(type.getContext());
+  wide.copyTo(0, groups, reinterpret_cast<char *>(scaleValues.data()));
+  if (zeros) {
+    if (zeros->storedBytes() != 1 || isa<FloatType>(zeros->stored) || zeros->size() != groups)
+      return nullptr;
+    zeros->copyTo(0, groups, reinterpret_cast<char *>(zeroValues.data()));
+    for (int8_t &zero : zeroValues) {
+      auto high = static_cast<uint8_t>(static_cast<uint8_t>(zero) << (8 - bits));
+      zero = static_cast<int8_t>(isUnsignedStorage(type.getStorage())
+                                     ? high >> (8 - bits)
+                                     : static_cast<int8_t>(high) >> (8 - bits));
+    }
+  }
+  return std::make_shared<AssembledRows>(type, codes, std::move(scaleValues), std::move(zeroValues));
+}
+
+std::shared_ptr<const QTensor> pack::toQTensor(const CodeRows &rows) {
+  auto tensor = std::make_shared<QTensor>();
+  tensor->type = rows.type;
+  tensor->dims = {rows.rows, rows.columns};
+  std::vector<uint8_t> codes(rows.rows * rows.columns);
+  std::vector<int8_t> zeros(rows.type.getZero() ? rows.rows * rows.blocks : 0);
+  tensor->scales.resize(rows.rows * rows.blocks);
+  rows.read(0, rows.rows, codes.data(), tensor->scales.data(), zeros.empty() ? nullptr : zeros.data());
+  bool isUnsigned = isUnsignedStorage(rows.type.getStorage());
+  for (uint8_t code : codes)
+    tensor->codes.push_back(isUnsigned ? int32_t(code) : int32_t(static_cast<int8_t>(code)));
+  for (int8_t zero : zeros)
+    tensor->zeros.push_back(isUnsigned ? float(static_cast<uint8_t>(zero)) : float(zero));
+  return tensor;
 }

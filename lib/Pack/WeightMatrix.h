@@ -43,6 +43,8 @@ class CodeRows {
 public:
   CodeRows(qnt::QType type, int64_t rows, int64_t columns);
   virtual ~CodeRows() = default;
+  /// Scales of a row of `columns` codes.
+  static int64_t blocksOf(qnt::QType type, int64_t columns);
   /// One byte a code (two's complement where signed); `blocks` scales and, with zero points, as many
   /// zeros for each row. Called from several threads at once.
   virtual void read(int64_t first, int64_t last, uint8_t *codes, float *scales,
@@ -55,6 +57,12 @@ public:
 std::unique_ptr<CodeRows> quantizedRows(qnt::QType type, StridedView view);
 /// Codes that exist. Null when the grouping is not by rows or the zero points are no integers.
 std::unique_ptr<CodeRows> tensorRows(std::shared_ptr<const reference::QTensor> tensor);
+/// Codes put together from a carrier (one an element, or packed in bytes), scales and zero points. Null
+/// where only the interpreter knows how.
+std::shared_ptr<const CodeRows> assembledRows(qnt::QType type, const StridedView &codes,
+                                              const StridedView &scales, const StridedView *zeros);
+/// All rows as the interpreter holds them.
+std::shared_ptr<const reference::QTensor> toQTensor(const CodeRows &rows);
 /// Whether `type` is a matrix per row, or in blocks along a row.
 bool isByRows(qnt::QType type);
 bool isUnsignedStorage(qnt::Storage storage);

@@ -18,11 +18,11 @@ using reference::Tensor;
 
 namespace {
 
-/// What a step of a recipe stands for: a tensor, codes that exist, or codes yet to be chosen.
+/// What a step of a recipe stands for: a tensor, or codes.
 struct Codes {
-  QType type;
-  std::shared_ptr<const QTensor> tensor; ///< null: round `view` to nearest
-  StridedView view;
+  QType type;                            ///< with its layout
+  std::shared_ptr<const CodeRows> rows;  ///< read, put together or chosen row by row, or
+  std::shared_ptr<const QTensor> tensor; ///< as the interpreter made them
 };
 using Value_ = std::variant<StridedView, Codes>;
 
@@ -55,14 +55,15 @@ struct WeightStore::Impl {
   llvm::Expected<Value_> evaluate(WeightOp weight, int depth);
   llvm::Expected<Value_> evaluateOp(Operation *op, DenseMap<Value, Value_> &values, int depth);
   std::optional<Value_> view(Operation *op, const StridedView &x);
-  llvm::Expected<std::unique_ptr<CodeRows>> codeRows(WeightOp weight, const Codes &codes);
+  std::optional<Value_> rowWise(Operation *op, ArrayRef<Value_ *> operands);
+  StridedView dequantized(const CodeRows &rows);
 
   llvm::Error write(WeightOp weight, BytesSink sink);
   llvm::Error writeDense(const StridedView &view, BytesSink sink);
   llvm::Error writePanelsFloat(const StridedView &view, QType type, BytesSink sink);
   llvm::Error writePanelsW8(const CodeRows &rows, BytesSink sink);
-  llvm::Error writePanelsW4(const CodeRows &rows, BytesSink sink);
-  llvm::Error writeLogical(const CodeRows &rows, BytesSink sink);
+  llvm::Error writePanelsW4(const CodeRows &rows, QType type, BytesSink sink);
+  llvm::Error writeLogical(const CodeRows &rows, QType type, BytesSink sink);
   template <typename F>
   llvm::Error inChunks(int64_t count, int64_t itemBytes, BytesSink sink, F fill);
 
@@ -112,6 +113,53 @@ std::optional<Value_> WeightStore::Impl::view(Operation *op, const StridedView &
   return std::nullopt;
 }
 
+/// Real numbers of codes: `scale * (code - zero)`, as the interpreter computes them.
+StridedView WeightStore::Impl::dequantized(const CodeRows &rows) {
+  int64_t k = rows.columns, blocks = rows.blocks;
+  int64_t block = rows.type.getGranularity() == Granularity::block ? rows.type.getBlock() : k;
+  bool isUnsigned = isUnsignedStorage(rows.type.getStorage());
+  auto real = [=](uint8_t code) {
+    return isUnsigned ? float(code) : float(static_cast<int8_t>(code));
+  };
+  Tensor out(Float32Type::get(rows.type.getContext()), {rows.rows, k});
+  auto *data = reinterpret_cast<float *>(out.mutableData());
+  parallelFor(rows.rows, threads, [&](int64_t row) {
+    std::vector<uint8_t> codes(k);
+    std::vector<float> scales(blocks);
+    std::vector<int8_t> zeros(blocks);
+    rows.read(row, row + 1, codes.data(), scales.data(), rows.type.getZero() ? zeros.data() : nullptr);
+    for (int64_t i = 0; i < k; ++i)
+      data[row * k + i] =
+          scales[i / block] * (real(codes[i]) - real(static_cast<uint8_t>(zeros[i / block])));
+  });
+  return StridedView::of(out);
+}
+
+/// Ops on codes that need no whole tensor in the interpreter's form.
+std::optional<Value_> WeightStore::Impl::rowWise(Operation *op, ArrayRef<Value_ *> operands) {
+  auto view = [&](unsigned i) { return std::get_if<StridedView>(operands[i]); };
+  if (auto quantize = dyn_cast<QuantizeOp>(op)) {
+    QType type = quantize.getOut().getType();
+    if (auto *x = view(0); x && x->dims.size() == 2)
+      if (std::shared_ptr<const CodeRows> rows = quantizedRows(type, *x))
+        return Codes{type, rows, nullptr};
+  } else if (auto assemble = dyn_cast<AssembleOp>(op)) {
+    QType type = assemble.getOut().getType();
+    if (auto rows = assembledRows(type, *view(0), *view(1), operands.size() > 2 ? view(2) : nullptr))
+      return Codes{type, rows, nullptr};
+  } else if (auto dequantize = dyn_cast<DequantizeOp>(op)) {
+    auto *codes = std::get_if<Codes>(operands[0]);
+    if (codes && codes->rows && elementTypeOf(dequantize.getOut().getType()).isF32())
+      return dequantized(*codes->rows);
+  } else if (auto pack = dyn_cast<PackOp>(op)) {
+    auto *codes = std::get_if<Codes>(operands[0]);
+    if (codes)
+      return Codes{pack.getOut().getType(), codes->rows, codes->tensor};
+    return *operands[0]; // packed when it is written
+  }
+  return std::nullopt;
+}
+
 llvm::Expected<Value_> WeightStore::Impl::evaluateOp(Operation *op,
                                                      DenseMap<Value, Value_> &values, int depth) {
   if (auto use = dyn_cast<UseOp>(op)) {
@@ -120,46 +168,24 @@ llvm::Expected<Value_> WeightStore::Impl::evaluateOp(Operation *op,
       return makeError(Diag::WeightBytesMissing, use.getWeight().str(), "no weight has this name");
     return evaluate(inner, depth + 1);
   }
-  if (op->getNumOperands() == 1) {
-    Value_ &operand = values[op->getOperand(0)];
-    auto *x = std::get_if<StridedView>(&operand);
-    if (auto quantize = dyn_cast<QuantizeOp>(op); quantize && x && x->isFloat() &&
-        x->dims.size() == 2 && isByRows(quantize.getOut().getType()))
-      return Codes{quantize.getOut().getType(), nullptr, *x};
-    if (auto pack = dyn_cast<PackOp>(op)) {
-      if (auto *codes = std::get_if<Codes>(&operand)) {
-        Codes packed = *codes;
-        packed.type = pack.getOut().getType();
-        return packed;
-      }
-      return operand; // packed when it is written
-    }
-    if (x)
+  SmallVector<Value_ *> known;
+  for (Value operand : op->getOperands())
+    known.push_back(&values.find(operand)->second);
+  if (auto result = rowWise(op, known))
+    return *result;
+  if (known.size() == 1)
+    if (auto *x = std::get_if<StridedView>(known[0]))
       if (auto result = view(op, *x))
         return *result;
-  }
   SmallVector<reference::RtValue> operands;
-  for (Value operand : op->getOperands()) {
-    Value_ &value = values[operand];
-    if (auto *x = std::get_if<StridedView>(&value)) {
+  for (Value_ *operand : known) {
+    if (auto *x = std::get_if<StridedView>(operand)) {
       operands.push_back(x->toTensor());
       continue;
     }
-    auto &codes = std::get<Codes>(value);
-    if (!codes.tensor) {
-      Tensor dense = codes.view.toTensor();
-      if (!dense.elementType().isF32()) { // the reference quantizes floats
-        std::vector<float> wide(dense.size());
-        FloatRows(codes.view).read(0, codes.view.dims[0], wide.data());
-        codes.tensor = std::make_shared<QTensor>(
-            reference::quantize(codes.type, dense.dims(), ArrayRef<float>(wide)));
-      } else {
-        std::vector<float> copy(dense.size()); // mapped bytes need not be aligned
-        std::memcpy(copy.data(), dense.data(), copy.size() * 4);
-        codes.tensor = std::make_shared<QTensor>(
-            reference::quantize(codes.type, dense.dims(), ArrayRef<float>(copy)));
-      }
-    }
+    auto &codes = std::get<Codes>(*operand);
+    if (!codes.tensor)
+      codes.tensor = toQTensor(*codes.rows);
     operands.push_back(codes.tensor);
   }
   reference::Environment environment;
@@ -170,7 +196,7 @@ llvm::Expected<Value_> WeightStore::Impl::evaluateOp(Operation *op,
   if (auto *tensor = std::get_if<Tensor>(&(*results)[0]))
     return StridedView::of(*tensor);
   auto tensor = std::get<std::shared_ptr<const QTensor>>((*results)[0]);
-  return Codes{tensor->type, tensor, {}};
+  return Codes{tensor->type, nullptr, tensor};
 }
 
 llvm::Expected<Value_> WeightStore::Impl::evaluate(WeightOp weight, int depth) {
@@ -201,19 +227,6 @@ llvm::Expected<Value_> WeightStore::Impl::evaluate(WeightOp weight, int depth) {
     values[op.getResult(0)] = std::move(*value);
   }
   return std::move(values[body.getTerminator()->getOperand(0)]);
-}
-
-llvm::Expected<std::unique_ptr<CodeRows>> WeightStore::Impl::codeRows(WeightOp weight,
-                                                                      const Codes &codes) {
-  auto rows = codes.tensor ? tensorRows(codes.tensor) : quantizedRows(codes.type, codes.view);
-  if (rows)
-    rows->type = codes.type; // with its layout
-  if (!rows) {
-    std::string text;
-    llvm::raw_string_ostream(text) << "codes of " << codes.type << " are not stored by rows";
-    return makeError(Diag::QuantizedPartsUnfit, nameOf(weight), text);
-  }
-  return rows;
 }
 
 //===-- Writers ----------------------------------------------------------------------------------//
@@ -311,12 +324,12 @@ llvm::Error WeightStore::Impl::writePanelsW8(const CodeRows &rows, BytesSink sin
   return sink(bytesOf(corrections));
 }
 
-llvm::Error WeightStore::Impl::writePanelsW4(const CodeRows &rows, BytesSink sink) {
-  W4Layout layout = w4LayoutOf(rows.type);
+llvm::Error WeightStore::Impl::writePanelsW4(const CodeRows &rows, QType type, BytesSink sink) {
+  W4Layout layout = w4LayoutOf(type);
   int64_t n = rows.rows, k = rows.columns, blocks = rows.blocks;
   // Signed codes count from 8 in the layout.
-  uint8_t bias = isUnsignedStorage(rows.type.getStorage()) ? 0 : 8;
-  ScaleFormat format = scaleFormat(rows.type.getScale());
+  uint8_t bias = isUnsignedStorage(type.getStorage()) ? 0 : 8;
+  ScaleFormat format = scaleFormat(type.getScale());
   return inChunks(panels(n), layout.panelBytes(k), sink, [&](int64_t p, uint8_t *out) {
     int64_t first = p * kPanel, count = std::min(kPanel, n - first);
     std::vector<uint8_t> codes(count * k), scaleBytes;
@@ -336,11 +349,11 @@ llvm::Error WeightStore::Impl::writePanelsW4(const CodeRows &rows, BytesSink sin
   });
 }
 
-llvm::Error WeightStore::Impl::writeLogical(const CodeRows &rows, BytesSink sink) {
-  unsigned bits = rows.type.getBits();
+llvm::Error WeightStore::Impl::writeLogical(const CodeRows &rows, QType type, BytesSink sink) {
+  unsigned bits = type.getBits();
   int64_t n = rows.rows, k = rows.columns, rowBytes = llvm::divideCeil(k * bits, 8);
   std::vector<float> scales(n * rows.blocks);
-  std::vector<int8_t> zeros(rows.type.getZero() ? n * rows.blocks : 0);
+  std::vector<int8_t> zeros(type.getZero() ? n * rows.blocks : 0);
   auto error = inChunks(n, rowBytes, sink, [&](int64_t row, uint8_t *out) {
     std::vector<uint8_t> codes(k);
     rows.read(row, row + 1, codes.data(), &scales[row * rows.blocks],
@@ -357,7 +370,7 @@ llvm::Error WeightStore::Impl::writeLogical(const CodeRows &rows, BytesSink sink
   if (auto error = padTo64(n * rowBytes, sink))
     return error;
   std::vector<uint8_t> scaleBytes;
-  appendScales(scaleFormat(rows.type.getScale()), scales, scaleBytes);
+  appendScales(scaleFormat(type.getScale()), scales, scaleBytes);
   if (auto error = sink(scaleBytes))
     return error;
   if (auto error = padTo64(scaleBytes.size(), sink))
@@ -379,16 +392,20 @@ llvm::Error WeightStore::Impl::write(WeightOp weight, BytesSink sink) {
       return writeDense(*view, sink);
     return writePanelsFloat(*view, type, sink);
   }
-  auto rows = codeRows(weight, std::get<Codes>(*value));
-  if (!rows)
-    return rows.takeError();
+  auto &codes = std::get<Codes>(*value);
+  auto rows = codes.rows ? codes.rows : std::shared_ptr<const CodeRows>(tensorRows(codes.tensor));
+  if (!rows) {
+    std::string text;
+    llvm::raw_string_ostream(text) << "codes of " << type << " are not stored by rows";
+    return makeError(Diag::QuantizedPartsUnfit, nameOf(weight), text);
+  }
   switch (type.getLayout()) {
   case Layout::panel16_k4:
-    return writePanelsW8(**rows, sink);
+    return writePanelsW8(*rows, sink);
   case Layout::panel16_u4:
-    return writePanelsW4(**rows, sink);
+    return writePanelsW4(*rows, type, sink);
   case Layout::logical:
-    return writeLogical(**rows, sink);
+    return writeLogical(*rows, type, sink);
   default:
     return makeError(Diag::NotPackable, nameOf(weight),
                      "layout " + stringifyLayout(type.getLayout()).str() + " is not one of weights");

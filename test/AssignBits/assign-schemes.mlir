@@ -85,3 +85,15 @@ func.func @table(%ids: tensor<3xi64>) -> tensor<3x64xf32> {
   %0 = qnt.gather %e, %ids {axis = 0 : i64} : (tensor<100x64xf32>, tensor<3xi64>) -> tensor<3x64xf32>
   return %0 : tensor<3x64xf32>
 }
+
+// Codes that kernels take stay as they are; only the input is quantized.
+// CHECK-LABEL: func.func @codes
+func.func @codes(%x: tensor<3x64xf32>, %w: !qnt.q<[64, 64], u4, block 1 x 16, scale f32, zero ui4>) -> tensor<3x64xf32> {
+  // CHECK-NEXT: qnt.quantize %arg0 {{.*}} -> !qnt.q<[3, 64], i8, token, scale f32, sums 16>
+  // CHECK: qnt.dequantize %arg1
+  // CHECK-NOT: qnt.quantize
+  // REMARK-DAG: scheme="the codes that the model has"
+  %0 = qnt.dequantize %w : (!qnt.q<[64, 64], u4, block 1 x 16, scale f32, zero ui4>) -> tensor<64x64xf32>
+  %1 = qnt.linear %x, %0 : (tensor<3x64xf32>, tensor<64x64xf32>) -> tensor<3x64xf32>
+  return %1 : tensor<3x64xf32>
+}

@@ -316,6 +316,31 @@ TEST_F(WeightStoreTest, CodesThatExist) {
   expectCodes();
 }
 
+TEST_F(WeightStoreTest, SignedCodesThatExist) {
+  std::string i4 = "!qnt.q<[20, 12], i4, block 1 x 4, scale f16";
+  std::string parts = "qnt.weight @c : tensor<120xui8> = " + source(ints, 120) +
+                      "\nqnt.weight @s : tensor<60xf16> = " + source(halves, 120) +
+                      "\nqnt.weight @t : tensor<12x20xi8> = " + source(ints, 240) +
+                      "\nqnt.weight @f : tensor<20xf32> = " + f32(20) + "\n";
+  std::string codes = R"(
+  %0 = qnt.use @c : tensor<120xui8>
+  %1 = qnt.use @s : tensor<60xf16>
+  %2 = qnt.assemble %0, %1 : (tensor<120xui8>, tensor<60xf16>) -> )" + i4 + ">\n";
+  parse(parts + "qnt.weight @r : " + i4 + "> {" + codes + "qnt.yield %2 : " + i4 + ">\n}");
+  expectCodes();
+  parse(parts + "qnt.weight @r : tensor<20x12xf32> {" + codes + "%3 = qnt.dequantize %2 : (" + i4 +
+        ">) -> tensor<20x12xf32>\nqnt.yield %3 : tensor<20x12xf32>\n}");
+  expectDense();
+  std::string i8 = "!qnt.q<[20, 12], i8, axis 0, scale f32";
+  parse(parts + "qnt.weight @r : " + i8 + ", layout panel16_k4> {" + R"(
+  %0 = qnt.use @t : tensor<12x20xi8>
+  %1 = qnt.use @f : tensor<20xf32>
+  %2 = qnt.transpose %0 {permutation = array<i64: 1, 0>} : (tensor<12x20xi8>) -> tensor<20x12xi8>
+  %3 = qnt.assemble %2, %1 : (tensor<20x12xi8>, tensor<20xf32>) -> )" + i8 + ">\n%4 = qnt.pack %3 : (" +
+        i8 + ">) -> " + i8 + ", layout panel16_k4>\nqnt.yield %4 : " + i8 + ", layout panel16_k4>\n}");
+  expectCodes();
+}
+
 TEST_F(WeightStoreTest, SectionsAreWrittenInOrderWithZerosBetween) {
   parse("qnt.weight @a : tensor<5xi8> = " + source(ints, 5) + "\nqnt.weight @b : tensor<70xi8> = " +
         source(ints + 5, 70) + "\nqnt.section [@a, @b] at [64, 128] bytes 256");

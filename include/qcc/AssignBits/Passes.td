@@ -13,7 +13,8 @@ def AssignSchemes : Pass<"qcc-assign-schemes", "::mlir::func::FuncOp"> {
     constants and both its dimensions are at least `min-dim`. The head is the layer whose result is
     the logits: a function result of that role, or one of 8192 channels or more, or a layer that
     shares its matrix with an embedding. A matrix that a layer and a look-up share has one scheme,
-    the head's.
+    the head's. A weight that came quantized in codes that kernels take keeps them, whatever the
+    scheme says of weights; only the layer's input is quantized.
 
     Needs: biases merged into the layer, layers raised. Leaves: `qnt.dequantize` of `qnt.quantize`
     around what is quantized. Refuses with remarks: small matrices, weights that are computed, names
