@@ -115,8 +115,12 @@ private:
   Value floats(Value base, Value index) { return k.elemPtr(Elem::F32, base, index); }
   Value minusInfinity() { return k.cf32(-std::numeric_limits<float>::infinity()); }
   bool hasPositions() { return op.getCausal() || op.getWindow() > 0; }
+  /// Rows in a group: one where a fused multiply-add is a hundred instructions.
+  int64_t groupRows() { return k.target().hasFma ? rowGroup : 1; }
   /// Key vectors, or columns of values, whose sums `count` rows keep in registers.
   int64_t vectorsFor(int64_t count) {
+    if (!k.target().hasFma)
+      return 1;
     return k.target().registersPerVector() == 1 || count == 1 ? keyVectors : 1;
   }
 
@@ -417,8 +421,11 @@ void AttentionEmitter::emitTask(Value task) {
       k.forRange(k.ci64(size), [&](Value slot) { weights(k.add(row, slot), slot); });
       accumulate(row, size, valueBase);
     };
-    Value full = k.and_(count, k.ci64(-rowGroup));
-    k.forLoop(k.ci64(0), full, k.ci64(rowGroup), [&](Value row) { group(row, rowGroup); });
+    Value full = k.ci64(0);
+    if (groupRows() > 1) {
+      full = k.and_(count, k.ci64(-rowGroup));
+      k.forLoop(k.ci64(0), full, k.ci64(rowGroup), [&](Value row) { group(row, rowGroup); });
+    }
     k.forLoop(full, count, k.ci64(1), [&](Value row) { group(row, 1); });
   });
   k.forRange(count, [&](Value row) { finishRow(row); });

@@ -56,10 +56,13 @@ static void emitRows(KernelBuilder &k, const PackedProduct &product, Value m, in
 void lower::emitPackedProduct(KernelBuilder &k, const PackedProduct &product, Value rows,
                               llvm::function_ref<void(Value, Value, Value, Value)> store) {
   // Sums fill at most half of the registers.
-  int group = k.target().registersPerVector() == 1 ? 8 : 2;
-  Value full = k.sub(rows, k.remU(rows, k.ci64(group)));
-  k.forLoop(k.ci64(0), full, k.ci64(group),
-            [&](Value m) { emitRows(k, product, m, group, store); });
+  int group = !k.target().hasFma ? 1 : k.target().registersPerVector() == 1 ? 8 : 2;
+  Value full = k.ci64(0);
+  if (group > 1) {
+    full = k.sub(rows, k.remU(rows, k.ci64(group)));
+    k.forLoop(k.ci64(0), full, k.ci64(group),
+              [&](Value m) { emitRows(k, product, m, group, store); });
+  }
   k.forLoop(full, rows, k.ci64(1), [&](Value m) { emitRows(k, product, m, 1, store); });
 }
 
