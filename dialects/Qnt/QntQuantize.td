@@ -71,15 +71,15 @@ def Qnt_QLinearOp : Qnt_QuantOp<"qlinear"> {
   let description = [{
     `x` is quantized per token, `weight` [N, K] per axis 0 or in blocks along axis 1.
 
-    Per axis: `acc = sum_k xcode * wcode` over the full K in int32 (exact), then
+    Per axis: `acc = sum_k (xcode - xzero) * wcode` over the full K in int32 (exact), then
     `out = float(acc) * (xscale * wscale[n])`. In blocks (block-fp): for blocks ascending,
     `r = fma(float(sum_k xcode * (wcode - zero)), wscale[n, block], r)`, then `out = r * xscale`. The
     bias is added last. Both orders are the same on every target.
 
     Constraints:
     * (C1) `weight` is `[N, K]`, per axis 0 or in blocks along axis 1.
-    * (C2) `x` is symmetric per token at 8 bits and has last dimension K.
-    * (C3) no accumulator can overflow: `K * 127 * 128 < 2^31` per axis, the block instead of K in blocks.
+    * (C2) `x` has i8 codes per token, symmetric for a weight in blocks, and last dimension K.
+    * (C3) no accumulator can overflow: `K * 255 * 128 < 2^31` per axis, the block instead of K in blocks.
     * (C4) `out` has the leading dimensions of `x`, then N; `bias`, if present, is `[N]`.
   }];
   let arguments = (ins Qnt_QType:$x, Qnt_QType:$weight, Optional<Qnt_Tensor>:$bias);

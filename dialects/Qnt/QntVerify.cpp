@@ -489,11 +489,12 @@ LogicalResult QLinearOp::verify() {
   if (!perAxis && !blocks)
     return emitOpError() << "weight must be per axis 0 or in blocks along axis 1, but is "
                          << weight;
-  if (x.getGranularity() != Granularity::token || x.getStorage() != Storage::i8 || x.getZero())
-    return emitOpError() << "input must be symmetric i8 per token, but is " << x; // (C2)
+  bool isToken = x.getGranularity() == Granularity::token && x.getStorage() == Storage::i8;
+  if (!isToken || (blocks && x.getZero()))
+    return emitOpError() << "input must be i8 per token, symmetric for blocks, but is " << x; // (C2)
   auto k = dimsOf(weight)[1].constantValue();
   int64_t length = blocks ? weight.getBlock() : k.value_or(0);
-  if (length > (int64_t(1) << 31) / (127 * 128)) // (C3)
+  if (length > (int64_t(1) << 31) / (255 * 128)) // (C3)
     return emitOpError() << "an accumulation over " << length << " products may overflow int32";
   return success();
 }

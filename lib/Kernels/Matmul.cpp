@@ -453,6 +453,11 @@ void MatmulEmitter::storeGroup(Value row, Value column, Value acc, Value rowScal
       Value sum = k.load(Elem::I32, o.aSum, row);
       acc = k.sub(acc, k.mul(k.vload(Elem::I32, o.bZero, column), sum));
     }
+    if (o.aZero) {
+      // The correction is -128 times the column's sum, which is what zero points multiply.
+      Value sum = k.shr(k.vload(Elem::I32, o.bCorrection, column), k.ci32(7));
+      acc = k.add(acc, k.mul(sum, k.load(Elem::I32, o.aZero, row)));
+    }
     Value scale = k.mul(rowScale, k.vload(Elem::F32, o.bScale, column));
     acc = k.mul(k.toF32(acc), scale);
   } else if (spec.kind == MatmulKind::W4A8) {

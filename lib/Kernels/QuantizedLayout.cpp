@@ -47,7 +47,7 @@ QuantizedLayout qcc::layoutOf(QType type) {
     layout.rowBytes = align64(k);
     layout.scales = rows * layout.rowBytes;
     layout.extra = layout.scales + align64(rows * 4);
-    layout.bytes = layout.extra;
+    layout.bytes = layout.extra + (type.getZero() ? align64(rows * 4) : c(0));
     if (type.getBlock()) {
       layout.blocks = k.ceilDiv(c(type.getBlock()));
       layout.rowBytes = align64(layout.blocks * type.getBlock());

@@ -98,6 +98,8 @@ MatmulOperands LinearEmitter::operands() {
     if (layer.weight.getLayout() == Layout::panel16_k4) {
       o.bScale = k.bytePtr(weight, frame.dim(to.scales));
       o.bCorrection = k.bytePtr(weight, frame.dim(to.extra));
+      if (rows.getZero())
+        o.aZero = k.bytePtr(x, frame.dim(from.extra));
     }
   }
   return o;

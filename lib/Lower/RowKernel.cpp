@@ -192,6 +192,7 @@ private:
   SmallVector<Value> leadDims;
   llvm::DenseMap<Value, Value> rowBases;  ///< leaves: element index of the row's start
   llvm::DenseMap<Value, Value> scalars;   ///< of the current row
+  llvm::DenseMap<Value, Value> lows;      ///< smallest values that quantizations need
   llvm::DenseMap<Value, Value> memo;      ///< vectors at the current position of the sweep
   bool failedOp = false;
 };
@@ -344,13 +345,24 @@ void RowEmitter::storeOutputs(int level, Value row, Value i, Value lanes) {
   }
 }
 
+/// What a sweep carries: a reduction of the group, or a range that a quantization needs.
+struct Accumulator {
+  Value result, operand;
+  ReduceKind kind;
+  bool magnitude = false; ///< of |x|
+  bool fromZero = false;  ///< 0 counts as an element
+};
+
+/// Symmetric types need the largest magnitude, others the smallest and the largest value.
+void addRanges(QuantizeOp quantize, SmallVectorImpl<Accumulator> &accumulators) {
+  bool symmetric = quantize.getOut().getType().isSymmetric();
+  accumulators.push_back({quantize.getOut(), quantize.getX(), ReduceKind::max, symmetric, true});
+  if (!symmetric)
+    accumulators.push_back({quantize.getOut(), quantize.getX(), ReduceKind::min, false, true});
+}
+
 /// One pass over the row: everything whose inputs are known after `level` reductions.
 void RowEmitter::sweep(int level, Value row) {
-  struct Accumulator {
-    Value result, operand;
-    ReduceKind kind;
-    bool magnitude = false;
-  };
   SmallVector<Accumulator> accumulators;
   for (Operation &op : frame.body().without_terminator()) {
     if (auto reduce = dyn_cast<ReduceOp>(op)) {
@@ -358,13 +370,13 @@ void RowEmitter::sweep(int level, Value row) {
         accumulators.push_back({reduce.getOut(), reduce.getX(), reduce.getKind()});
     } else if (auto quantize = dyn_cast<QuantizeOp>(op)) {
       if (plan.node(quantize.getOut()).level == level + 1)
-        accumulators.push_back({quantize.getOut(), quantize.getX(), ReduceKind::max, true});
+        addRanges(quantize, accumulators);
     }
   }
   SmallVector<Value> init;
   for (Accumulator &a : accumulators) {
     Type type = k.computeType(*elemOf(elementTypeOf(a.operand.getType())));
-    init.push_back(k.broadcast(a.magnitude ? k.constant(type, 0) : identityOf(k, a.kind, type)));
+    init.push_back(k.broadcast(a.fromZero ? k.constant(type, 0) : identityOf(k, a.kind, type)));
   }
   auto totals = k.forLanes(length, init, [&](Value i, Value lanes, ValueRange carried) {
     memo.clear();
@@ -374,7 +386,7 @@ void RowEmitter::sweep(int level, Value row) {
       if (a.magnitude)
         x = k.abs(x);
       Type type = getElementTypeOrSelf(x.getType());
-      Value fill = a.magnitude ? k.constant(type, 0) : identityOf(k, a.kind, type);
+      Value fill = a.fromZero ? k.constant(type, 0) : identityOf(k, a.kind, type);
       next.push_back(combine(k, a.kind, acc, k.fillTail(x, lanes, fill)));
     }
     // Vectors that only later sweeps read are computed (and spilled) here.
@@ -387,7 +399,10 @@ void RowEmitter::sweep(int level, Value row) {
   for (auto [a, total] : llvm::zip(accumulators, totals)) {
     ReduceKind kind = a.kind;
     Value value = k.reduce(total, [&](Value x, Value y) { return combine(k, kind, x, y); });
-    scalars[a.result] = value;
+    if (a.fromZero && kind == ReduceKind::min)
+      lows[a.result] = value;
+    else
+      scalars[a.result] = value;
   }
 }
 
@@ -434,7 +449,7 @@ void RowEmitter::emitRow(Value row) {
       if (isa<QType>(value.getType()) && plan.node(value).level == level + 1) {
         auto quantize = value.getDefiningOp<QuantizeOp>();
         memo.clear();
-        emitTokenRow(k, tokenBuffers[index], row, length, scalars[value],
+        emitTokenRow(k, tokenBuffers[index], row, length, {lows.lookup(value), scalars[value]},
                      [&](Value i, Value lanes) {
                        memo.clear();
                        return vector(quantize.getX(), level + 1, i, lanes);

@@ -162,7 +162,7 @@ void layOutTokens(ModuleOp module) {
   AttrTypeReplacer replacer;
   replacer.addReplacement([](QType type) -> std::optional<Type> {
     if (type.getGranularity() != Granularity::token || type.getLayout() != Layout::logical ||
-        type.getStorage() != Storage::i8 || type.getZero())
+        type.getStorage() != Storage::i8)
       return std::nullopt;
     return type.withLayout(type.getBlock() ? Layout::token_s8 : Layout::token_u8);
   });

@@ -18,8 +18,8 @@ const remark::RemarkOpts remarkQuantize =
 
 /// Why codes of `x` and `weight` have no integer product, or nothing.
 std::optional<StringRef> whyNot(QType x, QType weight) {
-  if (x.getGranularity() != Granularity::token || x.getStorage() != Storage::i8 || x.getZero())
-    return "the input is not symmetric 8-bit codes per token";
+  if (x.getGranularity() != Granularity::token || x.getStorage() != Storage::i8)
+    return "the input is not 8-bit codes per token";
   bool perChannel = weight.getGranularity() == Granularity::axis && weight.getAxis() == 0;
   bool blocks = weight.getGranularity() == Granularity::block && weight.getAxis() == 1;
   if (!perChannel && !blocks)
@@ -28,12 +28,14 @@ std::optional<StringRef> whyNot(QType x, QType weight) {
     return "weights per channel need symmetric 8-bit codes";
   if (blocks && weight.getBits() != 4)
     return "weights in blocks need 4-bit codes";
+  if (blocks && x.getZero())
+    return "weights in blocks need symmetric inputs";
   if (weight.getZero() && !weight.getZero().isInteger())
     return "floating zero points have no integer product";
   if (x.getBlock() != (blocks ? weight.getBlock() : 0))
     return "the input does not carry the sums that the weight needs";
   int64_t length = blocks ? weight.getBlock() : dimsOf(weight)[1].constantValue().value_or(INT64_MAX);
-  if (length > (int64_t(1) << 31) / (127 * 128))
+  if (length > (int64_t(1) << 31) / (255 * 128))
     return "a sum of products could overflow 32 bits";
   return std::nullopt;
 }

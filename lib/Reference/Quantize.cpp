@@ -1,6 +1,7 @@
 // Numbers under a scheme: quantize, dequantize, and the products on codes, bit for bit.
 #include "Detail.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace qcc;
@@ -168,11 +169,14 @@ Results evaluateQLinear(const Call &call, QLinearOp op) {
   for (int64_t column = 0; column < n; ++column) {
     for (int64_t i = 0; i < k; ++i)
       row[i] = weights.at(column, i);
+    int32_t rowSum = std::accumulate(row.begin(), row.end(), int32_t(0));
     for (int64_t token = 0; token < m; ++token) {
       const int32_t *codes = x.codes.data() + token * k;
       float xscale = x.scales[token], r = 0;
       if (!blocks) {
-        r = float(dot(codes, row.data(), 0, k)) * (xscale * w.scales[column]);
+        int32_t zero = x.zeros.empty() ? 0 : int32_t(x.zeros[token]);
+        int32_t sum = dot(codes, row.data(), 0, k) - zero * rowSum;
+        r = float(sum) * (xscale * w.scales[column]);
       } else {
         for (int64_t b = 0; b < perRow; ++b)
           r = std::fma(float(dot(codes, row.data(), b * block, std::min(k, (b + 1) * block))),

@@ -7,7 +7,7 @@
 //   panel16_f32   packF32 / packBits16         -                         -
 //   panel16_k4    packW8                       f32 [N up to 16]          i32 corrections [N up to 16]
 //   panel16_u4    packW4 (holds its scales)    -                         -
-//   token_u8      code + 128, rows of K        f32 [M]                   -
+//   token_u8      code + 128, rows of K        f32 [M]                   i32 zero points [M]
 //                 rounded up to 64
 //   token_s8      code, likewise               f32 [M]                   i32 sums [M][blocks]
 #ifndef QCC_KERNELS_QUANTIZEDLAYOUT_H

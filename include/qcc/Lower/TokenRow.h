@@ -13,11 +13,17 @@ struct TokenBuffer {
 };
 TokenBuffer tokenBuffer(KernelFrame &frame, qnt::QType type, mlir::Value base);
 
-/// Writes scale = magnitude / 127 and code = clamp(roundeven(x * (1 / scale)), -127, 127) of `row`
-/// and, where the type asks for them, the sums of codes over blocks. `element(i, lanes)` gives 16
+/// The range of a row: its largest magnitude, or, for types with a zero point, its smallest and
+/// largest value, 0 included.
+struct TokenRange {
+  mlir::Value low, high; ///< low is null for symmetric types
+};
+
+/// Writes scale and codes of `row` as qnt.quantize defines them, its zero point where the type has
+/// one, and the sums of codes over blocks where the type asks for them. `element(i, lanes)` gives 16
 /// values of the row.
 void emitTokenRow(KernelBuilder &k, const TokenBuffer &buffer, mlir::Value row, mlir::Value length,
-                  mlir::Value magnitude,
+                  TokenRange range,
                   llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> element);
 
 } // namespace qcc::lower
