@@ -365,7 +365,9 @@ void DimExpr::print(raw_ostream &os) const {
     if (plain)
       os << name;
     else
-      os << '"' << name << '"';
+      llvm::printEscapedString(name, os << '"');
+    if (!plain)
+      os << '"';
     return;
   }
   case DimKind::Sum: {
@@ -457,13 +459,11 @@ struct Parser {
     return left;
   }
   std::optional<DimExpr> unary() {
-    if (eat("-")) {
-      auto operand = unary();
-      if (!operand)
-        return std::nullopt;
-      return *operand * -1;
-    }
-    return atom();
+    bool negative = false;
+    while (eat("-"))
+      negative = !negative;
+    auto operand = atom();
+    return operand && negative ? *operand * -1 : operand;
   }
   std::optional<DimExpr> atom() {
     skip();

@@ -209,6 +209,29 @@ def Qnt_NonZeroOp : Qnt_ShapeOp<"non_zero"> {
   let arguments = (ins Qnt_Tensor:$x, StrAttr:$symbol);
 }
 
+def Qnt_NonZeroCountOp : Qnt_ShapeOp<"non_zero_count"> {
+  let summary = "the number of elements that are not zero";
+  let description = [{
+    Constraints:
+    * (C1) `out` is an `i64` of rank 0.
+  }];
+  let arguments = (ins Qnt_Tensor:$x);
+}
+
+def Qnt_BindDimOp : Qnt_Op<"bind_dim"> {
+  let summary = "a produced symbol gets its value";
+  let description = [{
+    From here on the symbol `symbol` of the function has the value of `size`. Code up to here is one
+    segment of the model: the sizes of everything after it are planned when the value is known.
+
+    Constraints:
+    * (C1) `size` is an `i64` of rank 0.
+  }];
+  let arguments = (ins Qnt_Tensor:$size, StrAttr:$symbol);
+  let assemblyFormat = "$size `as` $symbol attr-dict `:` type($size)";
+  let hasVerifier = 1;
+}
+
 def Qnt_ResizeOp : Qnt_ShapeOp<"resize"> {
   let summary = "interpolation to other sizes";
   let description = [{

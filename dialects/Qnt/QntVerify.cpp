@@ -287,6 +287,14 @@ LogicalResult NonZeroOp::verify() {
     return emitOpError() << "result must be i64, but is " << elementTypeOf(getType());
   return sameDims(*this, "result", dimsOf(getType()), want);
 }
+/// An i64 of rank 0.
+static LogicalResult isCount(Operation *op, StringRef what, Type type) {
+  if (dimsOf(type).empty() && elementTypeOf(type).isInteger(64))
+    return success();
+  return op->emitOpError() << what << " must be an i64 of rank 0, but is " << type;
+}
+LogicalResult NonZeroCountOp::verify() { return isCount(*this, "result", getType()); } // (C1)
+LogicalResult BindDimOp::verify() { return isCount(*this, "size", getSize().getType()); } // (C1)
 LogicalResult ResizeOp::verify() {
   size_t rank = dimsOf(getX().getType()).size();
   if (!llvm::is_contained({"nearest", "linear", "cubic"}, getMode())) // (C1)

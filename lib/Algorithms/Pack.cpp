@@ -86,9 +86,10 @@ void packW4(const W4Source &w, const W4Layout &layout, int64_t first, int64_t la
         }
         std::memcpy(base + layout.codeBytes() + j * layout.scaleBytes,
                     scales + (n * blocks + block) * layout.scaleBytes, layout.scaleBytes);
+        uint8_t zero = w.zeros ? w.zeros[n * blocks + block] & 15 : 8;
         if (layout.zeroPoints)
-          base[layout.codeBytes() + kPanel * layout.scaleBytes + j] =
-              w.zeros ? w.zeros[n * blocks + block] : 8;
+          base[layout.codeBytes() + kPanel * layout.scaleBytes + j % (kPanel / 2)] |=
+              j < kPanel / 2 ? zero : zero << 4;
       }
     }
   }
@@ -121,8 +122,9 @@ void unpackW4(const uint8_t *packed, const W4Layout &layout, int64_t n, int64_t 
       }
       std::memcpy(scaleBytes + (i * blocks + b) * layout.scaleBytes,
                   base + layout.codeBytes() + j * layout.scaleBytes, layout.scaleBytes);
-      zeros[i * blocks + b] =
-          layout.zeroPoints ? base[layout.codeBytes() + kPanel * layout.scaleBytes + j] : 8;
+      uint8_t pair = base[layout.codeBytes() + kPanel * layout.scaleBytes + j % (kPanel / 2)];
+      uint8_t zero = j < kPanel / 2 ? pair & 15 : pair >> 4;
+      zeros[i * blocks + b] = layout.zeroPoints ? zero : 8;
     }
 }
 

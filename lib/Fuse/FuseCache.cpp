@@ -21,8 +21,11 @@ OpOperand *presentOf(ConcatOp concat) {
   for (OpOperand &use : concat.getOut().getUses()) {
     Operation *user = use.getOwner();
     if (isa<func::ReturnOp>(user)) {
-      if (present)
+      if (present) {
+        remark::missed(concat.getLoc(), remarkFuse)
+            << remark::reason("the cache is several results");
         return nullptr;
+      }
       present = &use;
       continue;
     }
@@ -41,11 +44,15 @@ void fuseCache(IRRewriter &rewriter, ConcatOp concat) {
       dimsOf(concat.getType()).size() != 4)
     return;
   auto past = dyn_cast<BlockArgument>(concat.getInputs()[0]);
-  if (!past || !past.hasOneUse())
+  if (!past)
     return;
   OpOperand *present = presentOf(concat);
   if (!present)
     return;
+  if (!past.hasOneUse()) {
+    remark::missed(concat.getLoc(), remarkFuse) << remark::reason("something else reads the past");
+    return;
+  }
   Type element = elementTypeOf(concat.getType());
   auto cacheOf = [&](Type type) {
     return KvType::get(rewriter.getContext(), makeDims(rewriter.getContext(), dimsOf(type)), element);
@@ -65,6 +72,9 @@ void fuseCache(IRRewriter &rewriter, ConcatOp concat) {
 
 struct FuseCache : qcc::fuse::impl::FuseCacheBase<FuseCache> {
   void runOnOperation() override {
+    // Caches are written when they are computed, results of a body in segments only in the last.
+    if (!getOperation().getOps<BindDimOp>().empty())
+      return;
     SmallVector<ConcatOp> concats(getOperation().getOps<ConcatOp>());
     IRRewriter rewriter(&getContext());
     for (ConcatOp concat : concats)

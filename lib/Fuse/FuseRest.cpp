@@ -20,20 +20,25 @@ const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-rest").cate
 
 /// Ops that cost nothing at run time, or are groups already.
 bool needsNoKernel(Operation *op) {
-  return isa<FusedOp, UseOp, ConstantOp, ReshapeOp, DimTensorOp, RequireEqualOp, KvResultOp>(op) ||
+  return isa<FusedOp, UseOp, ConstantOp, ReshapeOp, DimTensorOp, RequireEqualOp, KvResultOp, BindDimOp>(op) ||
          op->hasTrait<OpTrait::IsTerminator>();
 }
 
 /// A result that is an argument, a weight, a constant or another result gets a copy of its own.
 void giveResultsStorage(IRRewriter &rewriter, Operation *terminator) {
   llvm::DenseSet<Value> taken;
+  // Results exist when the last segment runs.
+  Operation *lastBinding = nullptr;
+  for (BindDimOp binding : terminator->getBlock()->getOps<BindDimOp>())
+    lastBinding = binding;
   rewriter.setInsertionPoint(terminator);
   for (OpOperand &operand : terminator->getOpOperands()) {
     Value base = operand.get();
     while (auto reshape = base.getDefiningOp<ReshapeOp>())
       base = reshape.getX();
     Operation *def = base.getDefiningOp();
-    bool owns = def && !isa<UseOp, ConstantOp, DimTensorOp>(def);
+    bool owns = def && !isa<UseOp, ConstantOp, DimTensorOp>(def) &&
+                (!lastBinding || lastBinding->isBeforeInBlock(def));
     if (owns && taken.insert(base).second)
       continue;
     operand.set(IdentityOp::create(rewriter, terminator->getLoc(), operand.get().getType(),

@@ -44,8 +44,10 @@ private:
   bool fits(Group &group, Operation *op);
   bool wouldCycle(Group &group, Operation *op);
   bool dependsOn(Value value, Group &group, llvm::DenseSet<Operation *> &seen);
+  size_t floorOf(Group &group);
 
   unsigned maxOps;
+  size_t floor = 0; ///< no path to the group in question leads through an op before this position
   llvm::DenseMap<Operation *, size_t> position;
   llvm::DenseMap<Operation *, Group *> groupOf;
 };
@@ -75,7 +77,7 @@ bool Grouper::fits(Group &group, Operation *op) {
 /// Whether `value` is computed from the group through ops outside it.
 bool Grouper::dependsOn(Value value, Group &group, llvm::DenseSet<Operation *> &seen) {
   Operation *def = value.getDefiningOp();
-  if (!def || position[def] < position[group.ops.front()] || !seen.insert(def).second)
+  if (!def || position[def] < floor || !seen.insert(def).second)
     return false;
   if (groupOf.lookup(def) == &group)
     return true;
@@ -90,7 +92,18 @@ bool Grouper::dependsOn(Value value, Group &group, llvm::DenseSet<Operation *> &
   return false;
 }
 
+/// The start of the group, or of an earlier group that reaches past it: its first ops depend on
+/// whatever its last one reads.
+size_t Grouper::floorOf(Group &group) {
+  size_t first = position[group.ops.front()];
+  for (auto &other : llvm::reverse(groups)) // descending starts
+    if (position[other->ops.front()] < first && position[other->ops.back()] > first)
+      first = position[other->ops.front()];
+  return first;
+}
+
 bool Grouper::wouldCycle(Group &group, Operation *op) {
+  floor = floorOf(group);
   llvm::DenseSet<Operation *> seen;
   for (Value operand : op->getOperands()) {
     Operation *def = operand.getDefiningOp();

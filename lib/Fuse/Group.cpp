@@ -36,10 +36,13 @@ struct BodyBuilder {
   llvm::SetVector<Value> inputs;
   IRMapping mapping;
 
-  /// What `operand` starts from outside; views in between are copied when `absorb`.
-  void collect(Value operand, bool absorb) {
+  /// What an operand starts from outside; views in between are copied when `absorb`. A constant that
+  /// is viewed needs an address, so it stays outside.
+  void collect(OpOperand &use, bool absorb) {
+    Value operand = use.get();
+    Operation *user = use.getOwner();
     Operation *def = operand.getDefiningOp();
-    if (def && (members.contains(def) || isScalarConstant(def)))
+    if (def && (members.contains(def) || (isScalarConstant(def) && !fuse::isView(user))))
       return;
     Value root = operand;
     if (absorb && fuse::isView(def) && fuse::hasStridedAccess(operand, root)) {
@@ -70,7 +73,7 @@ FusedOp fuse::makeGroup(RewriterBase &rewriter, ArrayRef<Operation *> ops, Strin
   body.members.insert(ops.begin(), ops.end());
   for (Operation *op : ops)
     for (OpOperand &operand : op->getOpOperands())
-      body.collect(operand.get(), absorbViews(operand));
+      body.collect(operand, absorbViews(operand));
   SmallVector<Value> outputs;
   SmallVector<Location> locations;
   for (Operation *op : ops) {

@@ -8,6 +8,7 @@
 #include "qcc/Kernels/Matmul.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include <numeric>
 
 using namespace mlir;
 
@@ -72,6 +73,7 @@ private:
   void micro(int rows, int panels, Value row, Value panel);
   Values microFloat(int rows, int panels, Value depth);
   Values microW8(int rows, int panels, Value depth, Value correction);
+  Value blockZeros(Value address);
   Values microW4(int rows, int panels, Value depth, Value sums, Value sumStride);
   void dotVector(Values &sums, int rows, int panels, Value offset, bool highHalf);
   void prefetchPanels(int rows, int panels, Value offset);
@@ -327,6 +329,17 @@ void MatmulEmitter::dotVector(Values &sums, int rows, int panels, Value offset, 
     }
 }
 
+/// The 16 zero points of a block of a panel, two a byte.
+Value MatmulEmitter::blockZeros(Value address) {
+  constexpr int64_t half = kPanel / 2;
+  Value bytes = k.rawLoad(k.vec(k.builder().getI8Type(), half), address);
+  Value wide = arith::ExtUIOp::create(k.builder(), k.loc(), k.vec(k.i32(), half), bytes);
+  SmallVector<int64_t> inOrder(kPanel);
+  std::iota(inOrder.begin(), inOrder.end(), 0);
+  return k.shuffle(k.and_(wide, k.broadcast(k.ci32(15), half)),
+                   k.shrU(wide, k.broadcast(k.ci32(4), half)), inOrder);
+}
+
 MatmulEmitter::Values MatmulEmitter::microW4(int rows, int panels, Value depth, Value sumBase,
                                              Value sumStride) {
   const W4Layout &w = spec.w4;
@@ -351,9 +364,9 @@ MatmulEmitter::Values MatmulEmitter::microW4(int rows, int panels, Value depth, 
     bool inFloat = w.zeroPoints && w.group <= 4096;
     Values sums, zeros, blockSums;
     for (int g = 0; g < panels && w.zeroPoints; ++g)
-      zeros.push_back(k.sub(
-          k.ci32(0), k.vload(Elem::U8, k.bytePtr(panelPtr[g],
-                                                 k.ci64(w.codeBytes() + kPanel * w.scaleBytes)))));
+      zeros.push_back(
+          k.sub(k.ci32(0), blockZeros(k.bytePtr(panelPtr[g], k.ci64(w.codeBytes() +
+                                                                    kPanel * w.scaleBytes)))));
     for (int r = 0; r < rows; ++r) {
       blockSums.push_back(k.load(Elem::I32, sumPtr[r], block));
       for (int g = 0; g < panels; ++g)

@@ -30,9 +30,12 @@ struct Place {
 struct Model {
   func::FuncOp function;
   SymbolTable &symbols;
-  SmallVector<Operation *> steps; ///< launches and dim_tensors, in order
+  SmallVector<Operation *> steps; ///< launches, dim_tensors and bind_dims, in order
+  size_t segments = 1;            ///< a bind_dim ends one
+  llvm::StringMap<size_t> knownFrom; ///< produced symbols: the first segment that knows them
   llvm::DenseMap<Value, Place> places;
   std::vector<Lifetime> lifetimes;
+  std::vector<size_t> slotSegments; ///< the segment that a slot's buffers are made in
   ArenaPlan arena;
   SmallVector<RequireEqualOp> checks;
   llvm::StringMap<size_t> kernelNumbers;
@@ -92,7 +95,22 @@ void Model::placeArena() {
   for (auto [i, step] : llvm::enumerate(steps))
     for (Value operand : step->getOperands())
       lastUse[base(operand)] = i;
-  for (auto [i, step] : llvm::enumerate(steps))
+  // Segments share no slots: a slot keeps its offset when later sizes become known.
+  size_t segment = 0, planned = 0;
+  auto planSegment = [&] {
+    ArenaPlan part = ArenaPlan::build(llvm::MutableArrayRef(lifetimes).drop_front(planned));
+    for (Lifetime &buffer : llvm::MutableArrayRef(lifetimes).drop_front(planned))
+      buffer.slot += arena.slots.size();
+    llvm::append_range(arena.slots, part.slots);
+    slotSegments.resize(arena.slots.size(), segment);
+    planned = lifetimes.size();
+  };
+  for (auto [i, step] : llvm::enumerate(steps)) {
+    if (auto binding = dyn_cast<BindDimOp>(step)) {
+      planSegment();
+      knownFrom[binding.getSymbol()] = ++segment;
+      continue;
+    }
     for (Value result : step->getResults()) {
       if (places.count(result))
         continue;
@@ -100,7 +118,9 @@ void Model::placeArena() {
       size_t last = lastUse.count(result) ? lastUse[result] : i;
       lifetimes.push_back({bufferBytes(result.getType()), i, last});
     }
-  arena = ArenaPlan::build(lifetimes);
+  }
+  planSegment();
+  segments = segment + 1;
 }
 
 LogicalResult Model::analyse(SectionOp section) {
@@ -112,7 +132,7 @@ LogicalResult Model::analyse(SectionOp section) {
   for (Operation &op : function.getBody().front()) {
     if (auto use = dyn_cast<UseOp>(op))
       places[use] = {Place::Weights, 0, offsets.lookup(use.getWeight())};
-    else if (isa<LaunchOp, DimTensorOp>(op))
+    else if (isa<LaunchOp, DimTensorOp, BindDimOp>(op))
       steps.push_back(&op);
     else if (auto check = dyn_cast<RequireEqualOp>(op))
       checks.push_back(check);
@@ -161,6 +181,13 @@ public:
     for (DimExpr expr : exprs)
       result = max(result, dim(expr));
     return result;
+  }
+  /// The first segment that knows all symbols of `expr`.
+  size_t knownFrom(DimExpr expr) {
+    size_t segment = 0;
+    expr.collectSymbols(
+        [&](StringRef name) { segment = std::max(segment, model.knownFrom.lookup(name)); });
+    return segment;
   }
   /// Byte offsets of the arena's slots and, last, its size.
   SmallVector<Value> slotOffsets() {
@@ -214,7 +241,8 @@ private:
   LogicalResult writePlan(StringRef name);
   LogicalResult writeRun(StringRef name);
   void addCheck(BodyBuilder &k, Value plan, Value lhs, Value rhs, std::string lhsText,
-                std::string rhsText, StringRef site);
+                std::string rhsText, StringRef site, Value skip = {});
+  void writeSegment(BodyBuilder &k, size_t segment, Value call, Value args);
   void writeLaunch(BodyBuilder &k, LaunchOp launch, const LaunchShape &shape, Value call,
                    ArrayRef<Value> slots, Value args, size_t site);
   void addressSlots(BodyBuilder &k, Value value, Value call, ArrayRef<Value> slots,
@@ -238,14 +266,15 @@ func::FuncOp BodyWriter::makeFunction(StringRef name, ArrayRef<Type> inputs) {
 
 /// Fails the plan, as check number `checkAttrs.size()`, unless lhs == rhs.
 void BodyWriter::addCheck(BodyBuilder &k, Value plan, Value lhs, Value rhs, std::string lhsText,
-                          std::string rhsText, StringRef site) {
+                          std::string rhsText, StringRef site, Value skip) {
   OpBuilder &b = k.builder();
   checkAttrs.push_back(b.getDictionaryAttr({b.getNamedAttr("lhs", b.getStringAttr(lhsText)),
                                             b.getNamedAttr("rhs", b.getStringAttr(rhsText)),
                                             b.getNamedAttr("site", b.getStringAttr(site))}));
   k.store(lhs, plan, offsetof(qcc_plan, lhs));
   k.store(rhs, plan, offsetof(qcc_plan, rhs));
-  k.require(k.eq(lhs, rhs), k.ci64(checkAttrs.size()));
+  Value holds = k.eq(lhs, rhs);
+  k.require(skip ? k.or_(holds, skip) : holds, k.ci64(checkAttrs.size()));
 }
 
 LogicalResult BodyWriter::writePlan(StringRef name) {
@@ -253,7 +282,8 @@ LogicalResult BodyWriter::writePlan(StringRef name) {
   auto ptr = LLVM::LLVMPointerType::get(context);
   func::FuncOp function = makeFunction(name, {ptr, IntegerType::get(context, 64), ptr});
   BodyBuilder k(OpBuilder::atBlockEnd(&function.getBody().front()), function.getLoc(), model);
-  Value inputDims = function.getArgument(0), plan = function.getArgument(2);
+  Value inputDims = function.getArgument(0), segment = function.getArgument(1);
+  Value plan = function.getArgument(2);
   Value symbolsOut = k.load(ptr, plan, offsetof(qcc_plan, symbols));
 
   // Sizes of the inputs; bound symbols first, so that expressions can be checked against them.
@@ -286,15 +316,23 @@ LogicalResult BodyWriter::writePlan(StringRef name) {
   }
   for (RequireEqualOp check : model.checks) {
     SmallVector<DimExpr> pair = dimsOf(check.getDims());
+    size_t known = std::max(k.knownFrom(pair[0]), k.knownFrom(pair[1]));
+    Value skip = known ? k.lt(segment, k.ci64(known)) : Value();
     addCheck(k, plan, k.dim(pair[0]), k.dim(pair[1]), pair[0].str(), pair[1].str(),
-             nodeName(check.getLoc()));
+             nodeName(check.getLoc()), skip);
   }
   Value outputDims = k.load(ptr, plan, offsetof(qcc_plan, output_dims));
   position = 0;
   for (Type type : model.function.getResultTypes())
     for (DimExpr dim : dimsOf(type))
       k.store(k.dim(dim), outputDims, 8 * position++);
-  k.store(k.slotOffsets().back(), plan, offsetof(qcc_plan, arena_bytes));
+  // The slots of a segment follow those of the segments before it.
+  SmallVector<Value> offsets = k.slotOffsets();
+  Value bytes = offsets.back();
+  for (size_t slot = model.slotSegments.size(); slot-- > 0;)
+    if (model.slotSegments[slot] > 0)
+      bytes = k.select(k.lt(segment, k.ci64(model.slotSegments[slot])), offsets[slot], bytes);
+  k.store(bytes, plan, offsetof(qcc_plan, arena_bytes));
   llvm::SetVector<Attribute> scratch;
   for (const LaunchShape &shape : shapes)
     scratch.insert(shape.scratchBytes.getAttr());
@@ -377,34 +415,61 @@ void BodyWriter::writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, Arra
   }
 }
 
+/// The steps of one segment, from symbols that are known by then.
+void BodyWriter::writeSegment(BodyBuilder &k, size_t segment, Value call, Value args) {
+  k.dims.clear();
+  k.symbolValues.clear();
+  Value symbolsIn = k.load(k.ptrType(), call, offsetof(qcc_call, symbols));
+  llvm::StringMap<size_t> numbers;
+  for (auto [i, attr] : llvm::enumerate(model.function->getAttrOfType<ArrayAttr>(symbolsAttrName))) {
+    StringRef name = cast<SymbolAttr>(attr).getName();
+    numbers[name] = i;
+    k.symbolValues[name] = k.load(k.i64(), symbolsIn, 8 * i);
+  }
+  SmallVector<Value> slots = k.slotOffsets();
+  size_t at = 0, site = 0;
+  for (Operation *step : model.steps) {
+    auto launch = dyn_cast<LaunchOp>(step);
+    auto binding = dyn_cast<BindDimOp>(step);
+    if (at == segment && launch)
+      writeLaunch(k, launch, shapes[site], call, slots, args, site);
+    else if (at == segment && binding) {
+      SmallVector<Value> address;
+      addressSlots(k, binding.getSize(), call, slots, address);
+      k.store(k.load(k.i64(), address[0], 0), symbolsIn, 8 * numbers.lookup(binding.getSymbol()));
+    } else if (at == segment) {
+      writeDimTensor(k, cast<DimTensorOp>(step), call, slots);
+    }
+    site += launch ? 1 : 0;
+    at += binding ? 1 : 0;
+  }
+  func::ReturnOp::create(k.builder(), k.loc(), k.ci64(0));
+}
+
 LogicalResult BodyWriter::writeRun(StringRef name) {
   MLIRContext *context = body.getContext();
   auto ptr = LLVM::LLVMPointerType::get(context);
   func::FuncOp function = makeFunction(name, {ptr, IntegerType::get(context, 64)});
   BodyBuilder k(OpBuilder::atBlockEnd(&function.getBody().front()), function.getLoc(), model);
-  Value call = function.getArgument(0);
-  Value symbolsIn = k.load(ptr, call, offsetof(qcc_call, symbols));
-  auto symbols = model.function->getAttrOfType<ArrayAttr>(symbolsAttrName);
-  for (auto [i, attr] : llvm::enumerate(symbols))
-    k.symbolValues[cast<SymbolAttr>(attr).getName()] = k.load(k.i64(), symbolsIn, 8 * i);
-  SmallVector<Value> slots = k.slotOffsets();
   int64_t most = 1;
   for (Operation *step : model.steps)
-    if (auto launch = dyn_cast<LaunchOp>(step))
-      most = std::max<int64_t>(most, 3 * (launch->getNumOperands() + launch->getNumResults()) +
-                                         launch.getDims().getDims().size());
-  Value args = LLVM::AllocaOp::create(k.builder(), k.loc(), ptr, k.i64(), k.ci64(most), 64);
-  size_t next = 0;
-  for (Operation *step : model.steps) {
     if (auto launch = dyn_cast<LaunchOp>(step)) {
       siteAttrs.push_back(StringAttr::get(context, nodeName(launch.getLoc())));
-      writeLaunch(k, launch, shapes[next], call, slots, args, next);
-      ++next;
-    } else {
-      writeDimTensor(k, cast<DimTensorOp>(step), call, slots);
+      most = std::max<int64_t>(most, 3 * (launch->getNumOperands() + launch->getNumResults()) +
+                                         launch.getDims().getDims().size());
     }
+  Value call = function.getArgument(0), segment = function.getArgument(1);
+  Value args = LLVM::AllocaOp::create(k.builder(), k.loc(), ptr, k.i64(), k.ci64(most), 64);
+  for (size_t i = 0; i + 1 < model.segments; ++i) {
+    Block *own = new Block, *others = new Block;
+    function.getBody().push_back(own);
+    function.getBody().push_back(others);
+    cf::CondBranchOp::create(k.builder(), k.loc(), k.eq(segment, k.ci64(i)), own, others);
+    k.builder().setInsertionPointToStart(own);
+    writeSegment(k, i, call, args);
+    k.builder().setInsertionPointToStart(others);
   }
-  func::ReturnOp::create(k.builder(), k.loc(), k.ci64(0));
+  writeSegment(k, model.segments - 1, call, args);
   return success();
 }
 
@@ -444,7 +509,7 @@ EntryOp BodyWriter::describe(OpBuilder &b, StringRef planName, StringRef runName
                          b.getArrayAttr(inputs), b.getArrayAttr(outputs),
                          function->getAttrOfType<ArrayAttr>(symbolsAttrName), b.getArrayAttr(caches),
                          b.getArrayAttr(checkAttrs), b.getArrayAttr(siteAttrs),
-                         b.getI64IntegerAttr(1), StringAttr());
+                         b.getI64IntegerAttr(model.segments), StringAttr());
 }
 
 struct LowerBody : qcc::lower::impl::LowerBodyBase<LowerBody> {

@@ -111,6 +111,10 @@ KernelOp Outliner::makeKernel(FusedOp fused, DimParameters &parameters) {
   for (Operation &op : body) {
     for (Value result : op.getResults())
       result.setType(parameters.rename(result.getType()));
+    if (auto nonZero = dyn_cast<NonZeroOp>(op)) {
+      DimExpr symbol = DimExpr::symbol(module.getContext(), nonZero.getSymbol());
+      nonZero.setSymbol(parameters.rename(symbol).symbolName());
+    }
     for (NamedAttribute attr : op.getAttrs())
       if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
         op.setAttr(attr.getName(), parameters.rename(dims));

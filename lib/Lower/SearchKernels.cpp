@@ -244,12 +244,12 @@ namespace {
 
 /// Calls `found(i, j, is)` for every element: row-major index, non-zero ones before it, and whether
 /// it is one. Gives their number.
-Value forNonZero(KernelFrame &frame, NonZeroOp op, Value x,
+Value forNonZero(KernelFrame &frame, Value operand, Value x,
                  llvm::function_ref<void(Value, Value, Value)> found) {
   KernelBuilder &k = frame.k;
-  Elem elem = orderElem(elemOfValue(op.getX()));
+  Elem elem = orderElem(elemOfValue(operand));
   Value zero = k.constant(k.computeType(elem), 0);
-  Value total = frame.dim(elementCount(op.getContext(), dimsOf(op.getX().getType())));
+  Value total = frame.dim(elementCount(operand.getContext(), dimsOf(operand.getType())));
   return k.forRange(total, {k.ci64(0)}, [&](Value i, ValueRange c) {
     Value is = k.ne(k.load(elem, x, i), zero);
     found(i, c[0], is);
@@ -264,11 +264,11 @@ FailureOr<LaunchShape> lower::nonZeroShape(KernelOp kernel) {
 }
 
 LogicalResult lower::emitNonZeroCount(KernelFrame &frame) {
-  auto op = opOf<NonZeroOp>(frame.kernel);
+  auto op = opOf<NonZeroCountOp>(frame.kernel);
   auto x = densePointer(frame, op.getX());
   if (failed(x))
     return failure();
-  Value count = forNonZero(frame, op, *x, [](Value, Value, Value) {});
+  Value count = forNonZero(frame, op.getX(), *x, [](Value, Value, Value) {});
   frame.k.store(Elem::I64, count, frame.resultPointer(0));
   return success();
 }
@@ -281,7 +281,7 @@ LogicalResult lower::emitNonZero(KernelFrame &frame) {
     return failure();
   SmallVector<Value> sizes = dimValues(frame, dimsOf(op.getX().getType()));
   Value room = frame.dim(dimsOf(op.getType())[1]), out = frame.resultPointer(0);
-  Value count = forNonZero(frame, op, *x, [&](Value i, Value j, Value is) {
+  Value count = forNonZero(frame, op.getX(), *x, [&](Value i, Value j, Value is) {
     k.ifThen(k.and_(is, k.lt(j, room)), [&] {
       SmallVector<Value> index = unravel(k, i, sizes);
       if (index.empty())

@@ -123,6 +123,7 @@ void addFuse(OpPassManager &pm, const PipelineOptions &options) {
   // At -O0 every op is a kernel of its own, except what has no meaning alone.
   fuse::FuseRowsOptions rows;
   rows.maxOps = options.optLevel == 0 ? 1 : 24;
+  add(fuse::createSplitNonZero());
   add(fuse::createFuseCache());
   add(fuse::createFuseAttention());
   add(fuse::createFuseLinear());

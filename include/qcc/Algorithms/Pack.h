@@ -44,7 +44,8 @@ void packW8(const StridedMatrix<int8_t> &w, int64_t first, int64_t last, int32_t
 ///   codes  ceil(group / 8) vectors of 64 bytes; vector v, byte 4 j + i holds output j: the low
 ///          half is input 8 v + i, the high half input 8 v + 4 + i of the block (zero beyond it),
 ///   scales 16 numbers of scaleBytes each (2: f16 or bf16, 4: f32),
-///   zeros  16 bytes, when zeroPoints; without them every zero point is 8.
+///   zeros  8 bytes, when zeroPoints: byte j has those of outputs j (low half) and j + 8; without
+///          them every zero point is 8.
 /// The meaning of a code c is (c - zero) * scale.
 struct W4Layout {
   int64_t group = 32; ///< a multiple of 4; 32 k is fastest
@@ -53,7 +54,7 @@ struct W4Layout {
 
   constexpr int64_t codeBytes() const { return ceilDiv(group, 8) * 64; }
   constexpr int64_t blockBytes() const {
-    return codeBytes() + kPanel * scaleBytes + (zeroPoints ? kPanel : 0);
+    return codeBytes() + kPanel * scaleBytes + (zeroPoints ? kPanel / 2 : 0);
   }
   constexpr int64_t blocks(int64_t k) const { return ceilDiv(k, group); }
   constexpr int64_t panelBytes(int64_t k) const { return blocks(k) * blockBytes(); }

@@ -19,6 +19,19 @@ def NormalizeReductions : Pass<"qcc-normalize-reductions", "::mlir::func::FuncOp
   let dependentDialects = ["::qcc::qnt::QntDialect"];
 }
 
+def SplitNonZero : Pass<"qcc-split-non-zero", "::mlir::func::FuncOp"> {
+  let summary = "Count before using a size that depends on values";
+  let description = [{
+    Before each `qnt.non_zero`: its `qnt.non_zero_count`, and a `qnt.bind_dim` that gives the produced
+    symbol its value. The body is cut into segments there.
+
+    Needs: nothing. Leaves: every produced symbol bound before its first use. Refuses: nothing.
+
+    Example: test/Fuse/split-non-zero.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
 def FuseCache : Pass<"qcc-fuse-cache", "::mlir::func::FuncOp"> {
   let summary = "Keep past, new rows and present of a decoder in one place";
   let description = [{
@@ -26,7 +39,8 @@ def FuseCache : Pass<"qcc-fuse-cache", "::mlir::func::FuncOp"> {
     and `present` a result that only attention reads besides, becomes `qnt.kv_begin` and
     `qnt.kv_append` in the storage of the result: a session that keeps that storage copies nothing.
 
-    Needs: attention raised. Leaves: caches as `!qnt.kv`. Refuses: other readers of past or present.
+    Needs: attention raised. Leaves: caches as `!qnt.kv`. Refuses: other readers of past or
+    present, and models whose sizes depend on values.
 
     Example: test/Fuse/fuse-cache.mlir
   }];
