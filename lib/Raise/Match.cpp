@@ -35,8 +35,9 @@ bool raise::isSplat(Value value, double number) {
   return splat && *splat == number;
 }
 
-bool raise::isNear(double got, double want) {
-  return std::abs(got - want) <= 1e-3 * std::abs(want);
+bool raise::isNear(double got, double want, Type element) {
+  double tolerance = element.getIntOrFloatBitWidth() <= 16 ? 4e-3 : 1e-4;
+  return std::abs(got - want) <= tolerance * std::abs(want);
 }
 
 bool raise::isConstant(Value value) {
@@ -138,7 +139,7 @@ Operation *raise::findProduct(Value term, double factor, ArrayRef<Value> wanted)
         if (!isa<MulOp, DivOp>(user))
           continue;
         Product product = productOf(user->getResult(0), wanted);
-        if (isNear(product.factor, factor) && product.is(wanted) &&
+        if (isNear(product.factor, factor, elementTypeOf(value.getType())) && product.is(wanted) &&
             user->getResult(0).getType() == wanted[0].getType())
           return user;
         next.push_back(user->getResult(0));

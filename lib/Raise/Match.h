@@ -15,8 +15,8 @@ namespace qcc::raise {
 /// The one number that all elements of a constant have, seen through casts and reshapes.
 std::optional<double> splatOf(mlir::Value value);
 bool isSplat(mlir::Value value, double number);
-/// Equal up to the rounding of a half-precision constant.
-bool isNear(double got, double want);
+/// Equal up to the rounding of a constant of type `element`, and to the digits that people write.
+bool isNear(double got, double want, mlir::Type element);
 /// Whether a value depends on constants and weights alone.
 bool isConstant(mlir::Value value);
 

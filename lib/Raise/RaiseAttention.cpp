@@ -25,7 +25,7 @@ struct Condition {
 struct Scores {
   Value query, key, value;
   double scale = 1, softcap = 0;
-  bool safe = false;
+  bool safe = false, keyIsTransposed = false;
   SmallVector<Value> added;
   SmallVector<Condition> conditions;
   std::string why; ///< it is no attention, or empty
@@ -71,7 +71,11 @@ std::optional<Condition> conditionOf(Value mask) {
 
 class ScoresReader {
 public:
-  Scores read(MatmulOp product) {
+  explicit ScoresReader(MatmulOp product) { read(product); }
+  Scores scores;
+
+private:
+  void read(MatmulOp product) {
     scores.value = product.getY();
     if (product.getTransposeY())
       return refuse("the values are transposed");
@@ -85,15 +89,20 @@ public:
     size_t readers = llvm::count_if(softmax->getUsers(), [](Operation *user) { return !isa<IsNanOp>(user); });
     if (readers != 1)
       return refuse("the probabilities are read elsewhere");
-    walkBack(softmax.getX());
-    return scores;
+    Value at = softmax.getX();
+    while (step(at)) {
+    }
+    if (!scores.why.empty())
+      return;
+    auto inner = at.getDefiningOp<MatmulOp>();
+    if (!inner)
+      return refuse("the scores are no product");
+    scores.query = inner.getX();
+    scores.key = inner.getY();
+    scores.keyIsTransposed = !inner.getTransposeY();
   }
 
-private:
-  Scores refuse(StringRef why) {
-    scores.why = why.str();
-    return scores;
-  }
+  void refuse(StringRef why) { scores.why = why.str(); }
 
   /// select(is_nan(p), 0, p)
   Value throughGuard(Value value) {
@@ -126,8 +135,11 @@ private:
     if (auto scaled = raise::scaled(at)) {
       if (auto tanh = scaled->x.getDefiningOp<TanhOp>()) {
         auto inner = raise::scaled(tanh.getX());
-        if (!inner || scores.softcap != 0 || !raise::isNear(inner->factor * scaled->factor, 1))
+        Type element = elementTypeOf(at.getType());
+        if (!inner || !raise::isNear(inner->factor * scaled->factor, 1, element))
           return scores.why = "tanh is no cap of the scores", false;
+        if (scores.softcap != 0 || scores.scale != 1)
+          return scores.why = "a factor lies between cap and softmax", false;
         scores.softcap = scaled->factor;
         at = inner->x;
         return true;
@@ -183,23 +195,6 @@ private:
       return scores.why = "the mask has more dimensions than the scores", false;
     return true;
   }
-
-  void walkBack(Value at) {
-    while (step(at)) {
-    }
-    if (!scores.why.empty())
-      return;
-    auto product = at.getDefiningOp<MatmulOp>();
-    if (!product)
-      return static_cast<void>(refuse("the scores are no product"));
-    scores.query = product.getX();
-    scores.key = product.getY();
-    transposedKey = !product.getTransposeY();
-  }
-
-public:
-  bool transposedKey = false;
-  Scores scores;
 };
 
 //===-- Operands ---------------------------------------------------------------------------------//
@@ -286,9 +281,6 @@ struct RaiseAttention : raise::impl::RaiseAttentionBase<RaiseAttention> {
     if (dk[0] != dq[0] || dv[0] != dq[0] || dv[1] != dk[1] || dv[2] != dk[2] || dk[3] != dq[3] ||
         !dq[1].exactDiv(dk[1]))
       return "the dimensions of query, key and value differ";
-    if (elementTypeOf(q.getType()) != elementTypeOf(product.getType()) ||
-        elementTypeOf(k.getType()) != elementTypeOf(v.getType()))
-      return "the operands differ in type";
     if (mask && !broadcastsTo(dimsOf(mask.getType()), {dq[0], dq[1], dq[2], dk[2]}))
       return "the mask has more dimensions than the scores";
     if (dimsOf(product.getType()) != SmallVector<DimExpr>{dq[0], dq[1], dq[2], dv[3]})
@@ -296,10 +288,21 @@ struct RaiseAttention : raise::impl::RaiseAttentionBase<RaiseAttention> {
     return "";
   }
 
+  /// Casts along the way fall away where all operands come from one type, as in models of half
+  /// precision that widen the scores; else the product's type rules.
+  void unifyTypes(OpBuilder &builder, MatmulOp product, Value &q, Value &k, Value &v) {
+    Type element = elementTypeOf(q.getType());
+    if (elementTypeOf(k.getType()) == element && elementTypeOf(v.getType()) == element)
+      return;
+    element = elementTypeOf(product.getType());
+    for (Value *operand : {&q, &k, &v})
+      if (elementTypeOf(operand->getType()) != element)
+        *operand = CastOp::create(builder, product.getLoc(),
+                                  makeTensorType(dimsOf(operand->getType()), element), *operand);
+  }
+
   void raise(MatmulOp product) {
-    ScoresReader reader;
-    Scores scores = reader.read(product);
-    scores = reader.scores;
+    Scores scores = ScoresReader(product).scores;
     if (!scores.why.empty()) {
       if (scores.why != "no softmax")
         raise::reportLeft(product, "raise-attention", scores.why);
@@ -308,19 +311,23 @@ struct RaiseAttention : raise::impl::RaiseAttentionBase<RaiseAttention> {
     OpBuilder builder(product);
     double scale = scores.scale;
     Value q = throughFloatCasts(unscale(scores.query, scale));
-    Value k = reader.transposedKey ? naturalKey(builder, scores.key, scale) : unscale(scores.key, scale);
+    Value k = scores.keyIsTransposed ? naturalKey(builder, scores.key, scale) : unscale(scores.key, scale);
     k = ungrouped(builder, unscale(k, scale));
     k = unscale(k, scale);
-    Value v = ungrouped(builder, scores.value);
-    if (dimsOf(k.getType()) != dimsOf(v.getType()) && dimsOf(k.getType())[1] != dimsOf(v.getType())[1])
-      v = scores.value; // read alike or not at all
+    k = throughFloatCasts(k);
+    Value v = ungrouped(builder, throughFloatCasts(scores.value));
+    unifyTypes(builder, product, q, k, v);
     Value mask = buildMask(builder, product.getLoc(), scores);
     if (StringRef why = check(q, k, v, mask, product); !why.empty())
       return raise::reportLeft(product, "raise-attention", why);
-    auto attention = AttentionOp::create(builder, product.getLoc(), product.getType(), q, k, v, mask,
+    Type type = raise::typeLike(q, dimsOf(product.getType()));
+    auto attention = AttentionOp::create(builder, product.getLoc(), type, q, k, v, mask,
                                          llvm::APFloat(scale), llvm::APFloat(scores.softcap), false, 0,
                                          scores.safe);
-    product.getResult().replaceAllUsesWith(attention);
+    Value out = attention;
+    if (type != product.getType())
+      out = CastOp::create(builder, product.getLoc(), product.getType(), out);
+    product.getResult().replaceAllUsesWith(out);
     raise::reportRaised(attention, "raise-attention");
   }
 

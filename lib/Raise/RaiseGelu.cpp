@@ -25,11 +25,12 @@ Value plusOne(Value value) {
 /// x, for sqrt(2/pi) * (x + 0.044715 x^3) or the same with x outside of the sum.
 Value cubicArgument(Value value) {
   raise::Product outer = raise::productOf(value);
-  if (!raise::isNear(outer.factor, std::sqrt(2 / std::numbers::pi)))
+  Type element = elementTypeOf(value.getType());
+  if (!raise::isNear(outer.factor, std::sqrt(2 / std::numbers::pi), element))
     return {};
-  auto isPower = [](Value term, Value x, size_t power) {
+  auto isPower = [&](Value term, Value x, size_t power) {
     raise::Product inner = raise::productOf(term, {x});
-    return raise::isNear(inner.factor, 0.044715) && inner.is(SmallVector<Value>(power, x));
+    return raise::isNear(inner.factor, 0.044715, element) && inner.is(SmallVector<Value>(power, x));
   };
   if (outer.factors.size() == 1)
     if (auto sum = outer.factors[0].getDefiningOp<AddOp>()) {
@@ -59,23 +60,26 @@ struct Found {
 Found findGelu(Operation *op) {
   Found found;
   Value result = op->getResult(0), term = result;
+  Type element = elementTypeOf(result.getType());
   double factor = 0.5;
   if (auto erf = dyn_cast<ErfOp>(op)) {
     auto argument = raise::scaled(erf.getX());
-    if (!argument || !raise::isNear(argument->factor, std::numbers::sqrt2 / 2))
+    if (!argument || !raise::isNear(argument->factor, std::numbers::sqrt2 / 2, element))
       return {nullptr, {}, {}, "erf is not of x / sqrt(2)"};
     found.x = argument->x;
     term = plusOne(result);
   } else if (auto tanh = dyn_cast<TanhOp>(op)) {
     found.kind = GeluKind::tanh;
+    term = plusOne(result);
+    if (!term)
+      return {}; // a plain tanh is nothing to remark on
     found.x = cubicArgument(tanh.getX());
     if (!found.x)
       return {nullptr, {}, {}, "tanh is not of sqrt(2/pi) (x + 0.044715 x^3)"};
-    term = plusOne(result);
   } else {
     auto argument = raise::scaled(cast<SigmoidOp>(op).getX());
-    if (!argument || !raise::isNear(argument->factor, 1.702))
-      return {nullptr, {}, {}, ""}; // a plain sigmoid is nothing to remark on
+    if (!argument || !raise::isNear(argument->factor, 1.702, element))
+      return {}; // a plain sigmoid is nothing to remark on
     found.kind = GeluKind::sigmoid;
     found.x = argument->x;
     factor = 1;
