@@ -43,7 +43,7 @@ SmallVector<DimExpr> lower::denseStrides(MLIRContext *context, ArrayRef<DimExpr>
 }
 
 bool lower::isView(Operation *op) {
-  return isa_and_nonnull<TransposeOp, BroadcastOp, SliceOp, ReshapeOp>(op);
+  return isa_and_nonnull<TransposeOp, BroadcastOp, SliceOp, ReshapeOp, IdentityOp>(op);
 }
 
 Access Access::broadcastTo(ArrayRef<DimExpr> from, ArrayRef<DimExpr> dims) const {
@@ -84,8 +84,7 @@ FailureOr<Access> lower::accessOf(Value value) {
     for (int64_t axis : transpose.getPermutation())
       strides.push_back(inner->strides[axis]);
     inner->strides = strides;
-  } else {
-    auto slice = cast<SliceOp>(op);
+  } else if (auto slice = dyn_cast<SliceOp>(op)) {
     for (auto [i, start] : llvm::enumerate(dimsOf(slice.getStarts()))) {
       inner->offset = inner->offset + start * inner->strides[i];
       inner->strides[i] = inner->strides[i] * slice.getSteps()[i];
