@@ -433,6 +433,24 @@ func.func @f(%x: tensor<3xf32>) {
 
 // -----
 
+// non_zero_count C1
+func.func @f(%x: tensor<3xf32>) {
+  // expected-error@+1 {{result must be an i64 of rank 0, but is}}
+  %0 = qnt.non_zero_count %x : (tensor<3xf32>) -> tensor<1xi64>
+  return
+}
+
+// -----
+
+// bind_dim C1
+func.func @f(%x: tensor<1xi64>) {
+  // expected-error@+1 {{size must be an i64 of rank 0, but is}}
+  qnt.bind_dim %x as "n" : tensor<1xi64>
+  return
+}
+
+// -----
+
 // resize C1, mode
 func.func @f(%x: tensor<3xf32>) {
   // expected-error@+1 {{mode 'area' is not nearest, linear or cubic}}
@@ -813,7 +831,7 @@ func.func @f(%x: !qnt.q<[4, 3], i8, token, scale f32>, %w: !qnt.q<[2, 3], i8, ax
 
 // qlinear C2
 func.func @f(%x: !qnt.q<[4, 3], u8, token, scale f32>, %w: !qnt.q<[2, 3], i8, axis 0, scale f32>) {
-  // expected-error@+1 {{input must be symmetric i8 per token}}
+  // expected-error@+1 {{input must be i8 per token, symmetric for blocks, but is}}
   %0 = qnt.qlinear %x, %w : (!qnt.q<[4, 3], u8, token, scale f32>, !qnt.q<[2, 3], i8, axis 0, scale f32>) -> tensor<4x2xf32>
   return
 }

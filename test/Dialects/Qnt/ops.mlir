@@ -63,6 +63,10 @@ func.func @shapes(%x: !m, %i: tensor<3xi64>) {
   %13 = qnt.scatter_elements %x, %9, %10 {axis = 1 : i64} : (!m, tensor<4x2xi64>, tensor<4x2xf32>) -> !m
   // CHECK-NEXT: qnt.non_zero
   %14 = qnt.non_zero %x {symbol = "n"} : (!m) -> tensor<2x?xi64, #qnt.dims<[2, n]>>
+  // CHECK-NEXT: %[[COUNT:.*]] = qnt.non_zero_count
+  %count = qnt.non_zero_count %x : (!m) -> tensor<i64>
+  // CHECK-NEXT: qnt.bind_dim %[[COUNT]] as "c" : tensor<i64>
+  qnt.bind_dim %count as "c" : tensor<i64>
   // CHECK-NEXT: qnt.resize
   %15 = qnt.resize %x {mode = "linear", coordinates = "half_pixel", nearest = "floor", scales = array<f64: 1.0, 2.0>} : (!m) -> tensor<4x16xf32>
   // CHECK-NEXT: qnt.identity
