@@ -101,6 +101,19 @@ std::optional<Monomial> divide(const Monomial &a, const Monomial &b) {
   return rest;
 }
 
+/// A name between quotes, as MLIR's strings are written.
+void printQuoted(raw_ostream &os, StringRef name) {
+  os << '"';
+  for (unsigned char c : name.bytes())
+    if (c == '"' || c == '\\')
+      os << '\\' << c;
+    else if (c < ' ')
+      os << '\\' << llvm::hexdigit(c >> 4) << llvm::hexdigit(c & 15);
+    else
+      os << c;
+  os << '"';
+}
+
 int64_t floorDivide(int64_t a, int64_t b) { return a / b - ((a % b != 0) && ((a < 0) != (b < 0))); }
 
 } // namespace
@@ -365,9 +378,7 @@ void DimExpr::print(raw_ostream &os) const {
     if (plain)
       os << name;
     else
-      llvm::printEscapedString(name, os << '"');
-    if (!plain)
-      os << '"';
+      printQuoted(os, name);
     return;
   }
   case DimKind::Sum: {
@@ -465,20 +476,36 @@ struct Parser {
     auto operand = atom();
     return operand && negative ? *operand * -1 : operand;
   }
+  /// The rest of a name behind its first quote; what printQuoted() wrote.
+  std::optional<DimExpr> quoted() {
+    std::string name;
+    while (!text.empty() && text[0] != '"') {
+      size_t length = 1;
+      char c = text[0];
+      if (c == '\\') {
+        uint8_t code;
+        if (text.size() > 1 && (text[1] == '"' || text[1] == '\\'))
+          c = text[1], length = 2;
+        else if (llvm::to_integer(text.substr(1, 2), code, 16))
+          c = static_cast<char>(code), length = 3;
+        else
+          return std::nullopt;
+      }
+      name += c;
+      text = text.drop_front(length);
+    }
+    if (!text.consume_front("\""))
+      return std::nullopt;
+    return DimExpr::symbol(context, name);
+  }
   std::optional<DimExpr> atom() {
     skip();
     if (eat("(")) {
       auto inner = sum();
       return inner && eat(")") ? inner : std::nullopt;
     }
-    if (eat("\"")) {
-      size_t end = text.find('"');
-      if (end == StringRef::npos)
-        return std::nullopt;
-      StringRef name = text.take_front(end);
-      text = text.drop_front(end + 1);
-      return DimExpr::symbol(context, name);
-    }
+    if (eat("\""))
+      return quoted();
     StringRef word = text.take_while([](char c) { return isalnum(c) || c == '_' || c == '.'; });
     if (word.empty())
       return std::nullopt;
