@@ -1,5 +1,6 @@
 // Strided tensors and matrices of codes behind recipes.
 #include "WeightMatrix.h"
+#include "qcc/Kernels/QuantizedLayout.h"
 #include "llvm/ADT/STLExtras.h"
 #include <cstring>
 
@@ -265,6 +266,44 @@ private:
   std::vector<int8_t> zeros;
 };
 
+class LogicalRows : public CodeRows {
+public:
+  LogicalRows(QType type, const char *bytes, std::shared_ptr<const void> owner)
+      : CodeRows(type, *dimsOf(type)[0].constantValue(), *dimsOf(type)[1].constantValue()),
+        bytes(bytes), owner(std::move(owner)) {
+    QuantizedLayout layout = layoutOf(type);
+    rowBytes = *layout.rowBytes.constantValue();
+    scalesAt = *layout.scales.constantValue();
+    zerosAt = *layout.extra.constantValue();
+  }
+  void read(int64_t first, int64_t last, uint8_t *codes, float *scales,
+            int8_t *zeros) const override {
+    for (int64_t row = first; row < last; ++row)
+      readRow(bytes + row * rowBytes, codes + (row - first) * columns);
+    int64_t from = first * blocks, count = (last - first) * blocks;
+    for (int64_t i = 0; i < count; ++i)
+      scales[i] = loadFloat(bytes + scalesAt, from + i, type.getScale());
+    if (zeros)
+      std::memcpy(zeros, bytes + zerosAt + from, count);
+  }
+
+private:
+  void readRow(const char *row, uint8_t *codes) const {
+    unsigned bits = type.getBits(), spare = 8 - bits;
+    if (!spare)
+      return void(std::memcpy(codes, row, columns));
+    bool isUnsigned = isUnsignedStorage(type.getStorage());
+    for (int64_t i = 0; i < columns; ++i) {
+      auto high = static_cast<uint8_t>(static_cast<uint8_t>(row[i * bits / 8]) >> (i * bits % 8) << spare);
+      codes[i] = isUnsigned ? high >> spare : static_cast<uint8_t>(static_cast<int8_t>(high) >> spare);
+    }
+  }
+
+  const char *bytes;
+  std::shared_ptr<const void> owner;
+  int64_t rowBytes, scalesAt, zerosAt;
+};
+
 } // namespace
 
 std::unique_ptr<CodeRows> pack::quantizedRows(QType type, StridedView view) {
@@ -324,4 +363,11 @@ std::shared_ptr<const QTensor> pack::toQTensor(const CodeRows &rows) {
   for (int8_t zero : zeros)
     tensor->zeros.push_back(isUnsigned ? float(static_cast<uint8_t>(zero)) : float(zero));
   return tensor;
+}
+
+std::shared_ptr<const CodeRows> pack::logicalRows(QType type, const char *bytes,
+                                                  std::shared_ptr<const void> owner) {
+  if (!isByRows(type) || type.getLayout() != Layout::logical)
+    return nullptr;
+  return std::make_shared<LogicalRows>(type, bytes, std::move(owner));
 }

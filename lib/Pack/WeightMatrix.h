@@ -61,6 +61,9 @@ std::unique_ptr<CodeRows> tensorRows(std::shared_ptr<const reference::QTensor> t
 /// where only the interpreter knows how.
 std::shared_ptr<const CodeRows> assembledRows(qnt::QType type, const StridedView &codes,
                                               const StridedView &scales, const StridedView *zeros);
+/// Codes in the logical layout, as .qnt files hold them. Null when `type` is not grouped by rows.
+std::shared_ptr<const CodeRows> logicalRows(qnt::QType type, const char *bytes,
+                                            std::shared_ptr<const void> owner);
 /// All rows as the interpreter holds them.
 std::shared_ptr<const reference::QTensor> toQTensor(const CodeRows &rows);
 /// Whether `type` is a matrix per row, or in blocks along a row.

@@ -55,6 +55,7 @@ struct WeightStore::Impl {
   llvm::Expected<Value_> evaluate(WeightOp weight, int depth);
   llvm::Expected<Value_> evaluateOp(Operation *op, DenseMap<Value, Value_> &values, int depth);
   std::optional<Value_> view(Operation *op, const StridedView &x);
+  llvm::Expected<Value_> storedCodes(WeightOp weight, QType type);
   std::optional<Value_> rowWise(Operation *op, ArrayRef<Value_ *> operands);
   StridedView dequantized(const CodeRows &rows);
 
@@ -199,9 +200,25 @@ llvm::Expected<Value_> WeightStore::Impl::evaluateOp(Operation *op,
   return Codes{tensor->type, nullptr, tensor};
 }
 
+/// Codes that a .qnt file holds in their logical layout.
+llvm::Expected<Value_> WeightStore::Impl::storedCodes(WeightOp weight, QType type) {
+  auto bytes = files.read(*weight.getSource());
+  if (!bytes)
+    return bytes.takeError();
+  auto rows = logicalRows(type, bytes->data, bytes->owner);
+  auto want = static_cast<size_t>(*quantizedBytes(type).constantValue());
+  if (!rows || bytes->size != want)
+    return makeError(Diag::QuantizedPartsUnfit, nameOf(weight),
+                     std::to_string(bytes->size) + " bytes do not hold " + std::to_string(want) +
+                         " bytes of codes by rows");
+  return Codes{type, rows, nullptr};
+}
+
 llvm::Expected<Value_> WeightStore::Impl::evaluate(WeightOp weight, int depth) {
   if (depth > 64)
     return makeError(Diag::WeightBytesMissing, nameOf(weight), "recipes nest more than 64 deep");
+  if (auto type = dyn_cast<QType>(weight.getType()); type && weight.getSource())
+    return storedCodes(weight, type);
   if (weight.getRecipe().empty()) {
     reference::Environment environment;
     environment.weights = &files;

@@ -95,6 +95,47 @@ Tensor unpackElements(RankedTensorType type, const char *bytes) {
   return store<int64_t>(type.getElementType(), type.getShape(), values);
 }
 
+int64_t upTo64(int64_t bytes) { return int64_t(llvm::alignTo(bytes, 64)); }
+
+/// A matrix of codes in its logical layout: rows that start on bytes, then scales by rows, then zero
+/// points, one byte each; parts start at multiples of 64.
+std::optional<QTensor> storedCodes(QType type, const WeightSource::Bytes &bytes) {
+  SmallVector<DimExpr> dims = dimsOf(type);
+  bool block = type.getGranularity() == Granularity::block;
+  bool byRows = block ? type.getAxis() == 1
+                      : type.getGranularity() == Granularity::axis && type.getAxis() == 0;
+  unsigned bits = type.getBits();
+  if (dims.size() != 2 || !byRows || bits > 8 || type.getLayout() != Layout::logical)
+    return std::nullopt;
+  QTensor q;
+  q.type = type;
+  for (DimExpr dim : dims)
+    q.dims.push_back(*dim.constantValue());
+  int64_t rowBytes = llvm::divideCeil(q.dims[1] * bits, 8), groups = q.groupCount();
+  int64_t scales = upTo64(q.dims[0] * rowBytes), width = type.getScale().getIntOrFloatBitWidth() / 8;
+  int64_t zeros = scales + upTo64(groups * width);
+  if (int64_t(bytes.size) != zeros + (type.getZero() ? upTo64(groups) : 0))
+    return std::nullopt;
+  uint32_t mask = (1u << bits) - 1;
+  bool isUnsigned = llvm::is_contained({Storage::u8, Storage::u4, Storage::u2}, type.getStorage());
+  auto extend = [&](uint32_t code) {
+    bool negative = !isUnsigned && code >> (bits - 1);
+    return int32_t(negative ? code | ~mask : code);
+  };
+  for (int64_t i = 0; i < q.dims[0] * q.dims[1]; ++i) {
+    int64_t bit = i % q.dims[1] * bits;
+    uint8_t byte = bytes.data[i / q.dims[1] * rowBytes + bit / 8];
+    q.codes.push_back(extend(uint32_t(byte) >> (bit % 8) & mask));
+  }
+  Tensor scaleTensor = Tensor::borrow(type.getScale(), {groups}, bytes.data + scales);
+  for (int64_t i = 0; i < groups; ++i) {
+    q.scales.push_back(float(scaleTensor.real(i)));
+    if (type.getZero())
+      q.zeros.push_back(float(extend(uint8_t(bytes.data[zeros + i]) & mask)));
+  }
+  return q;
+}
+
 Results evaluateUse(const Call &call, UseOp op) {
   auto weight = SymbolTable::lookupNearestSymbolFrom<WeightOp>(op, op.getWeightAttr());
   if (!weight)
@@ -179,15 +220,18 @@ llvm::Expected<RtValue> reference::evaluateWeight(WeightOp weight, Environment &
       return results.takeError();
     return environment.weightCache[weight] = (*results)[0];
   }
-  auto type = dyn_cast<RankedTensorType>(weight.getType());
-  if (!type)
-    return makeError(Diag::WeightBytesMissing, where,
-                     "is quantized and has no recipe that says how its parts are stored");
   if (!environment.weights)
     return makeError(Diag::WeightBytesMissing, where, "no source of weights was given");
   auto bytes = environment.weights->read(*weight.getSource());
   if (!bytes)
     return bytes.takeError();
+  if (auto codes = dyn_cast<QType>(weight.getType())) {
+    auto value = storedCodes(codes, *bytes);
+    if (!value)
+      return makeError(Diag::QuantizedPartsUnfit, where, "its bytes are no codes by rows");
+    return environment.weightCache[weight] = std::make_shared<const QTensor>(std::move(*value));
+  }
+  auto type = cast<RankedTensorType>(weight.getType());
   Tensor tensor;
   if (type.getElementTypeBitWidth() < 8 && !type.getElementType().isInteger(1))
     tensor = unpackElements(type, bytes->data);
