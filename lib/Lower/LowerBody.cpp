@@ -6,6 +6,7 @@
 #include "qcc/Lower/Passes.h"
 #include "qcc/model.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace qcc::lower {
 #define GEN_PASS_DEF_LOWERBODY
@@ -46,6 +47,7 @@ struct Model {
   Value base(Value value);
 
 private:
+  LogicalResult checkSymbols();
   void placeOutputs();
   void placeArena();
 };
@@ -123,7 +125,51 @@ void Model::placeArena() {
   segments = segment + 1;
 }
 
+/// Every symbol in use is declared, every declaration points at an axis that there is: a model in
+/// MLIR text may say anything.
+LogicalResult Model::checkSymbols() {
+  MLIRContext *context = function.getContext();
+  auto symbols = function->getAttrOfType<ArrayAttr>(symbolsAttrName);
+  if (!symbols) // fixed sizes need no declarations
+    function->setAttr(symbolsAttrName, symbols = ArrayAttr::get(context, {}));
+  llvm::StringSet<> declared;
+  for (Attribute attr : symbols) {
+    auto symbol = dyn_cast<SymbolAttr>(attr);
+    if (!symbol)
+      return emitError(function.getLoc()) << "QCC1225: " << attr << " declares no symbol";
+    int64_t input = symbol.getInput(), axis = symbol.getAxis();
+    if (input >= function.getNumArguments() ||
+        (input >= 0 && (axis < 0 || axis >= static_cast<int64_t>(
+                                                dimsOf(function.getArgument(input).getType()).size()))))
+      return emitError(function.getLoc()) << "QCC1225: symbol '" << symbol.getName() << "' is axis "
+                                          << axis << " of input " << input << ", which is not there";
+    declared.insert(symbol.getName());
+  }
+  std::string missing;
+  auto check = [&](ArrayRef<DimExpr> dims) {
+    for (DimExpr dim : dims)
+      dim.collectSymbols([&](StringRef name) {
+        if (!declared.contains(name))
+          missing = name.str();
+      });
+  };
+  for (Type type : function.getArgumentTypes())
+    check(dimsOf(type));
+  for (Operation &op : function.getBody().front()) {
+    for (Type type : op.getResultTypes())
+      check(dimsOf(type));
+    for (NamedAttribute attr : op.getAttrs())
+      if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
+        check(dimsOf(dims));
+  }
+  if (!missing.empty())
+    return emitError(function.getLoc()) << "QCC1225: symbol '" << missing << "' is declared nowhere";
+  return success();
+}
+
 LogicalResult Model::analyse(SectionOp section) {
+  if (failed(checkSymbols()))
+    return failure();
   llvm::StringMap<int64_t> offsets;
   for (auto [reference, offset] : llvm::zip(section.getWeights(), section.getOffsets()))
     offsets[cast<FlatSymbolRefAttr>(reference).getValue()] = offset;

@@ -70,3 +70,21 @@ func.func @left_over(%x: tensor<4xf32>) -> tensor<4xf32> attributes {qnt.symbols
   %0 = qnt.exp %x : (tensor<4xf32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
+
+// -----
+
+qnt.section [] at [] bytes 0
+!t = tensor<?xf32, #qnt.dims<[t]>>
+// expected-error @below {{QCC1225: symbol 't' is declared nowhere}}
+func.func @undeclared(%x: !t) -> !t {
+  return %x : !t
+}
+
+// -----
+
+qnt.section [] at [] bytes 0
+!t = tensor<?xf32, #qnt.dims<[t]>>
+// expected-error @below {{QCC1225: symbol 't' is axis 1 of input 0, which is not there}}
+func.func @no_such_axis(%x: !t) -> !t attributes {qnt.symbols = [#qnt.symbol<"t", input = 0, axis = 1>]} {
+  return %x : !t
+}
