@@ -7,8 +7,10 @@
 #include "qcc/Lower/KernelFrame.h"
 #include "qcc/Pack/WeightStore.h"
 #include "qcc/Pipeline/Compile.h"
+#include "qcc/Quantize/QntFile.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Target/Target.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SHA256.h"
@@ -276,7 +278,11 @@ Expected<emit::ModelParts> makeParts(LoadedModel &model, const std::vector<std::
   return parts;
 }
 
-Error writeMlir(ModuleOp module, const CompileRequest &request) {
+Error writeMlir(LoadedModel &model, const CompileRequest &request) {
+  ModuleOp module = *model.module;
+  SmallString<128> folder(model.modelDir);
+  llvm::sys::fs::make_absolute(folder);
+  module->setAttr(modelFolderAttrName, StringAttr::get(module.getContext(), folder));
   std::string text;
   llvm::raw_string_ostream os(text);
   module.print(os);
@@ -286,6 +292,36 @@ Error writeMlir(ModuleOp module, const CompileRequest &request) {
     return Error::success();
   }
   return emit::writeFileAtomically(request.output, text);
+}
+
+/// The target-independent model in one file.
+Error writeQnt(LoadedModel &model, const CompileRequest &request, raw_ostream &err) {
+  pack::WeightStore store(*model.module, model.modelDir, model.blobDir, request.threads);
+  emit::AtomicOutputs outputs;
+  Expected<size_t> file = outputs.add(request.output);
+  if (!file)
+    return file.takeError();
+  llvm::json::Object metadata{{"schema", "qcc.qnt/1"},
+                              {"options", llvm::json::Array(request.options)},
+                              {"source_sha256", sourceHash(request.input)},
+                              {"scheme", request.quantize.keep ? "keep" : request.quantize.text}};
+  uint64_t end = 0;
+  auto weights = [&](qnt::WeightOp weight, quantize::BytesSink sink) {
+    return store.write(weight, sink);
+  };
+  auto writeAt = [&](uint64_t offset, ArrayRef<uint8_t> bytes) {
+    end = std::max<uint64_t>(end, offset + bytes.size());
+    return outputs.write(*file, offset, bytes);
+  };
+  std::string text = llvm::formatv("{0}", llvm::json::Value(std::move(metadata)));
+  if (Error failed = quantize::writeQntFile(*model.module, text, weights, writeAt))
+    return failed;
+  if (Error failed = outputs.commit())
+    return failed;
+  if (!request.quiet)
+    err << llvm::formatv("{0} · {1:F1} MB · quality not measured (give --calib) · any target\n",
+                         request.quantize.keep ? "f32" : "f32→" + request.quantize.text, end / 1e6);
+  return Error::success();
 }
 
 uint64_t sourceWeightBytes(ModuleOp module) {
@@ -302,9 +338,9 @@ uint64_t sourceWeightBytes(ModuleOp module) {
 Error qcc::emitArtifact(LoadedModel &model, const std::vector<std::string> &levels,
                         const CompileRequest &request, raw_ostream &err) {
   if (request.emit == EmitKind::Mlir)
-    return writeMlir(*model.module, request);
+    return writeMlir(model, request);
   if (request.emit == EmitKind::Qnt)
-    return makeError(Diag::NotAvailable, "", "-o .qnt is not available in this version");
+    return writeQnt(model, request, err);
   uint64_t before = sourceWeightBytes(*model.module);
   pack::WeightStore store(*model.module, model.modelDir, model.blobDir, request.threads);
   auto parts = makeParts(model, levels, request, store);

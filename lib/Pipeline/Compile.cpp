@@ -6,6 +6,7 @@
 #include "qcc/Emit/Translate.h"
 #include "qcc/Import/Import.h"
 #include "qcc/Kernels/Lowering.h"
+#include "qcc/Quantize/QntFile.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Target/Target.h"
 #include "mlir/Parser/Parser.h"
@@ -29,6 +30,7 @@ std::unique_ptr<MLIRContext> qcc::makeContext(unsigned threads) {
   auto context = std::make_unique<MLIRContext>(
       registry, threads == 1 ? MLIRContext::Threading::DISABLED : MLIRContext::Threading::ENABLED);
   context->loadAllAvailableDialects();
+  context->printOpOnDiagnostic(false); // a message names the node; the dump of a function hides it
   return context;
 }
 
@@ -213,6 +215,16 @@ Expected<LoadedModel> qcc::loadModel(MLIRContext &context, const CompileRequest 
   if (input.ends_with(".mlir")) {
     if (Error failed = parseMlir(context, input, model.module))
       return std::move(failed);
+    // File ranges count from the folder that the model was imported from.
+    if (auto folder = (*model.module)->getAttrOfType<StringAttr>(modelFolderAttrName))
+      model.modelDir = folder.str();
+    return model;
+  }
+  if (input.ends_with(".qnt")) {
+    Expected<quantize::QntFile> file = quantize::readQntFile(input, context);
+    if (!file)
+      return file.takeError();
+    model.module = std::move(file->module);
     return model;
   }
   BlobFolder blobs(model.blobDir);
@@ -271,6 +283,9 @@ Error qcc::compileModel(const CompileRequest &request, raw_ostream &err) {
   Expected<Stage> to = stageOption("to", request.toStage, Stage::Lower);
   if (!to)
     return to.takeError();
+  // What a .qnt holds has been through the quantize stage.
+  if (StringRef(request.input).ends_with(".qnt") && *from < Stage::Fuse)
+    from = Stage::Fuse;
   if (*to < *from)
     return makeError(Diag::UsageError, "",
                      "--to=" + stageName(*to).str() + " lies before --from=" +

@@ -1,19 +1,13 @@
 // What each stage runs. Read this first: the compiler is the list of stages, a stage a list of passes.
 #include "qcc/Pipeline/Stages.h"
 #include "Passes.h"
-#if __has_include("qcc/AssignBits/Passes.h.inc")
 #include "qcc/AssignBits/Passes.h"
-#define HAS_ASSIGN
-#endif
 #include "qcc/Fuse/Passes.h"
 #include "qcc/Kernels/Lowering.h"
 #include "qcc/Lower/Passes.h"
 #include "qcc/Pack/Passes.h"
 #include "qcc/Quantize/Passes.h"
-#if __has_include("qcc/Raise/Passes.h.inc")
 #include "qcc/Raise/Passes.h"
-#define HAS_RAISE
-#endif
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -82,7 +76,6 @@ void addImport(OpPassManager &pm) {
 }
 
 void addRaise(OpPassManager &pm) {
-#ifdef HAS_RAISE
   auto add = [&](std::unique_ptr<Pass> pass) { pm.addNestedPass<func::FuncOp>(std::move(pass)); };
   add(raise::createRaiseLayerNorm());
   add(raise::createRaiseRmsNorm());
@@ -91,14 +84,12 @@ void addRaise(OpPassManager &pm) {
   add(raise::createRaiseRope());
   add(raise::createRaiseAttention());
   add(raise::createRaiseLinear());
-#endif
   pm.addPass(createCSEPass());
 }
 
 void addAssignBits(OpPassManager &pm, const PipelineOptions &options) {
   if (options.scheme == "keep")
     return;
-#ifdef HAS_ASSIGN
   assignbits::AssignSchemesOptions schemes;
   schemes.scheme = options.scheme;
   if (!options.embed.empty())
@@ -107,7 +98,6 @@ void addAssignBits(OpPassManager &pm, const PipelineOptions &options) {
     schemes.head = options.head;
   schemes.skip.assign(options.skip.begin(), options.skip.end());
   pm.addNestedPass<func::FuncOp>(assignbits::createAssignSchemes(schemes));
-#endif
   pm.addPass(createCSEPass()); // one quantization of an activation for all its readers
 }
 
@@ -177,12 +167,8 @@ void qcc::registerAllPasses() {
   registerTransformsPasses();
   registerKernelPasses();
   pipeline::registerQccPipelinePasses();
-#ifdef HAS_RAISE
   raise::registerQccRaisePasses();
-#endif
-#ifdef HAS_ASSIGN
   assignbits::registerQccAssignBitsPasses();
-#endif
   quantize::registerQccQuantizePasses();
   fuse::registerQccFusePasses();
   pack::registerQccPackPasses();

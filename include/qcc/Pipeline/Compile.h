@@ -18,6 +18,9 @@ struct LoadedModel {
   std::string modelDir, blobDir;
 };
 
+/// Attribute of a module that was written as .mlir: the folder its file ranges count from.
+inline constexpr llvm::StringLiteral modelFolderAttrName = "qnt.model_folder";
+
 /// Reads .onnx (importing it), .qnt or .mlir.
 llvm::Expected<LoadedModel> loadModel(mlir::MLIRContext &context, const CompileRequest &request);
 
