@@ -83,6 +83,7 @@ void installHandlers() {
   llvm::install_fatal_error_handler(onFatalError);
   llvm::install_bad_alloc_error_handler(onFatalError);
   llvm::sys::AddSignalHandler(onCrash, nullptr);
+  signal(SIGXFSZ, SIG_IGN); // `ulimit -f`: the write reports it
 }
 
 /// Prints every error inside and returns the exit code of the first.

@@ -2,6 +2,7 @@
 #include "qcc/Onnx/Reader.h"
 #include "Wire.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace qcc;
 using namespace qcc::onnx;
@@ -74,6 +75,8 @@ private:
   const Function *callee(const Node &node) const;
   void collectCallees(llvm::ArrayRef<Node> nodes, std::vector<size_t> &out) const;
   llvm::Error refuseRecursion();
+  uint64_t expandedSize(llvm::ArrayRef<Node> nodes, llvm::ArrayRef<uint64_t> sizes) const;
+  llvm::Error refuseExplosion();
   llvm::Error recursionError(llvm::ArrayRef<size_t> chain, size_t repeated) const;
   void collectNames(const Graph &graph);
   llvm::Error expand(std::vector<Node> &nodes, unsigned graphDepth, unsigned callDepth);
@@ -85,6 +88,7 @@ private:
   std::map<FunctionId, size_t> functions;
   llvm::StringSet<> taken;
   uint64_t suffix = 0, nodes = 0, calls = 0, copiedBytes = 0;
+  std::vector<size_t> calleesFirst; ///< functions, each after those that it calls
 };
 
 /// One call: the function's nodes with the call's values and attributes in place.
@@ -348,6 +352,7 @@ llvm::Error Inliner::refuseRecursion() {
       size_t current = chain.back();
       if (callees[current].empty()) {
         state[current] = Done;
+        calleesFirst.push_back(current);
         chain.pop_back();
         continue;
       }
@@ -362,6 +367,36 @@ llvm::Error Inliner::refuseRecursion() {
     }
   }
   return llvm::Error::success();
+}
+
+/// How many nodes and calls a list becomes, saturating; sizes[i] is that of function i.
+uint64_t Inliner::expandedSize(llvm::ArrayRef<Node> nodes, llvm::ArrayRef<uint64_t> sizes) const {
+  uint64_t total = 0;
+  for (const Node &node : nodes) {
+    total = llvm::SaturatingAdd<uint64_t>(total, 1);
+    if (const Function *function = callee(node))
+      total = llvm::SaturatingAdd(total, sizes[function - model.functions.data()]);
+    for (const Attribute &attribute : node.attributes)
+      for (const auto &graph : attribute.graphs)
+        total = llvm::SaturatingAdd(total, expandedSize(graph->nodes, sizes));
+  }
+  return total;
+}
+
+/// Counts before it copies: a few functions that call each other twice make 2^n nodes.
+llvm::Error Inliner::refuseExplosion() {
+  std::vector<uint64_t> sizes(model.functions.size());
+  for (size_t i : calleesFirst)
+    sizes[i] = expandedSize(model.functions[i].nodes, sizes);
+  // Nodes and calls are bounded by maxNodes each.
+  if (expandedSize(model.graph.nodes, sizes) / 2 <= maxNodes)
+    return llvm::Error::success();
+  for (const Node &node : model.graph.nodes)
+    if (expandedSize(node, sizes) / 2 > maxNodes)
+      return makeError(Diag::LimitExceeded, where(node),
+                       "functions expand to more than " + std::to_string(maxNodes) + " nodes");
+  return makeError(Diag::LimitExceeded, model.path,
+                   "functions expand to more than " + std::to_string(maxNodes) + " nodes");
 }
 
 void Inliner::collectNames(const Graph &graph) {
@@ -428,6 +463,8 @@ llvm::Error Inliner::run() {
     functions.try_emplace({function.domain, function.name, function.overload}, i);
   }
   if (llvm::Error error = refuseRecursion())
+    return error;
+  if (llvm::Error error = refuseExplosion())
     return error;
   collectNames(model.graph);
   if (llvm::Error error = expand(model.graph.nodes, 0, 0))

@@ -253,15 +253,37 @@ static qcc_status finish(qcc_model_fn function, void *library, const char *path,
   return qcc_succeed(err);
 }
 
+/* Whether the file holds all that is to be mapped: dlopen maps without asking, and touching a page
+   beyond the end is a signal. */
+static bool segments_inside(int file, const Elf64_Ehdr *header) {
+  struct stat info;
+  if (header->e_phentsize != sizeof(Elf64_Phdr) || fstat(file, &info))
+    return false;
+  for (unsigned i = 0; i < header->e_phnum; ++i) {
+    Elf64_Phdr segment;
+    uint64_t end, at;
+    if (__builtin_add_overflow(header->e_phoff, (uint64_t)i * sizeof segment, &at) ||
+        at > (uint64_t)info.st_size ||
+        pread(file, &segment, sizeof segment, (off_t)at) != (ssize_t)sizeof segment)
+      return false;
+    if (__builtin_add_overflow(segment.p_offset, segment.p_filesz, &end) ||
+        end > (uint64_t)info.st_size)
+      return false;
+  }
+  return true;
+}
+
 /* Whether dlopen may see the file at all, with better words than its own. */
 static qcc_status check_elf(const char *path, qcc_error *err) {
   Elf64_Ehdr header;
   ssize_t got;
+  bool whole;
   int machine = qcc_this_arch() == QCC_ARCH_X86_64 ? EM_X86_64 : EM_AARCH64;
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0)
     return qcc_fail(err, QCC_ERR_IO, "cannot open \"%s\": %s", path, strerror(errno));
   got = read(file, &header, sizeof header);
+  whole = got == (ssize_t)sizeof header && segments_inside(file, &header);
   close(file);
   if (got < 0)
     return qcc_fail(err, QCC_ERR_IO, "cannot read \"%s\": %s", path, strerror(errno));
@@ -271,6 +293,8 @@ static qcc_status check_elf(const char *path, qcc_error *err) {
   if (header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != machine)
     return qcc_fail(err, QCC_ERR_ABI, "\"%s\" is for machine %d, this one is %d (ELF numbers)",
                     path, header.e_machine, machine);
+  if (!whole)
+    return qcc_fail(err, QCC_ERR_NOT_A_MODEL, "\"%s\" is truncated", path);
   return QCC_OK;
 }
 
