@@ -86,6 +86,8 @@ config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 config.environment["QCC_BUILD"] = str(build)
 config.environment["FILECHECK_OPTS"] = "--enable-var-scope --dump-input-filter=error"
 config.environment["NO_COLOR"] = "1"
-for name in ("HOME", "CCACHE_DIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "QCC_EXTRA_DATA"):
-    if name in os.environ:
-        config.environment[name] = os.environ[name]
+# What package clients and sanitizers are told by their environment stays theirs.
+KEPT = ("HOME", "CCACHE_DIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "QCC_EXTRA_DATA")
+for name, value in os.environ.items():
+    if name in KEPT or name.startswith(("PIP_", "SSL_", "NODE_", "npm_config_")):
+        config.environment[name] = value

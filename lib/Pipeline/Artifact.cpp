@@ -285,7 +285,7 @@ Error writeMlir(LoadedModel &model, const CompileRequest &request) {
   module->setAttr(modelFolderAttrName, StringAttr::get(module.getContext(), folder));
   std::string text;
   llvm::raw_string_ostream os(text);
-  module.print(os);
+  module.print(os, OpPrintingFlags().enableDebugInfo(true, false)); // locations are node names
   os << '\n';
   if (request.output == "-") {
     llvm::outs() << text;

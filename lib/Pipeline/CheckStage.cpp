@@ -33,7 +33,8 @@ struct CheckStage : pipeline::impl::CheckStageBase<CheckStage> {
       auto it = usedUp.find(op->getName().getStringRef());
       if (it == usedUp.end())
         return;
-      op->emitOpError() << "may not outlive stage '" << stageName(it->second) << "' (QCC1902)";
+      emitError(op->getLoc()) << "QCC1902: '" << op->getName() << "' op may not outlive stage '"
+                              << stageName(it->second) << "'";
       ok = false;
     });
     if (!ok)

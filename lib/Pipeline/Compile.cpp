@@ -175,6 +175,22 @@ unsigned nestingOf(StringRef text) {
   return deepest;
 }
 
+/// Passes rely on what import leaves: one block, tensors in and out.
+Error checkFunctions(ModuleOp module, StringRef path) {
+  for (func::FuncOp function : module.getOps<func::FuncOp>()) {
+    std::string where = path.str() + ": function '" + function.getSymName().str() + "'";
+    if (!function.getBody().hasOneBlock())
+      return makeError(Diag::BadMlir, where,
+                       "has " + std::to_string(function.getBody().getBlocks().size()) +
+                           " blocks; a model function has one");
+    for (ArrayRef<Type> types : {function.getArgumentTypes(), function.getResultTypes()})
+      for (Type type : types)
+        if (!isa<RankedTensorType>(type))
+          return makeError(Diag::BadMlir, where, "takes or gives something other than tensors");
+  }
+  return Error::success();
+}
+
 /// MLIR text; its parser recurses, so depth is bounded before it starts.
 Error parseMlir(MLIRContext &context, StringRef path, OwningOpRef<ModuleOp> &module) {
   constexpr unsigned maxNesting = 256;
@@ -191,7 +207,7 @@ Error parseMlir(MLIRContext &context, StringRef path, OwningOpRef<ModuleOp> &mod
     return collector.error("parse");
   if (module->getBody()->empty())
     return makeError(Diag::BadMlir, path.str(), "holds no function");
-  return Error::success();
+  return checkFunctions(*module, path);
 }
 
 /// The options that MLIR itself understands; qcc passes them through.

@@ -7,7 +7,7 @@
 !m = tensor<4x8xf32>
 
 // Every op is reported, wherever it is, in one run.
-// expected-error @below {{'qnt.kernel' op may not outlive stage 'lower' (QCC1902)}}
+// expected-error @below {{QCC1902: 'qnt.kernel' op may not outlive stage 'lower'}}
 qnt.kernel @k "map" dims 0 {
 ^bb0(%a: !m):
   %0 = qnt.exp %a : (!m) -> !m

