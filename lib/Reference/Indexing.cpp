@@ -165,12 +165,26 @@ Results scatterElements(const Call &call, ScatterElementsOp op) {
   return one(store<T>(call.resultElement(), x.dims(), out));
 }
 
-Results evaluateNonZero(const Call &call, NonZeroOp op) {
-  const Tensor &x = call.tensor(0);
+SmallVector<int64_t> nonZeros(const Tensor &x) {
   SmallVector<int64_t> found;
   for (int64_t i = 0, e = x.size(); i < e; ++i)
     if (isa<FloatType>(x.elementType()) ? x.real(i) != 0 : x.integer(i) != 0)
       found.push_back(i);
+  return found;
+}
+
+Results evaluateBindDim(const Call &call, BindDimOp op) {
+  int64_t size = call.tensor(0).integer(0);
+  if (size < 0)
+    return call.fail(Diag::SizesUnfit, "symbol '" + op.getSymbol().str() + "' would be " +
+                                           std::to_string(size));
+  call.environment.symbols[op.getSymbol()] = size;
+  return SmallVector<RtValue>{};
+}
+
+Results evaluateNonZero(const Call &call, NonZeroOp op) {
+  const Tensor &x = call.tensor(0);
+  SmallVector<int64_t> found = nonZeros(x);
   int64_t count = found.size(), rank = std::max<int64_t>(1, x.rank());
   call.environment.symbols[op.getSymbol()] = count;
   Dims strides = stridesOf(x.dims());
@@ -196,5 +210,10 @@ std::optional<Results> reference::evaluateIndexing(const Call &call) {
                         [&]<typename T>() { return scatterElements<T>(call, op); });
       })
       .Case<NonZeroOp>([&](NonZeroOp op) { return evaluateNonZero(call, op); })
+      .Case<NonZeroCountOp>([&](auto) {
+        int64_t count = nonZeros(call.tensor(0)).size();
+        return one(store<int64_t>(call.resultElement(), {}, ArrayRef<int64_t>(count)));
+      })
+      .Case<BindDimOp>([&](BindDimOp op) { return evaluateBindDim(call, op); })
       .Default([](Operation *) { return std::nullopt; });
 }

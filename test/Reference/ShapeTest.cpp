@@ -101,6 +101,15 @@ TEST(Shape, NonZeroBindsItsSymbol) {
   EXPECT_EQ(program.run(1), (Reals{4}));
 }
 
+TEST(Shape, CountsBindSymbols) {
+  Program program;
+  program.body("%x: tensor<2x2xf32>", "tensor<1xi64>",
+               "%0 = qnt.non_zero_count %x : (tensor<2x2xf32>) -> tensor<i64>\n"
+               "qnt.bind_dim %0 as \"n\" : tensor<i64>\n"
+               "%1 = qnt.dim_tensor <[n * 2]> : tensor<1xi64>\n return %1 : tensor<1xi64>");
+  EXPECT_EQ(program.input({0, 1, 2, 3}).run(), (Reals{6}));
+}
+
 TEST(Shape, Resize) {
   auto resize = [](const std::string &attributes, const std::string &out, const Reals &x) {
     return unary("resize %x {" + attributes + "}", std::to_string(x.size()) + "xf32", out, x);
