@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
 #ifdef QCC_WITH_Pipeline
   qcc::registerAllPasses();
 #elif defined(QCC_WITH_Raise)
-  qcc::raise::registerRaisePasses();
+  qcc::raise::registerQccRaisePasses();
 #endif
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "qcc-opt\n", registry));
 }
