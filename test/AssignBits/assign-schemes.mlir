@@ -41,7 +41,7 @@ func.func @main(%ids: tensor<3xi64>, %computed: tensor<64x64xf32>) -> (tensor<3x
   %0 = qnt.gather %e, %ids {axis = 0 : i64} : (tensor<100x64xf32>, tensor<3xi64>) -> tensor<3x64xf32>
 
   // Two layers read one quantized input.
-  // CHECK: %[[X:.*]] = qnt.quantize {{.*}} -> !qnt.q<[3, 64], i8, token, scale f32>
+  // CHECK: %[[X:.*]] = qnt.quantize {{.*}} -> !qnt.q<[3, 64], i8, token, scale f32, zero i8>
   // CHECK: %[[XD:.*]] = qnt.dequantize %[[X]]
   // W4: qnt.quantize {{.*}} -> !qnt.q<[3, 64], i8, token, scale f32, sums 32>
   // MIXED: qnt.quantize {{.*}} -> !qnt.q<[3, 64], i8, token, scale f32, sums 64>
