@@ -46,7 +46,7 @@ public:
   /// The first error with its notes, or an internal one when a pass failed silently.
   Error error(StringRef stage) {
     if (first.empty())
-      return makeError(Diag::PassFailed, "", "a pass of stage '" + stage.str() + "' failed");
+      return makeError(Diag::Internal, "", "a pass of stage '" + stage.str() + "' failed");
     return makeError(code, where, first, notes);
   }
 
