@@ -288,8 +288,10 @@ qcc_status qcc_session_plan(qcc_session *session, int64_t segment, qcc_error *er
   failed = e->plan(session->input_dims, segment, plan);
   if (failed > 0 && failed <= e->n_checks) {
     const qcc_check_desc *check = &e->checks[failed - 1];
-    return qcc_fail(err, QCC_ERR_SHAPE, "%s is %lld, but %s is %lld (needed by %s)", check->lhs,
-                    (long long)plan->lhs, check->rhs, (long long)plan->rhs, check->site);
+    int named = check->site[0] != 0; /* a check on an input belongs to no node */
+    return qcc_fail(err, QCC_ERR_SHAPE, "%s is %lld, but %s is %lld%s%s%s", check->lhs,
+                    (long long)plan->lhs, check->rhs, (long long)plan->rhs,
+                    named ? " (needed by " : "", named ? check->site : "", named ? ")" : "");
   }
   if (failed || plan->arena_bytes < 0 || plan->scratch_bytes < 0 ||
       plan->scratch_bytes > INT64_MAX / 4096)
