@@ -11,6 +11,12 @@ LogicalResult lower::refuse(Operation *op, const Twine &message) {
   return op->emitOpError() << diagName(Diag::NoKernel) << ": " << message;
 }
 
+std::string lower::typeText(Value value) {
+  std::string text;
+  llvm::raw_string_ostream(text) << elementTypeOf(value.getType());
+  return text;
+}
+
 lower::AroundAxis::AroundAxis(MLIRContext *context, ArrayRef<DimExpr> dims, int64_t axis)
     : outer(elementCount(context, dims.take_front(axis))), size(dims[axis]),
       inner(elementCount(context, dims.drop_front(axis + 1))) {}

@@ -11,6 +11,8 @@ namespace qcc::lower {
 
 /// Reports that a family has no code for what `op` asks.
 llvm::LogicalResult refuse(mlir::Operation *op, const llvm::Twine &message);
+/// The element type of a value, for messages.
+std::string typeText(mlir::Value value);
 
 /// The first op of type Op in the body; the family's table says that there is one.
 template <typename Op> Op opOf(qnt::KernelOp kernel) {

@@ -1,4 +1,5 @@
 // Linear layers: the constant-matrix product with its fused epilogue.
+#include "FamilySupport.h"
 #include "qcc/Kernels/Matmul.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Lower/Elementwise.h"
@@ -24,7 +25,8 @@ struct Layer {
       op = op->getNextNode();
     if (!op)
       return failure();
-    Layer layer{op, op->getOperand(0), {}, dyn_cast<QType>(op->getOperand(1).getType()), {}, {}, {}};
+    Layer layer{op, op->getOperand(0), {}, dyn_cast<QType>(op->getOperand(1).getType()), {}, {},
+                {}};
     if (op->getNumOperands() > 2)
       layer.bias = op->getOperand(2);
     if (!layer.weight || layer.weight.getLayout() == Layout::logical)
@@ -38,9 +40,7 @@ struct Layer {
 };
 
 Elem storageElem(Storage storage) {
-  return storage == Storage::f16    ? Elem::F16
-         : storage == Storage::bf16 ? Elem::BF16
-                                    : Elem::F32;
+  return storage == Storage::f16 ? Elem::F16 : storage == Storage::bf16 ? Elem::BF16 : Elem::F32;
 }
 
 class LinearEmitter {
@@ -113,7 +113,8 @@ Value LinearEmitter::input(Value value, const MatmulResult &at) {
   Elem elem = *elemOf(elementTypeOf(value.getType()));
   SmallVector<DimExpr> dims = dimsOf(value.getType());
   SmallVector<DimExpr> out = dimsOf(layer.op->getResult(0).getType());
-  bool byRow = dims.size() == out.size() && ArrayRef(dims).drop_back() == ArrayRef(out).drop_back() &&
+  bool byRow = dims.size() == out.size() &&
+               ArrayRef(dims).drop_back() == ArrayRef(out).drop_back() &&
                !llvm::all_of(ArrayRef(dims).drop_back(), [](DimExpr d) { return d.isConstant(1); });
   bool byColumn = !dims.empty() && dims.back() == out.back() && !dims.back().isConstant(1);
   Value pointer = frame.pointer(argument);
@@ -140,7 +141,7 @@ void LinearEmitter::epilogue(const MatmulResult &at) {
     }
     auto result = emitElementwise(k, op, operands, at.lanes ? k.laneMask(at.lanes) : Value());
     if (failed(result)) {
-      op->emitOpError("has no code on its element type");
+      (void)refuse(op, "there is no code for " + typeText(op->getResult(0)));
       failedOp = true;
       result = operands[0];
     }

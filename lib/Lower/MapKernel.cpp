@@ -1,5 +1,6 @@
 // Map kernels: a group of elementwise ops without reductions, or a plain strided copy. Axes that
 // all operands walk through together are merged; the last one is swept by vectors.
+#include "FamilySupport.h"
 #include "qcc/Lower/Elementwise.h"
 #include "qcc/Lower/Families.h"
 
@@ -87,13 +88,13 @@ FailureOr<MapPlan> MapPlan::build(KernelOp kernel) {
     for (Value operand : op.getOperands()) {
       Operation *def = operand.getDefiningOp();
       if ((!def || isView(def)) && failed(addLeaf(operand)))
-        return op.emitOpError("reads a value that map kernels cannot address");
+        return refuse(&op, "map kernels cannot address its operand of type " + typeText(operand));
     }
   }
   for (Value output : plan.outputs) {
     Operation *def = output.getDefiningOp();
     if ((!def || isView(def)) && failed(addLeaf(output)))
-      return kernel.emitOpError("yields a value that map kernels cannot address");
+      return refuse(kernel, "map kernels cannot address a result of type " + typeText(output));
   }
   plan.mergeAxes(kernel.getContext());
   return plan;
@@ -148,7 +149,7 @@ Value MapEmitter::evaluate(Value value, Value i, Value lanes) {
     auto emitted = emitElementwise(k, op, operands, lanes ? k.laneMask(lanes) : Value());
     if (failed(emitted)) {
       failedOp = true;
-      op->emitOpError("has no code on its element type");
+      (void)refuse(op, "there is no code for " + typeText(op->getResult(0)));
       return operands[0];
     }
     result = *emitted;
@@ -190,8 +191,8 @@ LogicalResult MapEmitter::emit() {
     repeated.assign(plan.leaves.size(), Value());
     for (auto [index, leaf] : llvm::enumerate(plan.leaves))
       if (leaf.access.strides.back().isConstant(0))
-        repeated[index] = k.broadcast(
-            k.load(leaf.access.elem, frame.pointer(leaf.access.source), bases[index]));
+        repeated[index] =
+            k.broadcast(k.load(leaf.access.elem, frame.pointer(leaf.access.source), bases[index]));
     k.forLanes(k.sub(to, from), [&](Value i, Value lanes) {
       memo.clear();
       for (auto [index, output] : llvm::enumerate(plan.outputs))

@@ -4,6 +4,7 @@
 //   sweep 0:  x = a + b -> scratch, s = sum x          layer_norm(a + b), for example
 //   sweep 1:  d = x - s/n -> scratch, v = sum d*d
 //   sweep 2:  out = d / sqrt(v/n + eps) * gain + bias
+#include "FamilySupport.h"
 #include "qcc/Lower/Elementwise.h"
 #include "qcc/Lower/Families.h"
 #include "qcc/Lower/TokenRow.h"
@@ -20,9 +21,9 @@ enum class Place { Leaf, Vector, Scalar };
 
 struct Node {
   Place place = Place::Leaf;
-  int level = 0;        ///< sweep in which a vector is computed; sweeps before a scalar is known
-  Access access;        ///< leaves
-  int spillSlot = -1;   ///< row of scratch, for vectors that later sweeps read
+  int level = 0;      ///< sweep in which a vector is computed; sweeps before a scalar is known
+  Access access;      ///< leaves
+  int spillSlot = -1; ///< row of scratch, for vectors that later sweeps read
 };
 
 /// The schedule of a group; built once for the launch shape and once for emission.
@@ -105,7 +106,7 @@ LogicalResult RowPlan::addOp(Operation *op) {
     if (!computed && !nodes.count(operand))
       leaf(operand);
     if (nodes.find(operand) == nodes.end())
-      return op->emitOpError("reads a value that row kernels cannot address");
+      return refuse(op, "row kernels cannot address its operand of type " + typeText(operand));
     level = std::max(level, node(operand).level);
   }
   // The codes need the largest magnitude, which is a reduction of its own.
@@ -172,9 +173,7 @@ private:
   void computeScalars(int level);
   void sweep(int level, Value row);
   void storeOutputs(int level, Value row, Value i, Value lanes);
-  Value spillPointer(int slot) {
-    return k.bytePtr(k.scratch(), k.mul(k.ci64(slot), spillStride));
-  }
+  Value spillPointer(int slot) { return k.bytePtr(k.scratch(), k.mul(k.ci64(slot), spillStride)); }
 
   KernelFrame &frame;
   KernelBuilder &k;
@@ -190,10 +189,10 @@ private:
   };
   llvm::DenseMap<Value, Address> addresses;
   SmallVector<Value> leadDims;
-  llvm::DenseMap<Value, Value> rowBases;  ///< leaves: element index of the row's start
-  llvm::DenseMap<Value, Value> scalars;   ///< of the current row
-  llvm::DenseMap<Value, Value> lows;      ///< smallest values that quantizations need
-  llvm::DenseMap<Value, Value> memo;      ///< vectors at the current position of the sweep
+  llvm::DenseMap<Value, Value> rowBases; ///< leaves: element index of the row's start
+  llvm::DenseMap<Value, Value> scalars;  ///< of the current row
+  llvm::DenseMap<Value, Value> lows;     ///< smallest values that quantizations need
+  llvm::DenseMap<Value, Value> memo;     ///< vectors at the current position of the sweep
   bool failedOp = false;
 };
 
@@ -228,8 +227,8 @@ Value RowEmitter::rowOffset(Value value, Value row) {
     return k.add(address.offset, k.mul(row, length));
   Value offset = address.offset, rest = row;
   for (int i = static_cast<int>(leadDims.size()) - 1; i >= 0; --i) {
-    bool needed = llvm::any_of(ArrayRef(address.isZero).take_front(i + 1),
-                               [](bool zero) { return !zero; });
+    bool needed =
+        llvm::any_of(ArrayRef(address.isZero).take_front(i + 1), [](bool zero) { return !zero; });
     if (!needed)
       break;
     Value index = i == 0 ? rest : k.remU(rest, leadDims[i]);
@@ -260,8 +259,8 @@ Value RowEmitter::scalar(Value value) {
     return it->second;
   const Node &node = plan.node(value);
   assert(node.place == Place::Leaf && "scalars are computed when their level is reached");
-  return scalars[value] = k.load(node.access.elem, frame.pointer(node.access.source),
-                                 rowBases[value]);
+  return scalars[value] =
+             k.load(node.access.elem, frame.pointer(node.access.source), rowBases[value]);
 }
 
 /// 16 elements of a vector value at position i, in sweep `level`.
@@ -287,7 +286,7 @@ Value RowEmitter::vector(Value value, int level, Value i, Value lanes) {
     auto emitted = emitElementwise(k, op, operands, lanes ? k.laneMask(lanes) : Value());
     if (failed(emitted)) {
       failedOp = true;
-      op->emitOpError("has no code on its element type");
+      (void)refuse(op, "there is no code for " + typeText(op->getResult(0)));
       result = operands[0];
     } else {
       result = *emitted;
@@ -420,7 +419,7 @@ void RowEmitter::computeScalars(int level) {
     auto emitted = emitElementwise(k, &op, operands);
     if (failed(emitted)) {
       failedOp = true;
-      op.emitOpError("has no code on its element type");
+      (void)refuse(&op, "there is no code for " + typeText(op.getResult(0)));
       emitted = operands[0];
     }
     scalars[op.getResult(0)] = *emitted;

@@ -2,6 +2,8 @@
 #include "qcc/Pipeline/Compile.h"
 #include "Qnt/Qnt.h"
 #include "Tile/Tile.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Support/Timing.h"
 #include "qcc/Emit/AtomicOutput.h"
 #include "qcc/Emit/Translate.h"
 #include "qcc/Import/Import.h"
@@ -9,8 +11,6 @@
 #include "qcc/Quantize/QntFile.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Target/Target.h"
-#include "mlir/Parser/Parser.h"
-#include "mlir/Support/Timing.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -56,12 +56,13 @@ private:
       return;
     first = diagnostic.str();
     StringRef text = first;
-    // Passes spell codes in front: "QCC1650: message".
+    // Passes spell codes in front: "QCC1650: message", which emitOpError puts the op before.
+    auto [op, coded] = text.split("QCC");
     int number;
-    if (text.consume_front("QCC") && !text.consumeInteger(10, number) && text.consume_front(": ") &&
+    if (!coded.consumeInteger(10, number) && coded.consume_front(": ") &&
         !explainDiag(number).empty()) {
       code = static_cast<Diag>(number);
-      first = text.str();
+      first = (op + coded).str();
     }
     StringRef node = qnt::nodeName(diagnostic.getLocation());
     if (!node.empty())
@@ -97,7 +98,8 @@ private:
   std::string dir;
 };
 
-ImportOptions importOptions(MLIRContext &context, const CompileRequest &request, BlobFolder &blobs) {
+ImportOptions importOptions(MLIRContext &context, const CompileRequest &request,
+                            BlobFolder &blobs) {
   ImportOptions options;
   options.inputs = request.cutInputs;
   options.outputs = request.cutOutputs;
@@ -110,7 +112,9 @@ ImportOptions importOptions(MLIRContext &context, const CompileRequest &request,
       option.dims.push_back({range.min, range.max});
     options.shapes.push_back(option);
   }
-  options.addBlob = [&context, &blobs](ArrayRef<uint8_t> bytes) { return blobs.add(context, bytes); };
+  options.addBlob = [&context, &blobs](ArrayRef<uint8_t> bytes) {
+    return blobs.add(context, bytes);
+  };
   return options;
 }
 
@@ -150,7 +154,8 @@ Expected<Stage> stageOption(StringRef option, StringRef name, Stage otherwise) {
   std::string known;
   for (Stage stage : allStages())
     known += (known.empty() ? "" : ", ") + stageName(stage).str();
-  return makeError(Diag::UsageError, "", ("--" + option + ": no stage is called '" + name + "'").str(),
+  return makeError(Diag::UsageError, "",
+                   ("--" + option + ": no stage is called '" + name + "'").str(),
                    {"stages are " + known});
 }
 
