@@ -5,14 +5,14 @@
 // (heads of the group times positions). For each block of 64 keys, by absolute index:
 //
 //   keys transposed into scratch, so that lanes are keys     kt[d][key]
-//   a[key] = sum_d q[d] kt[d][key]            d ascending, one fma a step; then scale, softcap, mask
-//   m' = max(m, max a), w = exp(a - m'), c = exp(m - m')
-//   l  = fma(l, c, sum w)                     four vectors pairwise, then the tree
-//   o  = o c; o = fma(w[key], v[key], o)      keys ascending
+//   a[key] = sum_d q[d] kt[d][key]            d ascending, one fma a step; then scale, softcap,
+//   mask m' = max(m, max a), w = exp(a - m'), c = exp(m - m') l  = fma(l, c, sum w) four vectors
+//   pairwise, then the tree o  = o c; o = fma(w[key], v[key], o)      keys ascending
 //
 // What a row computes depends on nothing but its own query and the absolute indices of keys: not on
 // the other rows of the task, not on how many keys follow. A key with score -inf adds exactly 0,
-// and so does a block of them, which is why blocks that causality or the window exclude are skipped.
+// and so does a block of them, which is why blocks that causality or the window exclude are
+// skipped.
 #include "FamilySupport.h"
 #include "PackedProduct.h"
 
@@ -65,8 +65,8 @@ struct AttentionPlan {
   DimExpr scratchFloats() const { return sumOffset() + paddedOutWidth() * queryBlock; }
 };
 
-/// Strides of the attention's axes (batch, head, query, element) in the kernel's result, which may be
-/// transposed and reshaped.
+/// Strides of the attention's axes (batch, head, query, element) in the kernel's result, which may
+/// be transposed and reshaped.
 FailureOr<SmallVector<DimExpr>> outputStrides(KernelFrame &frame, AttentionOp op) {
   MLIRContext *context = op.getContext();
   Value value = frame.yield()->getOperand(0);
@@ -105,7 +105,7 @@ private:
   void packKeys(Value base, Value firstKey);
   void scores(Value row, int64_t count);
   void scoreVectors(Value row, int64_t count, int64_t vector, int64_t vectors);
-  Value admit(Value score, int64_t vector, Value row);
+  Value admit(Value score, Value first, Value row);
   void weights(Value row, Value slot);
   void accumulate(Value row, int64_t count, Value valueBase);
   void accumulateColumns(Value row, int64_t count, Value valueBase, Value column, int64_t vectors,
@@ -138,7 +138,6 @@ private:
   Value maskOffsets, positions, outOffsets;
   // Of the current key block.
   Value blockKey, blockKeys;
-  SmallVector<Value> exists, keyNumbers;
 };
 
 LogicalResult AttentionEmitter::prepare() {
@@ -270,8 +269,8 @@ void AttentionEmitter::scores(Value row, int64_t count) {
     scoreVectors(row, count, vector, vectors);
 }
 
-/// One vector of scores after scale, softcap, mask, causality and window.
-Value AttentionEmitter::admit(Value score, int64_t vector, Value row) {
+/// The 16 scores of the keys from `first` on, after scale, softcap, mask, causality and window.
+Value AttentionEmitter::admit(Value score, Value first, Value row) {
   Value a = k.mul(k.cf32(op.getScale().convertToDouble()), score);
   double cap = op.getSoftcap().convertToDouble();
   if (cap > 0)
@@ -279,28 +278,31 @@ Value AttentionEmitter::admit(Value score, int64_t vector, Value row) {
   Value none = k.broadcast(minusInfinity());
   if (op.getMask()) {
     // Lanes beyond the keys are not read: whole vectors, and the rest of the last one.
-    Value at = k.load(Elem::I64, maskOffsets, row), first = k.add(blockKey, k.ci64(vector * kLanes));
-    Value rest = k.sub(keys, first);
+    Value at = k.load(Elem::I64, maskOffsets, row), rest = k.sub(keys, first);
     auto apply = [&](Value lanes) {
       Value m = mask.vload(k, at, first, lanes);
       if (mask.elem == Elem::Bool)
         return KernelBuilder::Values{k.select(m, a, none)};
       return KernelBuilder::Values{k.add(a, k.toF32(m))};
     };
-    a = k.ifElse(k.ge(rest, k.ci64(kLanes)), TypeRange(a.getType()), [&] { return apply({}); }, [&] {
-      return k.ifElse(k.gt(rest, k.ci64(0)), TypeRange(a.getType()), [&] { return apply(rest); },
-                      [&] { return KernelBuilder::Values{none}; });
-    })[0];
+    a = k.ifElse(
+        k.ge(rest, k.ci64(kLanes)), TypeRange(a.getType()), [&] { return apply({}); },
+        [&] {
+          return k.ifElse(
+              k.gt(rest, k.ci64(0)), TypeRange(a.getType()), [&] { return apply(rest); },
+              [&] { return KernelBuilder::Values{none}; });
+        })[0];
   }
-  Value admitted = exists[vector];
+  Value number = k.add(k.iota32(), k.broadcast(k.toI32(first)));
+  Value admitted = k.lt(number, k.broadcast(k.toI32(keys)));
   if (hasPositions()) {
     Value position = k.toI32(k.load(Elem::I64, positions, row));
     if (op.getCausal())
-      admitted = k.and_(admitted, k.le(keyNumbers[vector], k.broadcast(position)));
+      admitted = k.and_(admitted, k.le(number, k.broadcast(position)));
     if (op.getWindow() > 0) {
       int64_t window = std::min<int64_t>(op.getWindow(), INT32_MAX / 2);
       Value oldest = k.sub(position, k.ci32(static_cast<int32_t>(window)));
-      admitted = k.and_(admitted, k.gt(keyNumbers[vector], k.broadcast(oldest)));
+      admitted = k.and_(admitted, k.gt(number, k.broadcast(oldest)));
     }
   }
   return k.select(admitted, a, none);
@@ -308,20 +310,33 @@ Value AttentionEmitter::admit(Value score, int64_t vector, Value row) {
 
 /// Turns the scores in `slot` of the row group into weights and updates the row's maximum and sum.
 void AttentionEmitter::weights(Value row, Value slot) {
-  Value at = floats(scoresAt, k.mul(slot, k.ci64(keyBlock)));
-  SmallVector<Value> a;
-  for (int64_t v = 0; v < keyVectors; ++v)
-    a.push_back(admit(k.vload(Elem::F32, at, k.ci64(v * kLanes)), v, row));
-  Value largest = k.maxFast(k.maxFast(a[0], a[1]), k.maxFast(a[2], a[3]));
+  Value at = floats(scoresAt, k.mul(slot, k.ci64(keyBlock))), step = k.ci64(kLanes);
+  SmallVector<Value> init = {k.broadcast(minusInfinity())};
+  auto eachVector = [&](llvm::function_ref<KernelBuilder::Values(Value, ValueRange)> body,
+                        ValueRange carried) {
+    return k.forLoop(k.ci64(0), k.ci64(keyBlock), step, carried, body);
+  };
+  Value largest = eachVector(
+      [&](Value i, ValueRange c) {
+        Value a = admit(k.vload(Elem::F32, at, i), k.add(blockKey, i), row);
+        k.vstore(Elem::F32, a, at, i);
+        return KernelBuilder::Values{k.maxFast(c[0], a)};
+      },
+      init)[0];
   Value blockMax = k.reduce(largest, [&](Value x, Value y) { return k.maxFast(x, y); });
   Value oldMax = k.load(Elem::F32, maxima, row), newMax = k.maxFast(oldMax, blockMax);
   // A row that has admitted no key yet subtracts 0: -inf - -inf would be NaN.
   Value subtract = k.select(k.eq(newMax, minusInfinity()), k.cf32(0), newMax);
-  for (int64_t v = 0; v < keyVectors; ++v) {
-    a[v] = k.exp(k.sub(a[v], k.broadcast(subtract)));
-    k.vstore(Elem::F32, a[v], at, k.ci64(v * kLanes));
-  }
-  Value sum = k.reduceAdd(k.add(k.add(a[0], a[1]), k.add(a[2], a[3])));
+  eachVector(
+      [&](Value i, ValueRange) {
+        k.vstore(Elem::F32, k.exp(k.sub(k.vload(Elem::F32, at, i), k.broadcast(subtract))), at, i);
+        return KernelBuilder::Values{};
+      },
+      {});
+  SmallVector<Value> w;
+  for (int64_t v = 0; v < keyVectors; ++v)
+    w.push_back(k.vload(Elem::F32, at, k.ci64(v * kLanes)));
+  Value sum = k.reduceAdd(k.add(k.add(w[0], w[1]), k.add(w[2], w[3])));
   Value correction = k.extract(k.exp(k.broadcast(k.sub(oldMax, subtract))), 0);
   k.store(Elem::F32, newMax, maxima, row);
   k.store(Elem::F32, k.fma(k.load(Elem::F32, totals, row), correction, sum), totals, row);
@@ -372,9 +387,8 @@ void AttentionEmitter::accumulate(Value row, int64_t count, Value valueBase) {
   }
   int64_t whole = *constant / kLanes, step = vectors * kLanes;
   Value chunked = k.ci64(whole / vectors * step);
-  k.forLoop(k.ci64(0), chunked, k.ci64(step), [&](Value column) {
-    accumulateColumns(row, count, valueBase, column, vectors, {});
-  });
+  k.forLoop(k.ci64(0), chunked, k.ci64(step),
+            [&](Value column) { accumulateColumns(row, count, valueBase, column, vectors, {}); });
   if (int64_t left = whole % vectors)
     accumulateColumns(row, count, valueBase, chunked, left, {});
   if (int64_t lanes = *constant % kLanes)
@@ -408,13 +422,6 @@ void AttentionEmitter::emitTask(Value task) {
   k.forLoop(from, to, k.ci64(keyBlock), [&](Value t) {
     blockKey = t;
     blockKeys = k.min(k.ci64(keyBlock), k.sub(keys, t));
-    exists.clear();
-    keyNumbers.clear();
-    for (int64_t v = 0; v < keyVectors; ++v) {
-      Value number = k.add(k.iota32(), k.broadcast(k.toI32(k.add(t, k.ci64(v * kLanes)))));
-      keyNumbers.push_back(number);
-      exists.push_back(k.lt(number, k.broadcast(k.toI32(keys))));
-    }
     packKeys(keyBase, t);
     auto group = [&](Value row, int64_t size) {
       scores(row, size);

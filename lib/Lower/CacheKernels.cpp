@@ -47,7 +47,8 @@ LogicalResult emitRows(KernelFrame &frame, Value rows, DimExpr first) {
     auto sameStride = [&](int axis, Value stride) {
       return source->known[axis] == 0 ? k.ci1(true) : k.eq(source->strides[axis], stride);
     };
-    inPlace = k.and_(same, k.and_(sameStride(0, cache.batchStride), sameStride(1, cache.headStride)));
+    inPlace =
+        k.and_(same, k.and_(sameStride(0, cache.batchStride), sameStride(1, cache.headStride)));
   }
   RowBlocks blocks = rowsOf(rows);
   frame.dim(blocks.rows), frame.dim(blocks.perTask);
@@ -58,7 +59,8 @@ LogicalResult emitRows(KernelFrame &frame, Value rows, DimExpr first) {
       to = k.add(to, k.mul(k.add(start, index[2]), width));
       Value from = source->at(k, index);
       k.forLanes(width, [&](Value i, Value lanes) {
-        k.vstore(source->elem, source->vload(k, from, i, lanes), cache.pointer, k.add(to, i), lanes);
+        k.vstore(source->elem, source->vload(k, from, i, lanes), cache.pointer, k.add(to, i),
+                 lanes);
       });
     });
   });

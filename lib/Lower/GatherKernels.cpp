@@ -266,8 +266,8 @@ void RowDequantizer::emit(Value row, Value result) {
   Value first = k.mul(row, blocks);
   Value offset = k.mul(row, rowBytes);
   if (isPanels()) // rowBytes is a panel's share of 16 rows
-    offset = k.add(k.mul(k.shrU(row, k.ci64(4)), rowBytes),
-                   k.mul(k.and_(row, k.ci64(15)), k.ci64(4)));
+    offset =
+        k.add(k.mul(k.shrU(row, k.ci64(4)), rowBytes), k.mul(k.and_(row, k.ci64(15)), k.ci64(4)));
   Value codeRow = k.bytePtr(table, offset);
   if (type.getGranularity() == Granularity::axis)
     return emitRun(codeRow, row, k.ci64(0), columns, result);

@@ -7,11 +7,14 @@ using namespace qcc::lower;
 
 Elem lower::computeElem(Elem elem) {
   switch (elem) {
-  case Elem::F32: case Elem::F16: case Elem::BF16:
+  case Elem::F32:
+  case Elem::F16:
+  case Elem::BF16:
     return Elem::F32;
   case Elem::F64:
     return Elem::F64;
-  case Elem::I64: case Elem::U64:
+  case Elem::I64:
+  case Elem::U64:
     return Elem::I64;
   default:
     return Elem::I32;
@@ -26,8 +29,8 @@ static void emitRows(KernelBuilder &k, const PackedProduct &product, Value m, in
   bool isFloat = elemIsFloat(compute);
   SmallVector<Value> rows, zeros(2 * count, k.broadcast(k.constant(type, 0)));
   for (int r = 0; r < count; ++r)
-    rows.push_back(k.elemPtr(product.elem, product.a,
-                             k.mul(k.add(m, k.ci64(r)), product.rowStride)));
+    rows.push_back(
+        k.elemPtr(product.elem, product.a, k.mul(k.add(m, k.ci64(r)), product.rowStride)));
   auto sums = k.forRange(product.depth, zeros, [&](Value kk, ValueRange acc) {
     Value at = k.mul(kk, k.ci64(packedColumns));
     Value halves[2] = {k.vload(compute, product.pack, at),
@@ -48,8 +51,9 @@ static void emitRows(KernelBuilder &k, const PackedProduct &product, Value m, in
       for (int r = 0; r < count; ++r)
         store(k.add(m, k.ci64(r)), column, lanes, sums[2 * r + h]);
     };
-    k.ifElse(k.ge(rest, k.ci64(kLanes)), [&] { all({}); },
-             [&] { k.ifThen(k.gt(rest, k.ci64(0)), [&] { all(rest); }); });
+    k.ifElse(
+        k.ge(rest, k.ci64(kLanes)), [&] { all({}); },
+        [&] { k.ifThen(k.gt(rest, k.ci64(0)), [&] { all(rest); }); });
   }
 }
 

@@ -22,9 +22,7 @@ public:
 
 private:
   LogicalResult check();
-  bool isResized(size_t axis) {
-    return in[axis] != out[axis] || op.getScales()[axis] != 1;
-  }
+  bool isResized(size_t axis) { return in[axis] != out[axis] || op.getScales()[axis] != 1; }
   Value sourceAt(size_t axis, Value index);
   Value nearest(Value x);
   Value cubic(Value distance, bool isFar);
@@ -41,8 +39,8 @@ private:
 };
 
 LogicalResult ResizeEmitter::check() {
-  for (StringRef known : {"half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners",
-                          "half_pixel_symmetric"})
+  for (StringRef known :
+       {"half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners", "half_pixel_symmetric"})
     if (op.getCoordinates() == known)
       return success();
   return refuse(op, "coordinate transformation '" + op.getCoordinates() + "'");

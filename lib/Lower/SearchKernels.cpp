@@ -135,9 +135,7 @@ private:
   struct Entry {
     Value value, index;
   };
-  Entry entry(Value at) {
-    return {k.load(elem, k.scratch(), at), k.load(Elem::I64, indices, at)};
-  }
+  Entry entry(Value at) { return {k.load(elem, k.scratch(), at), k.load(Elem::I64, indices, at)}; }
   void put(Value at, Entry e) {
     k.store(elem, e.value, k.scratch(), at);
     k.store(Elem::I64, e.index, indices, at);
@@ -163,32 +161,32 @@ private:
 /// Puts `e` into the heap of `size` entries at `start` or below, where entries worse than it rise.
 void TopKEmitter::siftDown(Value start, Value size, Entry e) {
   SmallVector<Value> init = {start, k.ci1(true)};
-  auto end = k.whileLoop(init, [&](ValueRange c) { return c[1]; }, [&](ValueRange c) {
-    Value child = k.add(k.mul(c[0], k.ci64(2)), k.ci64(1)), hole = c[0];
-    Type types[] = {k.i64(), k.i1()};
-    return k.ifElse(
-        k.lt(child, size), types,
-        [&] {
-          Value next = k.min(k.add(child, k.ci64(1)), k.sub(size, k.ci64(1)));
-          Entry a = entry(child), b = entry(next);
-          Value takeNext = before(a, b);
-          Entry worst = {k.select(takeNext, b.value, a.value),
-                         k.select(takeNext, b.index, a.index)};
-          Value rises = before(e, worst);
-          k.ifThen(rises, [&] { put(hole, worst); });
-          Value at = k.select(takeNext, next, child);
-          return KernelBuilder::Values{k.select(rises, at, hole), rises};
-        },
-        [&] { return KernelBuilder::Values{hole, k.ci1(false)}; });
-  });
+  auto end = k.whileLoop(
+      init, [&](ValueRange c) { return c[1]; },
+      [&](ValueRange c) {
+        Value child = k.add(k.mul(c[0], k.ci64(2)), k.ci64(1)), hole = c[0];
+        Type types[] = {k.i64(), k.i1()};
+        return k.ifElse(
+            k.lt(child, size), types,
+            [&] {
+              Value next = k.min(k.add(child, k.ci64(1)), k.sub(size, k.ci64(1)));
+              Entry a = entry(child), b = entry(next);
+              Value takeNext = before(a, b);
+              Entry worst = {k.select(takeNext, b.value, a.value),
+                             k.select(takeNext, b.index, a.index)};
+              Value rises = before(e, worst);
+              k.ifThen(rises, [&] { put(hole, worst); });
+              Value at = k.select(takeNext, next, child);
+              return KernelBuilder::Values{k.select(rises, at, hole), rises};
+            },
+            [&] { return KernelBuilder::Values{hole, k.ci1(false)}; });
+      });
   put(end[0], e);
 }
 
 void TopKEmitter::emitRow(Value row) {
   Value base = axis.start(k, row, axis.size), one = k.ci64(1), zero = k.ci64(0);
-  auto load = [&](Value j) {
-    return Entry{k.load(elem, x, k.add(base, k.mul(j, axis.inner))), j};
-  };
+  auto load = [&](Value j) { return Entry{k.load(elem, x, k.add(base, k.mul(j, axis.inner))), j}; };
   k.forRange(count, [&](Value j) { put(j, load(j)); });
   Value parents = k.divU(count, k.ci64(2));
   k.forRange(parents, [&](Value j) {
@@ -242,8 +240,8 @@ LogicalResult lower::emitTopK(KernelFrame &frame) { return TopKEmitter(frame).em
 
 namespace {
 
-/// Calls `found(i, j, is)` for every element: row-major index, non-zero ones before it, and whether
-/// it is one. Gives their number.
+/// Calls `found(i, j, is)` for every element of `tensor` at x: row-major index, non-zero ones
+/// before it, and whether it is one. Gives their number.
 Value forNonZero(KernelFrame &frame, Value operand, Value x,
                  llvm::function_ref<void(Value, Value, Value)> found) {
   KernelBuilder &k = frame.k;

@@ -14,8 +14,7 @@ using namespace qcc::qnt;
 GuardedBuffer::GuardedBuffer(int64_t size, uint8_t poison) : bytes(size) {
   int64_t page = sysconf(_SC_PAGESIZE), body = (size + page - 1) / page * page;
   mapped = body + 2 * page;
-  base = static_cast<char *>(
-      mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  base = static_cast<char *>(mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   mprotect(base + page, body, PROT_READ | PROT_WRITE);
   std::memset(base + page, poison, body);
   start = base + page + body - size;
@@ -105,8 +104,8 @@ std::vector<Tensor> KernelHarness::randomInputs(ArrayRef<int64_t> dims,
     Tensor shaped(element, sizes);
     std::vector<double> values(shaped.size());
     for (double &value : values)
-      value = isa<FloatType>(element) ? normal(generator)
-              : element.isInteger(1)  ? double(generator() % 2)
+      value = isa<FloatType>(element)       ? normal(generator)
+              : element.isInteger(1)        ? double(generator() % 2)
               : element.isUnsignedInteger() ? double(generator() % 100)
                                             : double(generator() % 100) - 50;
     inputs.push_back(Tensor::of(element, sizes, values));
@@ -173,8 +172,8 @@ Outcome KernelHarness::run(const Target &target, ArrayRef<int64_t> dims, ArrayRe
     outcome.results.emplace_back(elementTypeOf(type), sizesOf(type, dims));
     if (isa<KvType>(type)) {
       if (caches.empty())
-        caches.push_back(std::make_unique<CacheStorage>(
-            sizesOf(type, dims), outcome.results.back().bytesPerElement()));
+        caches.push_back(std::make_unique<CacheStorage>(sizesOf(type, dims),
+                                                        outcome.results.back().bytesPerElement()));
       caches[0]->pass(args);
       continue;
     }
@@ -185,8 +184,8 @@ Outcome KernelHarness::run(const Target &target, ArrayRef<int64_t> dims, ArrayRe
     args << dim;
   LaunchShape launch = shape();
   EXPECT_GE(evaluate(launch.grain, dims), 1);
-  outcome.fault = launchTasks(kernel, args, evaluate(launch.tasks, dims),
-                              evaluate(launch.scratchBytes, dims));
+  outcome.fault =
+      launchTasks(kernel, args, evaluate(launch.tasks, dims), evaluate(launch.scratchBytes, dims));
   for (auto [i, result] : llvm::enumerate(outcome.results))
     if (isa<KvType>(yielded[i].getType()))
       caches[0]->copy(result, false);
@@ -195,8 +194,7 @@ Outcome KernelHarness::run(const Target &target, ArrayRef<int64_t> dims, ArrayRe
   return outcome;
 }
 
-std::vector<Tensor> KernelHarness::expected(ArrayRef<int64_t> dims,
-                                            ArrayRef<Tensor> inputs) const {
+std::vector<Tensor> KernelHarness::expected(ArrayRef<int64_t> dims, ArrayRef<Tensor> inputs) const {
   reference::Environment environment;
   for (auto [i, dim] : llvm::enumerate(dims))
     environment.symbols["d" + std::to_string(i)] = dim;

@@ -1,13 +1,13 @@
-// Runs one qnt.kernel, compiled for a feature level, as a launch would: task ranges in any cut, exact
-// buffers that end at an unmapped page, poisoned scratch. Reference results come from the
+// Runs one qnt.kernel, compiled for a feature level, as a launch would: task ranges in any cut,
+// exact buffers that end at an unmapped page, poisoned scratch. Reference results come from the
 // interpreter.
 #ifndef QCC_TEST_LOWER_KERNELHARNESS_H
 #define QCC_TEST_LOWER_KERNELHARNESS_H
 
 #include "Jit.h"
+#include "mlir/IR/OwningOpRef.h"
 #include "qcc/Lower/Families.h"
 #include "qcc/Reference/Interpreter.h"
-#include "mlir/IR/OwningOpRef.h"
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
@@ -51,8 +51,7 @@ public:
   /// Inputs of random elements for `dims`; `override` replaces some by operand number.
   std::vector<Tensor> randomInputs(llvm::ArrayRef<int64_t> dims,
                                    std::map<int, Tensor> override = {}, unsigned seed = 1) const;
-  Outcome run(const Target &target, llvm::ArrayRef<int64_t> dims,
-              llvm::ArrayRef<Tensor> inputs);
+  Outcome run(const Target &target, llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<Tensor> inputs);
   /// The interpreter's results; fails the test on an error.
   std::vector<Tensor> expected(llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<Tensor> inputs) const;
   /// Runs all levels of the host: equal bits among them, and near the interpreter

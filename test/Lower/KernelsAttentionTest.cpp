@@ -10,11 +10,11 @@ namespace {
 
 struct AttentionText {
   int heads = 6, groups = 2, width = 32, outWidth = 32;
-  std::string mask;       ///< dimensions of the mask, or nothing
+  std::string mask; ///< dimensions of the mask, or nothing
   std::string maskType = "f32";
   std::string type = "f32";
-  std::string more;       ///< further attributes
-  bool cached = false;    ///< key and value are caches
+  std::string more;    ///< further attributes
+  bool cached = false; ///< key and value are caches
 
   /// Query [d0, H, d1, D], keys [d0, G, d1 + d2, D], and the result heads-last.
   std::string str() const {
@@ -46,18 +46,20 @@ struct AttentionText {
     std::string m = mask.empty() ? "" : tensor(mask, maskType);
     return "qnt.kernel @k \"attention\" dims 3 { ^bb0(%r: " + rows + ", %k: " + k + ", %v: " + v +
            (mask.empty() ? "" : ", %m: " + m) +
-           "): %q = qnt.transpose %r {permutation = array<i64: 0, 2, 1, 3>} : (" + rows + ") -> " + q +
-           " %a = qnt.attention %q, %k, %v" + (mask.empty() ? "" : ", %m") +
+           "): %q = qnt.transpose %r {permutation = array<i64: 0, 2, 1, 3>} : (" + rows + ") -> " +
+           q + " %a = qnt.attention %q, %k, %v" + (mask.empty() ? "" : ", %m") +
            " {scale = 0.17 : f64" + more + "} : (" + q + ", " + k + ", " + v +
            (mask.empty() ? "" : ", " + m) + ") -> " + out +
-           " %t = qnt.transpose %a {permutation = array<i64: 0, 2, 1, 3>} : (" + out + ") -> " + last +
-           " %f = qnt.reshape %t : (" + last + ") -> " + flat + " qnt.yield %f : " + flat + " }";
+           " %t = qnt.transpose %a {permutation = array<i64: 0, 2, 1, 3>} : (" + out + ") -> " +
+           last + " %f = qnt.reshape %t : (" + last + ") -> " + flat + " qnt.yield %f : " + flat +
+           " }";
   }
 };
 
 TEST(KernelsAttention, IsTheFormula) {
   AttentionText text;
-  for (auto dims : {Dims{2, 37, 0}, Dims{1, 1, 200}, Dims{3, 5, 59}, Dims{1, 64, 64}, Dims{1, 1, 0}}) {
+  for (auto dims :
+       {Dims{2, 37, 0}, Dims{1, 1, 200}, Dims{3, 5, 59}, Dims{1, 64, 64}, Dims{1, 1, 0}}) {
     for (std::string more : {"", ", causal = true", ", causal = true, window = 17 : i64",
                              ", softcap = 3.0 : f64", ", window = 90 : i64, safe = true"}) {
       text.more = more;
@@ -83,7 +85,8 @@ TEST(KernelsAttention, TakesAnyWidths) {
 
 TEST(KernelsAttention, TakesMasks) {
   for (std::string type : {"f32", "i1", "f16"})
-    for (std::string mask : {"d0, 1, d1, d1 + d2", "d1, d1 + d2", "d0, 1, 1, d1 + d2", "1, 6, d1, 1"}) {
+    for (std::string mask :
+         {"d0, 1, d1, d1 + d2", "d1, d1 + d2", "d0, 1, 1, d1 + d2", "1, 6, d1, 1"}) {
       AttentionText text;
       text.mask = mask;
       text.maskType = type;
@@ -166,7 +169,11 @@ TEST(KernelsAttention, DoesNotDependOnBatchOrPadding) {
       for (int64_t b = 0; b < 3; ++b) {
         std::vector<Tensor> alone;
         for (int i = 0; i < 4; ++i)
-          alone.push_back(part(part(inputs[i], 0, b, b + 1), i == 0 ? 1 : i == 3 ? 3 : 2, 0, length));
+          alone.push_back(part(part(inputs[i], 0, b, b + 1),
+                               i == 0   ? 1
+                               : i == 3 ? 3
+                                        : 2,
+                               0, length));
         Tensor out = attention.run(*target, {1, length, 0}, alone).results[0];
         ASSERT_TRUE(sameBits(rowsOf(out, 0, 0, length), rowsOf(whole, b, 0, length)))
             << target->name << " " << b << " " << masked;
@@ -196,9 +203,10 @@ TEST(KernelsAttention, Rotates) {
       std::string c = std::to_string(width), w = std::to_string(half);
       std::string x = "tensor<2x3x?x" + c + "xf32, #qnt.dims<[2, 3, d0, " + c + "]>>";
       std::string angle = "tensor<?x" + w + "xf32, #qnt.dims<[d0, " + w + "]>>";
-      KernelHarness rope("qnt.kernel @k \"rope\" dims 1 { ^bb0(%x: " + x + ", %c: " + angle + ", %s: " +
-                         angle + "): %0 = qnt.rope %x, %c, %s {interleaved = " + interleaved + "} : (" +
-                         x + ", " + angle + ", " + angle + ") -> " + x + " qnt.yield %0 : " + x + " }");
+      KernelHarness rope("qnt.kernel @k \"rope\" dims 1 { ^bb0(%x: " + x + ", %c: " + angle +
+                         ", %s: " + angle +
+                         "): %0 = qnt.rope %x, %c, %s {interleaved = " + interleaved + "} : (" + x +
+                         ", " + angle + ", " + angle + ") -> " + x + " qnt.yield %0 : " + x + " }");
       rope.check({5}, rope.randomInputs({5}), 1e-6);
     }
 }
@@ -220,10 +228,11 @@ TEST(KernelsAttention, FillsCaches) {
     std::string rows = "tensor<2x?x3x20x" + type + ", #qnt.dims<[2, d1, 3, 20]>>";
     std::string turned = "tensor<2x3x?x20x" + type + ", #qnt.dims<[2, 3, d1, 20]>>";
     std::string grown = "!qnt.kv<[2, 3, d0 + d1, 20], " + type + ">";
-    KernelHarness append("qnt.kernel @k \"kv_append\" dims 2 { ^bb0(%c: " + begun + ", %r: " + rows +
-                         "): %t = qnt.transpose %r {permutation = array<i64: 0, 2, 1, 3>} : (" + rows +
-                         ") -> " + turned + " %0 = qnt.kv_append %c, %t : (" + begun + ", " + turned +
-                         ") -> " + grown + " qnt.yield %0 : " + grown + " }");
+    KernelHarness append("qnt.kernel @k \"kv_append\" dims 2 { ^bb0(%c: " + begun +
+                         ", %r: " + rows +
+                         "): %t = qnt.transpose %r {permutation = array<i64: 0, 2, 1, 3>} : (" +
+                         rows + ") -> " + turned + " %0 = qnt.kv_append %c, %t : (" + begun + ", " +
+                         turned + ") -> " + grown + " qnt.yield %0 : " + grown + " }");
     for (auto dims : {Dims{0, 9}, Dims{40, 1}, Dims{3, 70}})
       append.check(dims, append.randomInputs(dims));
   }

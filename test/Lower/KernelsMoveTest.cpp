@@ -32,12 +32,17 @@ TEST(KernelsMove, ConcatenatesAlongAnyAxis) {
 
 std::string padText(const std::string &mode, const std::string &type) {
   return R"(qnt.kernel @k "pad" dims 2 {
-    ^bb0(%x: tensor<?x4x?x)" + type + R"(, #qnt.dims<[d0, 4, d1]>>, %v: tensor<)" + type + R"(>):
+    ^bb0(%x: tensor<?x4x?x)" +
+         type + R"(, #qnt.dims<[d0, 4, d1]>>, %v: tensor<)" + type + R"(>):
       %0 = qnt.pad %x, %v {low = #qnt.dims<[1, 0, 2]>, high = #qnt.dims<[0, 3, d1]>,
-                           mode = #qnt<pad_mode )" + mode + R"(>}
-        : (tensor<?x4x?x)" + type + R"(, #qnt.dims<[d0, 4, d1]>>, tensor<)" + type + R"(>)
-        -> tensor<?x7x?x)" + type + R"(, #qnt.dims<[d0 + 1, 7, d1 * 2 + 2]>>
-      qnt.yield %0 : tensor<?x7x?x)" + type + R"(, #qnt.dims<[d0 + 1, 7, d1 * 2 + 2]>>
+                           mode = #qnt<pad_mode )" +
+         mode + R"(>}
+        : (tensor<?x4x?x)" +
+         type + R"(, #qnt.dims<[d0, 4, d1]>>, tensor<)" + type + R"(>)
+        -> tensor<?x7x?x)" +
+         type + R"(, #qnt.dims<[d0 + 1, 7, d1 * 2 + 2]>>
+      qnt.yield %0 : tensor<?x7x?x)" +
+         type + R"(, #qnt.dims<[d0 + 1, 7, d1 * 2 + 2]>>
   })";
 }
 
@@ -70,8 +75,8 @@ TEST(KernelsMove, GathersRows) {
     KernelHarness gather("qnt.kernel @k \"gather\" dims 2 { ^bb0(%x: " + x +
                          ", %i: tensor<?x2xi64, #qnt.dims<[d1, 2]>>):" +
                          "%0 = qnt.gather %x, %i {axis = 1 : i64} : (" + x +
-                         ", tensor<?x2xi64, #qnt.dims<[d1, 2]>>) -> " + out + " qnt.yield %0 : " +
-                         out + " }");
+                         ", tensor<?x2xi64, #qnt.dims<[d1, 2]>>) -> " + out +
+                         " qnt.yield %0 : " + out + " }");
     Dims dims = {4, 3};
     gather.check(dims, gather.randomInputs(dims, {{1, ints({3, 2}, {0, 3, -1, -4, 2, 2})}}));
     for (double bad : {4, -5, 1000000})
@@ -95,7 +100,8 @@ TEST(KernelsMove, GathersElementsAndTuples) {
   for (std::string axis : {"0", "1"}) {
     KernelHarness elements(R"(qnt.kernel @k "gather_elements" dims 2 {
       ^bb0(%x: tensor<?x5xf32, #qnt.dims<[d0, 5]>>, %i: tensor<?x3xi32, #qnt.dims<[d1, 3]>>):
-        %0 = qnt.gather_elements %x, %i {axis = )" + axis + R"( : i64}
+        %0 = qnt.gather_elements %x, %i {axis = )" +
+                           axis + R"( : i64}
           : (tensor<?x5xf32, #qnt.dims<[d0, 5]>>, tensor<?x3xi32, #qnt.dims<[d1, 3]>>)
           -> tensor<?x3xf32, #qnt.dims<[d1, 3]>>
         qnt.yield %0 : tensor<?x3xf32, #qnt.dims<[d1, 3]>> })");
@@ -117,11 +123,12 @@ TEST(KernelsMove, GathersElementsAndTuples) {
 TEST(KernelsMove, ScattersInOrder) {
   for (std::string kind : {"set", "add", "mul", "max", "min"})
     for (std::string type : {"f32", "i64", "ui8"}) {
-      std::string x = "tensor<?x5x" + type + ", #qnt.dims<[d0, 5]>>", u = "tensor<4x5x" + type + ">";
+      std::string x = "tensor<?x5x" + type + ", #qnt.dims<[d0, 5]>>",
+                  u = "tensor<4x5x" + type + ">";
       KernelHarness nd("qnt.kernel @k \"scatter_nd\" dims 1 { ^bb0(%x: " + x +
                        ", %i: tensor<4x1xi64>, %u: " + u + "): %0 = qnt.scatter_nd %x, %i, %u " +
-                       "{kind = #qnt<scatter_kind " + kind + ">} : (" + x + ", tensor<4x1xi64>, " + u +
-                       ") -> " + x + " qnt.yield %0 : " + x + " }");
+                       "{kind = #qnt<scatter_kind " + kind + ">} : (" + x + ", tensor<4x1xi64>, " +
+                       u + ") -> " + x + " qnt.yield %0 : " + x + " }");
       Tensor rows = ints({4, 1}, {1, -1, 1, 0});
       nd.check({3}, nd.randomInputs({3}, {{1, rows}}), 1e-6);
       nd.checkFault({1}, nd.randomInputs({1}, {{1, rows}}), QCC_FAULT_INDEX);
@@ -129,8 +136,8 @@ TEST(KernelsMove, ScattersInOrder) {
       KernelHarness elements("qnt.kernel @k \"scatter_elements\" dims 1 { ^bb0(%x: " + x +
                              ", %i: tensor<2x3xi64>, %u: " + e +
                              "): %0 = qnt.scatter_elements %x, %i, %u {axis = 0 : i64, kind = " +
-                             "#qnt<scatter_kind " + kind + ">} : (" + x + ", tensor<2x3xi64>, " + e +
-                             ") -> " + x + " qnt.yield %0 : " + x + " }");
+                             "#qnt<scatter_kind " + kind + ">} : (" + x + ", tensor<2x3xi64>, " +
+                             e + ") -> " + x + " qnt.yield %0 : " + x + " }");
       Tensor at = ints({2, 3}, {1, 0, -1, 1, 2, 2});
       elements.check({3}, elements.randomInputs({3}, {{1, at}}), 1e-6);
       elements.checkFault({2}, elements.randomInputs({2}, {{1, at}}), QCC_FAULT_INDEX);
@@ -162,7 +169,8 @@ void checkPanelTable() {
     GuardedBuffer out(count * columns * 4);
     Args args;
     args << table.data() << indices.data() << out.data();
-    EXPECT_EQ(launchTasks(gather.function(*target), args, evaluate(gather.shape().tasks, {}), 0), 0);
+    EXPECT_EQ(launchTasks(gather.function(*target), args, evaluate(gather.shape().tasks, {}), 0),
+              0);
     for (int64_t i = 0; i < count * columns; ++i) {
       int64_t row = (indices[i / columns] + n) % n;
       float want = scales[row] * float(codes[row * columns + i % columns]);
@@ -200,7 +208,8 @@ void checkTable(const std::string &storage, int bits, const std::string &granula
   for (int64_t g = 0; g < n * groups; ++g) {
     scales[g] = 0.25f * float(1 + random() % 8); // exact in all types
     if (scale == "f16")
-      reinterpret_cast<_Float16 *>(table.data() + evaluate(layout.scales, {}))[g] = _Float16(scales[g]);
+      reinterpret_cast<_Float16 *>(table.data() + evaluate(layout.scales, {}))[g] =
+          _Float16(scales[g]);
     else
       reinterpret_cast<float *>(table.data() + evaluate(layout.scales, {}))[g] = scales[g];
     zeros[g] = zero ? int32_t(random() % 8) : 0;
@@ -212,7 +221,8 @@ void checkTable(const std::string &storage, int bits, const std::string &granula
     GuardedBuffer out(count * columns * 4);
     Args args;
     args << table.data() << indices.data() << out.data();
-    EXPECT_EQ(launchTasks(gather.function(*target), args, evaluate(gather.shape().tasks, {}), 0), 0);
+    EXPECT_EQ(launchTasks(gather.function(*target), args, evaluate(gather.shape().tasks, {}), 0),
+              0);
     for (int64_t i = 0; i < count * columns; ++i) {
       int64_t row = (indices[i / columns] + n) % n, c = i % columns;
       int64_t g = block ? row * groups + c / block : row;

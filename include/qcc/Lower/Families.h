@@ -66,7 +66,7 @@ mlir::FailureOr<LaunchShape> resizeShape(qnt::KernelOp kernel);
 llvm::LogicalResult emitResize(KernelFrame &frame);
 
 // Walks along an axis. "non_zero" needs the number of non-zero elements as a dimension;
-// "non_zero_count", the same body under another kind, writes it to result 0 as one i64.
+// "non_zero_count" computes it.
 mlir::FailureOr<LaunchShape> argReduceShape(qnt::KernelOp kernel);
 llvm::LogicalResult emitArgReduce(KernelFrame &frame);
 mlir::FailureOr<LaunchShape> cumSumShape(qnt::KernelOp kernel);
