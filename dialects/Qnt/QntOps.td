@@ -10,6 +10,7 @@ include "QntShape.td"
 include "QntReduce.td"
 include "QntModel.td"
 include "QntQuantize.td"
+include "QntCalibrate.td"
 include "QntWeights.td"
 include "QntKernels.td"
 

@@ -17,7 +17,7 @@ def Qnt_QType : TypeDef<Qnt_Dialect, "Q"> {
 
     ```mlir
     !qnt.q<[384, 1536], i8, axis 0, scale f32>
-    !qnt.q<[384, 1536], u4, block 1 x 32, scale f16, zero u4>
+    !qnt.q<[384, 1536], u4, block 1 x 32, scale f16, zero ui4>
     !qnt.q<[b, s, 384], i8, token, scale f32>
     ```
   }];

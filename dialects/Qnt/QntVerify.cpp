@@ -524,6 +524,12 @@ LogicalResult QGatherOp::verify() {
   return sameDims(*this, "result", dimsOf(getOut().getType()), want); // (C2)
 }
 
+LogicalResult ObserveOp::verify() {
+  if (getId().empty()) // (C2)
+    return emitOpError("needs an id");
+  return sameType(*this, "result", getType(), getX().getType()); // (C1)
+}
+
 LogicalResult WeightOp::verify() {
   bool hasRecipe = !getRecipe().empty();
   if (hasRecipe == getSource().has_value()) // (C1)

@@ -47,13 +47,13 @@ std::optional<int64_t> byteSize(Type type) {
 bool isLeaf(Operation *op) { return isa_and_nonnull<UseOp, ConstantOp>(op); }
 
 /// Ops whose value the compiler may compute once: pure, of constant size, and more than another
-/// name or a repetition of elements.
+/// name.
 bool mayHoist(Operation *op) {
   if (op->getNumResults() != 1 || op->getNumRegions() != 0 || !isMemoryEffectFree(op) ||
       op->hasTrait<OpTrait::IsTerminator>() || isLeaf(op))
     return false;
   if (!isa<QntDialect>(op->getDialect()) ||
-      isa<BroadcastOp, IdentityOp, LaunchOp, NonZeroOp, KvBeginOp, KvAppendOp, KvResultOp>(op))
+      isa<IdentityOp, LaunchOp, NonZeroOp, KvBeginOp, KvAppendOp, KvResultOp>(op))
     return false;
   for (NamedAttribute attr : op->getAttrs())
     if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
@@ -119,6 +119,10 @@ void Hoister::hoistFrom(func::FuncOp function) {
     bool isRoot = llvm::any_of(op->getUsers(), [&](Operation *user) { return !constant.contains(user); });
     if (!isRoot)
       continue;
+    if (isa<BroadcastOp>(op)) { // kernels repeat elements while they read
+      constant.erase(op);
+      continue;
+    }
     Expression expression;
     collect(op, expression);
     if (!isWorthKeeping(op, expression)) {

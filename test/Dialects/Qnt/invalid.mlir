@@ -874,6 +874,24 @@ func.func @f(%w: !qnt.q<[2, 3], i8, axis 0, scale f32>, %i: tensor<4xi64>) {
 
 // -----
 
+// observe C1
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error@+1 {{result has dimensions [3, 2] instead of [2, 3]}}
+  %0 = qnt.observe %x {id = "a"} : (tensor<2x3xf32>) -> tensor<3x2xf32>
+  return
+}
+
+// -----
+
+// observe C2
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error@+1 {{needs an id}}
+  %0 = qnt.observe %x {id = ""} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
 // weight C1
 // expected-error@+1 {{needs either a source or a recipe}}
 qnt.weight @w : tensor<2xf32>

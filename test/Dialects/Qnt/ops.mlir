@@ -152,6 +152,8 @@ func.func @quantized(%x: !m, %i: tensor<3xi64>, %codes: tensor<6x8xi8>, %scale: 
   %3 = qnt.qgather %1, %i : (!qnt.q<[6, 8], i8, axis 0, scale f32>, tensor<3xi64>) -> tensor<3x8xf32>
   // CHECK-NEXT: qnt.dequantize
   %4 = qnt.dequantize %1 : (!qnt.q<[6, 8], i8, axis 0, scale f32>) -> tensor<6x8xf32>
+  // CHECK-NEXT: qnt.observe {{.*}} {id = "layer.0"}
+  %5 = qnt.observe %4 {id = "layer.0"} : (tensor<6x8xf32>) -> tensor<6x8xf32>
   return
 }
 
