@@ -2,12 +2,15 @@
 #include "qcc/Pipeline/Stages.h"
 #include "Passes.h"
 #include "qcc/AssignBits/Passes.h"
+#include "qcc/Calibrate/Passes.h"
 #include "qcc/Fuse/Passes.h"
 #include "qcc/Kernels/Lowering.h"
 #include "qcc/Lower/Passes.h"
 #include "qcc/Pack/Passes.h"
 #include "qcc/Quantize/Passes.h"
 #include "qcc/Raise/Passes.h"
+#include "qcc/Rotate/Passes.h"
+#include "qcc/Transform/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -140,9 +143,18 @@ void qcc::buildStage(OpPassManager &pm, Stage stage, const PipelineOptions &opti
   case Stage::Raise:
     addRaise(pm);
     break;
+  // These three only act when asked to: nothing of a model changes without data or a wish.
   case Stage::Rotate:
+    if (options.foldNormGains)
+      pm.addNestedPass<func::FuncOp>(rotate::createFoldNormGains());
+    break;
   case Stage::Calibrate:
+    if (options.observeRanges)
+      pm.addNestedPass<func::FuncOp>(calibrate::createObserveRanges());
+    break;
   case Stage::Transform:
+    if (!options.ranges.empty())
+      pm.addNestedPass<func::FuncOp>(transform::createMigrateScales({options.ranges}));
     break;
   case Stage::AssignBits:
     addAssignBits(pm, options);
@@ -168,6 +180,9 @@ void qcc::registerAllPasses() {
   registerKernelPasses();
   pipeline::registerQccPipelinePasses();
   raise::registerQccRaisePasses();
+  rotate::registerQccRotatePasses();
+  calibrate::registerQccCalibratePasses();
+  transform::registerQccTransformPasses();
   assignbits::registerQccAssignBitsPasses();
   quantize::registerQccQuantizePasses();
   fuse::registerQccFusePasses();
@@ -178,6 +193,7 @@ void qcc::registerAllPasses() {
                                [stage](OpPassManager &pm) {
                                  PipelineOptions options;
                                  options.levels = {"scalar"};
+                                 options.foldNormGains = options.observeRanges = true;
                                  buildStage(pm, stage, options);
                                });
 }

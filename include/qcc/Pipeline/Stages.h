@@ -31,6 +31,9 @@ struct PipelineOptions {
   std::string scheme = "keep";       ///< of linear layers, canonical
   std::string embed, head;           ///< "" takes the default of the scheme
   std::vector<std::string> skip;     ///< globs
+  bool foldNormGains = false;        ///< rotate: norm gains move into the layers that follow
+  bool observeRanges = false;        ///< calibrate: observers at the inputs of linear layers
+  std::string ranges;                ///< transform: file of ranges that scales migrate by
   std::vector<std::string> levels;   ///< feature levels to write kernels for, best first
 };
 
