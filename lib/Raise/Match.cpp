@@ -280,8 +280,7 @@ Value raise::asVector(OpBuilder &builder, Value value, DimExpr channels) {
 namespace {
 
 /// The vector that the only user of `value`, an OpTy, combines it with.
-template <typename OpTy>
-Value vectorOfUser(OpBuilder &builder, Value value, OpTy &user) {
+template <typename OpTy> Value vectorOfUser(OpBuilder &builder, Value value, OpTy &user) {
   user = raise::onlyUser<OpTy>(value);
   if (!user || user.getType() != value.getType())
     return {};

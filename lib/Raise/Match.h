@@ -3,9 +3,9 @@
 #ifndef QCC_LIB_RAISE_MATCH_H
 #define QCC_LIB_RAISE_MATCH_H
 
-#include "qcc/Raise/Passes.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Raise/Passes.h"
 #include <optional>
 
 namespace qcc::raise {
@@ -25,13 +25,11 @@ bool isConstant(mlir::Value value);
 /// One value, or values computed alike.
 bool same(mlir::Value a, mlir::Value b);
 /// The only user of a value, if it is an OpTy.
-template <typename OpTy>
-OpTy onlyUser(mlir::Value value) {
+template <typename OpTy> OpTy onlyUser(mlir::Value value) {
   return value.hasOneUse() ? llvm::dyn_cast<OpTy>(*value.user_begin()) : OpTy();
 }
 /// The other operand of a two-operand op, if one of them satisfies `test`.
-template <typename OpTy, typename F>
-mlir::Value otherOperand(mlir::Value value, F test) {
+template <typename OpTy, typename F> mlir::Value otherOperand(mlir::Value value, F test) {
   auto op = value.getDefiningOp<OpTy>();
   if (!op)
     return {};
@@ -84,7 +82,8 @@ std::optional<std::pair<mlir::Value, mlir::Value>> joinedPair(mlir::Value value)
 /// A vector with the elements of a parameter [1, .., C], or null if it is none.
 mlir::Value asVector(mlir::OpBuilder &builder, mlir::Value value, qnt::DimExpr channels);
 /// Reshapes through reshapes.
-mlir::Value reshapeTo(mlir::OpBuilder &builder, mlir::Value value, llvm::ArrayRef<qnt::DimExpr> dims);
+mlir::Value reshapeTo(mlir::OpBuilder &builder, mlir::Value value,
+                      llvm::ArrayRef<qnt::DimExpr> dims);
 /// Exchanges the last two axes through transposes.
 mlir::Value swapLast(mlir::OpBuilder &builder, mlir::Value value);
 mlir::Type typeLike(mlir::Value value, llvm::ArrayRef<qnt::DimExpr> dims);

@@ -25,6 +25,7 @@ struct Condition {
 struct Scores {
   Value query, key, value;
   double scale = 1, softcap = 0;
+  SmallVector<DimExpr> lead; ///< batch and heads, where scores of rank 4 were seen
   bool safe = false, keyIsTransposed = false;
   SmallVector<Value> added;
   SmallVector<Condition> conditions;
@@ -38,7 +39,7 @@ bool leadsToProduct(Value value, int depth = 8) {
     return false;
   if (isa<MatmulOp>(op))
     return true;
-  if (isa<CastOp, TanhOp>(op))
+  if (isa<CastOp, TanhOp, ReshapeOp>(op))
     return leadsToProduct(op->getOperand(0), depth - 1);
   if (isa<AddOp, MulOp, DivOp, SelectOp>(op))
     return llvm::any_of(op->getOperands(),
@@ -53,6 +54,17 @@ Value throughFloatCasts(Value value) {
     value = cast.getX();
   }
   return value;
+}
+
+/// x, for a reshape that only merges or splits batch and heads.
+Value regrouped(Value value) {
+  auto reshape = value.getDefiningOp<ReshapeOp>();
+  if (!reshape)
+    return {};
+  SmallVector<DimExpr> in = dimsOf(reshape.getX().getType()), out = dimsOf(reshape.getType());
+  bool sizes = in.size() >= 3 && in.size() <= 4 && out.size() >= 3 && out.size() <= 4;
+  return sizes && ArrayRef(in).take_back(2) == ArrayRef(out).take_back(2) ? reshape.getX()
+                                                                          : Value();
 }
 
 /// The condition that an added mask of 0 and -inf stands for.
@@ -80,13 +92,18 @@ private:
     if (product.getTransposeY())
       return refuse("the values are transposed");
     Value weights = throughFloatCasts(product.getX());
-    weights = throughGuard(weights);
-    auto softmax = weights ? throughFloatCasts(weights).getDefiningOp<SoftmaxOp>() : SoftmaxOp();
+    if (Value source = regrouped(weights))
+      weights = throughFloatCasts(source);
+    weights = throughFloatCasts(throughGuard(weights));
+    auto softmax = weights.getDefiningOp<SoftmaxOp>();
     if (!softmax || softmax.getLog())
       return refuse("no softmax");
-    if (dimsOf(softmax.getType()).size() != 4)
-      return refuse("the scores do not have rank 4");
-    size_t readers = llvm::count_if(softmax->getUsers(), [](Operation *user) { return !isa<IsNanOp>(user); });
+    size_t rank = dimsOf(softmax.getType()).size(), outer = dimsOf(product.getType()).size();
+    if (rank < 3 || rank > 4 || outer < 3 || outer > 4)
+      return refuse("the scores do not have rank 3 or 4");
+    see(softmax.getType());
+    size_t readers =
+        llvm::count_if(softmax->getUsers(), [](Operation *user) { return !isa<IsNanOp>(user); });
     if (readers != 1)
       return refuse("the probabilities are read elsewhere");
     Value at = softmax.getX();
@@ -100,6 +117,13 @@ private:
     scores.query = inner.getX();
     scores.key = inner.getY();
     scores.keyIsTransposed = !inner.getTransposeY();
+  }
+
+  /// Remembers batch and heads.
+  void see(Type type) {
+    SmallVector<DimExpr> dims = dimsOf(type);
+    if (dims.size() == 4)
+      scores.lead = {dims[0], dims[1]};
   }
 
   void refuse(StringRef why) { scores.why = why.str(); }
@@ -117,6 +141,11 @@ private:
   /// One step back; false at the product of q and k, or when refused.
   bool step(Value &at) {
     at = throughFloatCasts(at);
+    see(at.getType());
+    if (Value source = regrouped(at)) {
+      at = source;
+      return true;
+    }
     Operation *op = at.getDefiningOp();
     if (auto add = dyn_cast_or_null<AddOp>(op)) {
       bool first = leadsToProduct(add.getX());
@@ -156,7 +185,8 @@ private:
   /// select(condition, scores, -inf), or with another fill value an added mask.
   bool stepSelect(SelectOp select, Value &at) {
     bool first = leadsToProduct(select.getX());
-    Value next = first ? select.getX() : select.getY(), fill = first ? select.getY() : select.getX();
+    Value next = first ? select.getX() : select.getY(),
+          fill = first ? select.getY() : select.getX();
     auto number = raise::splatOf(fill);
     if (!number || !leadsToProduct(next))
       return scores.why = "scores are selected against no constant", false;
@@ -174,9 +204,10 @@ private:
       auto constant = [&](double value) -> Value {
         llvm::APFloat number(value);
         bool loses;
-        number.convert(cast<FloatType>(element).getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven,
-                       &loses);
-        return ConstantOp::create(builder, select.getLoc(), scalar, DenseElementsAttr::get(scalar, number));
+        number.convert(cast<FloatType>(element).getFloatSemantics(),
+                       llvm::APFloat::rmNearestTiesToEven, &loses);
+        return ConstantOp::create(builder, select.getLoc(), scalar,
+                                  DenseElementsAttr::get(scalar, number));
       };
       Value zero = constant(0), huge = constant(*number);
       Type type = raise::typeLike(select.getResult(), dimsOf(select.getCondition().getType()));
@@ -217,7 +248,8 @@ Value naturalKey(OpBuilder &builder, Value key, double &scale) {
       SmallVector<DimExpr> out = dimsOf(key.getType()), in = dimsOf(transpose.getType());
       size_t a = out.size(), b = in.size();
       Value rows = raise::swapLast(builder, transpose);
-      if (b >= 2 && out[a - 1] == in[b - 1] && out[a - 2] == in[b - 2] && !rows.getDefiningOp<TransposeOp>()) {
+      if (b >= 2 && out[a - 1] == in[b - 1] && out[a - 2] == in[b - 2] &&
+          !rows.getDefiningOp<TransposeOp>()) {
         std::swap(out[a - 1], out[a - 2]);
         return unscale(raise::reshapeTo(builder, rows, out), scale);
       }
@@ -234,16 +266,31 @@ Value ungrouped(OpBuilder &builder, Value value) {
   SmallVector<DimExpr> out = dimsOf(value.getType()), all = dimsOf(wide.getType()),
                        in = dimsOf(wide.getX().getType());
   bool repeats = out.size() == 4 && all.size() == 5 && in.size() == 5 && in[2].isConstant(1) &&
-                 all[0] == out[0] && all[1] * all[2] == out[1] && all[3] == out[2] && all[4] == out[3];
+                 all[0] == out[0] && all[1] * all[2] == out[1] && all[3] == out[2] &&
+                 all[4] == out[3];
   for (size_t axis : {0, 1, 3, 4})
     repeats = repeats && in[axis] == all[axis];
   return repeats ? raise::reshapeTo(builder, wide.getX(), {in[0], in[1], in[3], in[4]}) : value;
 }
 
+/// A mask on scores [B * H, S, T] as one on [B, H, S, T].
+Value splitHeads(OpBuilder &builder, Value mask, ArrayRef<DimExpr> lead) {
+  SmallVector<DimExpr> dims = dimsOf(mask.getType());
+  if (dims.size() != 3 || dims[0].isConstant(1) || dims[0] != lead[0] * lead[1])
+    return mask;
+  return raise::reshapeTo(builder, mask, {lead[0], lead[1], dims[1], dims[2]});
+}
+
 /// One mask from all that were added or selected; null for none.
-Value buildMask(OpBuilder &builder, Location loc, const Scores &scores) {
-  auto joined = [&](Value a, Value b) { // broadcast dimensions; masks fit the scores, so they join
-    return *broadcastDims(dimsOf(a.getType()), dimsOf(b.getType()));
+Value buildMask(OpBuilder &builder, Location loc, Scores &scores) {
+  for (Condition &next : scores.conditions)
+    next.value = splitHeads(builder, next.value, scores.lead);
+  for (Value &next : scores.added)
+    next = splitHeads(builder, next, scores.lead);
+  auto joined = [&](Value a, Value b) {
+    auto dims = broadcastDims(dimsOf(a.getType()), dimsOf(b.getType()));
+    assert(dims && "masks fit the scores");
+    return *dims;
   };
   Value condition, added;
   for (const Condition &next : scores.conditions) {
@@ -251,14 +298,17 @@ Value buildMask(OpBuilder &builder, Location loc, const Scores &scores) {
     if (next.inverted)
       value = NotOp::create(builder, loc, value.getType(), value);
     if (condition)
-      value = AndOp::create(builder, loc, raise::typeLike(value, joined(condition, value)), condition, value);
+      value = AndOp::create(builder, loc, raise::typeLike(value, joined(condition, value)),
+                            condition, value);
     condition = value;
   }
   for (Value next : scores.added) {
     if (added && elementTypeOf(added.getType()) != elementTypeOf(next.getType()))
-      next = CastOp::create(builder, loc, makeTensorType(dimsOf(next.getType()), elementTypeOf(added.getType())),
+      next = CastOp::create(builder, loc,
+                            makeTensorType(dimsOf(next.getType()), elementTypeOf(added.getType())),
                             next);
-    added = added ? AddOp::create(builder, loc, raise::typeLike(added, joined(added, next)), next, added)
+    added = added ? AddOp::create(builder, loc, raise::typeLike(added, joined(added, next)), next,
+                                  added)
                         .getResult()
                   : next;
   }
@@ -269,23 +319,48 @@ Value buildMask(OpBuilder &builder, Location loc, const Scores &scores) {
   Value never = ConstantOp::create(
       builder, loc, scalar,
       DenseElementsAttr::get(scalar, llvm::APFloat::getInf(element.getFloatSemantics(), true)));
-  return SelectOp::create(builder, loc, raise::typeLike(added, joined(condition, added)), condition, added, never);
+  return SelectOp::create(builder, loc, raise::typeLike(added, joined(condition, added)), condition,
+                          added, never);
 }
 
 struct RaiseAttention : raise::impl::RaiseAttentionBase<RaiseAttention> {
   /// Empty, or why the operands do not fit.
   StringRef check(Value q, Value k, Value v, Value mask, MatmulOp product) {
-    if (dimsOf(q.getType()).size() != 4 || dimsOf(k.getType()).size() != 4 || dimsOf(v.getType()).size() != 4)
+    if (dimsOf(q.getType()).size() != 4 || dimsOf(k.getType()).size() != 4 ||
+        dimsOf(v.getType()).size() != 4)
       return "the operands do not have rank 4";
-    SmallVector<DimExpr> dq = dimsOf(q.getType()), dk = dimsOf(k.getType()), dv = dimsOf(v.getType());
+    SmallVector<DimExpr> dq = dimsOf(q.getType()), dk = dimsOf(k.getType()),
+                         dv = dimsOf(v.getType());
     if (dk[0] != dq[0] || dv[0] != dq[0] || dv[1] != dk[1] || dv[2] != dk[2] || dk[3] != dq[3] ||
         !dq[1].exactDiv(dk[1]))
       return "the dimensions of query, key and value differ";
     if (mask && !broadcastsTo(dimsOf(mask.getType()), {dq[0], dq[1], dq[2], dk[2]}))
       return "the mask has more dimensions than the scores";
-    if (dimsOf(product.getType()) != SmallVector<DimExpr>{dq[0], dq[1], dq[2], dv[3]})
+    SmallVector<DimExpr> out = dimsOf(product.getType());
+    if (out.size() == 3)
+      out.insert(out.begin(), DimExpr::constant(product.getContext(), 1));
+    if (out[0] * out[1] != dq[0] * dq[1] || out[2] != dq[2] || out[3] != dv[3])
       return "the result has other dimensions than the query";
     return "";
+  }
+
+  /// Operands of a product of rank 3 whose first axis is batch times heads, as in [B * H, S, D].
+  void splitOperands(OpBuilder &builder, Scores &scores, Value &q, Value &k, Value &v) {
+    SmallVector<DimExpr> dims = dimsOf(q.getType());
+    if (dims.size() == 3 && scores.lead.empty()) {
+      Value source = regrouped(q);
+      SmallVector<DimExpr> in = source ? dimsOf(source.getType()) : SmallVector<DimExpr>();
+      if (in.size() == 4)
+        scores.lead = {in[0], in[1]};
+      else // one batch of as many heads means the same
+        scores.lead = {DimExpr::constant(q.getContext(), 1), dims[0]};
+    }
+    for (Value *operand : {&q, &k, &v}) {
+      SmallVector<DimExpr> own = dimsOf(operand->getType());
+      if (own.size() == 3 && own[0] == scores.lead[0] * scores.lead[1])
+        *operand =
+            raise::reshapeTo(builder, *operand, {scores.lead[0], scores.lead[1], own[1], own[2]});
+    }
   }
 
   /// Casts along the way fall away where all operands come from one type, as in models of half
@@ -311,21 +386,25 @@ struct RaiseAttention : raise::impl::RaiseAttentionBase<RaiseAttention> {
     OpBuilder builder(product);
     double scale = scores.scale;
     Value q = throughFloatCasts(unscale(scores.query, scale));
-    Value k = scores.keyIsTransposed ? naturalKey(builder, scores.key, scale) : unscale(scores.key, scale);
-    k = ungrouped(builder, unscale(k, scale));
-    k = unscale(k, scale);
-    k = throughFloatCasts(k);
-    Value v = ungrouped(builder, throughFloatCasts(scores.value));
+    Value k = scores.keyIsTransposed ? naturalKey(builder, scores.key, scale)
+                                     : unscale(scores.key, scale);
+    k = throughFloatCasts(unscale(k, scale));
+    Value v = throughFloatCasts(scores.value);
+    splitOperands(builder, scores, q, k, v);
+    k = throughFloatCasts(unscale(ungrouped(builder, k), scale));
+    v = ungrouped(builder, v);
     unifyTypes(builder, product, q, k, v);
     Value mask = buildMask(builder, product.getLoc(), scores);
     if (StringRef why = check(q, k, v, mask, product); !why.empty())
       return raise::reportLeft(product, "raise-attention", why);
-    Type type = raise::typeLike(q, dimsOf(product.getType()));
-    auto attention = AttentionOp::create(builder, product.getLoc(), type, q, k, v, mask,
-                                         llvm::APFloat(scale), llvm::APFloat(scores.softcap), false, 0,
-                                         scores.safe);
-    Value out = attention;
-    if (type != product.getType())
+    SmallVector<DimExpr> dims = dimsOf(q.getType());
+    dims.back() = dimsOf(v.getType()).back();
+    Type type = raise::typeLike(q, dims);
+    auto attention =
+        AttentionOp::create(builder, product.getLoc(), type, q, k, v, mask, llvm::APFloat(scale),
+                            llvm::APFloat(scores.softcap), false, 0, scores.safe);
+    Value out = raise::reshapeTo(builder, attention, dimsOf(product.getType()));
+    if (out.getType() != product.getType())
       out = CastOp::create(builder, product.getLoc(), product.getType(), out);
     product.getResult().replaceAllUsesWith(out);
     raise::reportRaised(attention, "raise-attention");

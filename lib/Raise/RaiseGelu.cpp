@@ -107,7 +107,8 @@ struct RaiseGelu : raise::impl::RaiseGeluBase<RaiseGelu> {
         continue;
       }
       builder.setInsertionPoint(found.root);
-      auto gelu = GeluOp::create(builder, found.root->getLoc(), found.x.getType(), found.x, found.kind);
+      auto gelu =
+          GeluOp::create(builder, found.root->getLoc(), found.x.getType(), found.x, found.kind);
       found.root->getResult(0).replaceAllUsesWith(gelu);
       raise::reportRaised(gelu, "raise-gelu");
     }

@@ -52,10 +52,11 @@ void absorbBias(LinearOp op) {
       continue; // a residual
     OpBuilder builder(add);
     Value bias = raise::asVector(builder, other, dimsOf(op.getType()).back());
-    StringRef why = !raise::isConstant(other)          ? "the vector added to it is computed"
-                    : !op.getResult().hasOneUse()      ? "the product is read before the sum"
-                    : !bias || add.getType() != op.getType() ? "the constant added to it is no vector"
-                                                       : "";
+    StringRef why = !raise::isConstant(other)     ? "the vector added to it is computed"
+                    : !op.getResult().hasOneUse() ? "the product is read before the sum"
+                    : !bias || add.getType() != op.getType()
+                        ? "the constant added to it is no vector"
+                        : "";
     if (!why.empty())
       return raise::reportLeft(op, "raise-linear", why);
     op->moveBefore(add);

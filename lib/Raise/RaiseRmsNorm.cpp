@@ -35,8 +35,9 @@ struct RaiseRmsNorm : raise::impl::RaiseRmsNormBase<RaiseRmsNorm> {
     getOperation().walk([&](ReduceOp reduce) {
       if (reduce.getKind() == ReduceKind::mean && raise::squareOf(reduce.getX()))
         raise::reportLeft(reduce, "raise-rms-norm",
-                          raise::meanOf(reduce) ? "the mean square divides no value that was squared"
-                                                : "the mean is not over the last axis alone");
+                          raise::meanOf(reduce)
+                              ? "the mean square divides no value that was squared"
+                              : "the mean is not over the last axis alone");
     });
   }
 };

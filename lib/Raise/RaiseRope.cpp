@@ -38,8 +38,8 @@ Value withoutLastOne(Value value) {
 
 //===-- Tables -----------------------------------------------------------------------------------//
 
-/// Computes the first half of a table [.., 2 W] whose halves (or, interleaved, neighbours) are equal,
-/// by following the computation back to what was repeated.
+/// Computes the first half of a table [.., 2 W] whose halves (or, interleaved, neighbours) are
+/// equal, by following the computation back to what was repeated.
 class HalfTable {
 public:
   HalfTable(bool interleaved, DenseMap<Value, Value> &known)
@@ -71,7 +71,8 @@ private:
     Value source;
     if (auto wide = flat.getX().getDefiningOp<BroadcastOp>(); wide && lastOf(wide).isConstant(2))
       source = withoutLastOne(wide.getX());
-    else if (auto pair = raise::joinedPair(flat.getX()); pair && raise::same(pair->first, pair->second))
+    else if (auto pair = raise::joinedPair(flat.getX());
+             pair && raise::same(pair->first, pair->second))
       source = withoutLastOne(pair->first);
     return source && source.getType() == halfType(value) ? source : Value();
   }
@@ -91,7 +92,8 @@ private:
       return constantHalf(builder, constant);
     bool keepsLast = isa<ReshapeOp, BroadcastOp>(op) && lastOf(op->getOperand(0)) == lastOf(value);
     if (auto transpose = dyn_cast<TransposeOp>(op))
-      keepsLast = transpose.getPermutation().back() + 1 == int64_t(transpose.getPermutation().size());
+      keepsLast =
+          transpose.getPermutation().back() + 1 == int64_t(transpose.getPermutation().size());
     if (!keepsLast && !op->hasTrait<Elementwise>())
       return {};
     IRMapping map;
@@ -168,8 +170,7 @@ Value rotatedNeighbours(Value value) {
 }
 
 /// The operands of a product, the second of which satisfies `test`.
-template <typename F>
-bool productWith(Value value, F test, Value &other, Value &tested) {
+template <typename F> bool productWith(Value value, F test, Value &other, Value &tested) {
   auto mul = value.getDefiningOp<MulOp>();
   if (!mul)
     return false;
@@ -238,8 +239,8 @@ struct RaiseRope : raise::impl::RaiseRopeBase<RaiseRope> {
       return {};
     }
     OpBuilder builder(root);
-    auto rope = RopeOp::create(builder, root->getLoc(), r.x.getType(), r.x, r.cos, r.sin,
-                               r.interleaved);
+    auto rope =
+        RopeOp::create(builder, root->getLoc(), r.x.getType(), r.x, r.cos, r.sin, r.interleaved);
     root->getResult(0).replaceAllUsesWith(rope);
     raise::reportRaised(rope, "raise-rope");
     return rope;
@@ -250,7 +251,8 @@ struct RaiseRope : raise::impl::RaiseRopeBase<RaiseRope> {
     auto turned = raise::lastSlice(rope.getX());
     auto concat = raise::onlyUser<ConcatOp>(rope.getResult());
     auto pair = concat ? raise::joinedPair(concat) : std::nullopt;
-    auto rest = pair && pair->first == rope.getResult() ? raise::lastSlice(pair->second) : std::nullopt;
+    auto rest =
+        pair && pair->first == rope.getResult() ? raise::lastSlice(pair->second) : std::nullopt;
     if (!turned || !rest || !raise::same(turned->x, rest->x) || turned->start != 0 ||
         turned->step != 1 || rest->step != 1 || rest->start != turned->width ||
         turned->x.getType() != concat.getType())

@@ -130,15 +130,52 @@ func.func @read_elsewhere(%q: !q, %k: !q, %v: !q) -> (!q, !a) {
 
 // -----
 
-!q = tensor<4x3x8xf32>
-!a = tensor<4x3x3xf32>
+!q = tensor<2x2x4x3x8xf32>
+!a = tensor<2x2x4x3x3xf32>
 
-// CHECK-LABEL: @without_heads
-// REMARK: remark: [Missed] raise-attention {{.*}}the scores do not have rank 4
-func.func @without_heads(%q: !q, %k: !q, %v: !q) -> !q {
+// CHECK-LABEL: @rank_five
+// REMARK: remark: [Missed] raise-attention {{.*}}the scores do not have rank 3 or 4
+func.func @rank_five(%q: !q, %k: !q, %v: !q) -> !q {
   // CHECK-NOT: qnt.attention
   %0 = qnt.matmul %q, %k {transposeY = true} : (!q, !q) -> !a
   %1 = qnt.softmax %0 : (!a) -> !a
   %2 = qnt.matmul %1, %v : (!a, !q) -> !q
   return %2 : !q
+}
+
+// -----
+
+!q = tensor<2x4x3x8xf32>
+!q3 = tensor<8x3x8xf32>
+!a3 = tensor<8x3x3xf32>
+!a = tensor<2x4x3x3xf32>
+!m = tensor<2x1x3x3xf32>
+
+// Batch and heads in one axis; the mask is added to scores that are split for it.
+// CHECK-LABEL: @merged_heads
+// CHECK-SAME: (%[[Q:[a-z0-9]*]]: {{.*}}, %[[K:[a-z0-9]*]]: {{.*}}, %[[V:[a-z0-9]*]]: {{.*}}, %[[M:[a-z0-9]*]]: tensor<2x1x3x3xf32>)
+func.func @merged_heads(%q: !q, %k: !q, %v: !q, %m: !m) -> !q3 {
+  // CHECK-NEXT: %[[A:.*]] = qnt.attention %[[Q]], %[[K]], %[[V]], %[[M]] {scale = 1.0{{.*}} : f64}
+  // CHECK-NEXT: %[[O:.*]] = qnt.reshape %[[A]]
+  // CHECK-NEXT: return %[[O]]
+  %q3 = qnt.reshape %q : (!q) -> !q3
+  %k3 = qnt.reshape %k : (!q) -> !q3
+  %v3 = qnt.reshape %v : (!q) -> !q3
+  %kt = qnt.transpose %k3 {permutation = array<i64: 0, 2, 1>} : (!q3) -> tensor<8x8x3xf32>
+  %0 = qnt.matmul %q3, %kt : (!q3, tensor<8x8x3xf32>) -> !a3
+  %1 = qnt.reshape %0 : (!a3) -> !a
+  %2 = qnt.add %1, %m : (!a, !m) -> !a
+  %3 = qnt.reshape %2 : (!a) -> !a3
+  %4 = qnt.softmax %3 : (!a3) -> !a3
+  %5 = qnt.matmul %4, %v3 : (!a3, !q3) -> !q3
+  return %5 : !q3
+}
+
+// CHECK-LABEL: @heads_alone
+func.func @heads_alone(%q: !q3, %k: !q3, %v: !q3) -> !q3 {
+  // CHECK: qnt.attention {{.*}} -> tensor<1x8x3x8xf32>
+  %0 = qnt.matmul %q, %k {transposeY = true} : (!q3, !q3) -> !a3
+  %1 = qnt.softmax %0 : (!a3) -> !a3
+  %2 = qnt.matmul %1, %v : (!a3, !q3) -> !q3
+  return %2 : !q3
 }

@@ -84,10 +84,10 @@ def RaiseAttention : Qcc_RaisePass<"qcc-raise-attention"> {
     q, k and the scores; masks may be added or selected, several of them in a row; a guard that
     replaces NaN by 0 becomes `safe`; heads of k and v repeated for groups are read once. A mask of 0
     and minus infinity becomes boolean; other fill values stay numbers, because they make fully masked
-    rows uniform instead of NaN.
+    rows uniform instead of NaN. Operands [B * H, S, D] are split into batch and heads.
 
     Needs: an imported function. Leaves: `qnt.attention`.
-    Refuses: scores that are read elsewhere, factors between mask and softmax, ranks other than 4.
+    Refuses: scores that are read elsewhere, factors between mask and softmax, ranks other than 3 and 4.
 
     Example: test/Raise/raise-attention.mlir
   }];
