@@ -10,12 +10,12 @@ namespace {
 
 constexpr int64_t keyBlock = 64;
 
-template <typename T>
-class Attention {
+template <typename T> class Attention {
 public:
   Attention(const Call &call, AttentionOp op)
       : op(op), q(call.tensor(0).dims()), k(call.tensor(1).dims()), v(call.tensor(2).dims()),
-        query(load<T>(call.tensor(0))), key(load<T>(call.tensor(1))), value(load<T>(call.tensor(2))) {
+        query(load<T>(call.tensor(0))), key(load<T>(call.tensor(1))),
+        value(load<T>(call.tensor(2))) {
     if (!op.getMask())
       return;
     const Tensor &tensor = call.tensor(3);

@@ -1,5 +1,5 @@
-// What the families of ops share inside the interpreter: operands of a call, numbers in one of three
-// compute types, and walks over indices.
+// What the families of ops share inside the interpreter: operands of a call, numbers in one of
+// three compute types, and walks over indices.
 #ifndef QCC_LIB_REFERENCE_DETAIL_H
 #define QCC_LIB_REFERENCE_DETAIL_H
 
@@ -59,8 +59,7 @@ inline bool isUnsigned(mlir::Type element) {
 }
 
 /// Elements of a tensor as T: a view where the bytes already are, else a copy.
-template <typename T>
-class Numbers {
+template <typename T> class Numbers {
 public:
   const T *data = nullptr;
   int64_t count = 0;
@@ -69,8 +68,7 @@ public:
 };
 /// T is float, double or int64_t; any element type converts (integers of any width to int64_t by
 /// sign; an i1 is 0 or 1).
-template <typename T>
-Numbers<T> load(const Tensor &tensor);
+template <typename T> Numbers<T> load(const Tensor &tensor);
 /// Rounds to the element type (nearest even) or wraps.
 template <typename T>
 Tensor store(mlir::Type element, llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<T> values);
@@ -83,8 +81,7 @@ Tensor store(mlir::Type element, llvm::ArrayRef<int64_t> dims, const std::vector
 float roundTo(mlir::Type type, float value);
 
 /// Calls `f.template operator()<T>()` with the compute type of `element`.
-template <typename F>
-auto dispatch(mlir::Type element, F f) {
+template <typename F> auto dispatch(mlir::Type element, F f) {
   switch (computeOf(element)) {
   case Compute::Float:
     return f.template operator()<float>();
@@ -98,8 +95,7 @@ auto dispatch(mlir::Type element, F f) {
 
 /// Sum of f(0) .. f(n - 1) over 16 interleaved lanes: lane l takes l, l + 16, ...; then lanes 8, 4,
 /// 2 and 1 apart are added.
-template <typename T, typename F>
-T laneSum(int64_t n, F f) {
+template <typename T, typename F> T laneSum(int64_t n, F f) {
   T lanes[16] = {};
   for (int64_t i = 0; i < n; ++i)
     lanes[i % 16] = lanes[i % 16] + f(i);

@@ -13,13 +13,9 @@ namespace {
 
 //===-- One operand ------------------------------------------------------------------------------//
 
-template <typename T>
-T sigmoid(T x) {
-  return T(1) / (T(1) + std::exp(-x));
-}
+template <typename T> T sigmoid(T x) { return T(1) / (T(1) + std::exp(-x)); }
 
-template <typename T>
-T geluOf(GeluKind kind, T x) {
+template <typename T> T geluOf(GeluKind kind, T x) {
   switch (kind) {
   case GeluKind::erf:
     return x / T(2) * (T(1) + std::erf(x / std::sqrt(T(2))));
@@ -32,11 +28,9 @@ T geluOf(GeluKind kind, T x) {
   return x * sigmoid(T(1.702) * x);
 }
 
-template <typename T>
-using Unary = T (*)(T);
+template <typename T> using Unary = T (*)(T);
 
-template <typename T>
-Unary<T> realFunction(Operation *op) {
+template <typename T> Unary<T> realFunction(Operation *op) {
   return llvm::TypeSwitch<Operation *, Unary<T>>(op)
       .template Case<AbsOp>([](auto) -> Unary<T> { return [](T x) { return std::fabs(x); }; })
       .template Case<NegOp>([](auto) -> Unary<T> { return [](T x) { return -x; }; })
@@ -45,7 +39,8 @@ Unary<T> realFunction(Operation *op) {
       })
       .template Case<CeilOp>([](auto) -> Unary<T> { return [](T x) { return std::ceil(x); }; })
       .template Case<FloorOp>([](auto) -> Unary<T> { return [](T x) { return std::floor(x); }; })
-      .template Case<RoundOp>([](auto) -> Unary<T> { return [](T x) { return std::nearbyint(x); }; })
+      .template Case<RoundOp>(
+          [](auto) -> Unary<T> { return [](T x) { return std::nearbyint(x); }; })
       .template Case<SqrtOp>([](auto) -> Unary<T> { return [](T x) { return std::sqrt(x); }; })
       .template Case<ReciprocalOp>([](auto) -> Unary<T> { return [](T x) { return T(1) / x; }; })
       .template Case<ExpOp>([](auto) -> Unary<T> { return [](T x) { return std::exp(x); }; })
@@ -108,8 +103,7 @@ Results unfit(const Call &call) {
   return call.fail(Diag::ElementTypeUnfit, text);
 }
 
-template <typename T, typename F>
-Results map(const Call &call, F f) {
+template <typename T, typename F> Results map(const Call &call, F f) {
   const Tensor &x = call.tensor(0);
   Numbers<T> in = load<T>(x);
   std::vector<T> out(in.count);
@@ -144,25 +138,21 @@ Results evaluateUnary(const Call &call) {
 
 //===-- Two operands -----------------------------------------------------------------------------//
 
-template <typename T>
-T wins(T x, T y, bool larger) {
+template <typename T> T wins(T x, T y, bool larger) {
   if (std::isnan(x) || std::isnan(y))
     return std::numeric_limits<T>::quiet_NaN();
   return (x < y) == larger ? y : x;
 }
 
 /// The remainder with the sign of the divisor.
-template <typename T>
-T floorMod(T x, T y) {
+template <typename T> T floorMod(T x, T y) {
   T r = std::fmod(x, y);
   return r != 0 && (r < 0) != (y < 0) ? r + y : r;
 }
 
-template <typename T>
-using Binary = T (*)(T, T);
+template <typename T> using Binary = T (*)(T, T);
 
-template <typename T>
-Binary<T> realBinary(Operation *op) {
+template <typename T> Binary<T> realBinary(Operation *op) {
   using F = Binary<T>;
   return llvm::TypeSwitch<Operation *, F>(op)
       .template Case<AddOp>([](auto) -> F { return [](T x, T y) { return x + y; }; })
@@ -220,28 +210,38 @@ IntegerBinary integerBinary(Operation *op, Type element) {
   unsigned bits = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
   auto less = [u](int64_t x, int64_t y) { return u ? uint64_t(x) < uint64_t(y) : x < y; };
   return llvm::TypeSwitch<Operation *, F>(op)
-      .Case<AddOp>([](auto) { return [](int64_t x, int64_t y) { return int64_t(uint64_t(x) + uint64_t(y)); }; })
-      .Case<SubOp>([](auto) { return [](int64_t x, int64_t y) { return int64_t(uint64_t(x) - uint64_t(y)); }; })
-      .Case<MulOp>([](auto) { return [](int64_t x, int64_t y) { return int64_t(uint64_t(x) * uint64_t(y)); }; })
-      .Case<DivOp>([u](auto) { return [u](int64_t x, int64_t y) { return integerDivide(x, y, u); }; })
+      .Case<AddOp>([](auto) {
+        return [](int64_t x, int64_t y) { return int64_t(uint64_t(x) + uint64_t(y)); };
+      })
+      .Case<SubOp>([](auto) {
+        return [](int64_t x, int64_t y) { return int64_t(uint64_t(x) - uint64_t(y)); };
+      })
+      .Case<MulOp>([](auto) {
+        return [](int64_t x, int64_t y) { return int64_t(uint64_t(x) * uint64_t(y)); };
+      })
+      .Case<DivOp>(
+          [u](auto) { return [u](int64_t x, int64_t y) { return integerDivide(x, y, u); }; })
       .Case<ModOp>([u](ModOp mod) {
         bool truncated = mod.getFmod();
         return [u, truncated](int64_t x, int64_t y) { return integerModulo(x, y, u, truncated); };
       })
       .Case<PowOp>([](auto) { return integerPower; })
-      .Case<MinOp>([less](auto) { return [less](int64_t x, int64_t y) { return less(y, x) ? y : x; }; })
-      .Case<MaxOp>([less](auto) { return [less](int64_t x, int64_t y) { return less(x, y) ? y : x; }; })
+      .Case<MinOp>(
+          [less](auto) { return [less](int64_t x, int64_t y) { return less(y, x) ? y : x; }; })
+      .Case<MaxOp>(
+          [less](auto) { return [less](int64_t x, int64_t y) { return less(x, y) ? y : x; }; })
       .Case<AndOp>([](auto) { return [](int64_t x, int64_t y) { return x & y; }; })
       .Case<OrOp>([](auto) { return [](int64_t x, int64_t y) { return x | y; }; })
       .Case<XorOp>([](auto) { return [](int64_t x, int64_t y) { return x ^ y; }; })
-      .Case<ShlOp>([=](auto) { return [=](int64_t x, int64_t y) { return shift(x, y, bits, true, u); }; })
-      .Case<ShrOp>([=](auto) { return [=](int64_t x, int64_t y) { return shift(x, y, bits, false, u); }; })
+      .Case<ShlOp>(
+          [=](auto) { return [=](int64_t x, int64_t y) { return shift(x, y, bits, true, u); }; })
+      .Case<ShrOp>(
+          [=](auto) { return [=](int64_t x, int64_t y) { return shift(x, y, bits, false, u); }; })
       .Default([](Operation *) { return F(); });
 }
 
 /// Pairs of broadcast operand elements, in the order of the result.
-template <typename T, typename Out, typename F>
-Results zip(const Call &call, F f) {
+template <typename T, typename Out, typename F> Results zip(const Call &call, F f) {
   auto dims = call.resultDims();
   if (!dims)
     return dims.takeError();
@@ -277,8 +277,7 @@ Results evaluateBinary(const Call &call) {
   return zip<int64_t, int64_t>(call, integerBinary(call.op, element));
 }
 
-template <typename T>
-bool holds(Predicate predicate, T x, T y) {
+template <typename T> bool holds(Predicate predicate, T x, T y) {
   switch (predicate) {
   case Predicate::eq:
     return x == y;
@@ -312,8 +311,7 @@ Results evaluateCompare(const Call &call, CompareOp op) {
 
 //===-- The rest ---------------------------------------------------------------------------------//
 
-template <typename F>
-Results classify(const Call &call, F f) {
+template <typename F> Results classify(const Call &call, F f) {
   const Tensor &x = call.tensor(0);
   std::vector<int64_t> out(x.size());
   for (size_t i = 0; i < out.size(); ++i)
@@ -368,7 +366,8 @@ Results evaluateSelect(const Call &call) {
           {broadcastStrides(c.dims(), *dims), broadcastStrides(x.dims(), *dims),
            broadcastStrides(y.dims(), *dims)},
           [&](int64_t i, const std::array<int64_t, 3> &at) {
-            const char *from = c.data()[at[0]] ? x.data() + at[1] * width : y.data() + at[2] * width;
+            const char *from =
+                c.data()[at[0]] ? x.data() + at[1] * width : y.data() + at[2] * width;
             std::copy_n(from, width, to + i * width);
           });
   return one(std::move(out));
@@ -387,8 +386,8 @@ std::optional<Results> reference::evaluateElementwise(const Call &call) {
       })
       .Case<CastOp>([&](auto) { return evaluateCast(call); })
       .Case<SelectOp>([&](auto) { return evaluateSelect(call); })
-      .Case<AddOp, SubOp, MulOp, DivOp, PowOp, MinOp, MaxOp, AndOp, OrOp, XorOp, ShlOp, ShrOp, ModOp>(
-          [&](auto) { return evaluateBinary(call); })
+      .Case<AddOp, SubOp, MulOp, DivOp, PowOp, MinOp, MaxOp, AndOp, OrOp, XorOp, ShlOp, ShrOp,
+            ModOp>([&](auto) { return evaluateBinary(call); })
       .Default([&](Operation *op) -> std::optional<Results> {
         if (!op->hasTrait<Elementwise>())
           return std::nullopt;

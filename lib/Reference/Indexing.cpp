@@ -41,8 +41,8 @@ llvm::Error eachElement(const Call &call, ArrayRef<int64_t> x, const Tensor &ind
   Numbers<int64_t> at = load<int64_t>(indices);
   for (auto [d, size] : llvm::enumerate(indices.dims()))
     if (int64_t(d) != axis && size > x[d])
-      return call.fail(Diag::SizesUnfit, "indices " + dimsText(indices.dims()) +
-                                             " reach outside of " + dimsText(x));
+      return call.fail(Diag::SizesUnfit,
+                       "indices " + dimsText(indices.dims()) + " reach outside of " + dimsText(x));
   std::optional<llvm::Error> error;
   walk<1>(indices.dims(), {strides}, [&](int64_t i, const std::array<int64_t, 1> &offsets) {
     if (error)
@@ -70,7 +70,7 @@ Results evaluateGatherElements(const Call &call, GatherElementsOp op) {
 
 /// Offset in elements of the slice that a tuple names, beyond its batch.
 llvm::Expected<int64_t> tupleOffset(const Call &call, const int64_t *tuple, int64_t length,
-                              ArrayRef<int64_t> dims) {
+                                    ArrayRef<int64_t> dims) {
   Dims strides = stridesOf(dims);
   int64_t offset = 0;
   for (int64_t j = 0; j < length; ++j) {
@@ -99,14 +99,13 @@ Results evaluateGatherNd(const Call &call, GatherNdOp op) {
     auto offset = tupleOffset(call, at.data + i * tuple, tuple, rest);
     if (!offset)
       return offset.takeError();
-    std::memcpy(to + i * run,
-                x.data() + i / perBatch * batchBytes + *offset * x.bytesPerElement(), run);
+    std::memcpy(to + i * run, x.data() + i / perBatch * batchBytes + *offset * x.bytesPerElement(),
+                run);
   }
   return one(std::move(out));
 }
 
-template <typename T>
-T combine(ScatterKind kind, T old, T update) {
+template <typename T> T combine(ScatterKind kind, T old, T update) {
   switch (kind) {
   case ScatterKind::set:
     return update;
@@ -128,14 +127,12 @@ T combine(ScatterKind kind, T old, T update) {
   return update;
 }
 
-template <typename T>
-std::vector<T> copyOf(const Tensor &x) {
+template <typename T> std::vector<T> copyOf(const Tensor &x) {
   Numbers<T> in = load<T>(x);
   return std::vector<T>(in.data, in.data + in.count);
 }
 
-template <typename T>
-Results scatterNd(const Call &call, ScatterNdOp op) {
+template <typename T> Results scatterNd(const Call &call, ScatterNdOp op) {
   const Tensor &x = call.tensor(0), &indices = call.tensor(1);
   std::vector<T> out = copyOf<T>(x);
   Numbers<T> updates = load<T>(call.tensor(2));
@@ -152,15 +149,14 @@ Results scatterNd(const Call &call, ScatterNdOp op) {
   return one(store<T>(call.resultElement(), x.dims(), out));
 }
 
-template <typename T>
-Results scatterElements(const Call &call, ScatterElementsOp op) {
+template <typename T> Results scatterElements(const Call &call, ScatterElementsOp op) {
   const Tensor &x = call.tensor(0);
   std::vector<T> out = copyOf<T>(x);
   Numbers<T> updates = load<T>(call.tensor(2));
-  if (auto error = eachElement(call, x.dims(), call.tensor(1), op.getAxis(),
-                               [&](int64_t i, int64_t to) {
-                                 out[to] = combine<T>(op.getKind(), out[to], updates[i]);
-                               }))
+  if (auto error =
+          eachElement(call, x.dims(), call.tensor(1), op.getAxis(), [&](int64_t i, int64_t to) {
+            out[to] = combine<T>(op.getKind(), out[to], updates[i]);
+          }))
     return std::move(error);
   return one(store<T>(call.resultElement(), x.dims(), out));
 }
@@ -176,8 +172,8 @@ SmallVector<int64_t> nonZeros(const Tensor &x) {
 Results evaluateBindDim(const Call &call, BindDimOp op) {
   int64_t size = call.tensor(0).integer(0);
   if (size < 0)
-    return call.fail(Diag::SizesUnfit, "symbol '" + op.getSymbol().str() + "' would be " +
-                                           std::to_string(size));
+    return call.fail(Diag::SizesUnfit,
+                     "symbol '" + op.getSymbol().str() + "' would be " + std::to_string(size));
   call.environment.symbols[op.getSymbol()] = size;
   return SmallVector<RtValue>{};
 }

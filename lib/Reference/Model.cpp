@@ -38,8 +38,7 @@ void multiply(const T *x, const T *y, T *out, int64_t m, int64_t k, int64_t n) {
       step(out + row * n, y + i * n, x[row * k + i], n);
 }
 
-template <typename T>
-std::vector<T> transposed(const T *y, int64_t rows, int64_t columns) {
+template <typename T> std::vector<T> transposed(const T *y, int64_t rows, int64_t columns) {
   std::vector<T> out(rows * columns);
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < columns; ++c)
@@ -47,8 +46,7 @@ std::vector<T> transposed(const T *y, int64_t rows, int64_t columns) {
   return out;
 }
 
-template <typename T>
-Results evaluateMatmul(const Call &call, MatmulOp op) {
+template <typename T> Results evaluateMatmul(const Call &call, MatmulOp op) {
   auto dims = call.resultDims();
   if (!dims)
     return dims.takeError();
@@ -58,7 +56,8 @@ Results evaluateMatmul(const Call &call, MatmulOp op) {
   Numbers<T> x = load<T>(a), y = load<T>(b);
   std::vector<T> out(product(*dims));
   walk<2>(batch,
-          {broadcastStrides(a.dims().drop_back(2), batch), broadcastStrides(b.dims().drop_back(2), batch)},
+          {broadcastStrides(a.dims().drop_back(2), batch),
+           broadcastStrides(b.dims().drop_back(2), batch)},
           [&](int64_t i, const std::array<int64_t, 2> &at) {
             const T *matrix = y.data + at[1] * k * n;
             std::vector<T> flipped;
@@ -71,8 +70,7 @@ Results evaluateMatmul(const Call &call, MatmulOp op) {
   return one(store<T>(call.resultElement(), *dims, out));
 }
 
-template <typename T>
-Results linearAs(const Call &call, Numbers<T> weight, int64_t n) {
+template <typename T> Results linearAs(const Call &call, Numbers<T> weight, int64_t n) {
   const Tensor &x = call.tensor(0);
   int64_t k = x.dims().back(), m = product(x.dims().drop_back());
   Numbers<T> in = load<T>(x);
@@ -98,8 +96,7 @@ Results evaluateLinear(const Call &call) {
 }
 
 /// One output element of a convolution: channels of the group, then kernel positions, ascending.
-template <typename T>
-Results evaluateConv(const Call &call, ConvOp op) {
+template <typename T> Results evaluateConv(const Call &call, ConvOp op) {
   auto dims = call.resultDims();
   if (!dims)
     return dims.takeError();
@@ -110,7 +107,8 @@ Results evaluateConv(const Call &call, ConvOp op) {
   ArrayRef<int64_t> space = a.dims().drop_front(2), kernel = b.dims().drop_front(2);
   ArrayRef<int64_t> outSpace = ArrayRef<int64_t>(*dims).drop_front(2);
   int64_t perGroup = b.dims()[1], m = b.dims()[0], taps = product(kernel);
-  Dims spaceStrides = stridesOf(space), kernelStrides = stridesOf(kernel), outStrides = stridesOf(outSpace);
+  Dims spaceStrides = stridesOf(space), kernelStrides = stridesOf(kernel),
+       outStrides = stridesOf(outSpace);
   std::vector<T> out(product(*dims));
   for (int64_t i = 0, e = out.size(), area = product(outSpace); i < e; ++i) {
     int64_t channel = i / area % m, sample = i / area / m;
@@ -135,8 +133,7 @@ Results evaluateConv(const Call &call, ConvOp op) {
   return one(store<T>(call.resultElement(), *dims, out));
 }
 
-template <typename T>
-void softmaxRow(const T *x, T *out, int64_t n, bool log) {
+template <typename T> void softmaxRow(const T *x, T *out, int64_t n, bool log) {
   T m = -std::numeric_limits<T>::infinity();
   for (int64_t i = 0; i < n; ++i)
     m = std::isnan(x[i]) || std::isnan(m) ? std::numeric_limits<T>::quiet_NaN() : std::max(m, x[i]);
@@ -145,8 +142,7 @@ void softmaxRow(const T *x, T *out, int64_t n, bool log) {
     out[i] = log ? (x[i] - m) - std::log(sum) : std::exp(x[i] - m) * factor;
 }
 
-template <typename T>
-void layerNormRow(const T *x, T *out, int64_t n, T epsilon) {
+template <typename T> void layerNormRow(const T *x, T *out, int64_t n, T epsilon) {
   T mean = laneSum<T>(n, [&](int64_t i) { return x[i]; }) / T(n);
   T variance = laneSum<T>(n, [&](int64_t i) { return (x[i] - mean) * (x[i] - mean); }) / T(n);
   T r = T(1) / std::sqrt(variance + epsilon);
@@ -154,8 +150,7 @@ void layerNormRow(const T *x, T *out, int64_t n, T epsilon) {
     out[i] = (x[i] - mean) * r;
 }
 
-template <typename T>
-void rmsNormRow(const T *x, T *out, int64_t n, T epsilon) {
+template <typename T> void rmsNormRow(const T *x, T *out, int64_t n, T epsilon) {
   T square = laneSum<T>(n, [&](int64_t i) { return x[i] * x[i]; }) / T(n);
   T r = T(1) / std::sqrt(square + epsilon);
   for (int64_t i = 0; i < n; ++i)
@@ -186,8 +181,7 @@ Results eachRow(const Call &call, const Tensor *gain, const Tensor *bias, F row)
   return one(store<T>(call.resultElement(), x.dims(), out));
 }
 
-template <typename T>
-Results evaluateRope(const Call &call, RopeOp op) {
+template <typename T> Results evaluateRope(const Call &call, RopeOp op) {
   const Tensor &x = call.tensor(0), &cosine = call.tensor(1);
   int64_t c = x.dims().back(), w = cosine.dims().back();
   Dims lead(x.dims().drop_back());
@@ -221,8 +215,7 @@ Results evaluateKvAppend(const Call &call) {
   return one(std::move(out));
 }
 
-template <typename T>
-Results evaluateReal(const Call &call) {
+template <typename T> Results evaluateReal(const Call &call) {
   auto operand = [&](Value value) -> const Tensor * {
     for (auto [i, other] : llvm::enumerate(call.op->getOperands()))
       if (value && other == value && i > 0)
@@ -232,9 +225,8 @@ Results evaluateReal(const Call &call) {
   return llvm::TypeSwitch<Operation *, Results>(call.op)
       .Case<SoftmaxOp>([&](SoftmaxOp op) {
         bool log = op.getLog();
-        return eachRow<T>(call, nullptr, nullptr, [&](const T *x, T *out, int64_t n) {
-          softmaxRow(x, out, n, log);
-        });
+        return eachRow<T>(call, nullptr, nullptr,
+                          [&](const T *x, T *out, int64_t n) { softmaxRow(x, out, n, log); });
       })
       .template Case<LayerNormOp>([&](LayerNormOp op) {
         T epsilon = T(op.getEpsilon().convertToDouble());
@@ -258,7 +250,8 @@ std::optional<Results> reference::evaluateModel(const Call &call) {
     return evaluateLinear(call);
   if (isa<KvAppendOp>(call.op))
     return evaluateKvAppend(call);
-  if (isa<KvBeginOp, KvResultOp>(call.op)) // a cache is a tensor here: strides are a matter of storage
+  if (isa<KvBeginOp, KvResultOp>(
+          call.op)) // a cache is a tensor here: strides are a matter of storage
     return one(call.tensor(0));
   if (isa<MatmulOp, ConvOp>(call.op))
     return dispatch(call.tensor(0).elementType(), [&]<typename T>() {

@@ -77,7 +77,8 @@ std::optional<std::vector<int32_t>> unpackCodes(const Tensor &carrier, int64_t c
   uint32_t mask = bits == 32 ? ~0u : (1u << bits) - 1;
   for (int64_t i = 0; i < count; ++i) {
     auto code = uint32_t(packed ? uint8_t(carrier.data()[i * bits / 8]) >> (i * bits % 8)
-                                : carrier.integer(i)) & mask;
+                                : carrier.integer(i)) &
+                mask;
     bool negative = !isUnsigned && code >> (bits - 1);
     codes[i] = int32_t(negative ? code | ~mask : code);
   }
@@ -94,8 +95,8 @@ Results evaluateAssemble(const Call &call, AssembleOp op) {
   bool u = isUnsignedStorage(q.type.getStorage());
   auto codes = unpackCodes(call.tensor(0), product(*dims), q.type.getBits(), u);
   if (!codes)
-    return call.fail(Diag::QuantizedPartsUnfit, dimsText(call.tensor(0).dims()) +
-                                                    " codes do not fill " + dimsText(*dims));
+    return call.fail(Diag::QuantizedPartsUnfit,
+                     dimsText(call.tensor(0).dims()) + " codes do not fill " + dimsText(*dims));
   q.codes = std::move(*codes);
   int64_t groups = q.groupCount();
   Numbers<float> scales = load<float>(call.tensor(1));

@@ -11,25 +11,19 @@ using namespace qcc::reference;
 
 namespace {
 
-template <typename T>
-constexpr T lowest() {
+template <typename T> constexpr T lowest() {
   return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
                                               : std::numeric_limits<T>::lowest();
 }
-template <typename T>
-constexpr T highest() {
+template <typename T> constexpr T highest() {
   return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
                                               : std::numeric_limits<T>::max();
 }
 
-template <typename T>
-bool isNan(T x) {
-  return x != x;
-}
+template <typename T> bool isNan(T x) { return x != x; }
 
 /// Largest (smallest) of x(0) .. x(n - 1); NaN wins.
-template <typename T, typename F>
-T extreme(int64_t n, bool largest, F x) {
+template <typename T, typename F> T extreme(int64_t n, bool largest, F x) {
   T best = largest ? lowest<T>() : highest<T>();
   for (int64_t i = 0; i < n; ++i) {
     T value = x(i);
@@ -42,8 +36,7 @@ T extreme(int64_t n, bool largest, F x) {
 }
 
 /// Real reductions; x(i) is the i-th reduced element in row-major order.
-template <typename T, typename F>
-T reduceReal(ReduceKind kind, int64_t n, F x) {
+template <typename T, typename F> T reduceReal(ReduceKind kind, int64_t n, F x) {
   auto square = [&](int64_t i) { return x(i) * x(i); };
   switch (kind) {
   case ReduceKind::sum:
@@ -108,8 +101,7 @@ std::optional<int64_t> reduceInteger(ReduceKind kind, int64_t n, bool isUnsigned
   return int64_t(uint64_t(best) ^ flip);
 }
 
-template <typename T>
-Results evaluateReduceAs(const Call &call, ReduceOp op) {
+template <typename T> Results evaluateReduceAs(const Call &call, ReduceOp op) {
   const Tensor &x = call.tensor(0);
   Dims own = stridesOf(x.dims()), kept, keptStrides, reduced, reducedStrides, dims;
   for (auto [axis, size] : llvm::enumerate(x.dims())) {
@@ -136,14 +128,14 @@ Results evaluateReduceAs(const Call &call, ReduceOp op) {
     }
   });
   if (!fits)
-    return call.fail(Diag::ElementTypeUnfit, "reduction '" + stringifyReduceKind(op.getKind()).str() +
+    return call.fail(Diag::ElementTypeUnfit, "reduction '" +
+                                                 stringifyReduceKind(op.getKind()).str() +
                                                  "' has no meaning on integers");
   return one(store<T>(call.resultElement(), dims, out));
 }
 
 /// Whether `a` comes before `b` in descending (ascending) order; NaN counts as the largest.
-template <typename T>
-bool precedes(T a, T b, bool descending, bool isUnsigned) {
+template <typename T> bool precedes(T a, T b, bool descending, bool isUnsigned) {
   if (isNan(a) || isNan(b))
     return descending ? isNan(a) && !isNan(b) : !isNan(a) && isNan(b);
   if constexpr (std::is_same_v<T, int64_t>)
@@ -152,8 +144,7 @@ bool precedes(T a, T b, bool descending, bool isUnsigned) {
   return descending ? a > b : a < b;
 }
 
-template <typename T>
-Results evaluateArgReduceAs(const Call &call, ArgReduceOp op) {
+template <typename T> Results evaluateArgReduceAs(const Call &call, ArgReduceOp op) {
   const Tensor &x = call.tensor(0);
   AroundAxis around(x.dims(), op.getAxis());
   if (around.size == 0)
@@ -179,8 +170,7 @@ Results evaluateArgReduceAs(const Call &call, ArgReduceOp op) {
   return one(store<int64_t>(call.resultElement(), dims, out));
 }
 
-template <typename T>
-Results evaluateCumSumAs(const Call &call, CumSumOp op) {
+template <typename T> Results evaluateCumSumAs(const Call &call, CumSumOp op) {
   using Sum = std::conditional_t<std::is_same_v<T, int64_t>, uint64_t, T>; // integers wrap
   const Tensor &x = call.tensor(0);
   AroundAxis around(x.dims(), op.getAxis());
@@ -199,8 +189,7 @@ Results evaluateCumSumAs(const Call &call, CumSumOp op) {
   return one(store<T>(call.resultElement(), x.dims(), out));
 }
 
-template <typename T>
-Results evaluateTopKAs(const Call &call, TopKOp op) {
+template <typename T> Results evaluateTopKAs(const Call &call, TopKOp op) {
   auto dims = call.resultDims();
   if (!dims)
     return dims.takeError();
@@ -242,7 +231,8 @@ std::optional<Results> reference::evaluateReduce(const Call &call) {
   return dispatch(call.tensor(0).elementType(), [&]<typename T>() -> Results {
     return llvm::TypeSwitch<Operation *, Results>(call.op)
         .Case<ReduceOp>([&](ReduceOp op) { return evaluateReduceAs<T>(call, op); })
-        .template Case<ArgReduceOp>([&](ArgReduceOp op) { return evaluateArgReduceAs<T>(call, op); })
+        .template Case<ArgReduceOp>(
+            [&](ArgReduceOp op) { return evaluateArgReduceAs<T>(call, op); })
         .template Case<CumSumOp>([&](CumSumOp op) { return evaluateCumSumAs<T>(call, op); })
         .template Case<TopKOp>([&](TopKOp op) { return evaluateTopKAs<T>(call, op); });
   });

@@ -37,10 +37,9 @@ Results evaluateRequireEqual(const Call &call, RequireEqualOp op) {
     return values.takeError();
   SmallVector<DimExpr> dims = dimsOf(op.getDims());
   if ((*values)[0] != (*values)[1])
-    return call.fail(Diag::DimensionsUnequal, "dimension " + dims[0].str() + " is " +
-                                                  std::to_string((*values)[0]) + ", but " +
-                                                  dims[1].str() + " is " +
-                                                  std::to_string((*values)[1]));
+    return call.fail(Diag::DimensionsUnequal,
+                     "dimension " + dims[0].str() + " is " + std::to_string((*values)[0]) +
+                         ", but " + dims[1].str() + " is " + std::to_string((*values)[1]));
   return SmallVector<RtValue>{};
 }
 
@@ -62,8 +61,8 @@ Results evaluateReshape(const Call &call) {
     return dims.takeError();
   const Tensor &x = call.tensor(0);
   if (product(*dims) != x.size())
-    return call.fail(Diag::SizesUnfit, "cannot give " + dimsText(x.dims()) + " the dimensions " +
-                                           dimsText(*dims));
+    return call.fail(Diag::SizesUnfit,
+                     "cannot give " + dimsText(x.dims()) + " the dimensions " + dimsText(*dims));
   return one(x.withDims(*dims));
 }
 
@@ -97,10 +96,10 @@ Results evaluateSlice(const Call &call, SliceOp op) {
     int64_t first = (*starts)[axis], last = first + ((*dims)[axis] - 1) * step;
     bool empty = (*dims)[axis] == 0;
     if (!empty && (std::min(first, last) < 0 || std::max(first, last) >= x.dims()[axis]))
-      return call.fail(Diag::IndexOutsideAxis,
-                       "elements " + std::to_string(first) + " to " + std::to_string(last) +
-                           " are outside axis " + std::to_string(axis) + " of size " +
-                           std::to_string(x.dims()[axis]));
+      return call.fail(Diag::IndexOutsideAxis, "elements " + std::to_string(first) + " to " +
+                                                   std::to_string(last) + " are outside axis " +
+                                                   std::to_string(axis) + " of size " +
+                                                   std::to_string(x.dims()[axis]));
     base += first * own[axis];
     strides.push_back(step * own[axis]);
   }
@@ -122,7 +121,8 @@ Results evaluateConcat(const Call &call, ConcatOp op) {
       return call.fail(Diag::SizesUnfit, "operands are longer than the result's " +
                                              std::to_string(around.size) + " along the axis");
     for (int64_t outer = 0; outer < around.outer; ++outer)
-      std::memcpy(to + outer * around.size * around.inner * width + at, x.data() + outer * run, run);
+      std::memcpy(to + outer * around.size * around.inner * width + at, x.data() + outer * run,
+                  run);
     at += run;
   }
   return one(std::move(out));

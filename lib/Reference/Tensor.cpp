@@ -19,8 +19,7 @@ unsigned bytesOf(Type element) {
   return std::max(1u, element.getIntOrFloatBitWidth() / 8);
 }
 
-template <typename To, typename From>
-To bitsAs(From from) {
+template <typename To, typename From> To bitsAs(From from) {
   static_assert(sizeof(To) == sizeof(From));
   To to;
   std::memcpy(&to, &from, sizeof(To));
@@ -87,14 +86,12 @@ uint8_t storeSmallFloat(Type element, double real) {
   return uint8_t(value.bitcastToAPInt().getZExtValue());
 }
 
-template <typename T>
-T read(const char *bytes, int64_t i) {
+template <typename T> T read(const char *bytes, int64_t i) {
   T value;
   std::memcpy(&value, bytes + i * sizeof(T), sizeof(T));
   return value;
 }
-template <typename T>
-void write(char *bytes, int64_t i, T value) {
+template <typename T> void write(char *bytes, int64_t i, T value) {
   std::memcpy(bytes + i * sizeof(T), &value, sizeof(T));
 }
 
@@ -173,8 +170,7 @@ float reference::roundTo(Type type, float value) {
   return value;
 }
 
-template <typename T>
-Numbers<T> reference::load(const Tensor &tensor) {
+template <typename T> Numbers<T> reference::load(const Tensor &tensor) {
   Numbers<T> numbers;
   numbers.count = tensor.size();
   Type element = tensor.elementType();

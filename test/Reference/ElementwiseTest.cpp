@@ -73,8 +73,10 @@ TEST(Elementwise, Binary) {
   EXPECT_EQ(pair("div", "i64", {-7, 7}, {2, -2}), (Reals{-3, -3}));
   EXPECT_EQ(pair("div", "ui8", {200}, {3}), (Reals{66}));
   expectNear(pair("pow", "f32", {2, 9}, {10, 0.5}), {1024, 3});
-  expectNear(pair("min", "f32", {1, notANumber, 1}, {2, 1, notANumber}), {1, notANumber, notANumber});
-  expectNear(pair("max", "f32", {1, notANumber, 1}, {2, 1, notANumber}), {2, notANumber, notANumber});
+  expectNear(pair("min", "f32", {1, notANumber, 1}, {2, 1, notANumber}),
+             {1, notANumber, notANumber});
+  expectNear(pair("max", "f32", {1, notANumber, 1}, {2, 1, notANumber}),
+             {2, notANumber, notANumber});
   EXPECT_EQ(pair("max", "ui8", {200}, {3}), (Reals{200}));
   EXPECT_EQ(pair("and", "i1", {1, 1}, {0, 1}), (Reals{0, 1}));
   EXPECT_EQ(pair("or", "i8", {5}, {2}), (Reals{7}));
@@ -93,7 +95,8 @@ TEST(Elementwise, Mod) {
 TEST(Elementwise, CompareAndClassify) {
   auto compare = [](const std::string &predicate, const std::string &element, Reals x, Reals y) {
     std::string size = std::to_string(x.size()) + "x";
-    return binary("compare " + predicate + " %x, %y", size + element, size + element, size + "i1", x, y);
+    return binary("compare " + predicate + " %x, %y", size + element, size + element, size + "i1",
+                  x, y);
   };
   EXPECT_EQ(compare("eq", "f32", {1, notANumber}, {1, notANumber}), (Reals{1, 0}));
   EXPECT_EQ(compare("ne", "f32", {1, notANumber}, {1, notANumber}), (Reals{0, 1}));

@@ -7,8 +7,9 @@ using namespace qcc::reference;
 using namespace qcc::reference::test;
 
 namespace {
-const std::string symbols = "#qnt.symbol<\"b\", input = 0, axis = 0>, "
-                            "#qnt.symbol<\"s\", input = 0, axis = 1, min = 2, max = 8, divisor = 2>";
+const std::string symbols =
+    "#qnt.symbol<\"b\", input = 0, axis = 0>, "
+    "#qnt.symbol<\"s\", input = 0, axis = 1, min = 2, max = 8, divisor = 2>";
 const std::string sumType = "tensor<?x?xf32, #qnt.dims<[b, s]>>";
 
 void expectFault(Program &program, const std::string &code, const std::string &text) {
@@ -48,12 +49,13 @@ TEST(Function, ChecksOtherInputs) {
 
 TEST(Function, RequiresEqualDimensions) {
   Program program;
-  program.body("%x: " + sumType, sumType,
-               "qnt.require_equal <[s, b + 1]>\n return %x : " + sumType, symbols);
+  program.body("%x: " + sumType, sumType, "qnt.require_equal <[s, b + 1]>\n return %x : " + sumType,
+               symbols);
   program.input({1, 2}, Dims{1, 2});
   EXPECT_EQ(program.run(), (Reals{1, 2}));
   program.inputs.clear();
-  expectFault(program.input({1, 2, 3, 4}, Dims{1, 4}), "QCC1857", "dimension s is 4, but b + 1 is 2");
+  expectFault(program.input({1, 2, 3, 4}, Dims{1, 4}), "QCC1857",
+              "dimension s is 4, but b + 1 is 2");
 }
 
 TEST(Function, NamesSymbolsWithoutValue) {
@@ -66,7 +68,8 @@ TEST(Function, NamesSymbolsWithoutValue) {
 TEST(Function, OtherDialectsHaveNoMeaning) {
   Program program;
   program.context.allowUnregisteredDialects();
-  program.body("", "tensor<1xf32>", "%0 = \"other.op\"() : () -> tensor<1xf32>\n return %0 : tensor<1xf32>");
+  program.body("", "tensor<1xf32>",
+               "%0 = \"other.op\"() : () -> tensor<1xf32>\n return %0 : tensor<1xf32>");
   expectFault(program, "QCC1850", "other.op");
 }
 
@@ -75,11 +78,12 @@ TEST(Function, FusedGroupsAndKernels) {
   std::string s = "tensor<?xf32, #qnt.dims<[s]>>", d = "tensor<?xf32, #qnt.dims<[d0]>>";
   program.parse("func.func @main(%x: " + s + ") -> " + s +
                 " attributes {qnt.symbols = [#qnt.symbol<\"s\", input = 0, axis = 0>]} {\n"
-                "%0 = qnt.fused \"map\" (%x) {\n^bb0(%a: " + s + "):\n  %1 = qnt.neg %a : (" + s + ") -> " +
-                s + "\n  qnt.yield %1 : " + s + "\n} : (" + s + ") -> " + s +
-                "\n%2 = qnt.launch @k <[s]> (%0) : (" + s + ") -> " + s + "\nreturn %2 : " + s +
-                "\n}\nqnt.kernel @k \"map\" dims 1 {\n^bb0(%a: " + d + "):\n  %0 = qnt.add %a, %a : (" + d +
-                ", " + d + ") -> " + d + "\n  qnt.yield %0 : " + d + "\n}\n");
+                "%0 = qnt.fused \"map\" (%x) {\n^bb0(%a: " +
+                s + "):\n  %1 = qnt.neg %a : (" + s + ") -> " + s + "\n  qnt.yield %1 : " + s +
+                "\n} : (" + s + ") -> " + s + "\n%2 = qnt.launch @k <[s]> (%0) : (" + s + ") -> " +
+                s + "\nreturn %2 : " + s + "\n}\nqnt.kernel @k \"map\" dims 1 {\n^bb0(%a: " + d +
+                "):\n  %0 = qnt.add %a, %a : (" + d + ", " + d + ") -> " + d +
+                "\n  qnt.yield %0 : " + d + "\n}\n");
   EXPECT_EQ(program.input({1, 2, 3}, Dims{3}).run(), (Reals{-2, -4, -6}));
 }
 

@@ -5,8 +5,9 @@
 using namespace qcc::reference::test;
 
 TEST(Model, Matmul) {
-  EXPECT_EQ(binary("matmul %x, %y", "2x2xf32", "2x3xf32", "2x3xf32", {1, 2, 3, 4}, {1, 2, 3, 4, 5, 6}),
-            (Reals{9, 12, 15, 19, 26, 33}));
+  EXPECT_EQ(
+      binary("matmul %x, %y", "2x2xf32", "2x3xf32", "2x3xf32", {1, 2, 3, 4}, {1, 2, 3, 4, 5, 6}),
+      (Reals{9, 12, 15, 19, 26, 33}));
   EXPECT_EQ(binary("matmul %x, %y {transposeY = true}", "1x2xf32", "3x2xf32", "1x3xf32", {1, 2},
                    {1, 4, 2, 5, 3, 6}),
             (Reals{9, 12, 15}));
@@ -14,8 +15,9 @@ TEST(Model, Matmul) {
             (Reals{12, 34}));
   // Each step is fused: 1 + 2^-12 squared keeps its last bit until the sum cancels the rest.
   double e = 0x1p-12;
-  EXPECT_EQ(binary("matmul %x, %y", "1x2xf32", "2x1xf32", "1x1xf32", {-(1 + 2 * e), 1 + e}, {1, 1 + e}),
-            (Reals{e * e}));
+  EXPECT_EQ(
+      binary("matmul %x, %y", "1x2xf32", "2x1xf32", "1x1xf32", {-(1 + 2 * e), 1 + e}, {1, 1 + e}),
+      (Reals{e * e}));
 }
 
 TEST(Model, Linear) {
@@ -28,22 +30,28 @@ TEST(Model, Linear) {
 }
 
 TEST(Model, Conv) {
-  EXPECT_EQ(binary("conv %x, %y {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 1, "
-                   "1>}",
-                   "1x1x3xf32", "1x1x3xf32", "1x1x3xf32", {1, 2, 3}, {1, 10, 100}),
-            (Reals{210, 321, 32}));
+  EXPECT_EQ(
+      binary(
+          "conv %x, %y {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 1, "
+          "1>}",
+          "1x1x3xf32", "1x1x3xf32", "1x1x3xf32", {1, 2, 3}, {1, 10, 100}),
+      (Reals{210, 321, 32}));
   EXPECT_EQ(binary("conv %x, %y {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pads = "
                    "array<i64: 0, 0, 0, 0>}",
-                   "1x1x4x2xf32", "1x1x2x2xf32", "1x1x2x1xf32", {1, 2, 3, 4, 5, 6, 7, 8}, {1, 1, 1, 1}),
+                   "1x1x4x2xf32", "1x1x2x2xf32", "1x1x2x1xf32", {1, 2, 3, 4, 5, 6, 7, 8},
+                   {1, 1, 1, 1}),
             (Reals{10, 26}));
-  EXPECT_EQ(binary("conv %x, %y {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0, "
-                   "0>, groups = 2 : i64}",
-                   "1x2x2xf32", "2x1x1xf32", "1x2x2xf32", {1, 2, 3, 4}, {10, 100}),
-            (Reals{10, 20, 300, 400}));
+  EXPECT_EQ(
+      binary(
+          "conv %x, %y {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0, "
+          "0>, groups = 2 : i64}",
+          "1x2x2xf32", "2x1x1xf32", "1x2x2xf32", {1, 2, 3, 4}, {10, 100}),
+      (Reals{10, 20, 300, 400}));
 }
 
 TEST(Model, Softmax) {
-  expectNear(unary("softmax %x", "2x2xf32", "2x2xf32", {0, 0, 0, std::log(3.0)}), {0.5, 0.5, 0.25, 0.75});
+  expectNear(unary("softmax %x", "2x2xf32", "2x2xf32", {0, 0, 0, std::log(3.0)}),
+             {0.5, 0.5, 0.25, 0.75});
   expectNear(unary("softmax %x {log = true}", "1x2xf32", "1x2xf32", {0, 0}),
              {-std::log(2.0), -std::log(2.0)});
   expectNear(unary("softmax %x", "2xf32", "2xf32", {-INFINITY, -INFINITY}), {NAN, NAN});
@@ -80,9 +88,9 @@ Reals attend(const std::string &attributes, const std::string &mask, const Reals
   bool masked = !mask.empty();
   std::string q = "tensor<1x2x2x1xf32>", k = "tensor<1x1x3x1xf32>";
   program.body("%q: " + q + ", %k: " + k + ", %v: " + k + (masked ? ", %m: " + mask : ""), q,
-               "%0 = qnt.attention %q, %k, %v" + std::string(masked ? ", %m" : "") + " {scale = 0.0" +
-                   attributes + "} : (" + q + ", " + k + ", " + k + (masked ? ", " + mask : "") +
-                   ") -> " + q + "\n return %0 : " + q);
+               "%0 = qnt.attention %q, %k, %v" + std::string(masked ? ", %m" : "") +
+                   " {scale = 0.0" + attributes + "} : (" + q + ", " + k + ", " + k +
+                   (masked ? ", " + mask : "") + ") -> " + q + "\n return %0 : " + q);
   program.input({1, 1, 1, 1}).input({1, 2, 3}).input({3, 6, 12});
   if (masked)
     program.input(maskValues);
@@ -104,8 +112,8 @@ TEST(Model, AttentionScaleAndSoftcap) {
   Program program;
   std::string q = "tensor<1x1x1x2xf32>", k = "tensor<1x1x2x2xf32>";
   program.body("%q: " + q + ", %k: " + k + ", %v: " + k, q,
-               "%0 = qnt.attention %q, %k, %v {scale = 0.5, softcap = 2.0} : (" + q + ", " + k + ", " +
-                   k + ") -> " + q + "\n return %0 : " + q);
+               "%0 = qnt.attention %q, %k, %v {scale = 0.5, softcap = 2.0} : (" + q + ", " + k +
+                   ", " + k + ") -> " + q + "\n return %0 : " + q);
   double a = 2 * std::tanh(0.5 * 11 / 2), b = 2 * std::tanh(0.5 * -1 / 2);
   double w = 1 / (1 + std::exp(b - a));
   expectNear(program.input({1, 2}).input({3, 4, 1, -1}).input({1, 0, 0, 1}).run(), {w, 1 - w});

@@ -11,16 +11,19 @@ Reals roundTrip(const std::string &scheme, const std::string &shape, const Reals
   Program program;
   std::string tensor = "tensor<" + shape + "xf32>";
   program.body("%x: " + tensor, tensor,
-               "%0 = qnt.quantize %x : (" + tensor + ") -> !qnt.q<" + scheme + ">\n%1 = qnt.dequantize %0 : (!qnt.q<" +
-                   scheme + ">) -> " + tensor + "\n return %1 : " + tensor);
+               "%0 = qnt.quantize %x : (" + tensor + ") -> !qnt.q<" + scheme +
+                   ">\n%1 = qnt.dequantize %0 : (!qnt.q<" + scheme + ">) -> " + tensor +
+                   "\n return %1 : " + tensor);
   return program.input(x).run();
 }
 
-std::shared_ptr<const QTensor> codes(const std::string &scheme, const std::string &shape, const Reals &x) {
+std::shared_ptr<const QTensor> codes(const std::string &scheme, const std::string &shape,
+                                     const Reals &x) {
   Program program;
   std::string tensor = "tensor<" + shape + "xf32>";
   program.body("%x: " + tensor, tensor,
-               "%0 = qnt.quantize %x : (" + tensor + ") -> !qnt.q<" + scheme + ">\n return %x : " + tensor);
+               "%0 = qnt.quantize %x : (" + tensor + ") -> !qnt.q<" + scheme +
+                   ">\n return %x : " + tensor);
   program.input(x);
   std::shared_ptr<const QTensor> seen;
   program.environment.observe = [&](mlir::Operation *, llvm::ArrayRef<RtValue> results) {
@@ -73,8 +76,9 @@ std::string assemble(const std::string &codes, const std::string &scale, const s
   auto type = [](const std::string &constant) { return constant.substr(constant.find(" : ") + 3); };
   if (!zero.empty())
     text += "%z = qnt.constant " + zero + "\n";
-  return text + "%w = qnt.assemble %c, %s" + (zero.empty() ? "" : ", %z") + " : (" + type(codes) + ", " +
-         type(scale) + (zero.empty() ? "" : ", " + type(zero)) + ") -> !qnt.q<" + scheme + ">\n";
+  return text + "%w = qnt.assemble %c, %s" + (zero.empty() ? "" : ", %z") + " : (" + type(codes) +
+         ", " + type(scale) + (zero.empty() ? "" : ", " + type(zero)) + ") -> !qnt.q<" + scheme +
+         ">\n";
 }
 } // namespace
 
@@ -83,8 +87,9 @@ TEST(Quantize, AssembleUnpacksLowBitsFirst) {
   std::string scheme = "[1, 4], u4, block 1 x 2, scale f32, zero ui4";
   // 0x21 holds 1 then 2; zero points 8 and 0.
   program.body("", "tensor<1x4xf32>",
-               assemble("dense<[[33, 67]]> : tensor<1x2xui8>", "dense<[[1.0, 0.5]]> : tensor<1x2xf32>",
-                        "dense<[8]> : tensor<1xui8>", scheme) +
+               assemble("dense<[[33, 67]]> : tensor<1x2xui8>",
+                        "dense<[[1.0, 0.5]]> : tensor<1x2xf32>", "dense<[8]> : tensor<1xui8>",
+                        scheme) +
                    "%0 = qnt.dequantize %w : (!qnt.q<" + scheme +
                    ">) -> tensor<1x4xf32>\n return %0 : tensor<1x4xf32>");
   EXPECT_EQ(program.run(), (Reals{-7, -6, 1.5, 2}));
@@ -93,26 +98,29 @@ TEST(Quantize, AssembleUnpacksLowBitsFirst) {
 TEST(Quantize, QLinearPerAxis) {
   Program program;
   std::string scheme = "[2, 2], i8, axis 0, scale f32";
-  program.body("%x: tensor<1x2xf32>", "tensor<1x2xf32>",
-               assemble("dense<[[1, 2], [3, -4]]> : tensor<2x2xi8>", "dense<[0.5, 2.0]> : tensor<2xf32>", "",
-                        scheme) +
-                   "%b = qnt.constant dense<[100.0, 200.0]> : tensor<2xf32>\n"
-                   "%q = qnt.quantize %x : (tensor<1x2xf32>) -> !qnt.q<[1, 2], i8, token, scale f32>\n"
-                   "%0 = qnt.qlinear %q, %w, %b : (!qnt.q<[1, 2], i8, token, scale f32>, !qnt.q<" +
-                   scheme + ">, tensor<2xf32>) -> tensor<1x2xf32>\n return %0 : tensor<1x2xf32>");
+  program.body(
+      "%x: tensor<1x2xf32>", "tensor<1x2xf32>",
+      assemble("dense<[[1, 2], [3, -4]]> : tensor<2x2xi8>", "dense<[0.5, 2.0]> : tensor<2xf32>", "",
+               scheme) +
+          "%b = qnt.constant dense<[100.0, 200.0]> : tensor<2xf32>\n"
+          "%q = qnt.quantize %x : (tensor<1x2xf32>) -> !qnt.q<[1, 2], i8, token, scale f32>\n"
+          "%0 = qnt.qlinear %q, %w, %b : (!qnt.q<[1, 2], i8, token, scale f32>, !qnt.q<" +
+          scheme + ">, tensor<2xf32>) -> tensor<1x2xf32>\n return %0 : tensor<1x2xf32>");
   // Codes 127 and -64 at scale 1.
-  EXPECT_EQ(program.input({127, -64}).run(), (Reals{(127 - 128) * 0.5 + 100, (381 + 256) * 2 + 200}));
+  EXPECT_EQ(program.input({127, -64}).run(),
+            (Reals{(127 - 128) * 0.5 + 100, (381 + 256) * 2 + 200}));
 }
 
 TEST(Quantize, QLinearInBlocks) {
   Program program;
   std::string scheme = "[1, 3], u4, block 1 x 2, scale f32, zero ui4";
-  program.body("%x: tensor<1x3xf32>", "tensor<1x1xf32>",
-               assemble("dense<[[9, 7, 10]]> : tensor<1x3xui8>", "dense<[[0.5, 2.0]]> : tensor<1x2xf32>",
-                        "dense<[[8, 8]]> : tensor<1x2xui8>", scheme) +
-                   "%q = qnt.quantize %x : (tensor<1x3xf32>) -> !qnt.q<[1, 3], i8, token, scale f32>\n"
-                   "%0 = qnt.qlinear %q, %w : (!qnt.q<[1, 3], i8, token, scale f32>, !qnt.q<" +
-                   scheme + ">) -> tensor<1x1xf32>\n return %0 : tensor<1x1xf32>");
+  program.body(
+      "%x: tensor<1x3xf32>", "tensor<1x1xf32>",
+      assemble("dense<[[9, 7, 10]]> : tensor<1x3xui8>", "dense<[[0.5, 2.0]]> : tensor<1x2xf32>",
+               "dense<[[8, 8]]> : tensor<1x2xui8>", scheme) +
+          "%q = qnt.quantize %x : (tensor<1x3xf32>) -> !qnt.q<[1, 3], i8, token, scale f32>\n"
+          "%0 = qnt.qlinear %q, %w : (!qnt.q<[1, 3], i8, token, scale f32>, !qnt.q<" +
+          scheme + ">) -> tensor<1x1xf32>\n return %0 : tensor<1x1xf32>");
   EXPECT_EQ(program.input({254, 2, 4}).run(), (Reals{2 * ((127 - 1) * 0.5 + (2 * 2) * 2.0)}));
 }
 
@@ -120,16 +128,16 @@ TEST(Quantize, QGatherAndPack) {
   Program gather;
   std::string scheme = "[2, 2], i8, axis 0, scale f32";
   gather.body("%i: tensor<2xi64>", "tensor<2x2xf32>",
-              assemble("dense<[[1, 2], [3, -4]]> : tensor<2x2xi8>", "dense<[0.5, 2.0]> : tensor<2xf32>", "",
-                       scheme) +
+              assemble("dense<[[1, 2], [3, -4]]> : tensor<2x2xi8>",
+                       "dense<[0.5, 2.0]> : tensor<2xf32>", "", scheme) +
                   "%0 = qnt.qgather %w, %i : (!qnt.q<" + scheme +
                   ">, tensor<2xi64>) -> tensor<2x2xf32>\n return %0 : tensor<2x2xf32>");
   EXPECT_EQ(gather.input({1, 0}).run(), (Reals{6, -8, 0.5, 1}));
   Program pack;
   std::string packed = "[2, 2], i8, axis 0, scale f32, layout panel16_k4";
   pack.body("", "tensor<2x2xf32>",
-            assemble("dense<[[1, 2], [3, -4]]> : tensor<2x2xi8>", "dense<[0.5, 2.0]> : tensor<2xf32>", "",
-                     scheme) +
+            assemble("dense<[[1, 2], [3, -4]]> : tensor<2x2xi8>",
+                     "dense<[0.5, 2.0]> : tensor<2xf32>", "", scheme) +
                 "%p = qnt.pack %w : (!qnt.q<" + scheme + ">) -> !qnt.q<" + packed +
                 ">\n%0 = qnt.dequantize %p : (!qnt.q<" + packed +
                 ">) -> tensor<2x2xf32>\n return %0 : tensor<2x2xf32>");
@@ -140,7 +148,8 @@ TEST(Quantize, PartsThatDoNotFit) {
   Program program;
   std::string scheme = "[2, 2], i8, axis 0, scale f32";
   program.body("", "tensor<2x2xf32>",
-               assemble("dense<[[1, 2], [3, -4]]> : tensor<2x2xi8>", "dense<[0.5]> : tensor<1xf32>", "", scheme) +
+               assemble("dense<[[1, 2], [3, -4]]> : tensor<2x2xi8>", "dense<[0.5]> : tensor<1xf32>",
+                        "", scheme) +
                    "%0 = qnt.dequantize %w : (!qnt.q<" + scheme +
                    ">) -> tensor<2x2xf32>\n return %0 : tensor<2x2xf32>");
   EXPECT_NE(program.fault().find("QCC1860"), std::string::npos);

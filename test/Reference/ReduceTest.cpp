@@ -6,7 +6,8 @@ using namespace qcc::reference::test;
 
 namespace {
 Reals reduce(const std::string &kind, const Reals &x) {
-  return unary("reduce " + kind + " %x {axes = array<i64: 1>, keepDims = false}", "2x3xf32", "2xf32", x);
+  return unary("reduce " + kind + " %x {axes = array<i64: 1>, keepDims = false}", "2x3xf32",
+               "2xf32", x);
 }
 } // namespace
 
@@ -21,9 +22,8 @@ TEST(Reduce, Kinds) {
   expectNear(reduce("l2", x), {std::sqrt(14.0), std::sqrt(77.0)});
   EXPECT_EQ(reduce("sum_square", x), (Reals{14, 77}));
   expectNear(reduce("log_sum", x), {std::log(2.0), std::log(15.0)});
-  expectNear(reduce("log_sum_exp", x),
-             {3 + std::log(1 + std::exp(-2.0) + std::exp(-5.0)),
-              6 + std::log(1 + std::exp(-1.0) + std::exp(-2.0))});
+  expectNear(reduce("log_sum_exp", x), {3 + std::log(1 + std::exp(-2.0) + std::exp(-5.0)),
+                                        6 + std::log(1 + std::exp(-1.0) + std::exp(-2.0))});
 }
 
 TEST(Reduce, AxesAndKeptDims) {
@@ -33,15 +33,18 @@ TEST(Reduce, AxesAndKeptDims) {
                "(tensor<2x2x2xi32>) -> tensor<1x2x1xi32>\n return %0 : tensor<1x2x1xi32>");
   EXPECT_EQ(program.input({1, 2, 3, 4, 5, 6, 7, 8}).run(), (Reals{14, 22}));
   EXPECT_EQ(program.dims, (Dims{1, 2, 1}));
-  EXPECT_EQ(unary("reduce mean %x {axes = array<i64: 0>, keepDims = false}", "2xi32", "i32", {3, 4}),
-            (Reals{3}));
-  EXPECT_EQ(unary("reduce max %x {axes = array<i64: 0>, keepDims = false}", "2xui8", "ui8", {3, 200}),
-            (Reals{200}));
+  EXPECT_EQ(
+      unary("reduce mean %x {axes = array<i64: 0>, keepDims = false}", "2xi32", "i32", {3, 4}),
+      (Reals{3}));
+  EXPECT_EQ(
+      unary("reduce max %x {axes = array<i64: 0>, keepDims = false}", "2xui8", "ui8", {3, 200}),
+      (Reals{200}));
 }
 
 TEST(Reduce, EmptyGivesTheNeutralElement) {
   auto empty = [](const std::string &kind) {
-    return unary("reduce " + kind + " %x {axes = array<i64: 1>, keepDims = false}", "1x0xf32", "1xf32", {});
+    return unary("reduce " + kind + " %x {axes = array<i64: 1>, keepDims = false}", "1x0xf32",
+                 "1xf32", {});
   };
   EXPECT_EQ(empty("sum"), (Reals{0}));
   EXPECT_EQ(empty("prod"), (Reals{1}));
@@ -51,8 +54,8 @@ TEST(Reduce, EmptyGivesTheNeutralElement) {
 }
 
 TEST(Reduce, SumsRunOverSixteenLanes) {
-  // In order, 2^24 would swallow each 1. Over lanes the tree adds the ones to each other first: lane 4
-  // is lost on lane 0, then lane 2 brings 2 and lane 1 brings 4.
+  // In order, 2^24 would swallow each 1. Over lanes the tree adds the ones to each other first:
+  // lane 4 is lost on lane 0, then lane 2 brings 2 and lane 1 brings 4.
   Reals x(16, 0);
   x[0] = 16777216;
   for (int i = 1; i <= 7; ++i)
@@ -63,7 +66,8 @@ TEST(Reduce, SumsRunOverSixteenLanes) {
 
 TEST(Reduce, ArgReduce) {
   auto arg = [](const std::string &attributes, const Reals &x) {
-    return unary("arg_reduce %x {axis = 0 : i64, keepDims = false" + attributes + "}", "4xf32", "i64", x);
+    return unary("arg_reduce %x {axis = 0 : i64, keepDims = false" + attributes + "}", "4xf32",
+                 "i64", x);
   };
   EXPECT_EQ(arg("", {1, 3, 3, 0}), (Reals{1}));
   EXPECT_EQ(arg(", selectLast = true", {1, 3, 3, 0}), (Reals{2}));

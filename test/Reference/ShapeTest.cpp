@@ -6,7 +6,8 @@ using namespace qcc::reference::test;
 namespace {
 Reals nullary(const std::string &op, const std::string &type) {
   Program program;
-  program.body("", "tensor<" + type + ">", "%0 = qnt." + op + "\n return %0 : tensor<" + type + ">");
+  program.body("", "tensor<" + type + ">",
+               "%0 = qnt." + op + "\n return %0 : tensor<" + type + ">");
   return program.run();
 }
 } // namespace
@@ -17,9 +18,10 @@ TEST(Shape, Makers) {
   EXPECT_EQ(nullary("constant dense<[true, false]> : tensor<2xi1>", "2xi1"), (Reals{1, 0}));
   EXPECT_EQ(nullary("constant dense<1.5> : tensor<2xf16>", "2xf16"), (Reals{1.5, 1.5}));
   EXPECT_EQ(nullary("dim_tensor <[3, 4]> : tensor<2xi64>", "2xi64"), (Reals{3, 4}));
-  EXPECT_EQ(nullary("iota {axis = 1 : i64, start = #qnt.dims<[5]>, step = 2 : i64} : tensor<2x3xi64>",
-                    "2x3xi64"),
-            (Reals{5, 7, 9, 5, 7, 9}));
+  EXPECT_EQ(
+      nullary("iota {axis = 1 : i64, start = #qnt.dims<[5]>, step = 2 : i64} : tensor<2x3xi64>",
+              "2x3xi64"),
+      (Reals{5, 7, 9, 5, 7, 9}));
 }
 
 TEST(Shape, Movers) {
@@ -27,8 +29,7 @@ TEST(Shape, Movers) {
   EXPECT_EQ(unary("reshape %x", "2x3xf32", "3x2xf32", six), six);
   EXPECT_EQ(unary("transpose %x {permutation = array<i64: 1, 0>}", "2x3xf32", "3x2xf32", six),
             (Reals{1, 4, 2, 5, 3, 6}));
-  EXPECT_EQ(unary("broadcast %x", "2x1xf32", "2x2x2xf32", {1, 2}),
-            (Reals{1, 1, 2, 2, 1, 1, 2, 2}));
+  EXPECT_EQ(unary("broadcast %x", "2x1xf32", "2x2x2xf32", {1, 2}), (Reals{1, 1, 2, 2, 1, 1, 2, 2}));
   EXPECT_EQ(unary("slice %x {starts = #qnt.dims<[0, 2]>, steps = array<i64: 1, -2>}", "2x3xf32",
                   "2x2xf32", six),
             (Reals{3, 1, 6, 4}));
@@ -61,9 +62,9 @@ TEST(Shape, Gathers) {
             (Reals{3, 1, 5, 6}));
   EXPECT_EQ(binary("gather_nd %x, %y", "2x3xf32", "2x2xi64", "2xf32", six, {0, 1, 1, 2}),
             (Reals{2, 6}));
-  EXPECT_EQ(binary("gather_nd %x, %y {batchDims = 1 : i64}", "2x3xf32", "2x1xi64", "2xf32", six,
-                   {2, 0}),
-            (Reals{3, 4}));
+  EXPECT_EQ(
+      binary("gather_nd %x, %y {batchDims = 1 : i64}", "2x3xf32", "2x1xi64", "2xf32", six, {2, 0}),
+      (Reals{3, 4}));
 }
 
 TEST(Shape, Scatters) {
@@ -72,8 +73,8 @@ TEST(Shape, Scatters) {
     Program program;
     program.body("%x: tensor<4xf32>, %i: tensor<" + indices + ">, %u: tensor<" + updates + ">",
                  "tensor<4xf32>",
-                 "%0 = qnt." + op + " : (tensor<4xf32>, tensor<" + indices + ">, tensor<" + updates +
-                     ">) -> tensor<4xf32>\n return %0 : tensor<4xf32>");
+                 "%0 = qnt." + op + " : (tensor<4xf32>, tensor<" + indices + ">, tensor<" +
+                     updates + ">) -> tensor<4xf32>\n return %0 : tensor<4xf32>");
     return program.input({1, 2, 3, 4}).input(at).input(values).run();
   };
   EXPECT_EQ(scatter("scatter_nd %x, %i, %u", "2x1xi64", "2xf32", {3, -4}, {8, 9}),

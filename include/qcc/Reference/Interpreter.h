@@ -25,8 +25,7 @@ public:
   static Tensor borrow(mlir::Type element, llvm::ArrayRef<int64_t> dims, const void *bytes,
                        std::shared_ptr<const void> owner = nullptr);
   /// Owned elements, converted from `values` as a qnt.cast from double would.
-  static Tensor of(mlir::Type element, llvm::ArrayRef<int64_t> dims,
-                   llvm::ArrayRef<double> values);
+  static Tensor of(mlir::Type element, llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<double> values);
   /// Contents of a dense attribute; an error for the kinds that hold no plain elements.
   static llvm::Expected<Tensor> fromAttr(mlir::ElementsAttr attr);
 
@@ -100,8 +99,8 @@ private:
 
 /// What an evaluation knows besides operands.
 struct Environment {
-  llvm::StringMap<int64_t> symbols;   ///< values of dimension symbols; non_zero adds its own
-  WeightSource *weights = nullptr;    ///< needed by qnt.use of weights with a source
+  llvm::StringMap<int64_t> symbols; ///< values of dimension symbols; non_zero adds its own
+  WeightSource *weights = nullptr;  ///< needed by qnt.use of weights with a source
   /// Called after each op of a function, its fused groups and kernels.
   std::function<void(mlir::Operation *, llvm::ArrayRef<RtValue>)> observe;
   llvm::DenseMap<mlir::Operation *, RtValue> weightCache;
