@@ -71,7 +71,7 @@ Value attention(NodeBuilder &n, AttentionForm f) {
     }
   if (!n.sameElement(f.query, f.key) || !n.sameElement(f.query, f.value))
     return {};
-  auto at = [&](Value v, size_t i) { return n.dims(v)[i]; };
+  auto at = [&](Value v, size_t i) { return n.at(v, i); };
   n.equal(at(f.query, 0), at(f.key, 0), "batches");
   n.equal(at(f.query, 0), at(f.value, 0), "batches");
   n.equal(at(f.key, 1), at(f.value, 1), "heads");
@@ -122,7 +122,7 @@ Value withPast(NodeBuilder &n, Value past, Value fresh) {
     n.fail(Diag::ShapeMismatch, "the past has rank " + Twine(n.rank(past)) + " instead of 4");
     return {};
   }
-  if (n.dims(past)[2].isConstant(0))
+  if (n.at(past, 2).isConstant(0))
     return fresh;
   return n.concat({past, fresh}, 2);
 }
@@ -176,21 +176,21 @@ void attention23(NodeBuilder &n) {
   f.softcap = n.floatAttr("softcap", 0);
   f.causal = n.intAttr("is_causal", 0) != 0;
   Value past = n.optional(4);
-  f.past = past ? n.dims(past)[2] : n.dim(0);
+  f.past = past ? n.at(past, 2) : n.dim(0);
   f.key = withPast(n, past, f.key);
   f.value = withPast(n, n.optional(5), f.value);
   if (!f.key || !f.value || n.failed())
     return;
   if (n.has(6)) { // from opset 24: keys from there on are padding
-    Value length = n.reshape(n.in(6), {n.dims(n.in(6))[0], n.dim(1), n.dim(1), n.dim(1)});
-    DimExpr t = n.dims(f.key)[2];
+    Value length = n.reshape(n.in(6), {n.at(n.in(6), 0), n.dim(1), n.dim(1), n.dim(1)});
+    DimExpr t = n.at(f.key, 2);
     Value index = n.iota({n.dim(1), n.dim(1), n.dim(1), t}, 3, n.dim(0), 1, n.i64());
     Value valid = n.compare(qnt::Predicate::lt, index, n.cast(length, n.i64()));
     f.mask = combineMasks(n, f.mask, valid, n.element(f.query));
   }
   // A mask shorter than the keys hides the rest.
   if (f.mask) {
-    DimExpr have = n.dims(f.mask).back(), want = n.dims(f.key)[2];
+    DimExpr have = n.last(f.mask), want = n.at(f.key, 2);
     auto a = have.constantValue(), b = want.constantValue();
     if (a && b && *a < *b && *a != 1) {
       double hidden = n.element(f.mask).isInteger(1) ? 0 : -std::numeric_limits<double>::infinity();
@@ -228,9 +228,9 @@ Value rotate(NodeBuilder &n, Value x, Value cos, Value sin, bool interleaved) {
   cos = n.conform(cos, *fit);
   sin = n.conform(sin, *fit);
   cos = n.cast(cos, n.element(x)), sin = n.cast(sin, n.element(x));
-  if (!(n.dims(x).back() - n.dims(cos).back() * 2).isNonNegative()) {
+  if (!(n.last(x) - n.last(cos) * 2).isNonNegative()) {
     n.fail(Diag::ShapeMismatch, "cosines " + text(table) + " are wider than half of " +
-                                    n.dims(x).back().str());
+                                    n.last(x).str());
     return {};
   }
   return n.make<qnt::RopeOp>(x.getType(), x, cos, sin, interleaved);
@@ -248,7 +248,7 @@ void rotaryEmbedding(NodeBuilder &n) {
     sin = n.gather(sin, positions, 0);
   }
   int64_t width = n.intAttr("rotary_embedding_dim", 0);
-  if (cos && sin && width > 0 && !n.dims(cos).back().isConstant(width / 2)) {
+  if (cos && sin && width > 0 && !n.last(cos).isConstant(width / 2)) {
     auto last = static_cast<int64_t>(n.rank(cos)) - 1;
     cos = n.slice(cos, last, n.dim(0), n.dim(width / 2));
     sin = n.slice(sin, last, n.dim(0), n.dim(width / 2));
@@ -266,7 +266,7 @@ void microsoftRotaryEmbedding(NodeBuilder &n) {
   Value heads = x;
   if (joined) {
     int64_t count = n.intAttr("num_heads", 0);
-    auto hidden = n.dims(x)[2].constantValue(), half = n.dims(cos).back().constantValue();
+    auto hidden = n.at(x, 2).constantValue(), half = n.last(cos).constantValue();
     if (count == 0 && hidden && half && *half > 0)
       count = *hidden / (2 * *half);
     heads = splitHeads(n, x, count);
@@ -274,7 +274,7 @@ void microsoftRotaryEmbedding(NodeBuilder &n) {
   if (!heads)
     return;
   if (n.rank(positions) == 1) {
-    DimExpr steps = n.dims(heads)[2];
+    DimExpr steps = n.at(heads, 2);
     positions = n.unsqueeze(n.add(positions, n.cast(n.iota({steps}, 0, n.dim(0), 1, n.i64()),
                                                     n.element(positions))), {0});
   }
@@ -305,7 +305,7 @@ Value keyMask(NodeBuilder &n, Value mask, DimExpr keys) {
     return {};
   size_t rank = n.rank(mask);
   if (rank == 1) {
-    Value length = n.reshape(mask, {n.dims(mask)[0], n.dim(1), n.dim(1), n.dim(1)});
+    Value length = n.reshape(mask, {n.at(mask, 0), n.dim(1), n.dim(1), n.dim(1)});
     Value index = n.iota({n.dim(1), n.dim(1), n.dim(1), keys}, 3, n.dim(0), 1, n.i64());
     return n.compare(qnt::Predicate::lt, index, n.cast(length, n.i64()));
   }
@@ -346,8 +346,8 @@ void multiHeadAttention(NodeBuilder &n) {
   if (n.has(3)) { // one bias for all three
     Value bias = n.in(3);
     bool split = n.rank(key) == 4;
-    Dims widths = {n.dims(query)[2], split ? n.dim(0) : n.dims(key)[2],
-                   split ? n.dim(0) : n.dims(value)[2]};
+    Dims widths = {n.at(query, 2), split ? n.dim(0) : n.at(key, 2),
+                   split ? n.dim(0) : n.at(value, 2)};
     auto parts = cut(n, bias, widths);
     query = n.add(query, parts[0]);
     key = split ? key : n.add(key, parts[1]);
@@ -358,13 +358,13 @@ void multiHeadAttention(NodeBuilder &n) {
   f.scale = n.floatAttr("scale", 0);
   f.causal = n.intAttr("unidirectional", 0) != 0;
   Value past = n.optional(6);
-  f.past = past ? n.dims(past)[2] : n.dim(0);
+  f.past = past ? n.at(past, 2) : n.dim(0);
   f.key = withPast(n, past, f.key);
   f.value = withPast(n, n.optional(7), f.value);
   if (!f.key || !f.value || n.failed())
     return;
   Type element = n.element(f.query);
-  f.mask = filteredMask(n, keyMask(n, n.optional(4), n.dims(f.key)[2]), element);
+  f.mask = filteredMask(n, keyMask(n, n.optional(4), n.at(f.key, 2)), element);
   if (n.has(5))
     f.mask = combineMasks(n, f.mask, n.in(5), element);
   n.out(0, joinHeads(n, attention(n, f)));
@@ -380,8 +380,8 @@ Value quantizedCache(NodeBuilder &n, Value past, Value &present, Value fresh, Va
   Type codes = past ? n.element(past) : Type(n.builder.getIntegerType(8));
   Type element = n.element(fresh);
   scale = n.cast(scale, element);
-  if (n.rank(scale) == 1 && !n.dims(scale)[0].isConstant(1)) // [G * D]
-    scale = n.reshape(scale, {n.dim(1), n.dims(fresh)[1], n.dim(1), n.dims(fresh)[3]});
+  if (n.rank(scale) == 1 && !n.at(scale, 0).isConstant(1)) // [G * D]
+    scale = n.reshape(scale, {n.dim(1), n.at(fresh, 1), n.dim(1), n.at(fresh, 3)});
   else if (n.rank(scale) == 1)
     scale = n.reshape(scale, {});
   Value steps = n.unary<qnt::RoundOp>(n.div(fresh, scale));
@@ -437,7 +437,7 @@ void groupQueryAttention(NodeBuilder &n) {
     return n.unsupported("keeps a cache below 8 bits", "export with an int8 or a float cache");
   Value key = n.optional(1), value = n.optional(2);
   if (!key) {
-    auto size = n.dims(query)[2].exactDiv(n.dim(heads + 2 * groups));
+    auto size = n.at(query, 2).exactDiv(n.dim(heads + 2 * groups));
     if (!size)
       return n.fail(Diag::ShapeMismatch, "the packed channels do not divide into heads");
     auto parts = cut(n, query, {*size * heads, *size * groups, *size * groups});
@@ -448,8 +448,8 @@ void groupQueryAttention(NodeBuilder &n) {
   if (n.failed() || !f.query || !f.key || !f.value)
     return;
   Value past = n.optional(3);
-  f.past = past ? n.dims(past)[2] : n.dim(0);
-  DimExpr steps = n.dims(f.query)[2];
+  f.past = past ? n.at(past, 2) : n.dim(0);
+  DimExpr steps = n.at(f.query, 2);
   if (n.intAttr("do_rotary", 0) != 0) {
     Value positions = n.optional(9);
     if (!positions) // all rows of a batch are equally long
@@ -475,8 +475,8 @@ void groupQueryAttention(NodeBuilder &n) {
   int64_t window = n.intAttr("local_window_size", -1);
   f.window = window > 0 ? window : 0;
   // Keys from seqlens_k + 1 on are padding.
-  Value count = n.add(n.cast(n.reshape(lengths, {n.dims(f.query)[0]}), n.i64()), 1);
-  f.mask = keyMask(n, count, n.dims(f.key)[2]);
+  Value count = n.add(n.cast(n.reshape(lengths, {n.at(f.query, 0)}), n.i64()), 1);
+  f.mask = keyMask(n, count, n.at(f.key, 2));
   if (n.has(10))
     f.mask = combineMasks(n, f.mask, n.in(10), n.element(f.query));
   f.safe = true;
@@ -503,7 +503,7 @@ void qcc::import::attentionOfProduct(NodeBuilder &n, Value product, size_t maskA
     return n.fail(Diag::BadNode, "needs num_heads");
   if (n.intAttr("do_rotary", 0) != 0)
     return n.unsupported("rotates inside the attention", "export with RotaryEmbedding nodes");
-  DimExpr width = n.dims(product)[2];
+  DimExpr width = n.at(product, 2);
   auto sizes = n.intsAttr("qkv_hidden_sizes");
   auto third = width.exactDiv(n.dim(3));
   Dims widths;
@@ -525,14 +525,14 @@ void qcc::import::attentionOfProduct(NodeBuilder &n, Value product, size_t maskA
     Value past = n.in(pastAt);
     if (n.rank(past) != 5)
       return n.fail(Diag::ShapeMismatch, "the past has rank " + Twine(n.rank(past)) + ", not 5");
-    f.past = n.dims(past)[3];
+    f.past = n.at(past, 3);
     f.key = withPast(n, n.squeeze(n.slice(past, 0, n.dim(0), n.dim(1)), {0}), f.key);
     f.value = withPast(n, n.squeeze(n.slice(past, 0, n.dim(1), n.dim(1)), {0}), f.value);
   }
   if (!f.key || !f.value)
     return;
   Type element = n.element(product);
-  f.mask = filteredMask(n, keyMask(n, n.optional(maskAt), n.dims(f.key)[2]), element);
+  f.mask = filteredMask(n, keyMask(n, n.optional(maskAt), n.at(f.key, 2)), element);
   if (biasAt && n.has(biasAt))
     f.mask = combineMasks(n, f.mask, n.in(biasAt), element);
   n.out(0, joinHeads(n, attention(n, f)));

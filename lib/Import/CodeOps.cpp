@@ -9,7 +9,7 @@ namespace {
 
 /// A parameter given as [1] as a scalar.
 Value plain(NodeBuilder &n, Value v) {
-  return v && n.rank(v) == 1 && n.dims(v)[0].isConstant(1) ? n.reshape(v, {}) : v;
+  return v && n.rank(v) == 1 && n.at(v, 0).isConstant(1) ? n.reshape(v, {}) : v;
 }
 
 /// Codes minus their zero point in 32 bits; a vector of zero points goes along the last axis.

@@ -42,7 +42,7 @@ void gemm(NodeBuilder &n) {
   if (isWeight(n, b)) {
     Value weight = transB ? b : n.swapLast(b);
     bool isBias = c && alpha == 1 && beta == 1 && n.rank(c) == 1 && n.importer.isConstant(c) &&
-                  n.dims(c)[0] == n.dims(weight)[0];
+                  n.at(c, 0) == n.at(weight, 0);
     out = n.linear(a, weight, isBias ? c : Value());
     if (isBias)
       c = {};

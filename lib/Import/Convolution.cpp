@@ -83,7 +83,7 @@ void conv(NodeBuilder &n) {
     kernel.push_back(*size.constantValue());
   }
   int64_t groups = n.intAttr("group", 1);
-  n.equal(n.dims(x)[1], n.dims(weight)[1] * groups, "channels");
+  n.equal(n.at(x, 1), n.at(weight, 1) * groups, "channels");
   if (n.failed() || groups < 1)
     return n.fail(Diag::BadNode, "group is " + Twine(groups));
   Dims to = n.dims(x);
@@ -92,7 +92,7 @@ void conv(NodeBuilder &n) {
     return;
   if (!llvm::equal(w->kernel, kernel))
     return n.fail(Diag::BadNode, "kernel_shape is not the weight's");
-  to[1] = n.dims(weight)[0];
+  to[1] = n.at(weight, 0);
   for (size_t i = 0; i < w->spatial(); ++i)
     to[i + 2] = windows(n, *w, i, to[i + 2], false);
   n.out(0, n.make<qnt::ConvOp>(n.type(to, n.element(x)), x, weight, bias, w->strides, w->dilations,

@@ -192,13 +192,13 @@ void gatherBlockQuantized(NodeBuilder &n) {
     table = dequantized(n, m);
   } else {
     // Codes of 4-bit types, one per element; zero points default to 0.
-    auto blocks = n.dims(scale)[1].constantValue();
+    auto blocks = n.at(scale, 1).constantValue();
     if (n.rank(scale) != 2 || !blocks || *blocks * m.block < columns || m.block < 1)
       return n.fail(Diag::ShapeMismatch, "scales " + text(n.dims(scale)) + " do not fit");
     auto repeated = [&](Value v) {
-      Dims wide = {n.dims(v)[0], n.dims(v)[1], n.dim(m.block)};
+      Dims wide = {n.at(v, 0), n.at(v, 1), n.dim(m.block)};
       Value flat = n.reshape(n.broadcast(n.unsqueeze(v, {2}), wide),
-                             {n.dims(v)[0], n.dims(v)[1] * m.block});
+                             {n.at(v, 0), n.at(v, 1) * m.block});
       return n.slice(flat, 1, n.dim(0), all[1]);
     };
     Value codes = n.cast(data, n.f32());

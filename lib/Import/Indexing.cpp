@@ -26,7 +26,7 @@ void gatherElements(NodeBuilder &n) {
 
 /// How long the index tuples are; -1 after a failure.
 int64_t tupleLength(NodeBuilder &n, Value indices, size_t rank, int64_t batch) {
-  auto length = n.rank(indices) ? n.dims(indices).back().constantValue() : std::nullopt;
+  auto length = n.rank(indices) ? n.last(indices).constantValue() : std::nullopt;
   if (!length)
     n.unsupported("the length of the index tuples is not constant");
   else if (*length < 1 || *length + batch > static_cast<int64_t>(rank))
@@ -46,7 +46,7 @@ void gatherNd(NodeBuilder &n) {
   if (batch < 0 || batch >= static_cast<int64_t>(n.rank(indices)))
     return n.fail(Diag::BadNode, "batch_dims " + Twine(batch) + " does not fit the indices");
   for (int64_t i = 0; i < batch; ++i)
-    n.equal(n.dims(x)[i], n.dims(indices)[i], "batch dimensions");
+    n.equal(n.at(x, i), n.at(indices, i), "batch dimensions");
   if (n.failed())
     return;
   Dims data = n.dims(x), at = n.dims(indices);
@@ -80,7 +80,7 @@ void scatterNd(NodeBuilder &n) {
     return n.fail(Diag::ShapeMismatch, "updates are " + text(n.dims(updates)) + " instead of " +
                                            text(want));
   for (size_t i = 0; i < want.size(); ++i)
-    want[i] = n.equal(want[i], n.dims(updates)[i], "update dimensions");
+    want[i] = n.equal(want[i], n.at(updates, i), "update dimensions");
   if (n.failed())
     return;
   at = n.dims(indices), data = n.dims(x);
@@ -99,7 +99,7 @@ void scatterElements(NodeBuilder &n) {
   if (n.rank(indices) != n.rank(x) || n.rank(updates) != n.rank(x))
     return n.fail(Diag::ShapeMismatch, "data, indices and updates differ in rank");
   for (size_t i = 0; i < n.rank(x); ++i)
-    n.equal(n.dims(indices)[i], n.dims(updates)[i], "update dimensions");
+    n.equal(n.at(indices, i), n.at(updates, i), "update dimensions");
   if (n.failed())
     return;
   updates = n.conformExactly(updates, n.dims(indices));
@@ -159,6 +159,8 @@ void reverseSequence(NodeBuilder &n) {
   Value index = n.select(n.compare(qnt::Predicate::lt, at, length), mirrored, at); // [batch, time]
   if (time == 0)
     index = n.swapAxes(index, 0, 1);
+  if (n.rank(lengths) != 1 || !index)
+    return n.fail(Diag::ShapeMismatch, "needs one length per sequence");
   while (n.rank(index) < n.rank(x))
     index = n.unsqueeze(index, {static_cast<int64_t>(n.rank(index))});
   index = n.broadcast(index, n.dims(x));

@@ -203,6 +203,25 @@ Dims NodeBuilder::dims(ArrayRef<int64_t> values) const {
   return llvm::map_to_vector<6>(values, [&](int64_t value) { return dim(value); });
 }
 
+DimExpr NodeBuilder::at(Value value, size_t axis) {
+  Dims all = dims(value);
+  if (axis < all.size())
+    return all[axis];
+  if (value)
+    fail(Diag::ShapeMismatch, "an operand of " + text(all) + " has too few axes");
+  return dim(1);
+}
+
+bool NodeBuilder::atLeast(Value x, size_t rank) {
+  Dims all = dims(x);
+  if (x && all.size() >= rank)
+    return true;
+  if (x)
+    fail(Diag::ShapeMismatch,
+         "an operand of " + text(all) + " has a rank below " + Twine(rank));
+  return false;
+}
+
 Type NodeBuilder::element(Value value) const {
   return value ? qnt::elementTypeOf(value.getType()) : Type();
 }
@@ -265,6 +284,10 @@ Value NodeBuilder::conform(Value x, ArrayRef<DimExpr> want) {
   if (!x)
     return {};
   Dims have = dims(x);
+  if (have.size() > want.size()) {
+    fail(Diag::ShapeMismatch, text(have) + " does not broadcast to " + text(want));
+    return {};
+  }
   size_t offset = want.size() - have.size();
   for (size_t i = 0; i < have.size(); ++i) {
     DimExpr size = want[offset + i];
@@ -395,8 +418,13 @@ Value NodeBuilder::unsqueeze(Value x, ArrayRef<int64_t> at) {
   if (!x)
     return {};
   Dims from = dims(x), to(from.size() + at.size());
-  for (int64_t axis : at)
+  for (int64_t axis : at) {
+    if (axis >= static_cast<int64_t>(to.size())) {
+      fail(Diag::ShapeMismatch, "an operand of " + text(from) + " has too few axes");
+      return {};
+    }
     to[axis] = dim(1);
+  }
   size_t next = 0;
   for (DimExpr &size : to)
     if (!size)
@@ -417,7 +445,7 @@ Value NodeBuilder::squeeze(Value x, ArrayRef<int64_t> at) {
 }
 
 Value NodeBuilder::transpose(Value x, ArrayRef<int64_t> permutation) {
-  if (!x)
+  if (!atLeast(x, permutation.size()))
     return {};
   Dims from = dims(x), to;
   for (int64_t axis : permutation)
@@ -426,14 +454,18 @@ Value NodeBuilder::transpose(Value x, ArrayRef<int64_t> permutation) {
 }
 
 Value NodeBuilder::swapAxes(Value x, size_t a, size_t b) {
+  if (!atLeast(x, std::max(a, b) + 1))
+    return {};
   auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(rank(x))));
-  if (!x || a == b)
+  if (a == b)
     return x;
   std::swap(permutation[a], permutation[b]);
   return transpose(x, permutation);
 }
 
-Value NodeBuilder::swapLast(Value x) { return x ? swapAxes(x, rank(x) - 2, rank(x) - 1) : x; }
+Value NodeBuilder::swapLast(Value x) {
+  return atLeast(x, 2) ? swapAxes(x, rank(x) - 2, rank(x) - 1) : Value();
+}
 
 Value NodeBuilder::broadcast(Value x, ArrayRef<DimExpr> to) {
   if (!x)
@@ -444,7 +476,7 @@ Value NodeBuilder::broadcast(Value x, ArrayRef<DimExpr> to) {
 }
 
 Value NodeBuilder::slice(Value x, int64_t axis, DimExpr start, DimExpr size, int64_t step) {
-  if (!x)
+  if (!atLeast(x, static_cast<size_t>(axis) + 1))
     return {};
   Dims to = dims(x), starts(to.size(), dim(0));
   SmallVector<int64_t> steps(to.size(), 1);
@@ -459,6 +491,8 @@ Value NodeBuilder::concat(ArrayRef<Value> values, int64_t axis) {
     return {};
   SmallVector<Value> parts(values);
   size_t size = rank(parts[0]);
+  if (!atLeast(parts[0], static_cast<size_t>(axis) + 1))
+    return {};
   for (Value part : parts) {
     if (!sameElement(parts[0], part))
       return {};
@@ -488,7 +522,7 @@ Value NodeBuilder::concat(ArrayRef<Value> values, int64_t axis) {
 }
 
 Value NodeBuilder::gather(Value x, Value indices, int64_t axis) {
-  if (!x || !indices)
+  if (!indices || !atLeast(x, static_cast<size_t>(axis) + 1))
     return {};
   if (!element(indices).isInteger(64) && !element(indices).isInteger(32)) {
     fail(Diag::TypeMismatch, "indices are neither int64 nor int32");
@@ -554,7 +588,7 @@ Value NodeBuilder::argReduce(Value x, int64_t axis, bool keepDims, bool minimum,
 }
 
 Value NodeBuilder::softmax(Value x, int64_t axis, bool log) {
-  if (!x)
+  if (!atLeast(x, static_cast<size_t>(axis) + 1))
     return {};
   size_t last = rank(x) - 1;
   x = swapAxes(x, static_cast<size_t>(axis), last);
@@ -603,8 +637,12 @@ Value NodeBuilder::matmul(Value x, Value y, bool transposeY) {
 }
 
 Value NodeBuilder::linear(Value x, Value weight, Value bias) {
-  if (!x || !weight)
+  if (!atLeast(x, 1) || !atLeast(weight, 2) || !sameElement(x, weight))
     return {};
+  if (bias && (rank(bias) != 1 || dims(bias)[0] != dims(weight)[0])) {
+    Value plain = linear(x, weight);
+    return plain ? add(plain, bias) : plain;
+  }
   DimExpr k = equal(dims(x).back(), dims(weight)[1], "contracted dimensions");
   if (failed())
     return {};
@@ -615,13 +653,19 @@ Value NodeBuilder::linear(Value x, Value weight, Value bias) {
   return make<qnt::LinearOp>(type(to, element(x)), x, weight, bias);
 }
 
+bool NodeBuilder::checkEpsilon(double epsilon) {
+  if (!(epsilon >= 0))
+    fail(Diag::BadNode, "epsilon is " + std::to_string(epsilon));
+  return !isFailed;
+}
+
 /// Gain and bias of a norm as [C], where they are that.
 static bool isVector(NodeBuilder &n, Value parameter, DimExpr size) {
   return !parameter || (n.rank(parameter) == 1 && n.dims(parameter)[0] == size);
 }
 
 Value NodeBuilder::layerNorm(Value x, Value gain, Value bias, double epsilon) {
-  if (!x)
+  if (!atLeast(x, 1) || !checkEpsilon(epsilon))
     return {};
   DimExpr size = dims(x).back();
   auto attr = builder.getF64FloatAttr(epsilon);
@@ -634,7 +678,7 @@ Value NodeBuilder::layerNorm(Value x, Value gain, Value bias, double epsilon) {
 }
 
 Value NodeBuilder::rmsNorm(Value x, Value gain, double epsilon) {
-  if (!x)
+  if (!atLeast(x, 1) || !checkEpsilon(epsilon))
     return {};
   auto attr = builder.getF64FloatAttr(epsilon);
   if (isVector(*this, gain, dims(x).back()))

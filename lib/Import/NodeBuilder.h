@@ -79,6 +79,11 @@ public:
   Dims dims(Value value) const { return value ? qnt::dimsOf(value.getType()) : Dims(); }
   Dims dims(ArrayRef<int64_t> values) const;
   size_t rank(Value value) const { return dims(value).size(); }
+  /// One dimension; a failure (and 1) where the rank is too small.
+  DimExpr at(Value value, size_t axis);
+  DimExpr last(Value value) { return at(value, rank(value) - 1); }
+  /// Fails, and is false, unless x is there and has at least that rank.
+  bool atLeast(Value x, size_t rank);
   Type element(Value value) const;
   bool isFloat(Value value) const { return value && mlir::isa<mlir::FloatType>(element(value)); }
   bool isInteger(Value value) const { return value && mlir::isa<mlir::IntegerType>(element(value)); }
@@ -170,6 +175,7 @@ public:
   bool sameElement(Value x, Value y);
 
 private:
+  bool checkEpsilon(double epsilon);
   llvm::Error error = llvm::Error::success();
   bool isFailed = false, refused = false;
 };

@@ -194,7 +194,7 @@ void qcc::import::embedAndNormalise(NodeBuilder &n, const EmbedParts &p) {
     return n.fail(Diag::ShapeMismatch, "needs ids of rank 2");
   Value positions = p.positions;
   if (!positions)
-    positions = n.iota({n.dims(p.ids)[1]}, 0, n.dim(0), 1, n.i64());
+    positions = n.iota({n.at(p.ids, 1)}, 0, n.dim(0), 1, n.i64());
   Value sum = n.add(n.gather(p.words, p.ids, 0), n.gather(p.positionTable, positions, 0));
   if (p.segments && p.segmentTable)
     sum = n.add(sum, n.gather(p.segmentTable, p.segments, 0));
@@ -203,7 +203,7 @@ void qcc::import::embedAndNormalise(NodeBuilder &n, const EmbedParts &p) {
   if (n.wants(1)) {
     Type i32 = n.builder.getI32Type();
     Value count = p.mask ? n.reduce(ReduceKind::sum, p.mask, {1}, false)
-                         : n.broadcast(n.scalar(i32, 0), {n.dims(p.ids)[0]});
+                         : n.broadcast(n.scalar(i32, 0), {n.at(p.ids, 0)});
     n.out(1, n.cast(count, i32));
   }
   n.out(2, sum);

@@ -120,9 +120,9 @@ Value centred(NodeBuilder &n, Value x, Value zero, bool rows) {
   if (!zero || !x)
     return x;
   zero = n.cast(zero, wide);
-  if (rows && n.rank(zero) == 1 && !n.dims(zero)[0].isConstant(1))
+  if (rows && n.rank(zero) == 1 && !n.at(zero, 0).isConstant(1))
     zero = n.unsqueeze(zero, {1});
-  if (n.rank(zero) == 1 && n.dims(zero)[0].isConstant(1))
+  if (n.rank(zero) == 1 && n.at(zero, 0).isConstant(1))
     zero = n.reshape(zero, {});
   return n.sub(x, zero);
 }
@@ -146,10 +146,10 @@ void qlinearMatmul(NodeBuilder &n) {
   if (!aScale || !bScale || !scale || !zero)
     return;
   Value product = n.matmul(centred(n, n.in(0), n.in(2), true), centred(n, n.in(3), n.in(5), false));
-  if (n.rank(aScale) == 1 && !n.dims(aScale)[0].isConstant(1))
+  if (n.rank(aScale) == 1 && !n.at(aScale, 0).isConstant(1))
     aScale = n.unsqueeze(aScale, {1});
   auto plain = [&](Value v) {
-    return n.rank(v) == 1 && n.dims(v)[0].isConstant(1) ? n.reshape(v, {}) : v;
+    return n.rank(v) == 1 && n.at(v, 0).isConstant(1) ? n.reshape(v, {}) : v;
   };
   Value real = n.mul(n.cast(product, n.element(scale)), n.mul(plain(aScale), plain(bScale)));
   n.out(0, quantized(n, real, plain(scale), plain(zero), n.element(zero)));

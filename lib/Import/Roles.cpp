@@ -55,7 +55,12 @@ bool mentions(StringRef name, ArrayRef<StringRef> words) {
 /// "past.0.key" for a cache input, "present.0.key" for a cache output; "" for others. `order`
 /// numbers caches whose names hold no number.
 std::string cacheRole(StringRef name, StringRef kind, int64_t order) {
-  std::string half = mentions(name, {"value", ".v", "_v"}) ? "value" : "key";
+  // "past_key_values" says neither.
+  std::string rest = name.lower();
+  for (size_t at; (at = rest.find("key_value")) != std::string::npos;)
+    rest.erase(at, strlen("key_value"));
+  bool isValue = StringRef(rest).contains("value") || StringRef(rest).ends_with("v");
+  std::string half = isValue ? "value" : "key";
   std::string part = mentions(name, {"encoder", "cross"}) ? ".encoder" : "";
   return kind.str() + "." + std::to_string(numberIn(name).value_or(order)) + part + "." + half;
 }

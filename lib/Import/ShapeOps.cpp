@@ -222,7 +222,7 @@ void concat(NodeBuilder &n) {
   // A part of size 0 along the axis adds nothing (an empty cache).
   SmallVector<Value> filled;
   for (Value part : parts)
-    if (n.rank(part) == n.rank(parts[0]) && n.dims(part)[axis].isConstant(0))
+    if (n.rank(part) == n.rank(parts[0]) && n.at(part, axis).isConstant(0))
       continue;
     else
       filled.push_back(part);
@@ -234,7 +234,7 @@ void split(NodeBuilder &n) {
   int64_t axis = n.axisAttr(n.rank(x), 0);
   if (n.failed())
     return;
-  DimExpr size = n.dims(x)[axis];
+  DimExpr size = n.at(x, axis);
   auto parts = static_cast<int64_t>(n.numOutputs());
   Dims sizes;
   if (n.opset >= 13 && n.has(1)) {
@@ -518,7 +518,7 @@ void pad(NodeBuilder &n) {
     high[axis] = (*pads)[i + axes.size()];
     DimExpr cropLow = (low[axis] * -1).max(n.dim(0)), cropHigh = (high[axis] * -1).max(n.dim(0));
     if (!cropLow.isConstant(0) || !cropHigh.isConstant(0))
-      x = n.slice(x, axis, cropLow, n.dims(x)[axis] - cropLow - cropHigh);
+      x = n.slice(x, axis, cropLow, n.at(x, axis) - cropLow - cropHigh);
     low[axis] = low[axis].max(n.dim(0));
     high[axis] = high[axis].max(n.dim(0));
   }
