@@ -31,7 +31,8 @@ llvm::Expected<int64_t> Environment::size(DimExpr dim, Operation *op) const {
       missing = name.str();
   });
   if (missing.empty())
-    return makeError(Diag::DivisionByZero, describe(op), "dimension " + dim.str() + " divides by zero");
+    return makeError(Diag::DivisionByZero, describe(op),
+                     "dimension " + dim.str() + " divides by zero");
   return makeError(Diag::SymbolWithoutValue, describe(op),
                    "dimension " + dim.str() + " needs the symbol '" + missing +
                        "', which has no value");
@@ -97,8 +98,8 @@ Tensor unpackElements(RankedTensorType type, const char *bytes) {
 
 int64_t upTo64(int64_t bytes) { return int64_t(llvm::alignTo(bytes, 64)); }
 
-/// A matrix of codes in its logical layout: rows that start on bytes, then scales by rows, then zero
-/// points, one byte each; parts start at multiples of 64.
+/// A matrix of codes in its logical layout: rows that start on bytes, then scales by rows, then
+/// zero points, one byte each; parts start at multiples of 64.
 std::optional<QTensor> storedCodes(QType type, const WeightSource::Bytes &bytes) {
   SmallVector<DimExpr> dims = dimsOf(type);
   bool block = type.getGranularity() == Granularity::block;
@@ -112,7 +113,8 @@ std::optional<QTensor> storedCodes(QType type, const WeightSource::Bytes &bytes)
   for (DimExpr dim : dims)
     q.dims.push_back(*dim.constantValue());
   int64_t rowBytes = llvm::divideCeil(q.dims[1] * bits, 8), groups = q.groupCount();
-  int64_t scales = upTo64(q.dims[0] * rowBytes), width = type.getScale().getIntOrFloatBitWidth() / 8;
+  int64_t scales = upTo64(q.dims[0] * rowBytes),
+          width = type.getScale().getIntOrFloatBitWidth() / 8;
   int64_t zeros = scales + upTo64(groups * width);
   if (int64_t(bytes.size) != zeros + (type.getZero() ? upTo64(groups) : 0))
     return std::nullopt;
@@ -250,9 +252,8 @@ Results reference::evaluateOp(Operation *op, ArrayRef<RtValue> operands, Environ
       return std::move(*results);
   return llvm::TypeSwitch<Operation *, Results>(op)
       .Case<UseOp>([&](UseOp use) { return evaluateUse(call, use); })
-      .Case<FusedOp>([&](FusedOp fused) {
-        return runBlock(fused.getBody().front(), operands, environment);
-      })
+      .Case<FusedOp>(
+          [&](FusedOp fused) { return runBlock(fused.getBody().front(), operands, environment); })
       .Case<LaunchOp>([&](LaunchOp launch) { return evaluateLaunch(call, launch); })
       .Default([&](Operation *) -> Results {
         return call.fail(Diag::NoReference, "has no meaning in the qnt dialect");
@@ -301,9 +302,9 @@ llvm::Error checkInput(func::FuncOp function, unsigned i, const RtValue &input,
     return makeError(Diag::InputMismatch, where, "is quantized; functions take tensors");
   SmallVector<DimExpr> dims = dimsOf(type);
   if (tensor->elementType() != elementTypeOf(type) || tensor->rank() != int64_t(dims.size())) {
-    llvm::raw_string_ostream(text) << "has rank " << tensor->rank() << " and type "
-                                   << tensor->elementType() << " instead of rank " << dims.size()
-                                   << " and " << elementTypeOf(type);
+    llvm::raw_string_ostream(text)
+        << "has rank " << tensor->rank() << " and type " << tensor->elementType()
+        << " instead of rank " << dims.size() << " and " << elementTypeOf(type);
     return makeError(Diag::InputMismatch, where, text);
   }
   for (auto [axis, dim] : llvm::enumerate(dims)) {
