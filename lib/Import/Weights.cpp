@@ -88,11 +88,8 @@ llvm::Expected<Value> GraphImporter::materialiseTensor(const onnx::Tensor &tenso
   if (!type)
     return type.takeError();
   ArrayRef<uint8_t> bytes = tensor.bytes(model);
-  auto want = onnx::byteSize(tensor.dataType, tensor.count());
-  if (!want || bytes.size() != *want)
-    return makeError(Diag::BadConstant, model.path + ": constant '" + name.str() + "'",
-                     "has " + std::to_string(bytes.size()) + " bytes instead of " +
-                         std::to_string(want.value_or(0)));
+  assert(bytes.size() == onnx::byteSize(tensor.dataType, tensor.count()) &&
+         "the reader refuses tensors of other sizes");
   if (bytes.size() <= maxConstantBytes)
     return qnt::ConstantOp::create(builder, NameLoc::get(builder.getStringAttr(name)),
                                    attributeOf(*type, bytes))
