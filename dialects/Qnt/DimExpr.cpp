@@ -13,13 +13,15 @@ using Monomial = std::vector<std::pair<std::string, Attribute>>;
 struct Polynomial {
   std::map<std::string, std::pair<Monomial, int64_t>> terms;
 
+  /// Saturates: sizes beyond 64 bits stay beyond every bound that readers check.
   void add(const Monomial &atoms, int64_t coefficient) {
     std::string key;
     for (const auto &[text, atom] : atoms)
       key += text + '*';
     auto &term = terms[key];
     term.first = atoms;
-    term.second += coefficient;
+    if (llvm::AddOverflow(term.second, coefficient, term.second))
+      term.second = coefficient < 0 ? INT64_MIN : INT64_MAX;
     if (term.second == 0)
       terms.erase(key);
   }
@@ -114,6 +116,13 @@ void printQuoted(raw_ostream &os, StringRef name) {
   os << '"';
 }
 
+int64_t saturatingProduct(int64_t a, int64_t b) {
+  int64_t product;
+  if (!llvm::MulOverflow(a, b, product))
+    return product;
+  return (a < 0) == (b < 0) ? INT64_MAX : INT64_MIN;
+}
+
 int64_t floorDivide(int64_t a, int64_t b) { return a / b - ((a % b != 0) && ((a < 0) != (b < 0))); }
 
 } // namespace
@@ -146,7 +155,7 @@ DimExpr DimExpr::operator*(DimExpr other) const {
   Polynomial product, a = toPolynomial(*this), b = toPolynomial(other);
   for (auto &[ka, ta] : a.terms)
     for (auto &[kb, tb] : b.terms)
-      product.add(multiply(ta.first, tb.first), ta.second * tb.second);
+      product.add(multiply(ta.first, tb.first), saturatingProduct(ta.second, tb.second));
   return fromPolynomial(getContext(), product);
 }
 
@@ -299,7 +308,8 @@ DimExpr DimExpr::substitute(const llvm::StringMap<DimExpr> &values) const {
   default:
     break;
   }
-  DimExpr a = DimExpr(operands()[0]).substitute(values), b = DimExpr(operands()[1]).substitute(values);
+  DimExpr a = DimExpr(operands()[0]).substitute(values),
+          b = DimExpr(operands()[1]).substitute(values);
   switch (kind()) {
   case DimKind::FloorDiv:
     return a.floorDiv(b);
@@ -364,7 +374,8 @@ void DimExpr::collectSymbols(llvm::function_ref<void(StringRef)> visit) const {
 
 void DimExpr::print(raw_ostream &os) const {
   auto call = [&](StringRef name) {
-    os << name << '(' << DimExpr(operands()[0]).str() << ", " << DimExpr(operands()[1]).str() << ')';
+    os << name << '(' << DimExpr(operands()[0]).str() << ", " << DimExpr(operands()[1]).str()
+       << ')';
   };
   switch (kind()) {
   case DimKind::Const:

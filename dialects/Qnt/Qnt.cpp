@@ -54,7 +54,8 @@ FailureOr<DimExpr> parseCall(AsmParser &parser, StringRef name, int depth) {
     return a->min(*b);
   if (name == "max")
     return a->max(*b);
-  return parser.emitError(parser.getCurrentLocation(), "unknown dimension function '") << name << "'";
+  return parser.emitError(parser.getCurrentLocation(), "unknown dimension function '")
+         << name << "'";
 }
 
 FailureOr<DimExpr> parseAtom(AsmParser &parser, int depth) {
@@ -341,7 +342,8 @@ Type QType::parse(AsmParser &parser) {
         return parser.emitError(parser.getCurrentLocation(), "unknown layout"), Type();
       layout = *symbolizeLayout(word);
     } else {
-      return parser.emitError(parser.getCurrentLocation(), "unknown field '") << word << "'", Type();
+      return parser.emitError(parser.getCurrentLocation(), "unknown field '") << word << "'",
+             Type();
     }
   }
   if (parser.parseGreater())

@@ -119,7 +119,7 @@ LogicalResult CastOp::verify() {
   return sameDims(*this, "result", dimsOf(getType()), dimsOf(getX().getType())); // (C1)
 }
 LogicalResult SelectOp::verify() {
-  if (failed(broadcasts(*this)) || // (C1)
+  if (failed(broadcasts(*this)) ||                                    // (C1)
       failed(isBool(*this, "condition", getCondition().getType())) || // (C2)
       failed(sameElement(*this, "third operand", getY().getType(), getX().getType())))
     return failure();
@@ -224,7 +224,7 @@ LogicalResult PadOp::verify() {
 }
 LogicalResult GatherOp::verify() {
   SmallVector<DimExpr> x = dimsOf(getX().getType()), want;
-  if (failed(inRange(*this, "axis", getAxis(), x.size())) || // (C1)
+  if (failed(inRange(*this, "axis", getAxis(), x.size())) ||     // (C1)
       failed(isIndex(*this, "indices", getIndices().getType()))) // (C2)
     return failure();
   want.append(x.begin(), x.begin() + getAxis());
@@ -276,8 +276,7 @@ LogicalResult ScatterElementsOp::verify() {
       failed(sameType(*this, "result", getType(), getX().getType())) ||
       failed(sameElement(*this, "updates", getUpdates().getType(), getX().getType()))) // (C2)
     return failure();
-  return sameDims(*this, "updates", dimsOf(getUpdates().getType()),
-                  dimsOf(getIndices().getType()));
+  return sameDims(*this, "updates", dimsOf(getUpdates().getType()), dimsOf(getIndices().getType()));
 }
 LogicalResult NonZeroOp::verify() {
   int64_t rank = std::max<int64_t>(1, dimsOf(getX().getType()).size());
@@ -293,7 +292,7 @@ static LogicalResult isCount(Operation *op, StringRef what, Type type) {
     return success();
   return op->emitOpError() << what << " must be an i64 of rank 0, but is " << type;
 }
-LogicalResult NonZeroCountOp::verify() { return isCount(*this, "result", getType()); } // (C1)
+LogicalResult NonZeroCountOp::verify() { return isCount(*this, "result", getType()); }    // (C1)
 LogicalResult BindDimOp::verify() { return isCount(*this, "size", getSize().getType()); } // (C1)
 LogicalResult ResizeOp::verify() {
   size_t rank = dimsOf(getX().getType()).size();
@@ -346,14 +345,16 @@ LogicalResult TopKOp::verify() {
       failed(sameElement(*this, "values", getValues().getType(), getX().getType()))) // (C2)
     return failure();
   if (!elementTypeOf(getIndices().getType()).isInteger(64))
-    return emitOpError() << "indices must be i64, but are " << elementTypeOf(getIndices().getType());
+    return emitOpError() << "indices must be i64, but are "
+                         << elementTypeOf(getIndices().getType());
   return success();
 }
 
 LogicalResult MatmulOp::verify() {
   SmallVector<DimExpr> x = dimsOf(getX().getType()), y = dimsOf(getY().getType());
   if (x.size() < 2 || y.size() < 2) // (C1)
-    return emitOpError() << "needs ranks of at least 2, but has " << x.size() << " and " << y.size();
+    return emitOpError() << "needs ranks of at least 2, but has " << x.size() << " and "
+                         << y.size();
   DimExpr m = x[x.size() - 2], k = x.back(), n = y.back(), yk = y[y.size() - 2];
   if (getTransposeY())
     std::swap(n, yk);
@@ -499,7 +500,8 @@ LogicalResult QLinearOp::verify() {
                          << weight;
   bool isToken = x.getGranularity() == Granularity::token && x.getStorage() == Storage::i8;
   if (!isToken || (blocks && x.getZero()))
-    return emitOpError() << "input must be i8 per token, symmetric for blocks, but is " << x; // (C2)
+    return emitOpError() << "input must be i8 per token, symmetric for blocks, but is "
+                         << x; // (C2)
   auto k = dimsOf(weight)[1].constantValue();
   int64_t length = blocks ? weight.getBlock() : k.value_or(0);
   if (length > (int64_t(1) << 31) / (255 * 128)) // (C3)
@@ -538,9 +540,8 @@ LogicalResult WeightOp::verify() {
     if (!dim.constantValue()) // (C4)
       return emitOpError() << "has the dimension " << dim.str() << ", which is not a constant";
   if (hasRecipe) {
-    auto yield = dyn_cast_or_null<YieldOp>(getRecipe().front().empty()
-                                               ? nullptr
-                                               : &getRecipe().front().back());
+    auto yield = dyn_cast_or_null<YieldOp>(
+        getRecipe().front().empty() ? nullptr : &getRecipe().front().back());
     if (!yield || yield->getNumOperands() != 1 || yield->getOperand(0).getType() != getType())
       return emitOpError() << "recipe must yield one value of type " << getType(); // (C3)
     return success();

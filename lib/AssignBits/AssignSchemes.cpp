@@ -1,9 +1,9 @@
 // Which layers and embeddings are quantized, and how.
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/Remarks.h"
 #include "qcc/AssignBits/Passes.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Support/Scheme.h"
-#include "mlir/IR/PatternMatch.h"
-#include "mlir/IR/Remarks.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/GlobPattern.h"
 
@@ -66,8 +66,8 @@ FailureOr<Choice> layerChoice(Operation *at, StringRef text) {
     return failure();
   }
   if (auto why = lacksKernel(*scheme))
-    return at->emitError(diagName(Diag::SchemeWithoutKernel) + ": scheme '" + text +
-                         "' asks for " + *why +
+    return at->emitError(diagName(Diag::SchemeWithoutKernel) + ": scheme '" + text + "' asks for " +
+                         *why +
                          ", which have no kernels; w8a8, w4a8:gN with N a multiple of 4, and "
                          "w4a8:channel work");
   return Choice{Choice::Codes, *scheme, schemeToString(*scheme)};
@@ -102,8 +102,8 @@ QType codesOf(Type matrix, const Scheme &scheme) {
   if (scheme.bits == 8)
     return QType::get(context, makeDims(context, dims), Storage::i8, Granularity::axis, 0, 0, scale,
                       Type(), Layout::logical);
-  int64_t block = scheme.granularity == Scheme::Granularity::Block ? scheme.block
-                                                                   : *dims[1].constantValue();
+  int64_t block =
+      scheme.granularity == Scheme::Granularity::Block ? scheme.block : *dims[1].constantValue();
   Type zero = scheme.symmetric ? Type() : IntegerType::get(context, 4, IntegerType::Unsigned);
   return QType::get(context, makeDims(context, dims), scheme.symmetric ? Storage::i4 : Storage::u4,
                     Granularity::block, 1, block, scale, zero, Layout::logical);
@@ -220,8 +220,8 @@ bool Assigner::mayQuantize(Operation *op, Value matrix) {
     return refuse("the matrix is computed");
   if (matrix.getDefiningOp<DequantizeOp>())
     return refuse("the matrix came quantized");
-  if (tensor.getRank() != 2 || !tensor.hasStaticShape() ||
-      tensor.getDimSize(0) < minDim || tensor.getDimSize(1) < minDim)
+  if (tensor.getRank() != 2 || !tensor.hasStaticShape() || tensor.getDimSize(0) < minDim ||
+      tensor.getDimSize(1) < minDim)
     return refuse("the matrix is small");
   if (!tensor.getElementType().isF32())
     return refuse("the matrix is not of f32");
@@ -291,8 +291,7 @@ void Assigner::quantizeInput(LinearOp op, QType weight) {
   int64_t sums = weight.getGranularity() == Granularity::block ? weight.getBlock() : 0;
   QType rows = QType::get(context, makeDims(context, dimsOf(op.getX().getType())), Storage::i8,
                           Granularity::token, -1, sums, Float32Type::get(context),
-                          sums ? Type() : Type(IntegerType::get(context, 8)),
-                          Layout::logical);
+                          sums ? Type() : Type(IntegerType::get(context, 8)), Layout::logical);
   op.getXMutable().assign(fakeQuantized(op.getX(), rows));
 }
 
@@ -310,8 +309,7 @@ void Assigner::assignLayer(LinearOp op, const Choice &choice) {
     return;
   if (choice.kind == Choice::Half) {
     Value half = inHalf(weight);
-    op.getWeightMutable().assign(
-        CastOp::create(rewriter, weight.getLoc(), weight.getType(), half));
+    op.getWeightMutable().assign(CastOp::create(rewriter, weight.getLoc(), weight.getType(), half));
     return;
   }
   if (!elementTypeOf(op.getX().getType()).isF32()) {
@@ -321,8 +319,7 @@ void Assigner::assignLayer(LinearOp op, const Choice &choice) {
   QType codes = codesOf(weight.getType(), choice.scheme);
   bool blocks = codes.getGranularity() == Granularity::block;
   if (blocks && codes.getBlock() % 4 != 0) {
-    remark::missed(op.getLoc(), remarkAssign)
-        << remark::reason("a row is no multiple of 4 long");
+    remark::missed(op.getLoc(), remarkAssign) << remark::reason("a row is no multiple of 4 long");
     return;
   }
   quantizeInput(op, codes);

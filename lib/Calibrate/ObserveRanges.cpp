@@ -1,7 +1,7 @@
 // Observers on the inputs of linear layers.
-#include "qcc/Calibrate/Passes.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Calibrate/Passes.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringSet.h"
 

@@ -1,8 +1,8 @@
 // Attention that reads and writes transposed heads in place.
 #include "Group.h"
-#include "qcc/Fuse/Passes.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Fuse/Passes.h"
 
 namespace qcc::fuse {
 #define GEN_PASS_DEF_FUSEATTENTION

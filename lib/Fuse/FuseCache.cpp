@@ -1,6 +1,6 @@
 // Past, new rows and present of a decoder as one cache in place.
-#include "qcc/Fuse/Passes.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Fuse/Passes.h"
 
 namespace qcc::fuse {
 #define GEN_PASS_DEF_FUSECACHE
@@ -55,14 +55,15 @@ void fuseCache(IRRewriter &rewriter, ConcatOp concat) {
   }
   Type element = elementTypeOf(concat.getType());
   auto cacheOf = [&](Type type) {
-    return KvType::get(rewriter.getContext(), makeDims(rewriter.getContext(), dimsOf(type)), element);
+    return KvType::get(rewriter.getContext(), makeDims(rewriter.getContext(), dimsOf(type)),
+                       element);
   };
   rewriter.setInsertionPoint(concat);
   Location loc = concat.getLoc();
   Value begin = KvBeginOp::create(rewriter, loc, cacheOf(past.getType()), past,
                                   rewriter.getI64IntegerAttr(present->getOperandNumber()));
-  Value cache = KvAppendOp::create(rewriter, loc, cacheOf(concat.getType()), begin,
-                                   concat.getInputs()[1]);
+  Value cache =
+      KvAppendOp::create(rewriter, loc, cacheOf(concat.getType()), begin, concat.getInputs()[1]);
   Value result = KvResultOp::create(rewriter, loc, concat.getType(), cache);
   present->set(result);
   rewriter.replaceAllUsesWith(concat.getOut(), cache);

@@ -1,8 +1,8 @@
 // Elementwise successors in the epilogue of linear layers.
 #include "Group.h"
-#include "qcc/Fuse/Passes.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Fuse/Passes.h"
 
 namespace qcc::fuse {
 #define GEN_PASS_DEF_FUSELINEAR
@@ -37,8 +37,7 @@ Operation *nextLink(Value value, ArrayRef<DimExpr> dims) {
     return nullptr;
   }
   Operation *user = *value.user_begin();
-  if (!user->hasTrait<Elementwise>() ||
-      ArrayRef(dimsOf(user->getResult(0).getType())) != dims)
+  if (!user->hasTrait<Elementwise>() || ArrayRef(dimsOf(user->getResult(0).getType())) != dims)
     return nullptr;
   for (Value operand : user->getOperands()) {
     if (operand == value)

@@ -1,8 +1,8 @@
 // Every op that is left becomes a kernel of its own.
 #include "Group.h"
-#include "qcc/Fuse/Passes.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Fuse/Passes.h"
 
 namespace qcc::fuse {
 #define GEN_PASS_DEF_FUSEREST
@@ -20,7 +20,8 @@ const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-rest").cate
 
 /// Ops that cost nothing at run time, or are groups already.
 bool needsNoKernel(Operation *op) {
-  return isa<FusedOp, UseOp, ConstantOp, ReshapeOp, DimTensorOp, RequireEqualOp, KvResultOp, BindDimOp>(op) ||
+  return isa<FusedOp, UseOp, ConstantOp, ReshapeOp, DimTensorOp, RequireEqualOp, KvResultOp,
+             BindDimOp>(op) ||
          op->hasTrait<OpTrait::IsTerminator>();
 }
 
@@ -41,8 +42,8 @@ void giveResultsStorage(IRRewriter &rewriter, Operation *terminator) {
                 (!lastBinding || lastBinding->isBeforeInBlock(def));
     if (owns && taken.insert(base).second)
       continue;
-    operand.set(IdentityOp::create(rewriter, terminator->getLoc(), operand.get().getType(),
-                                   operand.get()));
+    operand.set(
+        IdentityOp::create(rewriter, terminator->getLoc(), operand.get().getType(), operand.get()));
   }
 }
 

@@ -1,8 +1,8 @@
 // Elementwise ops, normalisations and row quantization as groups that walk the same rows.
 #include "Group.h"
-#include "qcc/Fuse/Passes.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Fuse/Passes.h"
 
 namespace qcc::fuse {
 #define GEN_PASS_DEF_FUSEROWS

@@ -36,8 +36,8 @@ struct BodyBuilder {
   llvm::SetVector<Value> inputs;
   IRMapping mapping;
 
-  /// What an operand starts from outside; views in between are copied when `absorb`. A constant that
-  /// is viewed needs an address, so it stays outside.
+  /// What an operand starts from outside; views in between are copied when `absorb`. A constant
+  /// that is viewed needs an address, so it stays outside.
   void collect(OpOperand &use, bool absorb) {
     Value operand = use.get();
     Operation *user = use.getOwner();

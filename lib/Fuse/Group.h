@@ -15,13 +15,15 @@ bool isView(mlir::Operation *op);
 /// the elements below it are still row-major. `root` receives what the views start from.
 bool hasStridedAccess(mlir::Value value, mlir::Value &root);
 
-/// Replaces `ops` (in block order, one block) by a qnt.fused of `kind` at the place of the last one.
-/// Views that feed them, and constants of one element, are copied into the body. The caller sorts the
-/// block topologically afterwards. `absorbViews` is asked for each operand that is a view.
-qnt::FusedOp makeGroup(mlir::RewriterBase &rewriter, llvm::ArrayRef<mlir::Operation *> ops,
-                       llvm::StringRef kind,
-                       llvm::function_ref<bool(mlir::OpOperand &)> absorbViews =
-                           [](mlir::OpOperand &) { return true; });
+/// Replaces `ops` (in block order, one block) by a qnt.fused of `kind` at the place of the last
+/// one. Views that feed them, and constants of one element, are copied into the body. The caller
+/// sorts the block topologically afterwards. `absorbViews` is asked for each operand that is a
+/// view.
+qnt::FusedOp makeGroup(
+    mlir::RewriterBase &rewriter, llvm::ArrayRef<mlir::Operation *> ops, llvm::StringRef kind,
+    llvm::function_ref<bool(mlir::OpOperand &)> absorbViews = [](mlir::OpOperand &) {
+      return true;
+    });
 
 /// Erases views, uses and constants that nothing reads any more.
 void eraseDead(mlir::Block &block);

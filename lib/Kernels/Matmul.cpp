@@ -365,8 +365,8 @@ MatmulEmitter::Values MatmulEmitter::microW4(int rows, int panels, Value depth, 
     Values sums, zeros, blockSums;
     for (int g = 0; g < panels && w.zeroPoints; ++g)
       zeros.push_back(
-          k.sub(k.ci32(0), blockZeros(k.bytePtr(panelPtr[g], k.ci64(w.codeBytes() +
-                                                                    kPanel * w.scaleBytes)))));
+          k.sub(k.ci32(0),
+                blockZeros(k.bytePtr(panelPtr[g], k.ci64(w.codeBytes() + kPanel * w.scaleBytes)))));
     for (int r = 0; r < rows; ++r) {
       blockSums.push_back(k.load(Elem::I32, sumPtr[r], block));
       for (int g = 0; g < panels; ++g)

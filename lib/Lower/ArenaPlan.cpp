@@ -12,7 +12,8 @@ int64_t sampleSize(DimExpr bytes) {
   return bytes.evaluate(values).value_or(0);
 }
 
-/// Adds `bytes` unless a size that is never smaller is there; drops sizes that it never falls below.
+/// Adds `bytes` unless a size that is never smaller is there; drops sizes that it never falls
+/// below.
 void addSize(llvm::SmallVector<DimExpr> &sizes, DimExpr bytes) {
   for (DimExpr size : sizes)
     if ((size - bytes).isNonNegative())

@@ -43,8 +43,7 @@ Value expm1Ratio(KernelBuilder &k, Value x, bool cosine) {
   Value series = k.fma(x2, scalarLike(k, x, 1.0 / 5040), scalarLike(k, x, 1.0 / 120));
   series = k.fma(x2, series, scalarLike(k, x, 1.0 / 6));
   series = k.fma(k.mul(x2, x), series, x);
-  return k.select(k.lt(k.abs(x), scalarLike(k, x, 0.5)), series,
-                  k.mul(half, k.sub(e, r)));
+  return k.select(k.lt(k.abs(x), scalarLike(k, x, 0.5)), series, k.mul(half, k.sub(e, r)));
 }
 
 template <typename MathOp> Value math1(KernelBuilder &k, Value x) {
@@ -75,9 +74,7 @@ Value emitSign(KernelBuilder &k, Value x) {
 Value emitUnary(KernelBuilder &k, Operation *op, Value x) {
   auto c = [&](double v) { return scalarLike(k, x, v); };
   return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case<AbsOp>([&](auto) {
-        return isFloat(x) ? k.abs(x) : k.max(x, k.sub(c(0), x));
-      })
+      .Case<AbsOp>([&](auto) { return isFloat(x) ? k.abs(x) : k.max(x, k.sub(c(0), x)); })
       .Case<NegOp>([&](auto) { return isFloat(x) ? k.neg(x) : k.sub(c(0), x); })
       .Case<SignOp>([&](auto) { return emitSign(k, x); })
       .Case<CeilOp>([&](auto) { return k.ceil(x); })
@@ -100,12 +97,9 @@ Value emitUnary(KernelBuilder &k, Operation *op, Value x) {
         Value r = k.log(k.add(a, k.sqrt(k.fma(a, a, c(1)))));
         return math::CopySignOp::create(k.builder(), k.loc(), r, x).getResult();
       })
-      .Case<AcoshOp>([&](auto) {
-        return k.log(k.add(x, k.sqrt(k.sub(k.mul(x, x), c(1)))));
-      })
-      .Case<AtanhOp>([&](auto) {
-        return k.mul(c(0.5), k.log(k.div(k.add(c(1), x), k.sub(c(1), x))));
-      })
+      .Case<AcoshOp>([&](auto) { return k.log(k.add(x, k.sqrt(k.sub(k.mul(x, x), c(1))))); })
+      .Case<AtanhOp>(
+          [&](auto) { return k.mul(c(0.5), k.log(k.div(k.add(c(1), x), k.sub(c(1), x)))); })
       .Case<TanhOp>([&](auto) { return k.tanh(x); })
       .Case<SigmoidOp>([&](auto) { return k.sigmoid(x); })
       .Case<ErfOp>([&](auto) { return k.erf(x); })
@@ -160,8 +154,10 @@ Value emitInteger(KernelBuilder &k, Operation *op, Value x, Value y, Elem e, Val
     return k.select(differ, k.add(r, divisor), r);
   }
   if (isa<PowOp>(op)) {
-    // Square and multiply over the 6 bits that can matter; larger exponents only occur with -1, 0, 1.
-    Value one = k.broadcast(scalarLike(k, x, 1)), result = one, base = x, zero = scalarLike(k, x, 0);
+    // Square and multiply over the 6 bits that can matter; larger exponents only occur with -1,
+    // 0, 1.
+    Value one = k.broadcast(scalarLike(k, x, 1)), result = one, base = x,
+          zero = scalarLike(k, x, 0);
     for (int bit = 0; bit < 6; ++bit) {
       Value set = k.ne(k.and_(k.shrU(y, scalarLike(k, y, bit)), scalarLike(k, y, 1)), zero);
       result = k.select(set, k.mul(result, base), result);

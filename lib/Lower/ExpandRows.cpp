@@ -1,6 +1,6 @@
 // Normalisations, softmax and compound reductions as simple reductions and elementwise ops.
-#include "qcc/Lower/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "qcc/Lower/Passes.h"
 
 namespace qcc::lower {
 #define GEN_PASS_DEF_EXPANDROWS
@@ -44,9 +44,9 @@ struct Rows {
   /// Size of the last axis of x as a number of the element type.
   Value length(Value x) {
     MLIRContext *context = rewriter.getContext();
-    Value size = DimTensorOp::create(rewriter, loc,
-                                     RankedTensorType::get({}, rewriter.getI64Type()),
-                                     makeDims(context, dimsOf(x.getType()).back()));
+    Value size =
+        DimTensorOp::create(rewriter, loc, RankedTensorType::get({}, rewriter.getI64Type()),
+                            makeDims(context, dimsOf(x.getType()).back()));
     return CastOp::create(rewriter, loc, RankedTensorType::get({}, element), size);
   }
   Value mean(Value x) { return binary<DivOp>(reduce(ReduceKind::sum, x), length(x)); }
@@ -70,16 +70,16 @@ Value expandSoftmax(Rows rows, SoftmaxOp op) {
 Value expandLayerNorm(Rows rows, LayerNormOp op) {
   Value centred = rows.binary<SubOp>(op.getX(), rows.mean(op.getX()));
   Value variance = rows.mean(rows.square(centred));
-  Value out = rows.binary<MulOp>(
-      centred, rows.inverseRoot(variance, op.getEpsilon().convertToDouble()));
+  Value out =
+      rows.binary<MulOp>(centred, rows.inverseRoot(variance, op.getEpsilon().convertToDouble()));
   if (op.getGain())
     out = rows.binary<MulOp>(out, op.getGain());
   return op.getBias() ? rows.binary<AddOp>(out, op.getBias()) : out;
 }
 
 Value expandRmsNorm(Rows rows, RmsNormOp op) {
-  Value scale = rows.inverseRoot(rows.mean(rows.square(op.getX())),
-                                 op.getEpsilon().convertToDouble());
+  Value scale =
+      rows.inverseRoot(rows.mean(rows.square(op.getX())), op.getEpsilon().convertToDouble());
   Value out = rows.binary<MulOp>(op.getX(), scale);
   return op.getGain() ? rows.binary<MulOp>(out, op.getGain()) : out;
 }

@@ -113,7 +113,8 @@ int KernelFrame::operandSlot(unsigned i) {
 }
 int KernelFrame::resultSlot(unsigned i) {
   int slot = operandSlot(body().getNumArguments());
-  for (Type type : llvm::make_range(yield()->operand_type_begin(), yield()->operand_type_begin() + i))
+  for (Type type :
+       llvm::make_range(yield()->operand_type_begin(), yield()->operand_type_begin() + i))
     slot += slotsOf(type);
   return slot;
 }
@@ -142,8 +143,7 @@ Value KernelFrame::dim(DimExpr expr) {
   return dims[expr.getAttr()] = value;
 }
 
-Value lower::emitDim(ValueBuilder &b, DimExpr expr,
-                     llvm::function_ref<Value(StringRef)> symbol) {
+Value lower::emitDim(ValueBuilder &b, DimExpr expr, llvm::function_ref<Value(StringRef)> symbol) {
   switch (expr.kind()) {
   case DimKind::Const:
     return b.ci64(expr.value());

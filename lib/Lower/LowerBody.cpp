@@ -1,11 +1,11 @@
 // The model as two functions: plan (symbols, checks, sizes) and run (launches). The structs they
 // read and write are those of runtime/include/qcc/model.h.
 #include "ArenaPlan.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "qcc/Kernels/KernelBuilder.h"
 #include "qcc/Lower/Families.h"
 #include "qcc/Lower/Passes.h"
 #include "qcc/model.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace qcc::lower {
@@ -31,8 +31,8 @@ struct Place {
 struct Model {
   func::FuncOp function;
   SymbolTable &symbols;
-  SmallVector<Operation *> steps; ///< launches, dim_tensors and bind_dims, in order
-  size_t segments = 1;            ///< a bind_dim ends one
+  SmallVector<Operation *> steps;    ///< launches, dim_tensors and bind_dims, in order
+  size_t segments = 1;               ///< a bind_dim ends one
   llvm::StringMap<size_t> knownFrom; ///< produced symbols: the first segment that knows them
   llvm::DenseMap<Value, Place> places;
   std::vector<Lifetime> lifetimes;
@@ -139,10 +139,12 @@ LogicalResult Model::checkSymbols() {
       return emitError(function.getLoc()) << "QCC1225: " << attr << " declares no symbol";
     int64_t input = symbol.getInput(), axis = symbol.getAxis();
     if (input >= function.getNumArguments() ||
-        (input >= 0 && (axis < 0 || axis >= static_cast<int64_t>(
-                                                dimsOf(function.getArgument(input).getType()).size()))))
-      return emitError(function.getLoc()) << "QCC1225: symbol '" << symbol.getName() << "' is axis "
-                                          << axis << " of input " << input << ", which is not there";
+        (input >= 0 &&
+         (axis < 0 ||
+          axis >= static_cast<int64_t>(dimsOf(function.getArgument(input).getType()).size()))))
+      return emitError(function.getLoc())
+             << "QCC1225: symbol '" << symbol.getName() << "' is axis " << axis << " of input "
+             << input << ", which is not there";
     declared.insert(symbol.getName());
   }
   std::string missing;
@@ -163,7 +165,8 @@ LogicalResult Model::checkSymbols() {
         check(dimsOf(dims));
   }
   if (!missing.empty())
-    return emitError(function.getLoc()) << "QCC1225: symbol '" << missing << "' is declared nowhere";
+    return emitError(function.getLoc())
+           << "QCC1225: symbol '" << missing << "' is declared nowhere";
   return success();
 }
 
@@ -185,8 +188,7 @@ LogicalResult Model::analyse(SectionOp section) {
     else if (!isa<ReshapeOp, KvResultOp>(op) && !op.hasTrait<OpTrait::IsTerminator>())
       return op.emitOpError("has no kernel and no storage: the fuse stage left it over");
   }
-  for (auto [i, kernel] :
-       llvm::enumerate(function->getParentOfType<ModuleOp>().getOps<KernelOp>()))
+  for (auto [i, kernel] : llvm::enumerate(function->getParentOfType<ModuleOp>().getOps<KernelOp>()))
     kernelNumbers[kernel.getSymName()] = i;
   placeOutputs();
   placeArena();
@@ -467,7 +469,8 @@ void BodyWriter::writeSegment(BodyBuilder &k, size_t segment, Value call, Value 
   k.symbolValues.clear();
   Value symbolsIn = k.load(k.ptrType(), call, offsetof(qcc_call, symbols));
   llvm::StringMap<size_t> numbers;
-  for (auto [i, attr] : llvm::enumerate(model.function->getAttrOfType<ArrayAttr>(symbolsAttrName))) {
+  for (auto [i, attr] :
+       llvm::enumerate(model.function->getAttrOfType<ArrayAttr>(symbolsAttrName))) {
     StringRef name = cast<SymbolAttr>(attr).getName();
     numbers[name] = i;
     k.symbolValues[name] = k.load(k.i64(), symbolsIn, 8 * i);
@@ -549,13 +552,13 @@ EntryOp BodyWriter::describe(OpBuilder &b, StringRef planName, StringRef runName
   for (auto [past, present] : model.caches)
     caches.push_back(b.getDictionaryAttr({b.getNamedAttr("input", b.getI64IntegerAttr(past)),
                                           b.getNamedAttr("output", b.getI64IntegerAttr(present))}));
-  return EntryOp::create(b, function.getLoc(), function.getSymNameAttr(),
-                         FlatSymbolRefAttr::get(b.getContext(), planName),
-                         FlatSymbolRefAttr::get(b.getContext(), runName),
-                         b.getArrayAttr(inputs), b.getArrayAttr(outputs),
-                         function->getAttrOfType<ArrayAttr>(symbolsAttrName), b.getArrayAttr(caches),
-                         b.getArrayAttr(checkAttrs), b.getArrayAttr(siteAttrs),
-                         b.getI64IntegerAttr(model.segments), StringAttr());
+  return EntryOp::create(
+      b, function.getLoc(), function.getSymNameAttr(),
+      FlatSymbolRefAttr::get(b.getContext(), planName),
+      FlatSymbolRefAttr::get(b.getContext(), runName), b.getArrayAttr(inputs),
+      b.getArrayAttr(outputs), function->getAttrOfType<ArrayAttr>(symbolsAttrName),
+      b.getArrayAttr(caches), b.getArrayAttr(checkAttrs), b.getArrayAttr(siteAttrs),
+      b.getI64IntegerAttr(model.segments), StringAttr());
 }
 
 struct LowerBody : qcc::lower::impl::LowerBodyBase<LowerBody> {

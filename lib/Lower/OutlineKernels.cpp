@@ -23,13 +23,13 @@ public:
     if (auto value = dim.constantValue())
       return *value == 0 || *value == 1 || !constantsToo ? dim : parameter(dim);
     llvm::StringMap<DimExpr> values;
-    dim.collectSymbols([&](StringRef name) {
-      values[name] = parameter(DimExpr::symbol(context, name));
-    });
+    dim.collectSymbols(
+        [&](StringRef name) { values[name] = parameter(DimExpr::symbol(context, name)); });
     return dim.substitute(values);
   }
   DimsAttr rename(DimsAttr dims) {
-    return makeDims(context, llvm::map_to_vector(dimsOf(dims), [&](DimExpr d) { return rename(d); }));
+    return makeDims(context,
+                    llvm::map_to_vector(dimsOf(dims), [&](DimExpr d) { return rename(d); }));
   }
   Type rename(Type type) {
     if (auto q = dyn_cast<QType>(type))
@@ -102,7 +102,8 @@ std::string Outliner::nameFor(FusedOp fused) {
 
 KernelOp Outliner::makeKernel(FusedOp fused, DimParameters &parameters) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  auto kernel = KernelOp::create(builder, fused.getLoc(), "kernel", fused.getKind(), 0, StringAttr());
+  auto kernel =
+      KernelOp::create(builder, fused.getLoc(), "kernel", fused.getKind(), 0, StringAttr());
   IRMapping mapping;
   fused.getBody().cloneInto(&kernel.getBody(), mapping);
   Block &body = kernel.getBody().front();
@@ -137,10 +138,10 @@ void Outliner::outline(FusedOp fused) {
     kernel = it->second;
   }
   OpBuilder builder(fused);
-  auto launch = LaunchOp::create(builder, fused.getLoc(), fused.getResultTypes(),
-                                 FlatSymbolRefAttr::get(kernel.getSymNameAttr()),
-                                 makeDims(module.getContext(), parameters.values()),
-                                 fused.getInputs());
+  auto launch =
+      LaunchOp::create(builder, fused.getLoc(), fused.getResultTypes(),
+                       FlatSymbolRefAttr::get(kernel.getSymNameAttr()),
+                       makeDims(module.getContext(), parameters.values()), fused.getInputs());
   fused.replaceAllUsesWith(launch);
   fused.erase();
 }

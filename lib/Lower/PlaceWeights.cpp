@@ -59,8 +59,7 @@ struct PlaceWeights : qcc::lower::impl::PlaceWeightsBase<PlaceWeights> {
     }
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
     SectionOp::create(builder, module.getLoc(), builder.getArrayAttr(order.getArrayRef()),
-                      builder.getDenseI64ArrayAttr(offsets),
-                      builder.getI64IntegerAttr(end));
+                      builder.getDenseI64ArrayAttr(offsets), builder.getI64IntegerAttr(end));
   }
 };
 

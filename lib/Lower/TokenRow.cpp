@@ -17,12 +17,11 @@ TokenBuffer lower::tokenBuffer(KernelFrame &frame, QType type, Value base) {
 
 void lower::emitTokenRow(KernelBuilder &k, const TokenBuffer &buffer, Value row, Value length,
                          TokenRange range, llvm::function_ref<Value(Value, Value)> element) {
-  Value scale = range.low ? k.div(k.sub(range.high, range.low), k.cf32(255))
-                          : k.div(range.high, k.cf32(127));
+  Value scale =
+      range.low ? k.div(k.sub(range.high, range.low), k.cf32(255)) : k.div(range.high, k.cf32(127));
   // A row of zeros, or of numbers too small to have a reciprocal, has codes 0.
   Value usable = k.ge(scale, k.cf32(1.17549435e-38f));
-  Value inverse = k.broadcast(
-      k.select(usable, k.div(k.cf32(1), scale), k.cf32(0)));
+  Value inverse = k.broadcast(k.select(usable, k.div(k.cf32(1), scale), k.cf32(0)));
   k.store(Elem::F32, scale, buffer.scales, row);
   Value zero;
   if (range.low) {

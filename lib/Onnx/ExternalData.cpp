@@ -65,7 +65,8 @@ int qcc::onnx::openBeneathByComponent(int folder, StringRef path) {
   int current = folder;
   while (true) {
     auto [head, rest] = path.split('/');
-    int flags = rest.empty() ? readFlags | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int flags =
+        rest.empty() ? readFlags | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     int next = ::openat(current, head.str().c_str(), flags);
     int saved = errno;
     // A link where a folder is asked for reports ENOTDIR.
@@ -125,10 +126,12 @@ llvm::Expected<MappedFile> qcc::onnx::mapFile(StringRef path) {
     return makeError(Diag::CannotRead, printable(path), "the path is empty or holds a NUL byte");
   Descriptor file(::open(path.str().c_str(), readFlags));
   if (file.fd < 0)
-    return makeError(Diag::CannotRead, path.str(), std::string("cannot open: ") + std::strerror(errno));
+    return makeError(Diag::CannotRead, path.str(),
+                     std::string("cannot open: ") + std::strerror(errno));
   struct stat info;
   if (::fstat(file.fd, &info) != 0)
-    return makeError(Diag::CannotRead, path.str(), std::string("cannot stat: ") + std::strerror(errno));
+    return makeError(Diag::CannotRead, path.str(),
+                     std::string("cannot stat: ") + std::strerror(errno));
   if (!S_ISREG(info.st_mode))
     return makeError(Diag::CannotRead, path.str(),
                      S_ISDIR(info.st_mode) ? "is a folder, not a file" : "is not a regular file");
@@ -162,7 +165,8 @@ static llvm::Error openError(int code, StringRef location, const std::string &wh
     return makeError(Diag::ExternalDataPath, where,
                      "external data " + name + " leads out of the model's folder");
   if (code == ENXIO)
-    return makeError(Diag::ExternalDataKind, where, "external data " + name + " is not a regular file");
+    return makeError(Diag::ExternalDataKind, where,
+                     "external data " + name + " is not a regular file");
   return makeError(Diag::ExternalDataMissing, where,
                    "cannot open external data " + name + ": " + std::strerror(code), {},
                    "the file is looked for relative to the model's folder");

@@ -1,6 +1,6 @@
 // Calls of model functions become the functions' nodes, until none is left.
-#include "qcc/Onnx/Reader.h"
 #include "Wire.h"
+#include "qcc/Onnx/Reader.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -20,8 +20,8 @@ std::string quoted(StringRef name) { return "'" + printable(name) + "'"; }
 uint64_t footprint(const Graph &graph);
 
 uint64_t footprint(const Tensor &tensor) {
-  uint64_t bytes = sizeof tensor + tensor.name.size() + tensor.dims.size() * 8 +
-                   tensor.data.inlineBytes.size();
+  uint64_t bytes =
+      sizeof tensor + tensor.name.size() + tensor.dims.size() * 8 + tensor.data.inlineBytes.size();
   for (const std::string &text : tensor.strings)
     bytes += sizeof text + text.size();
   return bytes;
@@ -329,7 +329,8 @@ void Inliner::collectCallees(llvm::ArrayRef<Node> nodes, std::vector<size_t> &ou
 
 llvm::Error Inliner::recursionError(llvm::ArrayRef<size_t> chain, size_t repeated) const {
   std::vector<std::string> notes;
-  for (size_t index : chain.drop_while([&](size_t index) { return index != repeated; }).take_front(8))
+  for (size_t index :
+       chain.drop_while([&](size_t index) { return index != repeated; }).take_front(8))
     notes.push_back("through function " + quoted(model.functions[index].name));
   return makeError(Diag::RecursiveFunction,
                    model.path + ": function " + quoted(model.functions[repeated].name),

@@ -15,13 +15,13 @@ struct TypeFact {
 };
 // By TensorProto.DataType.
 constexpr TypeFact typeFacts[] = {
-    {"undefined", 0},     {"float", 32},          {"uint8", 8},       {"int8", 8},
-    {"uint16", 16},       {"int16", 16},          {"int32", 32},      {"int64", 64},
-    {"string", 0},        {"bool", 8},            {"float16", 16},    {"double", 64},
-    {"uint32", 32},       {"uint64", 64},         {"complex64", 64},  {"complex128", 128},
-    {"bfloat16", 16},     {"float8e4m3fn", 8},    {"float8e4m3fnuz", 8}, {"float8e5m2", 8},
-    {"float8e5m2fnuz", 8}, {"uint4", 4},          {"int4", 4},        {"float4e2m1", 4},
-    {"float8e8m0", 8},    {"uint2", 2},           {"int2", 2},
+    {"undefined", 0},      {"float", 32},       {"uint8", 8},          {"int8", 8},
+    {"uint16", 16},        {"int16", 16},       {"int32", 32},         {"int64", 64},
+    {"string", 0},         {"bool", 8},         {"float16", 16},       {"double", 64},
+    {"uint32", 32},        {"uint64", 64},      {"complex64", 64},     {"complex128", 128},
+    {"bfloat16", 16},      {"float8e4m3fn", 8}, {"float8e4m3fnuz", 8}, {"float8e5m2", 8},
+    {"float8e5m2fnuz", 8}, {"uint4", 4},        {"int4", 4},           {"float4e2m1", 4},
+    {"float8e8m0", 8},     {"uint2", 2},        {"int2", 2},
 };
 static_assert(std::size(typeFacts) == Int2 + 1);
 constexpr int64_t maxElements = int64_t(1) << 40;
@@ -61,10 +61,10 @@ std::optional<uint64_t> qcc::onnx::byteSize(int32_t dataType, int64_t count) {
 }
 
 StringRef qcc::onnx::attributeTypeName(AttributeType type) {
-  static const char *const names[] = {"undefined", "float",   "int",    "string",        "tensor",
-                                      "graph",     "floats",  "ints",   "strings",       "tensors",
-                                      "graphs",    "sparse tensor",     "sparse tensors", "type",
-                                      "types"};
+  static const char *const names[] = {"undefined",      "float",   "int",    "string",
+                                      "tensor",         "graph",   "floats", "ints",
+                                      "strings",        "tensors", "graphs", "sparse tensor",
+                                      "sparse tensors", "type",    "types"};
   auto index = static_cast<size_t>(type);
   return index < std::size(names) ? names[index] : "unknown";
 }
@@ -86,8 +86,8 @@ const Attribute *Node::attribute(StringRef name) const {
 }
 
 std::string Node::describe() const {
-  std::string out = name.empty() ? "node at byte " + std::to_string(position)
-                                 : "node '" + printable(name) + "'";
+  std::string out =
+      name.empty() ? "node at byte " + std::to_string(position) : "node '" + printable(name) + "'";
   std::string op = domain.empty() ? opType : domain + "." + opType;
   return out + " (" + printable(op) + ")";
 }
@@ -100,7 +100,8 @@ static llvm::Error wrongType(const Node &node, const Attribute &attribute, Attri
 }
 
 template <typename T, typename Get>
-static llvm::Expected<T> typed(const Node &node, StringRef name, AttributeType type, T def, Get get) {
+static llvm::Expected<T> typed(const Node &node, StringRef name, AttributeType type, T def,
+                               Get get) {
   const Attribute *attribute = node.attribute(name);
   if (!attribute)
     return def;
@@ -116,13 +117,16 @@ llvm::Expected<float> Node::getFloat(StringRef name, float def) const {
   return typed(*this, name, AttributeType::Float, def, [](const Attribute &a) { return a.f; });
 }
 llvm::Expected<std::string> Node::getString(StringRef name, StringRef def) const {
-  return typed(*this, name, AttributeType::String, def.str(), [](const Attribute &a) { return a.s; });
+  return typed(*this, name, AttributeType::String, def.str(),
+               [](const Attribute &a) { return a.s; });
 }
 llvm::Expected<std::vector<int64_t>> Node::getInts(StringRef name,
                                                    llvm::ArrayRef<int64_t> def) const {
-  return typed(*this, name, AttributeType::Ints, def.vec(), [](const Attribute &a) { return a.ints; });
+  return typed(*this, name, AttributeType::Ints, def.vec(),
+               [](const Attribute &a) { return a.ints; });
 }
-llvm::Expected<std::vector<float>> Node::getFloats(StringRef name, llvm::ArrayRef<float> def) const {
+llvm::Expected<std::vector<float>> Node::getFloats(StringRef name,
+                                                   llvm::ArrayRef<float> def) const {
   return typed(*this, name, AttributeType::Floats, def.vec(),
                [](const Attribute &a) { return a.floats; });
 }
@@ -150,8 +154,8 @@ int64_t Model::opsetVersion(const Node &node) const {
 }
 
 static void printValue(const ValueInfo &value, llvm::raw_ostream &os) {
-  static const char *const kinds[] = {"untyped", "",    "sparse tensor ", "sequence", "optional",
-                                      "map",     "opaque"};
+  static const char *const kinds[] = {"untyped",  "",    "sparse tensor ", "sequence",
+                                      "optional", "map", "opaque"};
   os << printable(value.name) << ": " << kinds[static_cast<int>(value.kind)];
   if (value.kind != TypeKind::Tensor && value.kind != TypeKind::SparseTensor)
     return;

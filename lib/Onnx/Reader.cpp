@@ -34,7 +34,8 @@ private:
   bool finishAttribute(Attribute &attribute, const uint8_t *at, uint32_t seen);
   bool readTensors(Cursor &cursor, const Field &field, const char *name, std::vector<Tensor> &out);
   bool readSparse(Cursor cursor, SparseTensor &tensor);
-  bool readValues(Cursor &cursor, const Field &field, const char *name, std::vector<ValueInfo> &out);
+  bool readValues(Cursor &cursor, const Field &field, const char *name,
+                  std::vector<ValueInfo> &out);
   bool readValue(Cursor cursor, ValueInfo &value);
   bool readType(Cursor cursor, ValueInfo &value);
   bool readTensorType(Cursor cursor, ValueInfo &value);
@@ -114,9 +115,8 @@ bool ModelReader::readModelField(Cursor &cursor, const Field &field) {
     return cursor.message(field, "graph", -1, &model.graph.name,
                           [&](Cursor inner) { return readGraph(inner, model.graph); });
   case 8:
-    return cursor.message(field, "opset_import", -1, nullptr, [&](Cursor inner) {
-      return readOpset(inner, model.opsetImports);
-    });
+    return cursor.message(field, "opset_import", -1, nullptr,
+                          [&](Cursor inner) { return readOpset(inner, model.opsetImports); });
   case 14:
     return cursor.message(field, "metadata_props", -1, nullptr,
                           [&](Cursor inner) { return readMetadata(inner); });
@@ -342,9 +342,9 @@ bool ModelReader::readInnerGraph(Cursor &cursor, const Field &field, const char 
 /// The type that follows from the fields alone, for writers that leave `type` out.
 static AttributeType impliedType(uint32_t seen) {
   static constexpr std::pair<unsigned, AttributeType> order[] = {
-      {2, AttributeType::Float},   {3, AttributeType::Int},      {4, AttributeType::String},
-      {5, AttributeType::Tensor},  {6, AttributeType::Graph},    {7, AttributeType::Floats},
-      {8, AttributeType::Ints},    {9, AttributeType::Strings},  {10, AttributeType::Tensors},
+      {2, AttributeType::Float},   {3, AttributeType::Int},          {4, AttributeType::String},
+      {5, AttributeType::Tensor},  {6, AttributeType::Graph},        {7, AttributeType::Floats},
+      {8, AttributeType::Ints},    {9, AttributeType::Strings},      {10, AttributeType::Tensors},
       {11, AttributeType::Graphs}, {22, AttributeType::SparseTensor}};
   for (auto [field, type] : order)
     if (seen >> field & 1)
@@ -417,7 +417,8 @@ bool ModelReader::readSparse(Cursor cursor, SparseTensor &tensor) {
       }))
     return false;
   if (!elementCount(tensor.dims))
-    return context.fail(Diag::BadDim, at, "the sparse tensor's dimensions are negative or too large");
+    return context.fail(Diag::BadDim, at,
+                        "the sparse tensor's dimensions are negative or too large");
   if (!sawValues || !sawIndices)
     return context.fail(Diag::MissingField, at, "the sparse tensor lacks its values or indices");
   return true;
@@ -563,9 +564,8 @@ bool ModelReader::readFunctionField(Cursor &cursor, const Field &field, Function
   case 7:
     return readNodes(cursor, field, function.nodes);
   case 9:
-    return cursor.message(field, "opset_import", -1, nullptr, [&](Cursor inner) {
-      return readOpset(inner, function.opsetImports);
-    });
+    return cursor.message(field, "opset_import", -1, nullptr,
+                          [&](Cursor inner) { return readOpset(inner, function.opsetImports); });
   case 10:
     return domain(cursor, field, function.domain);
   case 11:
@@ -595,9 +595,10 @@ std::string strangeStart(llvm::ArrayRef<uint8_t> bytes) {
   static constexpr uint8_t varintTags[] = {1 << 3, 5 << 3};
   static constexpr uint8_t lengthTags[] = {2, 3, 4, 6, 7, 8, 14};
   uint8_t first = bytes[0];
-  bool known = llvm::is_contained(varintTags, first) ||
-               llvm::any_of(lengthTags, [&](uint8_t number) { return first == (number << 3 | 2); }) ||
-               (bytes.size() > 1 && bytes[1] == 1 && (first == 0xa2 || first == 0xca));
+  bool known =
+      llvm::is_contained(varintTags, first) ||
+      llvm::any_of(lengthTags, [&](uint8_t number) { return first == (number << 3 | 2); }) ||
+      (bytes.size() > 1 && bytes[1] == 1 && (first == 0xa2 || first == 0xca));
   return known ? "" : "its first bytes begin no ModelProto";
 }
 
@@ -613,9 +614,8 @@ llvm::Error parse(Model &model, llvm::ArrayRef<uint8_t> bytes, const ReadOptions
 
 } // namespace
 
-llvm::Expected<std::unique_ptr<Model>> qcc::onnx::readModelBuffer(llvm::ArrayRef<uint8_t> bytes,
-                                                                  StringRef path,
-                                                                  ReadOptions options) {
+llvm::Expected<std::unique_ptr<Model>>
+qcc::onnx::readModelBuffer(llvm::ArrayRef<uint8_t> bytes, StringRef path, ReadOptions options) {
   auto model = std::make_unique<Model>();
   model->path = path.str();
   model->files.emplace_back(path.str(), bytes.data(), bytes.size(), /*owned=*/false);

@@ -17,7 +17,8 @@ static std::string foreignMessage(Context &context, llvm::ArrayRef<uint8_t> byte
     if (field.number == 3 && field.wire == Wire::Length)
       return "a sequence or optional value";
     if (field.number == 1 && field.wire == Wire::Length && field.size() > 0)
-      textName |= std::all_of(field.begin, field.end, [](uint8_t c) { return c >= 0x20 && c < 0x7f; });
+      textName |=
+          std::all_of(field.begin, field.end, [](uint8_t c) { return c >= 0x20 && c < 0x7f; });
     if (field.number == 8 || field.number == 9)
       return "";
   }
@@ -36,7 +37,8 @@ llvm::Expected<OwnedTensor> qcc::onnx::readTensorFile(llvm::StringRef path) {
     if (probe.failed())
       llvm::consumeError(probe.takeError());
     if (!foreign.empty())
-      return makeError(Diag::NotATensor, path.str(), "the file holds " + foreign + ", not a tensor");
+      return makeError(Diag::NotATensor, path.str(),
+                       "the file holds " + foreign + ", not a tensor");
   }
   Model holder;
   holder.files.push_back(std::move(*file));

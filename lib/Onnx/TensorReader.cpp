@@ -26,13 +26,20 @@ enum : uint32_t {
 
 const char *dataFieldName(uint32_t number) {
   switch (number) {
-  case floatData: return "float_data";
-  case int32Data: return "int32_data";
-  case stringData: return "string_data";
-  case int64Data: return "int64_data";
-  case doubleData: return "double_data";
-  case uint64Data: return "uint64_data";
-  default: return "raw_data";
+  case floatData:
+    return "float_data";
+  case int32Data:
+    return "int32_data";
+  case stringData:
+    return "string_data";
+  case int64Data:
+    return "int64_data";
+  case doubleData:
+    return "double_data";
+  case uint64Data:
+    return "uint64_data";
+  default:
+    return "raw_data";
   }
 }
 
@@ -40,14 +47,20 @@ const char *dataFieldName(uint32_t number) {
 uint32_t dataFieldOf(int32_t dataType) {
   switch (dataType) {
   case Float:
-  case Complex64: return floatData;
-  case String: return stringData;
-  case Int64: return int64Data;
+  case Complex64:
+    return floatData;
+  case String:
+    return stringData;
+  case Int64:
+    return int64Data;
   case Double:
-  case Complex128: return doubleData;
+  case Complex128:
+    return doubleData;
   case UInt32:
-  case UInt64: return uint64Data;
-  default: return int32Data;
+  case UInt64:
+    return uint64Data;
+  default:
+    return int32Data;
   }
 }
 
@@ -220,8 +233,9 @@ bool TensorReader::readFields() {
 
 bool TensorReader::checkShape() {
   if (tensor.dims.size() > 64)
-    return context.fail(Diag::BadDim, at, "tensor has " + Twine(tensor.dims.size()) +
-                                              " dimensions, at most 64 are allowed");
+    return context.fail(Diag::BadDim, at,
+                        "tensor has " + Twine(tensor.dims.size()) +
+                            " dimensions, at most 64 are allowed");
   for (auto [index, dim] : llvm::enumerate(tensor.dims))
     if (dim < 0 || dim > int64_t(1) << 40)
       return context.fail(Diag::BadDim, at,
@@ -248,11 +262,13 @@ bool TensorReader::checkFields() {
   if (fieldsSeen & (fieldsSeen - 1))
     return context.fail(Diag::BadTensorData, at, "tensor holds data in two fields at once");
   if (dataLocation == 1 && fieldsSeen)
-    return context.fail(Diag::BadTensorData, at, "tensor holds data both inside and outside the model");
+    return context.fail(Diag::BadTensorData, at,
+                        "tensor holds data both inside and outside the model");
   if (dataLocation == 1 && tensor.isString())
     return context.fail(Diag::BadTensorData, at, "string tensors cannot be external");
   if (tensor.isString() && (fieldsSeen & ~(1u << stringData)))
-    return context.fail(Diag::BadTensorData, at, "string tensors hold their data in string_data only");
+    return context.fail(Diag::BadTensorData, at,
+                        "string tensors hold their data in string_data only");
   uint32_t fitting = (1u << dataFieldOf(tensor.dataType)) | (1u << rawData);
   if (fieldsSeen & ~fitting)
     return context.fail(Diag::BadTensorData, at,
@@ -267,8 +283,9 @@ bool TensorReader::wrongSize(uint64_t have, const char *what) {
   for (int64_t dim : tensor.dims)
     shape += (shape.empty() ? "" : "x") + std::to_string(dim);
   return context.fail(Diag::TensorSize, at,
-                      "tensor of " + Twine(dataTypeName(tensor.dataType)) + "[" + shape + "] takes " +
-                          Twine(wanted) + " bytes but " + what + " has " + Twine(have));
+                      "tensor of " + Twine(dataTypeName(tensor.dataType)) + "[" + shape +
+                          "] takes " + Twine(wanted) + " bytes but " + what + " has " +
+                          Twine(have));
 }
 
 bool TensorReader::resolveExternal() {
@@ -292,9 +309,8 @@ bool TensorReader::resolveExternal() {
   uint64_t offset = entries.offset.value_or(0);
   if (offset > size || wanted > size - offset)
     return context.fail(Diag::ExternalDataRange, at,
-                        "tensor takes bytes " + Twine(offset) + ".." +
-                            Twine(offset + wanted) + " of '" + printable(*entries.location) +
-                            "', which has " + Twine(size));
+                        "tensor takes bytes " + Twine(offset) + ".." + Twine(offset + wanted) +
+                            " of '" + printable(*entries.location) + "', which has " + Twine(size));
   tensor.data = {*file, offset, wanted, {}};
   return true;
 }

@@ -1,7 +1,7 @@
-// Names and order of a graph: one definition per value, every use defined, no circle. Nodes that are
-// merely out of order are sorted; ONNX asks for sorted ones, real exporters sometimes forget.
-#include "qcc/Onnx/Reader.h"
+// Names and order of a graph: one definition per value, every use defined, no circle. Nodes that
+// are merely out of order are sorted; ONNX asks for sorted ones, real exporters sometimes forget.
 #include "Wire.h"
+#include "qcc/Onnx/Reader.h"
 #include "llvm/ADT/StringSet.h"
 #include <queue>
 
@@ -90,8 +90,8 @@ llvm::Error Validator::body(std::vector<Node> &nodes, Producers &values, const S
   for (size_t i = 0; i < nodes.size(); ++i)
     for (const std::string &output : nodes[i].outputs)
       if (!output.empty())
-        if (llvm::Error error = define(values, output, static_cast<int>(i), place.node(nodes[i]),
-                                       "output"))
+        if (llvm::Error error =
+                define(values, output, static_cast<int>(i), place.node(nodes[i]), "output"))
           return error;
   Scope scope{&values, outer};
   std::vector<std::vector<int>> needs(nodes.size());
@@ -170,7 +170,8 @@ llvm::Error Validator::cycle(const std::vector<Node> &nodes,
   llvm::ArrayRef<size_t> circle = llvm::ArrayRef(walk).drop_front(visited[current]);
   std::vector<std::string> notes;
   for (size_t index : circle.take_front(8))
-    notes.push_back("needs " + (nodes[index].outputs.empty() ? "" : quoted(nodes[index].outputs[0]) + " of ") +
+    notes.push_back("needs " +
+                    (nodes[index].outputs.empty() ? "" : quoted(nodes[index].outputs[0]) + " of ") +
                     nodes[index].describe());
   if (circle.size() > 8)
     notes.push_back("and " + std::to_string(circle.size() - 8) + " nodes more");

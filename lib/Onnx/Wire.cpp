@@ -100,8 +100,8 @@ bool Cursor::tag(uint32_t &number, Wire &wire) {
     return false;
   uint64_t type = tag & 7;
   if (tag >> 32 || (tag >> 3) == 0)
-    return context.fail(Diag::WrongWireType, start, "field number " + Twine(tag >> 3) +
-                                                        " is outside 1..536870911");
+    return context.fail(Diag::WrongWireType, start,
+                        "field number " + Twine(tag >> 3) + " is outside 1..536870911");
   if (type > 5)
     return context.fail(Diag::WrongWireType, start, "wire type " + Twine(type) + " does not exist");
   number = static_cast<uint32_t>(tag >> 3);
@@ -181,7 +181,7 @@ bool Cursor::skipGroup(uint32_t number, const uint8_t *at) {
 }
 
 static const char *wireName(Wire wire) {
-  static const char *const names[] = {"an integer", "a 64-bit value", "a byte string",
+  static const char *const names[] = {"an integer", "a 64-bit value",  "a byte string",
                                       "a group",    "an end of group", "a 32-bit value"};
   return names[static_cast<unsigned>(wire)];
 }
@@ -207,7 +207,8 @@ bool Cursor::int32(const Field &field, const char *name, int32_t &out) {
   if (value >= INT32_MIN && value <= INT32_MAX)
     return true;
   return context.fail(Diag::BadVarint, field.at,
-                      Twine("field '") + name + "' holds " + Twine(value) + ", not a 32-bit integer");
+                      Twine("field '") + name + "' holds " + Twine(value) +
+                          ", not a 32-bit integer");
 }
 
 bool Cursor::real(const Field &field, const char *name, float &out) {
@@ -286,7 +287,8 @@ bool Cursor::message(const Field &field, const char *name, int64_t index, const 
     return false;
   if (context.path.size() >= context.options.maxMessageDepth)
     return context.fail(Diag::TooDeep, field.at,
-                        "messages are nested deeper than " + Twine(context.options.maxMessageDepth));
+                        "messages are nested deeper than " +
+                            Twine(context.options.maxMessageDepth));
   context.path.push_back({name, index, label});
   bool ok = read(Cursor(context, field.begin, field.end));
   context.path.pop_back();

@@ -1,6 +1,6 @@
-// Protobuf's wire format over bytes that nobody vouches for. A Cursor walks one message; a Context is
-// shared by all cursors of a file and keeps the first error with the path of fields that led to it.
-// Functions return false after a failure, which the Context then holds.
+// Protobuf's wire format over bytes that nobody vouches for. A Cursor walks one message; a Context
+// is shared by all cursors of a file and keeps the first error with the path of fields that led to
+// it. Functions return false after a failure, which the Context then holds.
 #ifndef QCC_LIB_ONNX_WIRE_H
 #define QCC_LIB_ONNX_WIRE_H
 
@@ -13,10 +13,17 @@
 
 namespace qcc::onnx {
 
-enum class Wire : uint8_t { Varint = 0, Fixed64 = 1, Length = 2, Group = 3, EndGroup = 4, Fixed32 = 5 };
+enum class Wire : uint8_t {
+  Varint = 0,
+  Fixed64 = 1,
+  Length = 2,
+  Group = 3,
+  EndGroup = 4,
+  Fixed32 = 5
+};
 
-/// One decoded field: `value` for numbers, the range for length-delimited ones. The range lies within
-/// the enclosing message.
+/// One decoded field: `value` for numbers, the range for length-delimited ones. The range lies
+/// within the enclosing message.
 struct Field {
   uint32_t number = 0;
   Wire wire = Wire::Varint;

@@ -1,10 +1,10 @@
 // The layouts of matrices and codes.
-#include "qcc/Pack/Passes.h"
-#include "qcc/Support/Diagnostics.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Pack/Passes.h"
+#include "qcc/Support/Diagnostics.h"
 
 namespace qcc::pack {
 #define GEN_PASS_DEF_PACKWEIGHTS
@@ -33,8 +33,8 @@ QType packedType(Type type) {
     auto storage = floatStorage(tensor.getElementType());
     if (!storage)
       return {};
-    return QType::get(context, makeDims(context, dimsOf(type)), *storage, Granularity::tensor, -1, 0,
-                      Float32Type::get(context), Type(), Layout::panel16_f32);
+    return QType::get(context, makeDims(context, dimsOf(type)), *storage, Granularity::tensor, -1,
+                      0, Float32Type::get(context), Type(), Layout::panel16_f32);
   }
   auto codes = cast<QType>(type);
   bool perRow = codes.getGranularity() == Granularity::axis && codes.getAxis() == 0;
@@ -55,7 +55,8 @@ std::optional<unsigned> operandOf(Value value) {
 
 class Packer {
 public:
-  explicit Packer(ModuleOp module) : module(module), symbols(module), builder(module.getContext()) {}
+  explicit Packer(ModuleOp module)
+      : module(module), symbols(module), builder(module.getContext()) {}
   LogicalResult packLayer(FusedOp fused, Operation *layer);
   void shareTable(FusedOp fused, QGatherOp lookUp);
 
@@ -78,8 +79,8 @@ WeightOp Packer::packedWeight(Operation *def, Location loc) {
   auto source = use ? symbols.lookup<WeightOp>(use.getWeight()) : WeightOp();
   builder.setInsertionPointToStart(module.getBody());
   std::string name = (use ? use.getWeight().str() : "constant") + ".packed";
-  auto weight = WeightOp::create(builder, loc, name, def->getResult(0).getType(), Attribute(),
-                                 StringAttr());
+  auto weight =
+      WeightOp::create(builder, loc, name, def->getResult(0).getType(), Attribute(), StringAttr());
   builder.createBlock(&weight.getRecipe());
   Value value;
   if (source && !source.getRecipe().empty()) {

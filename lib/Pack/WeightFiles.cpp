@@ -20,8 +20,8 @@ WeightFiles::~WeightFiles() {
       ::munmap(const_cast<char *>(entry.second.data), entry.second.size);
 }
 
-/// Whether `path` is relative and never leaves its folder by name. Links were refused when the model
-/// was read.
+/// Whether `path` is relative and never leaves its folder by name. Links were refused when the
+/// model was read.
 static bool staysBeneath(StringRef path) {
   if (path.empty() || path.starts_with("/") || path.contains('\0'))
     return false;
@@ -77,7 +77,8 @@ llvm::Expected<reference::WeightSource::Bytes> WeightFiles::read(Attribute sourc
   } else {
     auto blob = cast<qnt::BlobAttr>(source);
     if (!isHash(blob.getSha256()))
-      return makeError(Diag::WeightBytesMissing, blob.getSha256().str(), "is not the hash of a blob");
+      return makeError(Diag::WeightBytesMissing, blob.getSha256().str(),
+                       "is not the hash of a blob");
     path = blobDir;
     llvm::sys::path::append(path, blob.getSha256());
     length = blob.getLength();

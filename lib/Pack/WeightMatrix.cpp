@@ -152,17 +152,15 @@ bool pack::isByRows(QType type) {
 }
 
 CodeRows::CodeRows(QType type, int64_t rows, int64_t columns)
-    : type(type), rows(rows), columns(columns),
-      blocks(blocksOf(type, columns)) {}
+    : type(type), rows(rows), columns(columns), blocks(blocksOf(type, columns)) {}
 
 int64_t CodeRows::blocksOf(QType type, int64_t columns) {
-  return type.getGranularity() == Granularity::block ? llvm::divideCeil(columns, type.getBlock()) : 1;
+  return type.getGranularity() == Granularity::block ? llvm::divideCeil(columns, type.getBlock())
+                                                     : 1;
 }
 
 ScaleFormat pack::scaleFormat(Type type) {
-  return type.isF16()    ? ScaleFormat::F16
-         : type.isBF16() ? ScaleFormat::BF16
-                         : ScaleFormat::F32;
+  return type.isF16() ? ScaleFormat::F16 : type.isBF16() ? ScaleFormat::BF16 : ScaleFormat::F32;
 }
 
 void pack::appendScales(ScaleFormat format, ArrayRef<float> scales, std::vector<uint8_t> &out) {
@@ -257,7 +255,8 @@ private:
     bool isUnsigned = isUnsignedStorage(type.getStorage());
     for (int64_t i = 0; i < count; ++i) {
       auto high = static_cast<uint8_t>(codes[i] << spare);
-      codes[i] = isUnsigned ? high >> spare : static_cast<uint8_t>(static_cast<int8_t>(high) >> spare);
+      codes[i] =
+          isUnsigned ? high >> spare : static_cast<uint8_t>(static_cast<int8_t>(high) >> spare);
     }
   }
 
@@ -294,8 +293,10 @@ private:
       return void(std::memcpy(codes, row, columns));
     bool isUnsigned = isUnsignedStorage(type.getStorage());
     for (int64_t i = 0; i < columns; ++i) {
-      auto high = static_cast<uint8_t>(static_cast<uint8_t>(row[i * bits / 8]) >> (i * bits % 8) << spare);
-      codes[i] = isUnsigned ? high >> spare : static_cast<uint8_t>(static_cast<int8_t>(high) >> spare);
+      auto high =
+          static_cast<uint8_t>(static_cast<uint8_t>(row[i * bits / 8]) >> (i * bits % 8) << spare);
+      codes[i] =
+          isUnsigned ? high >> spare : static_cast<uint8_t>(static_cast<int8_t>(high) >> spare);
     }
   }
 
@@ -328,7 +329,8 @@ std::shared_ptr<const CodeRows> pack::assembledRows(QType type, const StridedVie
   int64_t n = *dimsOf(type)[0].constantValue(), k = *dimsOf(type)[1].constantValue();
   int64_t bits = type.getBits(), groups = CodeRows::blocksOf(type, k) * n;
   bool isPacked = codes.size() != n * k;
-  if (scales.size() != groups || (isPacked && (bits >= 8 || codes.size() != (n * k * bits + 7) / 8)))
+  if (scales.size() != groups ||
+      (isPacked && (bits >= 8 || codes.size() != (n * k * bits + 7) / 8)))
     return nullptr;
   std::vector<float> scaleValues(groups);
   std::vector<int8_t> zeroValues(zeros ? groups : 0);
@@ -346,7 +348,8 @@ std::shared_ptr<const CodeRows> pack::assembledRows(QType type, const StridedVie
                                      : static_cast<int8_t>(high) >> (8 - bits));
     }
   }
-  return std::make_shared<AssembledRows>(type, codes, std::move(scaleValues), std::move(zeroValues));
+  return std::make_shared<AssembledRows>(type, codes, std::move(scaleValues),
+                                         std::move(zeroValues));
 }
 
 std::shared_ptr<const QTensor> pack::toQTensor(const CodeRows &rows) {
@@ -356,7 +359,8 @@ std::shared_ptr<const QTensor> pack::toQTensor(const CodeRows &rows) {
   std::vector<uint8_t> codes(rows.rows * rows.columns);
   std::vector<int8_t> zeros(rows.type.getZero() ? rows.rows * rows.blocks : 0);
   tensor->scales.resize(rows.rows * rows.blocks);
-  rows.read(0, rows.rows, codes.data(), tensor->scales.data(), zeros.empty() ? nullptr : zeros.data());
+  rows.read(0, rows.rows, codes.data(), tensor->scales.data(),
+            zeros.empty() ? nullptr : zeros.data());
   bool isUnsigned = isUnsignedStorage(rows.type.getStorage());
   for (uint8_t code : codes)
     tensor->codes.push_back(isUnsigned ? int32_t(code) : int32_t(static_cast<int8_t>(code)));

@@ -45,8 +45,8 @@ public:
   virtual ~CodeRows() = default;
   /// Scales of a row of `columns` codes.
   static int64_t blocksOf(qnt::QType type, int64_t columns);
-  /// One byte a code (two's complement where signed); `blocks` scales and, with zero points, as many
-  /// zeros for each row. Called from several threads at once.
+  /// One byte a code (two's complement where signed); `blocks` scales and, with zero points, as
+  /// many zeros for each row. Called from several threads at once.
   virtual void read(int64_t first, int64_t last, uint8_t *codes, float *scales,
                     int8_t *zeros) const = 0;
   qnt::QType type;
@@ -57,8 +57,8 @@ public:
 std::unique_ptr<CodeRows> quantizedRows(qnt::QType type, StridedView view);
 /// Codes that exist. Null when the grouping is not by rows or the zero points are no integers.
 std::unique_ptr<CodeRows> tensorRows(std::shared_ptr<const reference::QTensor> tensor);
-/// Codes put together from a carrier (one an element, or packed in bytes), scales and zero points. Null
-/// where only the interpreter knows how.
+/// Codes put together from a carrier (one an element, or packed in bytes), scales and zero points.
+/// Null where only the interpreter knows how.
 std::shared_ptr<const CodeRows> assembledRows(qnt::QType type, const StridedView &codes,
                                               const StridedView &scales, const StridedView *zeros);
 /// Codes in the logical layout, as .qnt files hold them. Null when `type` is not grouped by rows.

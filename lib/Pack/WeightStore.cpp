@@ -27,8 +27,7 @@ struct Codes {
 using Value_ = std::variant<StridedView, Codes>;
 
 /// Calls f(i) for 0 .. count - 1 on several threads.
-template <typename F>
-void parallelFor(int64_t count, unsigned threads, F f) {
+template <typename F> void parallelFor(int64_t count, unsigned threads, F f) {
   std::atomic<int64_t> next{0};
   auto work = [&] {
     for (int64_t i = next++; i < count; i = next++)
@@ -128,7 +127,8 @@ StridedView WeightStore::Impl::dequantized(const CodeRows &rows) {
     std::vector<uint8_t> codes(k);
     std::vector<float> scales(blocks);
     std::vector<int8_t> zeros(blocks);
-    rows.read(row, row + 1, codes.data(), scales.data(), rows.type.getZero() ? zeros.data() : nullptr);
+    rows.read(row, row + 1, codes.data(), scales.data(),
+              rows.type.getZero() ? zeros.data() : nullptr);
     for (int64_t i = 0; i < k; ++i)
       data[row * k + i] =
           scales[i / block] * (real(codes[i]) - real(static_cast<uint8_t>(zeros[i / block])));
@@ -146,7 +146,8 @@ std::optional<Value_> WeightStore::Impl::rowWise(Operation *op, ArrayRef<Value_ 
         return Codes{type, rows, nullptr};
   } else if (auto assemble = dyn_cast<AssembleOp>(op)) {
     QType type = assemble.getOut().getType();
-    if (auto rows = assembledRows(type, *view(0), *view(1), operands.size() > 2 ? view(2) : nullptr))
+    if (auto rows =
+            assembledRows(type, *view(0), *view(1), operands.size() > 2 ? view(2) : nullptr))
       return Codes{type, rows, nullptr};
   } else if (auto dequantize = dyn_cast<DequantizeOp>(op)) {
     auto *codes = std::get_if<Codes>(operands[0]);
@@ -161,8 +162,8 @@ std::optional<Value_> WeightStore::Impl::rowWise(Operation *op, ArrayRef<Value_ 
   return std::nullopt;
 }
 
-llvm::Expected<Value_> WeightStore::Impl::evaluateOp(Operation *op,
-                                                     DenseMap<Value, Value_> &values, int depth) {
+llvm::Expected<Value_> WeightStore::Impl::evaluateOp(Operation *op, DenseMap<Value, Value_> &values,
+                                                     int depth) {
   if (auto use = dyn_cast<UseOp>(op)) {
     auto inner = symbols.lookup<WeightOp>(use.getWeight());
     if (!inner)
@@ -253,7 +254,8 @@ template <typename F>
 llvm::Error WeightStore::Impl::inChunks(int64_t count, int64_t itemBytes, BytesSink sink, F fill) {
   if (itemBytes == 0)
     return llvm::Error::success();
-  int64_t perChunk = std::clamp<int64_t>(kChunkBytes / itemBytes, threads, std::max<int64_t>(threads, count));
+  int64_t perChunk =
+      std::clamp<int64_t>(kChunkBytes / itemBytes, threads, std::max<int64_t>(threads, count));
   std::vector<uint8_t> chunk(std::min(perChunk, count) * itemBytes);
   for (int64_t from = 0; from < count; from += perChunk) {
     int64_t items = std::min(perChunk, count - from);
@@ -316,8 +318,7 @@ static llvm::Error padTo64(int64_t written, BytesSink sink) {
   return written % 64 ? sink(ArrayRef(zeros, 64 - written % 64)) : llvm::Error::success();
 }
 
-template <typename T>
-static ArrayRef<uint8_t> bytesOf(const std::vector<T> &values) {
+template <typename T> static ArrayRef<uint8_t> bytesOf(const std::vector<T> &values) {
   return {reinterpret_cast<const uint8_t *>(values.data()), values.size() * sizeof(T)};
 }
 
@@ -425,7 +426,8 @@ llvm::Error WeightStore::Impl::write(WeightOp weight, BytesSink sink) {
     return writeLogical(*rows, type, sink);
   default:
     return makeError(Diag::NotPackable, nameOf(weight),
-                     "layout " + stringifyLayout(type.getLayout()).str() + " is not one of weights");
+                     "layout " + stringifyLayout(type.getLayout()).str() +
+                         " is not one of weights");
   }
 }
 
@@ -482,8 +484,8 @@ llvm::Error WeightStore::writeSection(SectionOp section, BytesSink sink) {
     at = offset;
     return zeros.empty() ? llvm::Error::success() : sink(zeros);
   };
-  for (auto [reference, offset] : llvm::zip_equal(section.getWeights().getAsRange<FlatSymbolRefAttr>(),
-                                                  section.getOffsets())) {
+  for (auto [reference, offset] : llvm::zip_equal(
+           section.getWeights().getAsRange<FlatSymbolRefAttr>(), section.getOffsets())) {
     auto weight = impl->symbols.lookup<WeightOp>(reference.getValue());
     if (!weight)
       return makeError(Diag::Internal, reference.getValue().str(), "the section names no weight");

@@ -238,14 +238,14 @@ Expected<emit::ModelParts> makeParts(LoadedModel &model, const std::vector<std::
   emit::ModelParts parts;
   parts.name = request.name;
   parts.triple = findTarget(levels.front())->triple;
-  unsigned threads = request.threads ? request.threads
-                                     : std::max(1u, std::thread::hardware_concurrency());
+  unsigned threads =
+      request.threads ? request.threads : std::max(1u, std::thread::hardware_concurrency());
   for (const std::string &name : levels) {
     const Target &target = *findTarget(name);
     ModuleOp nested = nestedModule(module, name);
     if (!nested)
-      return makeError(Diag::UsageError, "", "the module holds no code for " + name +
-                                                  "; start from an earlier stage");
+      return makeError(Diag::UsageError, "",
+                       "the module holds no code for " + name + "; start from an earlier stage");
     emit::LevelPart level;
     level.name = name;
     level.features = target.featureBits;

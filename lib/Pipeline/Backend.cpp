@@ -1,10 +1,10 @@
 // The compiler plugged into the command line.
 #include "qcc/Pipeline/Backend.h"
+#include "mlir/Support/Timing.h"
 #include "qcc/Import/Import.h"
 #include "qcc/Pipeline/Compile.h"
 #include "qcc/Reference/Interpreter.h"
 #include "qcc/Support/Diagnostics.h"
-#include "mlir/Support/Timing.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -114,8 +114,8 @@ Expected<std::unique_ptr<cli::Model>> ReferenceModel::load(const CompileRequest 
     options.skip = request.quantize.skip;
     DefaultTimingManager manager;
     TimingScope timing = manager.getRootScope();
-    if (Error failed = runStages(model->loaded, Stage::Import, Stage::Quantize, options, request,
-                                 timing))
+    if (Error failed =
+            runStages(model->loaded, Stage::Import, Stage::Quantize, options, request, timing))
       return std::move(failed);
   }
   for (auto [i, type] : llvm::enumerate(model->function.getArgumentTypes()))
@@ -194,16 +194,18 @@ Error inspect(const InspectRequest &request, raw_ostream &out) {
       os << title << '\n';
       for (auto [i, type] : llvm::enumerate(types)) {
         cli::TensorInfo info = describe(type, attrs(i));
-        os << "  " << cli::describe(info) << (info.role.empty() ? "" : "  role " + info.role) << '\n';
-        json.push_back(llvm::json::Object{{"name", info.name},
-                                          {"role", info.role},
-                                          {"dims", llvm::json::Array(info.dims)}});
+        os << "  " << cli::describe(info) << (info.role.empty() ? "" : "  role " + info.role)
+           << '\n';
+        json.push_back(llvm::json::Object{
+            {"name", info.name}, {"role", info.role}, {"dims", llvm::json::Array(info.dims)}});
       }
     };
-    list("inputs", function.getArgumentTypes(), [&](unsigned i) { return function.getArgAttrDict(i); },
-         inputs);
-    list("outputs", function.getResultTypes(),
-         [&](unsigned i) { return function.getResultAttrDict(i); }, outputs);
+    list(
+        "inputs", function.getArgumentTypes(),
+        [&](unsigned i) { return function.getArgAttrDict(i); }, inputs);
+    list(
+        "outputs", function.getResultTypes(),
+        [&](unsigned i) { return function.getResultAttrDict(i); }, outputs);
   }
   if (request.json) {
     llvm::json::Object counts;

@@ -1,6 +1,9 @@
-// What each stage runs. Read this first: the compiler is the list of stages, a stage a list of passes.
+// What each stage runs. Read this first: the compiler is the list of stages, a stage a list of
+// passes.
 #include "qcc/Pipeline/Stages.h"
 #include "Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
 #include "qcc/AssignBits/Passes.h"
 #include "qcc/Calibrate/Passes.h"
 #include "qcc/Fuse/Passes.h"
@@ -11,8 +14,6 @@
 #include "qcc/Raise/Passes.h"
 #include "qcc/Rotate/Passes.h"
 #include "qcc/Transform/Passes.h"
-#include "mlir/Pass/PassRegistry.h"
-#include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 using namespace qcc;

@@ -1,9 +1,9 @@
 // Expressions over weights and constants become recipes.
-#include "qcc/Quantize/Passes.h"
-#include "qcc/Reference/Interpreter.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Quantize/Passes.h"
+#include "qcc/Reference/Interpreter.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace qcc::quantize {
@@ -17,7 +17,8 @@ using namespace qcc::qnt;
 
 namespace {
 
-const remark::RemarkOpts remarkHoist = remark::RemarkOpts::name("hoist-weights").category("quantize");
+const remark::RemarkOpts remarkHoist =
+    remark::RemarkOpts::name("hoist-weights").category("quantize");
 
 /// A constant op holds at most this many bytes (QntShape.td).
 constexpr int64_t maxConstantBytes = 1024;
@@ -74,13 +75,15 @@ void collect(Operation *op, Expression &expression) {
 
 class Hoister {
 public:
-  explicit Hoister(ModuleOp module) : module(module), symbols(module), rewriter(module.getContext()) {}
+  explicit Hoister(ModuleOp module)
+      : module(module), symbols(module), rewriter(module.getContext()) {}
   void hoistFrom(func::FuncOp function);
   LogicalResult inlineRecipes();
   void eraseDead();
 
 private:
-  LogicalResult inlineInto(WeightOp weight, DenseSet<Operation *> &done, DenseSet<Operation *> &open);
+  LogicalResult inlineInto(WeightOp weight, DenseSet<Operation *> &done,
+                           DenseSet<Operation *> &open);
   void hoist(Operation *root);
   bool isWorthKeeping(Operation *root, const Expression &expression);
   bool fold(Operation *root, const Expression &expression);
@@ -116,7 +119,8 @@ void Hoister::hoistFrom(func::FuncOp function) {
   for (Operation *op : llvm::reverse(ops)) {
     if (!constant.contains(op) || isLeaf(op))
       continue;
-    bool isRoot = llvm::any_of(op->getUsers(), [&](Operation *user) { return !constant.contains(user); });
+    bool isRoot =
+        llvm::any_of(op->getUsers(), [&](Operation *user) { return !constant.contains(user); });
     if (!isRoot)
       continue;
     if (isa<BroadcastOp>(op)) { // kernels repeat elements while they read
@@ -193,7 +197,8 @@ WeightOp Hoister::makeRecipe(Operation *root, const Expression &expression) {
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPoint(root->getParentOfType<func::FuncOp>());
   Type type = root->getResult(0).getType();
-  auto weight = WeightOp::create(rewriter, root->getLoc(), "recipe", type, Attribute(), StringAttr());
+  auto weight =
+      WeightOp::create(rewriter, root->getLoc(), "recipe", type, Attribute(), StringAttr());
   rewriter.createBlock(&weight.getRecipe());
   IRMapping mapping;
   for (Operation *op : expression)

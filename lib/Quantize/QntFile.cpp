@@ -1,11 +1,11 @@
 // Writing and reading model.qnt.
 #include "qcc/Quantize/QntFile.h"
-#include "qcc/Support/Diagnostics.h"
 #include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/JSON.h"
@@ -49,8 +49,9 @@ std::vector<uint8_t> Header::store() const {
   std::vector<uint8_t> out(kHeaderBytes);
   std::copy(kMagic.begin(), kMagic.end(), out.begin());
   llvm::support::endian::write32le(&out[8], kVersion);
-  uint64_t numbers[] = {fileBytes,      weights.offset, weights.bytes,   metadata.offset, metadata.bytes,
-                        table.offset,   table.bytes,    bytecode.offset, bytecode.bytes};
+  uint64_t numbers[] = {fileBytes,       weights.offset,  weights.bytes,
+                        metadata.offset, metadata.bytes,  table.offset,
+                        table.bytes,     bytecode.offset, bytecode.bytes};
   static_assert(16 + sizeof(numbers) == kDigestAt);
   for (auto [i, number] : llvm::enumerate(numbers))
     llvm::support::endian::write64le(&out[16 + 8 * i], number);
@@ -232,7 +233,8 @@ bool contains(Range outer, Range inner) {
 llvm::Expected<Reader> Reader::open(llvm::StringRef path) {
   Reader reader;
   reader.path = path.str();
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto buffer =
+      llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer)
     return makeError(Diag::CannotRead, path.str(), buffer.getError().message());
   reader.buffer = std::move(*buffer);
@@ -268,7 +270,8 @@ llvm::Error Reader::check() {
   for (uint64_t i = 0; i < entries(); ++i)
     if (!contains(header.weights, entry(i)))
       return damaged("weight " + llvm::Twine(i) + " lies outside the file");
-  if (digestOf(header, part(header.metadata), part(header.table), part(header.bytecode)) != header.digest)
+  if (digestOf(header, part(header.metadata), part(header.table), part(header.bytecode)) !=
+      header.digest)
     return damaged("its hash does not match its contents");
   if (auto json = llvm::json::parse(llvm::toStringRef(part(header.metadata))); !json) {
     llvm::consumeError(json.takeError());
@@ -283,7 +286,8 @@ llvm::Error Reader::checkWeights() {
   auto work = [&] {
     for (uint64_t i = next++; i < entries(); i = next++) {
       Digest digest = llvm::SHA256::hash(part(entry(i)));
-      if (!std::equal(digest.begin(), digest.end(), part(header.table).data() + i * kEntryBytes + 16))
+      if (!std::equal(digest.begin(), digest.end(),
+                      part(header.table).data() + i * kEntryBytes + 16))
         wrong = i;
     }
   };

@@ -1,7 +1,7 @@
 // Embedding look-ups in quantized tables.
-#include "qcc/Quantize/Passes.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Quantize/Passes.h"
 
 namespace qcc::quantize {
 #define GEN_PASS_DEF_QUANTIZEGATHER
@@ -43,8 +43,7 @@ struct QuantizeGather : qcc::quantize::impl::QuantizeGatherBase<QuantizeGather> 
       auto lookUp = rewriter.replaceOpWithNewOp<QGatherOp>(op, op.getType(), dequantize.getX(),
                                                            op.getIndices());
       remark::passed(lookUp.getLoc(), remarkQuantize)
-          << remark::metric("bits",
-                            static_cast<int64_t>(lookUp.getTable().getType().getBits()));
+          << remark::metric("bits", static_cast<int64_t>(lookUp.getTable().getType().getBits()));
       if (dequantize->use_empty())
         rewriter.eraseOp(dequantize);
     }

@@ -1,7 +1,7 @@
 // Linear layers on codes.
-#include "qcc/Quantize/Passes.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Quantize/Passes.h"
 
 namespace qcc::quantize {
 #define GEN_PASS_DEF_QUANTIZELINEAR
@@ -34,7 +34,8 @@ std::optional<StringRef> whyNot(QType x, QType weight) {
     return "floating zero points have no integer product";
   if (x.getBlock() != (blocks ? weight.getBlock() : 0))
     return "the input does not carry the sums that the weight needs";
-  int64_t length = blocks ? weight.getBlock() : dimsOf(weight)[1].constantValue().value_or(INT64_MAX);
+  int64_t length =
+      blocks ? weight.getBlock() : dimsOf(weight)[1].constantValue().value_or(INT64_MAX);
   if (length > (int64_t(1) << 31) / (255 * 128))
     return "a sum of products could overflow 32 bits";
   return std::nullopt;
@@ -54,8 +55,8 @@ struct QuantizeLinear : qcc::quantize::impl::QuantizeLinearBase<QuantizeLinear> 
         continue;
       }
       rewriter.setInsertionPoint(op);
-      auto layer = rewriter.replaceOpWithNewOp<QLinearOp>(op, op.getType(), x.getX(),
-                                                          weight.getX(), op.getBias());
+      auto layer = rewriter.replaceOpWithNewOp<QLinearOp>(op, op.getType(), x.getX(), weight.getX(),
+                                                          op.getBias());
       remark::passed(layer.getLoc(), remarkQuantize)
           << remark::metric("bits", static_cast<int64_t>(layer.getWeight().getType().getBits()));
       for (DequantizeOp dead : {x, weight})

@@ -1,7 +1,7 @@
 // Gains and biases of normalisations, moved into the layers that follow.
-#include "qcc/Rotate/Passes.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Rotate/Passes.h"
 
 namespace qcc::rotate {
 #define GEN_PASS_DEF_FOLDNORMGAINS
@@ -13,7 +13,8 @@ using namespace qcc::qnt;
 
 namespace {
 
-const remark::RemarkOpts remarkFold = remark::RemarkOpts::name("fold-norm-gains").category("rotate");
+const remark::RemarkOpts remarkFold =
+    remark::RemarkOpts::name("fold-norm-gains").category("rotate");
 
 /// Whether `value` is made of weights and constants alone.
 bool isConstant(Value value) {

@@ -1,9 +1,9 @@
 // Large channels of activations, moved into weights.
-#include "qcc/Transform/Passes.h"
-#include "qcc/Support/Ranges.h"
-#include "qcc/Support/Diagnostics.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Support/Diagnostics.h"
+#include "qcc/Support/Ranges.h"
+#include "qcc/Transform/Passes.h"
 
 namespace qcc::transform {
 #define GEN_PASS_DEF_MIGRATESCALES
@@ -80,8 +80,7 @@ private:
   Value scalar(Location loc, float value) { return numbers(loc, value); }
   Value columnMagnitudes(Site &site, Type type);
   Value scales(Site &site, ArrayRef<float> magnitudes, Type type);
-  template <typename Op>
-  Value binary(Value x, Value y) {
+  template <typename Op> Value binary(Value x, Value y) {
     return Op::create(rewriter, x.getLoc(), x.getType(), x, y);
   }
 
@@ -97,7 +96,8 @@ Value Migrator::numbers(Location loc, ArrayRef<float> values) {
   for (ArrayRef<float> rest = values; !rest.empty();) {
     ArrayRef<float> part = rest.take_front(constantFloats);
     rest = rest.drop_front(part.size());
-    parts.push_back(ConstantOp::create(rewriter, loc, DenseElementsAttr::get(typeOf(part.size()), part)));
+    parts.push_back(
+        ConstantOp::create(rewriter, loc, DenseElementsAttr::get(typeOf(part.size()), part)));
   }
   if (parts.size() == 1)
     return parts[0];
@@ -127,8 +127,8 @@ Value Migrator::scales(Site &site, ArrayRef<float> magnitudes, Type type) {
   Value x = numbers(loc, powers), w = columnMagnitudes(site, type);
   Value s = binary<DivOp>(x, binary<PowOp>(w, scalar(loc, static_cast<float>(1 - alpha))));
   Value zero = scalar(loc, 0), product = binary<MulOp>(numbers(loc, magnitudes), w);
-  auto usable = CompareOp::create(
-      rewriter, loc, makeTensorType(dimsOf(type), rewriter.getI1Type()), Predicate::gt, product, zero);
+  auto usable = CompareOp::create(rewriter, loc, makeTensorType(dimsOf(type), rewriter.getI1Type()),
+                                  Predicate::gt, product, zero);
   return SelectOp::create(rewriter, loc, type, usable, s, scalar(loc, 1));
 }
 
@@ -146,7 +146,8 @@ void Migrator::migrate(Site &site, ArrayRef<float> magnitudes) {
     moveAbove(layer.getWeight().getDefiningOp(), site.norm);
   rewriter.setInsertionPoint(site.norm);
   Value s = scales(site, magnitudes, site.gain.getType());
-  Value gain = binary<DivOp>(site.gain, s), bias = site.bias ? binary<DivOp>(site.bias, s) : Value();
+  Value gain = binary<DivOp>(site.gain, s),
+        bias = site.bias ? binary<DivOp>(site.bias, s) : Value();
   if (auto layerNorm = dyn_cast<LayerNormOp>(site.norm)) {
     layerNorm.getGainMutable().assign(gain);
     if (bias)
@@ -169,7 +170,8 @@ struct MigrateScales : qcc::transform::impl::MigrateScalesBase<MigrateScales> {
       auto read = RangeStore::read(ranges);
       if (!read) {
         llvm::handleAllErrors(read.takeError(), [&](const CodedError &error) {
-          getOperation().emitError(diagName(error.code) + ": " + error.where + ": " + error.message);
+          getOperation().emitError(diagName(error.code) + ": " + error.where + ": " +
+                                   error.message);
         });
         return signalPassFailure();
       }

@@ -14,15 +14,24 @@
 
 const char *qcc_feature_name(uint32_t bit) {
   switch (bit) {
-  case QCC_FEATURE_AVX2: return "AVX2 (x86-64-v3)";
-  case QCC_FEATURE_AVX512: return "AVX-512 (F, BW, CD, DQ, VL)";
-  case QCC_FEATURE_VNNI: return "AVX-512 VNNI";
-  case QCC_FEATURE_AMX_INT8: return "AMX-INT8";
-  case QCC_FEATURE_AMX_BF16: return "AMX-BF16";
-  case QCC_FEATURE_NEON: return "NEON";
-  case QCC_FEATURE_DOTPROD: return "dotprod";
-  case QCC_FEATURE_I8MM: return "i8mm";
-  default: return NULL;
+  case QCC_FEATURE_AVX2:
+    return "AVX2 (x86-64-v3)";
+  case QCC_FEATURE_AVX512:
+    return "AVX-512 (F, BW, CD, DQ, VL)";
+  case QCC_FEATURE_VNNI:
+    return "AVX-512 VNNI";
+  case QCC_FEATURE_AMX_INT8:
+    return "AMX-INT8";
+  case QCC_FEATURE_AMX_BF16:
+    return "AMX-BF16";
+  case QCC_FEATURE_NEON:
+    return "NEON";
+  case QCC_FEATURE_DOTPROD:
+    return "dotprod";
+  case QCC_FEATURE_I8MM:
+    return "i8mm";
+  default:
+    return NULL;
   }
 }
 
@@ -67,8 +76,8 @@ uint64_t qcc_cpu_features(int request_amx) {
   xcr0 = read_xcr0();
 
   /* x86-64-v3: AVX, FMA, F16C, MOVBE, POPCNT; AVX2, BMI1, BMI2; LZCNT. */
-  if ((xcr0 & STATE_AVX) == STATE_AVX && has(c1, 28) && has(c1, 12) && has(c1, 29) &&
-      has(c1, 22) && has(c1, 23) && has(b7, 5) && has(b7, 3) && has(b7, 8) && has(c81, 5))
+  if ((xcr0 & STATE_AVX) == STATE_AVX && has(c1, 28) && has(c1, 12) && has(c1, 29) && has(c1, 22) &&
+      has(c1, 23) && has(b7, 5) && has(b7, 3) && has(b7, 8) && has(c81, 5))
     features |= UINT64_C(1) << QCC_FEATURE_AVX2;
   if (features && (xcr0 & STATE_ZMM) == STATE_ZMM && has(b7, 16) && has(b7, 30) && has(b7, 28) &&
       has(b7, 17) && has(b7, 31)) {

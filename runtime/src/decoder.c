@@ -67,10 +67,8 @@ static qcc_status classify_input(qcc_decoder *d, uint32_t index, qcc_error *err)
   static const struct {
     const char *role;
     input_kind kind;
-  } known[] = {{"ids", KIND_IDS},
-               {"mask", KIND_MASK},
-               {"positions", KIND_POSITIONS},
-               {"types", KIND_TYPES}};
+  } known[] = {
+      {"ids", KIND_IDS}, {"mask", KIND_MASK}, {"positions", KIND_POSITIONS}, {"types", KIND_TYPES}};
   const qcc_entry_desc *e = d->session->entry;
   const qcc_tensor_desc *input = &e->inputs[index];
   for (uint32_t i = 0; i < e->n_kv; ++i)
@@ -82,19 +80,22 @@ static qcc_status classify_input(qcc_decoder *d, uint32_t index, qcc_error *err)
     bool wide = known[i].kind == KIND_IDS || known[i].kind == KIND_POSITIONS;
     if (strcmp(input->role, known[i].role))
       continue;
-    if (!writable_dtype(input->dtype) || (wide && input->dtype != QCC_I64 && input->dtype != QCC_I32))
+    if (!writable_dtype(input->dtype) ||
+        (wide && input->dtype != QCC_I64 && input->dtype != QCC_I32))
       return qcc_fail(err, QCC_ERR_UNSUPPORTED, "input \"%s\" (%s) has element type %s",
                       input->name, input->role, qcc_dtype_name((qcc_dtype)input->dtype));
     if (input->rank != 2 && !(known[i].kind == KIND_POSITIONS && input->rank == 1))
-      return qcc_fail(err, QCC_ERR_UNSUPPORTED, "input \"%s\" (%s) has %u axes, not [batch, tokens]",
-                      input->name, input->role, input->rank);
+      return qcc_fail(err, QCC_ERR_UNSUPPORTED,
+                      "input \"%s\" (%s) has %u axes, not [batch, tokens]", input->name,
+                      input->role, input->rank);
     d->kinds[index] = known[i].kind;
     return QCC_OK;
   }
-  return qcc_fail(err, QCC_ERR_UNSUPPORTED,
-                  "input \"%s\" has role \"%s\"; a decoder supplies ids, mask, positions, types and "
-                  "past",
-                  input->name, input->role);
+  return qcc_fail(
+      err, QCC_ERR_UNSUPPORTED,
+      "input \"%s\" has role \"%s\"; a decoder supplies ids, mask, positions, types and "
+      "past",
+      input->name, input->role);
 }
 
 static qcc_status understand(qcc_decoder *d, qcc_error *err) {
@@ -111,8 +112,8 @@ static qcc_status understand(qcc_decoder *d, qcc_error *err) {
   for (uint32_t i = 0; i < e->n_kv && !status; ++i)
     status = take_cache(d, i, err);
   if (!status && !has_ids)
-    status = qcc_fail(err, QCC_ERR_UNSUPPORTED, "entry \"%s\" has no input with role \"ids\"",
-                      e->name);
+    status =
+        qcc_fail(err, QCC_ERR_UNSUPPORTED, "entry \"%s\" has no input with role \"ids\"", e->name);
   while (!status && d->logits < e->n_outputs && strcmp(e->outputs[d->logits].role, "logits"))
     ++d->logits;
   if (d->logits == e->n_outputs)
@@ -151,10 +152,18 @@ static void set_dims(qcc_decoder *d, int64_t length, int64_t n) {
 
 static void write_value(void *buffer, uint32_t dtype, int64_t at, int64_t value) {
   switch (dtype) {
-  case QCC_I64: ((int64_t *)buffer)[at] = value; break;
-  case QCC_I32: ((int32_t *)buffer)[at] = (int32_t)value; break;
-  case QCC_F32: ((float *)buffer)[at] = (float)value; break;
-  default: ((uint8_t *)buffer)[at] = (uint8_t)value; break;
+  case QCC_I64:
+    ((int64_t *)buffer)[at] = value;
+    break;
+  case QCC_I32:
+    ((int32_t *)buffer)[at] = (int32_t)value;
+    break;
+  case QCC_F32:
+    ((float *)buffer)[at] = (float)value;
+    break;
+  default:
+    ((uint8_t *)buffer)[at] = (uint8_t)value;
+    break;
   }
 }
 
@@ -222,8 +231,11 @@ static qcc_status write_inputs(qcc_decoder *d, const int64_t *tokens, int64_t n,
       }
       write_positions(d, dtype, rows, n, mask, positions, buffer);
       break;
-    case KIND_TYPES: memset(buffer, 0, (size_t)(rows * n) * qcc_dtype_size((qcc_dtype)dtype)); break;
-    case KIND_PAST: break;
+    case KIND_TYPES:
+      memset(buffer, 0, (size_t)(rows * n) * qcc_dtype_size((qcc_dtype)dtype));
+      break;
+    case KIND_PAST:
+      break;
     }
   }
   return QCC_OK;
@@ -254,9 +266,8 @@ static qcc_status step(qcc_decoder *d, const int64_t *tokens, int64_t n, const i
     return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "%lld tokens at %s", (long long)n,
                     tokens ? "an address" : "null");
   if (n > d->capacity - d->length)
-    return qcc_fail(err, QCC_ERR_CAPACITY,
-                    "%lld tokens after %lld do not fit a capacity of %lld", (long long)n,
-                    (long long)d->length, (long long)d->capacity);
+    return qcc_fail(err, QCC_ERR_CAPACITY, "%lld tokens after %lld do not fit a capacity of %lld",
+                    (long long)n, (long long)d->length, (long long)d->capacity);
   set_dims(d, d->length, n);
   status = qcc_session_plan(d->session, 0, err);
   if (!status)

@@ -63,8 +63,8 @@ struct qcc_model {
   const qcc_level_desc *level;
   uint32_t level_index;
   const uint8_t *weights;
-  void *library;     /* from dlopen, or null */
-  void *mapped;      /* sidecar, or null */
+  void *library; /* from dlopen, or null */
+  void *mapped;  /* sidecar, or null */
   size_t mapped_bytes;
 };
 

@@ -64,8 +64,7 @@ static qcc_status validate_entry(const qcc_entry_desc *e, uint64_t stride, qcc_e
   for (uint32_t i = 0; i < e->n_kv; ++i) {
     const qcc_kv_desc *k = &e->kv[i];
     if (k->input >= e->n_inputs || k->output >= e->n_outputs || e->inputs[k->input].rank != 4 ||
-        e->outputs[k->output].rank != 4 ||
-        e->inputs[k->input].dtype != e->outputs[k->output].dtype)
+        e->outputs[k->output].rank != 4 || e->inputs[k->input].dtype != e->outputs[k->output].dtype)
       return malformed(err, e->name, "cache tensor", i);
   }
   return QCC_OK;
@@ -182,8 +181,8 @@ static qcc_status map_sidecar(qcc_model *model, const char *path, qcc_error *err
   return QCC_OK;
 }
 
-static qcc_status find_weights(qcc_model *model, const char *model_path,
-                               const qcc_model_options *o, qcc_error *err) {
+static qcc_status find_weights(qcc_model *model, const char *model_path, const qcc_model_options *o,
+                               qcc_error *err) {
   const qcc_model_desc *desc = model->desc;
   char path[PATH_MAX];
   const char *slash = strrchr(model_path, '/');
@@ -196,8 +195,7 @@ static qcc_status find_weights(qcc_model *model, const char *model_path,
   if (!desc->sidecar || !*desc->sidecar || strchr(desc->sidecar, '/'))
     return qcc_fail(err, QCC_ERR_NOT_A_MODEL, "malformed model: \"%s\" is no name for a sidecar",
                     desc->sidecar ? desc->sidecar : "");
-  if (snprintf(path, sizeof path, "%.*s%s", folder, model_path, desc->sidecar) >=
-      (int)sizeof path)
+  if (snprintf(path, sizeof path, "%.*s%s", folder, model_path, desc->sidecar) >= (int)sizeof path)
     return qcc_fail(err, QCC_ERR_IO, "the path of the weights is too long");
   return map_sidecar(model, path, err);
 }

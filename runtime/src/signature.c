@@ -139,8 +139,9 @@ qcc_status qcc_model_find_entry(const qcc_model *model, const char *name, uint32
       *index = i;
       return qcc_succeed(err);
     }
-  return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "the model has no entry \"%s\"; its first is \"%s\"",
-                  name, qcc_entry_at(model->desc, 0)->name);
+  return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT,
+                  "the model has no entry \"%s\"; its first is \"%s\"", name,
+                  qcc_entry_at(model->desc, 0)->name);
 }
 
 static qcc_status find_tensor(const qcc_model *model, uint32_t entry, bool input, bool by_role,

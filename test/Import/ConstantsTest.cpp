@@ -40,7 +40,8 @@ TEST(Constants, EqualRangesAreOneWeight) {
   std::string bytes = WireWriter::pods(counting(512));
   folder.write("w.bin", bytes);
   for (const char *name : {"a", "b"})
-    g.constant(externalTensor(name, F32, {512}, {{"location", "w.bin"}, {"offset", "0"}, {"length", "2048"}}));
+    g.constant(externalTensor(name, F32, {512},
+                              {{"location", "w.bin"}, {"offset", "0"}, {"length", "2048"}}));
   g.input("x", {"512"})
       .add(node("Mul", {"x", "a"}, {"y"}))
       .add(node("Add", {"y", "b"}, {"z"}))

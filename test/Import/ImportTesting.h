@@ -85,7 +85,10 @@ struct Graph {
     for (const WireWriter &o : outputs)
       g.message(12, o);
     WireWriter m;
-    m.varint(1, 8).message(7, g).message(8, opset("", version)).message(8, opset("com.microsoft", 1));
+    m.varint(1, 8)
+        .message(7, g)
+        .message(8, opset("", version))
+        .message(8, opset("com.microsoft", 1));
     for (const WireWriter &f : functions)
       m.message(25, f);
     return m.str();

@@ -60,10 +60,12 @@ TEST(Ops, AxesMovedFromAttributesToInputs) {
         .constant(ints("axes", {1}))
         .add(with(node("ReduceSum", sumInput ? Names{"x", "axes"} : Names{"x"}, {"s"}),
                   sumInput ? std::vector<WireWriter>{intAttribute("keepdims", 0)}
-                           : std::vector<WireWriter>{intsAttribute("axes", {1}), intAttribute("keepdims", 0)}))
+                           : std::vector<WireWriter>{intsAttribute("axes", {1}),
+                                                     intAttribute("keepdims", 0)}))
         .add(with(node("ReduceMean", meanInput ? Names{"x", "axes"} : Names{"x"}, {"m"}),
                   meanInput ? std::vector<WireWriter>{intAttribute("keepdims", 0)}
-                            : std::vector<WireWriter>{intsAttribute("axes", {1}), intAttribute("keepdims", 0)}))
+                            : std::vector<WireWriter>{intsAttribute("axes", {1}),
+                                                      intAttribute("keepdims", 0)}))
         .output("s")
         .output("m");
     Imported m(g);
@@ -73,7 +75,8 @@ TEST(Ops, AxesMovedFromAttributesToInputs) {
 }
 
 TEST(Ops, EinsumContractsBatchesAndDiagonals) {
-  auto run = [](const char *equation, std::vector<Names> dims, std::vector<Imported::Input> inputs) {
+  auto run = [](const char *equation, std::vector<Names> dims,
+                std::vector<Imported::Input> inputs) {
     Graph g;
     Names names;
     for (size_t i = 0; i < dims.size(); ++i) {
@@ -134,7 +137,8 @@ TEST(Ops, AttentionIsCausalFromThePastOn) {
       .output("pk");
   Imported m(g);
   EXPECT_EQ(m.result(1), "1, 1, p + s, 1");
-  EXPECT_EQ(m.run({{{0, 0}, {1, 1, 2, 1}}, {{2, 5}, {1, 1, 2, 1}}, {{8}, {1, 1, 1, 1}}}), (Reals{5, 5}));
+  EXPECT_EQ(m.run({{{0, 0}, {1, 1, 2, 1}}, {{2, 5}, {1, 1, 2, 1}}, {{8}, {1, 1, 1, 1}}}),
+            (Reals{5, 5}));
 }
 
 TEST(Ops, FunctionsAreExpanded) {
@@ -155,8 +159,8 @@ TEST(Ops, BranchesWithKnownConditionsAreTaken) {
   Graph g;
   g.input("x", {"2"})
       .constant(rawTensor("c", Bool, {}, std::string(1, '\0')))
-      .add(with(node("If", {"c"}, {"z"}, "choice"),
-                {graphAttribute("then_branch", branch("Abs")), graphAttribute("else_branch", branch("Neg"))}))
+      .add(with(node("If", {"c"}, {"z"}, "choice"), {graphAttribute("then_branch", branch("Abs")),
+                                                     graphAttribute("else_branch", branch("Neg"))}))
       .output("z");
   EXPECT_EQ(Imported(g).run({{{1, -2}, {2}}}), (Reals{-1, 2}));
   g.constants.clear();
@@ -175,7 +179,8 @@ TEST(Refusals, ListAllNodesAtOnce) {
       .output("c")
       .output("d");
   std::string text = refused(g, Diag::UnsupportedOps);
-  for (const char *part : {"4 nodes", "'first', 'second'", "my.domain.Other", "'fourth'", "opset 17"})
+  for (const char *part :
+       {"4 nodes", "'first', 'second'", "my.domain.Other", "'fourth'", "opset 17"})
     expectContains(text, part);
   TempFolder folder;
   mlir::MLIRContext context;

@@ -230,8 +230,8 @@ TEST(ShapeOptions, Contradictions) {
 
 TEST(ShapeOptions, GiveARankWhereThereIsNone) {
   Graph g;
-  g.inputs.push_back(WireWriter().bytes(1, "x").message(
-      2, WireWriter().message(1, WireWriter().varint(1, F32))));
+  g.inputs.push_back(
+      WireWriter().bytes(1, "x").message(2, WireWriter().message(1, WireWriter().varint(1, F32))));
   g.add(node("Abs", {"x"}, {"z"})).output("z");
   expectContains(refused(g, Diag::DynamicRank), "--shape x=");
   ImportOptions options;

@@ -37,7 +37,9 @@ std::optional<Tensor> load(const fs::path &file, mlir::Type element) {
   return Tensor::borrow(element, owner->dims, owner->bytes.data(), owner);
 }
 
-double tolerance(mlir::Type element) { return element.isBF16() ? 0.15 : element.isF16() ? 2e-2 : 1e-3; }
+double tolerance(mlir::Type element) {
+  return element.isBF16() ? 0.15 : element.isF16() ? 2e-2 : 1e-3;
+}
 
 void expectOutputs(const fs::path &set, mlir::func::FuncOp main, reference::WeightSource &weights) {
   llvm::SmallVector<reference::RtValue> inputs;
@@ -59,7 +61,8 @@ void expectOutputs(const fs::path &set, mlir::func::FuncOp main, reference::Weig
     double worst = 0;
     for (int64_t e = 0; e < got.size(); ++e)
       if (got.real(e) != want->real(e))
-        worst = std::max(worst, std::abs(got.real(e) - want->real(e)) / std::max(1.0, std::abs(want->real(e))));
+        worst = std::max(worst, std::abs(got.real(e) - want->real(e)) /
+                                    std::max(1.0, std::abs(want->real(e))));
     EXPECT_LE(worst, tolerance(got.elementType())) << set << " output " << i;
   }
 }

@@ -1,6 +1,6 @@
 // External data stays beneath the model's folder and within its file.
-#include "OnnxTesting.h"
 #include "Onnx/Wire.h"
+#include "OnnxTesting.h"
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,9 +62,8 @@ TEST_F(ExternalData, OpensEachFileOnce) {
 }
 
 TEST_F(ExternalData, ExternalDataPath) {
-  for (std::string location :
-       {"", "/etc/passwd", "../secret.bin", "sub/../../secret.bin", "sub/..", ".", "./", "sub/",
-        "..", "//etc/passwd"})
+  for (std::string location : {"", "/etc/passwd", "../secret.bin", "sub/../../secret.bin", "sub/..",
+                               ".", "./", "sub/", "..", "//etc/passwd"})
     refuse(location, Diag::ExternalDataPath);
   refuse(std::string("data.bin\0x", 10), Diag::ExternalDataPath);
   refuse((inner.path / "secret.bin").string(), Diag::ExternalDataPath);
@@ -105,13 +104,15 @@ TEST_F(ExternalData, ExternalDataRange) {
 }
 
 TEST_F(ExternalData, BadExternalEntry) {
-  for (const char *bad : {"-1", "", "0x10", "1e3", " 1", "99999999999999999999", "18446744073709551615"}) {
+  for (const char *bad :
+       {"-1", "", "0x10", "1e3", " 1", "99999999999999999999", "18446744073709551615"}) {
     expectCode(read({{"location", "data.bin"}, {"offset", bad}}), Diag::BadExternalEntry);
     expectCode(read({{"location", "data.bin"}, {"length", bad}}), Diag::BadExternalEntry);
   }
   expectCode(read({{"offset", "1"}}), Diag::BadExternalEntry);
   expectCode(read({{"location", "data.bin"}, {"location", "data.bin"}}), Diag::BadExternalEntry);
-  expectCode(read({{"location", "data.bin"}, {"offset", "1"}, {"offset", "2"}}), Diag::BadExternalEntry);
+  expectCode(read({{"location", "data.bin"}, {"offset", "1"}, {"offset", "2"}}),
+             Diag::BadExternalEntry);
   expectCode(read({{"location", "data.bin"}, {"length", "5"}}), Diag::TensorSize);
 }
 
@@ -138,8 +139,12 @@ TEST_F(ExternalData, BothWaysOfOpeningAgree) {
   fs::create_directory_symlink("sub", inner.file("model/dirlink"));
   int folder = ::open(inner.file("model").c_str(), O_PATH | O_DIRECTORY);
   ASSERT_GE(folder, 0);
-  for (auto [path, code] : {std::pair("data.bin", 0), {"sub/deep.bin", 0}, {"near.bin", ELOOP},
-                            {"dirlink/deep.bin", ELOOP}, {"none", ENOENT}, {"sub/none", ENOENT},
+  for (auto [path, code] : {std::pair("data.bin", 0),
+                            {"sub/deep.bin", 0},
+                            {"near.bin", ELOOP},
+                            {"dirlink/deep.bin", ELOOP},
+                            {"none", ENOENT},
+                            {"sub/none", ENOENT},
                             {"data.bin/x", ENOTDIR}}) {
     int walked = openBeneathByComponent(folder, path);
     EXPECT_EQ(walked < 0 ? errno : 0, code) << path;
@@ -158,7 +163,8 @@ TEST_F(ExternalData, MissingFilesCanBeTolerated) {
   lenient.requireData = false;
   auto readLenient = [&](const std::string &location) {
     WireWriter tensor = externalTensor("w", UInt8, {4}, {{"location", location}});
-    return readModel(inner.write("model/m.onnx", model(graph({}).message(5, tensor)).str()), lenient);
+    return readModel(inner.write("model/m.onnx", model(graph({}).message(5, tensor)).str()),
+                     lenient);
   };
   auto m = expectOk(readLenient("none.bin"));
   ASSERT_TRUE(m);
@@ -168,8 +174,10 @@ TEST_F(ExternalData, MissingFilesCanBeTolerated) {
 }
 
 TEST_F(ExternalData, ModelWithoutFolderInItsPath) {
-  inner.write("model/m.onnx",
-              model(graph({}).message(5, externalTensor("w", UInt8, {4}, {{"location", "data.bin"}}))).str());
+  inner.write(
+      "model/m.onnx",
+      model(graph({}).message(5, externalTensor("w", UInt8, {4}, {{"location", "data.bin"}})))
+          .str());
   auto before = std::filesystem::current_path();
   std::filesystem::current_path(inner.path / "model");
   EXPECT_TRUE(expectOk(readModel("m.onnx")));

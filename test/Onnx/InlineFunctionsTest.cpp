@@ -33,10 +33,13 @@ WireWriter call(const std::string &name, const Names &inputs, const Names &outpu
 
 TEST(InlineFunctions, NestedCallsBecomeNodes) {
   WireWriter square = function("Square", {"v"}, {"r"}, {node("Mul", {"v", "v"}, {"r"}, "mul")});
-  WireWriter quad = function("Quad", {"v"}, {"r"}, {call("Square", {"v"}, {"t"}, "first"),
-                                                    call("Square", {"t"}, {"r"}, "second")});
-  auto m = inlined(model(graph({call("Quad", {"x"}, {"y"}, "q"), call("Quad", {"y"}, {"z"}, "p")},
-                               {"x"}, {"z"}), {quad, square}).str());
+  WireWriter quad =
+      function("Quad", {"v"}, {"r"},
+               {call("Square", {"v"}, {"t"}, "first"), call("Square", {"t"}, {"r"}, "second")});
+  auto m = inlined(
+      model(graph({call("Quad", {"x"}, {"y"}, "q"), call("Quad", {"y"}, {"z"}, "p")}, {"x"}, {"z"}),
+            {quad, square})
+          .str());
   ASSERT_TRUE(m);
   ASSERT_EQ(m->graph.nodes.size(), 4u);
   const Node &first = m->graph.nodes[0], &second = m->graph.nodes[1];
@@ -50,8 +53,11 @@ TEST(InlineFunctions, NestedCallsBecomeNodes) {
 
 TEST(InlineFunctions, FreshNamesAvoidTakenOnes) {
   WireWriter f = function("F", {"v"}, {"r"}, {node("A", {"v"}, {"t"}), node("B", {"t"}, {"r"})});
-  auto m = inlined(model(graph({call("F", {"x"}, {"y"}), call("F", {"y"}, {"z"}),
-                                node("C", {"z"}, {"call/t"})}, {"x"}, {"z"}), {f}).str());
+  auto m = inlined(
+      model(graph({call("F", {"x"}, {"y"}), call("F", {"y"}, {"z"}), node("C", {"z"}, {"call/t"})},
+                  {"x"}, {"z"}),
+            {f})
+          .str());
   ASSERT_TRUE(m);
   llvm::StringSet<> seen;
   for (const Node &n : m->graph.nodes)
@@ -77,10 +83,13 @@ TEST(InlineFunctions, AttributesComeFromCallOrDefault) {
 TEST(InlineFunctions, InnerGraphsAreRenamed) {
   // The branch defines 't' of its own and reads the function's 'v'.
   WireWriter branch = graph({node("B", {"v"}, {"t"}, "b")}, {}, {"t"});
-  WireWriter f = function("F", {"v"}, {"r"}, {node("A", {"v"}, {"t"}, "a"),
-      node("If", {"t"}, {"r"}, "if").message(5, graphAttribute("then_branch", branch))});
-  auto m = inlined(model(graph({call("F", {"x"}, {"y"}), call("F", {"y"}, {"z"}, "again")},
-                               {"x"}, {"z"}), {f}).str());
+  WireWriter f =
+      function("F", {"v"}, {"r"},
+               {node("A", {"v"}, {"t"}, "a"),
+                node("If", {"t"}, {"r"}, "if").message(5, graphAttribute("then_branch", branch))});
+  auto m = inlined(
+      model(graph({call("F", {"x"}, {"y"}), call("F", {"y"}, {"z"}, "again")}, {"x"}, {"z"}), {f})
+          .str());
   ASSERT_TRUE(m);
   ASSERT_EQ(m->graph.nodes.size(), 4u);
   const Graph *inner = expectOk(m->graph.nodes[1].getGraph("then_branch"));
@@ -94,9 +103,12 @@ TEST(InlineFunctions, InnerGraphsAreRenamed) {
 TEST(InlineFunctions, CallsInsideInnerGraphs) {
   WireWriter f = function("F", {"v"}, {"r"}, {node("A", {"v"}, {"r"}, "a")});
   WireWriter branch = graph({call("F", {"x"}, {"t"})}, {}, {"t"});
-  auto m = inlined(model(graph({node("If", {"x"}, {"y"}, "if").message(
-                                   5, graphAttribute("then_branch", branch))},
-                               {"x"}, {"y"}), {f}).str());
+  auto m = inlined(
+      model(
+          graph({node("If", {"x"}, {"y"}, "if").message(5, graphAttribute("then_branch", branch))},
+                {"x"}, {"y"}),
+          {f})
+          .str());
   ASSERT_TRUE(m);
   EXPECT_EQ(expectOk(m->graph.nodes[0].getGraph("then_branch"))->nodes[0].opType, "A");
 }
@@ -122,10 +134,11 @@ TEST(InlineFunctions, PassedThroughInputsGetAnIdentity) {
 }
 
 TEST(InlineFunctions, KeepsTheFunctionsOpset) {
-  WireWriter f = function("F", {"v"}, {"r"}, {node("A", {"v"}, {"t"}), node("Q", {"t"}, {"r"}, "", "new")},
-                          "f", 13);
+  WireWriter f = function("F", {"v"}, {"r"},
+                          {node("A", {"v"}, {"t"}), node("Q", {"t"}, {"r"}, "", "new")}, "f", 13);
   f.message(9, opset("new", 2));
-  auto m = inlined(model(graph({node("N", {"x"}, {"n"}), call("F", {"n"}, {"y"})}, {"x"}, {"y"}), {f}).str());
+  auto m = inlined(
+      model(graph({node("N", {"x"}, {"n"}), call("F", {"n"}, {"y"})}, {"x"}, {"y"}), {f}).str());
   ASSERT_TRUE(m);
   EXPECT_EQ(m->opsetVersion(m->graph.nodes[0]), 17);
   EXPECT_EQ(m->opsetVersion(m->graph.nodes[1]), 13);
@@ -135,13 +148,15 @@ TEST(InlineFunctions, KeepsTheFunctionsOpset) {
 TEST(InlineFunctions, RecursiveFunction) {
   WireWriter a = function("A", {"v"}, {"r"}, {call("B", {"v"}, {"r"})});
   WireWriter b = function("B", {"v"}, {"r"}, {call("A", {"v"}, {"r"})});
-  expectContains(failInline(model(graph({}), {a, b}), Diag::RecursiveFunction), "through function 'B'");
+  expectContains(failInline(model(graph({}), {a, b}), Diag::RecursiveFunction),
+                 "through function 'B'");
   WireWriter self = function("S", {"v"}, {"r"}, {call("S", {"v"}, {"r"})});
   failInline(model(graph({}), {self}), Diag::RecursiveFunction);
 }
 
 TEST(InlineFunctions, BadFunctionCall) {
-  WireWriter f = function("F", {"v"}, {"r"}, {node("A", {"v"}, {"r"})}).message(11, intAttribute("o", 9));
+  WireWriter f =
+      function("F", {"v"}, {"r"}, {node("A", {"v"}, {"r"})}).message(11, intAttribute("o", 9));
   auto fails = [&](const WireWriter &c) {
     return failInline(model(graph({c}, {"x"}), {f}), Diag::BadFunctionCall);
   };
@@ -156,8 +171,10 @@ TEST(InlineFunctions, BadFunctionCall) {
 TEST(InlineFunctions, BadFunction) {
   WireWriter f = function("F", {"v"}, {"v"}, {});
   expectCode(readBytes(model(graph({}), {f, f}).str()), Diag::BadFunction);
-  expectCode(readBytes(model(graph({}), {function("F", {"v", "v"}, {}, {})}).str()), Diag::BadFunction);
-  expectCode(readBytes(model(graph({}), {function("F", {}, {"r"}, {})}).str()), Diag::UndefinedValue);
+  expectCode(readBytes(model(graph({}), {function("F", {"v", "v"}, {}, {})}).str()),
+             Diag::BadFunction);
+  expectCode(readBytes(model(graph({}), {function("F", {}, {"r"}, {})}).str()),
+             Diag::UndefinedValue);
 }
 
 /// F0 calls F1 twice, F1 calls F2 twice, and so on.
@@ -188,7 +205,8 @@ TEST(InlineFunctions, DoublingIsBounded) {
 TEST(InlineFunctions, LongCallChainsAreTooDeep) {
   std::vector<WireWriter> functions;
   for (int i = 0; i < 5000; ++i)
-    functions.push_back(function("F" + std::to_string(i), {}, {}, {call("F" + std::to_string(i + 1), {}, {})}));
+    functions.push_back(
+        function("F" + std::to_string(i), {}, {}, {call("F" + std::to_string(i + 1), {}, {})}));
   failInline(model(graph({call("F0", {}, {})}), functions), Diag::TooDeep);
 }
 

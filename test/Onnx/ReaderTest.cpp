@@ -15,8 +15,10 @@ WireWriter smallGraph() {
   clip.message(5, WireWriter().bytes(1, "mode").bytes(4, "none").varint(20, 3));
   clip.message(5, WireWriter().bytes(1, "perm").packed(8, {1, 0, -2}).varint(20, 7));
   clip.message(5, WireWriter().bytes(1, "pads").varint(8, 4).varint(8, 5).varint(20, 7));
-  clip.message(5, WireWriter().bytes(1, "scales").bytes(7, WireWriter::pods<float>({1, 2})).varint(20, 6));
-  clip.message(5, WireWriter().bytes(1, "value").message(5, rawTensor("t", 1, {}, "abcd")).varint(20, 4));
+  clip.message(
+      5, WireWriter().bytes(1, "scales").bytes(7, WireWriter::pods<float>({1, 2})).varint(20, 6));
+  clip.message(
+      5, WireWriter().bytes(1, "value").message(5, rawTensor("t", 1, {}, "abcd")).varint(20, 4));
   WireWriter g = graph({clip}, {"x"}, {"y"});
   g.message(5, rawTensor("w", 6, {2}, WireWriter::pods<int32_t>({7, -7})));
   return g;
@@ -68,11 +70,11 @@ TEST(Reader, DimsHaveValuesNamesOrNothing) {
   shape.message(1, WireWriter().varint(1, 4)).message(1, WireWriter().bytes(2, "N")).message(1, {});
   WireWriter type = WireWriter().varint(1, 7).message(2, shape);
   WireWriter v = WireWriter().bytes(1, "x").message(2, WireWriter().message(1, type));
-  WireWriter unranked = WireWriter().bytes(1, "u").message(
-      2, WireWriter().message(1, WireWriter().varint(1, 1)));
+  WireWriter unranked =
+      WireWriter().bytes(1, "u").message(2, WireWriter().message(1, WireWriter().varint(1, 1)));
   WireWriter sequence = WireWriter().bytes(1, "s").message(2, WireWriter().message(4, {}));
-  auto m = expectOk(readBytes(
-      model(graph({}).message(11, v).message(11, unranked).message(11, sequence)).str()));
+  auto m = expectOk(
+      readBytes(model(graph({}).message(11, v).message(11, unranked).message(11, sequence)).str()));
   ASSERT_TRUE(m);
   const ValueInfo &x = m->graph.inputs[0];
   EXPECT_EQ(x.elemType, Int64);
@@ -101,9 +103,11 @@ TEST(Reader, NormalisesTheDefaultDomain) {
 }
 
 TEST(Reader, NotOnnx) {
-  for (const char *text : {"", "hello", "{\"a\": 1}", ":colon text", "\n\n", "2 apples",
-                           "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
-                           "PK\x03\x04zip", "GGUF\x03", "\x7f" "ELF\x02"})
+  for (const char *text :
+       {"", "hello", "{\"a\": 1}", ":colon text", "\n\n", "2 apples",
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "PK\x03\x04zip", "GGUF\x03",
+        "\x7f"
+        "ELF\x02"})
     expectCode(readBytes(text), Diag::NotOnnx);
   expectContains(expectCode(readBytes("version https://git-lfs"), Diag::NotOnnx), "pointer");
 }
@@ -120,7 +124,8 @@ TEST(Reader, Truncated) {
   expectContains(expectCode(readBytes(bytes.substr(0, 60)), Diag::Truncated), "m.onnx at byte 11");
   expectCode(readBytes(WireWriter().varint(1, 8).tag(7, 2).raw("\x7f").str()), Diag::Truncated);
   WireWriter floats = WireWriter().bytes(1, "a").bytes(7, "abcde").varint(20, 6);
-  expectCode(readBytes(model(graph({node("A", {}, {}).message(5, floats)})).str()), Diag::Truncated);
+  expectCode(readBytes(model(graph({node("A", {}, {}).message(5, floats)})).str()),
+             Diag::Truncated);
 }
 
 TEST(Reader, BadVarint) {
@@ -133,8 +138,8 @@ TEST(Reader, BadVarint) {
 }
 
 TEST(Reader, WrongWireType) {
-  std::string text = expectCode(readBytes(model(graph({WireWriter().varint(4, 1)})).str()),
-                                Diag::WrongWireType);
+  std::string text =
+      expectCode(readBytes(model(graph({WireWriter().varint(4, 1)})).str()), Diag::WrongWireType);
   expectContains(text, "graph.node[0]");
   expectContains(text, "op_type");
   expectContains(text, "at byte");
@@ -171,12 +176,13 @@ TEST(Reader, BadName) {
 
 TEST(Reader, BadDim) {
   WireWriter v = WireWriter().bytes(1, "x").message(
-      2, WireWriter().message(1, WireWriter().message(
-                                     2, WireWriter().message(1, WireWriter().varint(1, -1)))));
+      2, WireWriter().message(
+             1, WireWriter().message(2, WireWriter().message(1, WireWriter().varint(1, -1)))));
   expectContains(expectCode(readBytes(model(graph({}).message(11, v)).str()), Diag::BadDim),
                  "graph 'g'.input[0] 'x'.type.tensor_type.shape.dim[0]");
-  expectCode(readBytes(model(graph({}).message(11, value("x", 1, std::vector<int64_t>(65, 1)))).str()),
-             Diag::BadDim);
+  expectCode(
+      readBytes(model(graph({}).message(11, value("x", 1, std::vector<int64_t>(65, 1)))).str()),
+      Diag::BadDim);
 }
 
 TEST(Reader, BadAttribute) {
@@ -189,7 +195,8 @@ TEST(Reader, BadAttribute) {
   expectCode(with(WireWriter().bytes(1, "a").varint(20, 4)), Diag::BadAttribute);
   expectCode(with(WireWriter().bytes(1, "a").varint(20, 5)), Diag::BadAttribute);
   expectCode(with(refAttribute("a", "b", 2)), Diag::BadAttribute);
-  WireWriter twice = node("A", {}, {}).message(5, intAttribute("a", 1)).message(5, intAttribute("a", 2));
+  WireWriter twice =
+      node("A", {}, {}).message(5, intAttribute("a", 1)).message(5, intAttribute("a", 2));
   expectCode(readBytes(model(graph({twice})).str()), Diag::BadAttribute);
   // Old writers leave the type out.
   EXPECT_TRUE(expectOk(with(WireWriter().bytes(1, "a").varint(3, 1))));
@@ -204,7 +211,8 @@ TEST(Reader, BadOpset) {
 }
 
 TEST(Reader, MissingField) {
-  expectCode(readBytes(WireWriter().varint(1, 8).message(8, opset("", 17)).str()), Diag::MissingField);
+  expectCode(readBytes(WireWriter().varint(1, 8).message(8, opset("", 17)).str()),
+             Diag::MissingField);
   expectCode(readBytes(WireWriter().message(7, graph({})).message(8, opset("", 17)).str()),
              Diag::MissingField);
   expectCode(readBytes(model(graph({WireWriter().bytes(3, "n")})).str()), Diag::MissingField);

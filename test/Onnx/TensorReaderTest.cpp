@@ -25,7 +25,8 @@ TEST(TensorReader, TypedFieldsBecomeRawBytes) {
   EXPECT_EQ(bytesOf(tensorHead("w", Bool, {2}).varint(5, 1).varint(5, 0)), std::string("\1\0", 2));
   EXPECT_EQ(bytesOf(tensorHead("w", Float16, {2}).packed(5, {0x3c00, 0xc000})),
             W::pods<uint16_t>({0x3c00, 0xc000}));
-  EXPECT_EQ(bytesOf(tensorHead("w", BFloat16, {1}).packed(5, {0x3f80})), W::pods<uint16_t>({0x3f80}));
+  EXPECT_EQ(bytesOf(tensorHead("w", BFloat16, {1}).packed(5, {0x3f80})),
+            W::pods<uint16_t>({0x3f80}));
   EXPECT_EQ(bytesOf(tensorHead("w", Int32, {2}).packed(5, {-5, 6})), W::pods<int32_t>({-5, 6}));
   EXPECT_EQ(bytesOf(tensorHead("w", Int64, {2}).packed(7, {INT64_MIN, 6})),
             W::pods<int64_t>({INT64_MIN, 6}));
@@ -33,7 +34,8 @@ TEST(TensorReader, TypedFieldsBecomeRawBytes) {
   EXPECT_EQ(bytesOf(tensorHead("w", UInt64, {1}).packed(11, {-1})), W::pods<uint64_t>({~0ull}));
   EXPECT_EQ(bytesOf(tensorHead("w", Int4, {3}).packed(5, {0x21, 0x03})), "\x21\x03");
   EXPECT_EQ(bytesOf(tensorHead("w", Int2, {5}).packed(5, {0xe4, 0x01})), "\xe4\x01");
-  EXPECT_EQ(bytesOf(tensorHead("w", Float, {2}).fixed32(4, 1).fixed32(4, 2)), W::pods<float>({1, 2}));
+  EXPECT_EQ(bytesOf(tensorHead("w", Float, {2}).fixed32(4, 1).fixed32(4, 2)),
+            W::pods<float>({1, 2}));
   EXPECT_EQ(bytesOf(tensorHead("w", Double, {2}).bytes(10, W::pods<double>({1, 2}))),
             W::pods<double>({1, 2}));
   EXPECT_EQ(bytesOf(tensorHead("w", Complex64, {1}).bytes(4, W::pods<float>({1, 2}))),
@@ -104,7 +106,8 @@ TEST(TensorReader, TensorTooLarge) {
 }
 
 TEST(TensorReader, TensorSize) {
-  std::string text = expectCode(readBytes(modelOf(rawTensor("w", 1, {2, 3}, "abc"))), Diag::TensorSize);
+  std::string text =
+      expectCode(readBytes(modelOf(rawTensor("w", 1, {2, 3}, "abc"))), Diag::TensorSize);
   expectContains(text, "initializer[0] 'w'");
   expectContains(text, "float[2x3] takes 24 bytes but raw_data has 3");
   expectCode(readBytes(modelOf(tensorHead("w", 1, {2}))), Diag::TensorSize);
@@ -113,7 +116,8 @@ TEST(TensorReader, TensorSize) {
   expectCode(readBytes(modelOf(tensorHead("w", 6, {2}).packed(5, {1, 2, 3}))), Diag::TensorSize);
   expectCode(readBytes(modelOf(tensorHead("w", 1, {2}).bytes(4, "abcde"))), Diag::TensorSize);
   std::string many(400, 'f');
-  expectCode(readBytes(modelOf(tensorHead("w", 1, {100}).bytes(4, many).bytes(4, many))), Diag::TensorSize);
+  expectCode(readBytes(modelOf(tensorHead("w", 1, {100}).bytes(4, many).bytes(4, many))),
+             Diag::TensorSize);
 }
 
 TEST(TensorReader, BadTensorType) {
@@ -147,8 +151,8 @@ TEST(TensorReader, TestDataFile) {
   EXPECT_EQ(t.dataType, Int64);
   EXPECT_EQ(t.dims, (std::vector<int64_t>{2}));
   EXPECT_EQ(t.bytes.size(), 16u);
-  auto packedDims = expectOk(readTensorFile(folder.write(
-      "p.pb", WireWriter().packed(1, {2, 1}).varint(2, UInt8).bytes(9, "ab").str())));
+  auto packedDims = expectOk(readTensorFile(
+      folder.write("p.pb", WireWriter().packed(1, {2, 1}).varint(2, UInt8).bytes(9, "ab").str())));
   EXPECT_EQ(packedDims.dims, (std::vector<int64_t>{2, 1}));
   expectCode(readTensorFile(folder.file("none.pb")), Diag::CannotRead);
   expectCode(readTensorFile(folder.write(

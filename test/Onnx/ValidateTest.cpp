@@ -15,10 +15,11 @@ std::vector<std::string> names(const Graph &graph) {
 }
 
 TEST(Validate, SortsNodesThatAreOutOfOrder) {
-  auto m = expectOk(readBytes(model(graph({node("A", {"b"}, {"a"}, "A"), node("X", {"x"}, {"q"}, "X"),
-                                           node("B", {"c"}, {"b"}, "B"), node("C", {"x"}, {"c"}, "C")},
-                                          {"x"}, {"a"}))
-                                  .str()));
+  auto m =
+      expectOk(readBytes(model(graph({node("A", {"b"}, {"a"}, "A"), node("X", {"x"}, {"q"}, "X"),
+                                      node("B", {"c"}, {"b"}, "B"), node("C", {"x"}, {"c"}, "C")},
+                                     {"x"}, {"a"}))
+                             .str()));
   ASSERT_TRUE(m);
   EXPECT_EQ(names(m->graph), (std::vector<std::string>{"X", "C", "B", "A"}));
   ASSERT_EQ(m->notes.size(), 1u);
@@ -26,18 +27,21 @@ TEST(Validate, SortsNodesThatAreOutOfOrder) {
 
 TEST(Validate, InnerGraphsSeeOuterValues) {
   WireWriter inner = graph({node("Add", {"x", "late"}, {"r"}, "in")}, {}, {"r"});
-  WireWriter conditional = node("If", {"x"}, {"y"}, "if").message(5, graphAttribute("then_branch", inner));
-  auto m = expectOk(readBytes(
-      model(graph({conditional, node("A", {"x"}, {"late"}, "A")}, {"x"}, {"y"})).str()));
+  WireWriter conditional =
+      node("If", {"x"}, {"y"}, "if").message(5, graphAttribute("then_branch", inner));
+  auto m = expectOk(
+      readBytes(model(graph({conditional, node("A", {"x"}, {"late"}, "A")}, {"x"}, {"y"})).str()));
   ASSERT_TRUE(m);
   EXPECT_EQ(names(m->graph), (std::vector<std::string>{"A", "if"}));
 }
 
 TEST(Validate, InnerNamesStayInside) {
   WireWriter inner = graph({node("A", {}, {"r"}, "in")}, {}, {"r"});
-  WireWriter conditional = node("If", {}, {"y"}, "if").message(5, graphAttribute("then_branch", inner));
-  std::string text = expectCode(
-      readBytes(model(graph({conditional, node("A", {"r"}, {"z"}, "out")})).str()), Diag::UndefinedValue);
+  WireWriter conditional =
+      node("If", {}, {"y"}, "if").message(5, graphAttribute("then_branch", inner));
+  std::string text =
+      expectCode(readBytes(model(graph({conditional, node("A", {"r"}, {"z"}, "out")})).str()),
+                 Diag::UndefinedValue);
   expectContains(text, "m.onnx: node 'out' (A)");
   expectContains(text, "'r'");
 }
@@ -46,20 +50,24 @@ TEST(Validate, UndefinedValue) {
   expectCode(readBytes(model(graph({node("A", {"?"}, {"y"}, "n")})).str()), Diag::UndefinedValue);
   expectCode(readBytes(model(graph({}, {}, {"y"})).str()), Diag::UndefinedValue);
   WireWriter inner = graph({node("A", {"ghost"}, {"r"}, "in")}, {}, {"r"});
-  WireWriter conditional = node("If", {}, {"y"}, "if").message(5, graphAttribute("then_branch", inner));
+  WireWriter conditional =
+      node("If", {}, {"y"}, "if").message(5, graphAttribute("then_branch", inner));
   expectContains(expectCode(readBytes(model(graph({conditional})).str()), Diag::UndefinedValue),
                  "node 'if' (If), attribute 'then_branch': node 'in' (A)");
 }
 
 TEST(Validate, DuplicateValue) {
-  expectContains(expectCode(readBytes(model(graph({node("A", {}, {"y"}, "a"), node("B", {}, {"y"}, "b")})).str()),
-                            Diag::DuplicateValue),
-                 "node 'b' (B)");
+  expectContains(
+      expectCode(
+          readBytes(model(graph({node("A", {}, {"y"}, "a"), node("B", {}, {"y"}, "b")})).str()),
+          Diag::DuplicateValue),
+      "node 'b' (B)");
   expectCode(readBytes(model(graph({node("A", {}, {"x"})}, {"x"})).str()), Diag::DuplicateValue);
   expectCode(readBytes(model(graph({}, {"x", "x"})).str()), Diag::DuplicateValue);
   WireWriter w = rawTensor("w", UInt8, {1}, "a");
   expectCode(readBytes(model(graph({}).message(5, w).message(5, w)).str()), Diag::DuplicateValue);
-  expectCode(readBytes(model(graph({node("A", {}, {"w"})}).message(5, w)).str()), Diag::DuplicateValue);
+  expectCode(readBytes(model(graph({node("A", {}, {"w"})}).message(5, w)).str()),
+             Diag::DuplicateValue);
   // An input may have its default among the initializers.
   EXPECT_TRUE(expectOk(readBytes(model(graph({}, {"w"}).message(5, w)).str())));
   // Outputs that nobody wants share the empty name.
@@ -67,13 +75,12 @@ TEST(Validate, DuplicateValue) {
 }
 
 TEST(Validate, GraphCycle) {
-  std::string text = expectCode(readBytes(model(graph({node("S", {"x"}, {"s"}, "start"),
-                                                       node("A", {"b", "s"}, {"a"}, "A"),
-                                                       node("B", {"a"}, {"b"}, "B"),
-                                                       node("E", {"b"}, {"e"}, "end")},
-                                                      {"x"}))
-                                              .str()),
-                                Diag::GraphCycle);
+  std::string text = expectCode(
+      readBytes(model(graph({node("S", {"x"}, {"s"}, "start"), node("A", {"b", "s"}, {"a"}, "A"),
+                             node("B", {"a"}, {"b"}, "B"), node("E", {"b"}, {"e"}, "end")},
+                            {"x"}))
+                    .str()),
+      Diag::GraphCycle);
   expectContains(text, "node 'A' (A)");
   expectContains(text, "'b' of node 'B' (B)");
   EXPECT_FALSE(llvm::StringRef(text).contains("start"));

@@ -70,9 +70,9 @@ inline WireWriter entry(const std::string &key, const std::string &value) {
   return WireWriter().bytes(1, key).bytes(2, value);
 }
 /// A TensorProto whose bytes lie in a file.
-inline WireWriter
-externalTensor(const std::string &name, int type, const std::vector<int64_t> &dims,
-               const std::vector<std::pair<std::string, std::string>> &entries) {
+inline WireWriter externalTensor(const std::string &name, int type,
+                                 const std::vector<int64_t> &dims,
+                                 const std::vector<std::pair<std::string, std::string>> &entries) {
   WireWriter w = tensorHead(name, type, dims);
   for (const auto &[key, value] : entries)
     w.message(13, entry(key, value));
@@ -80,7 +80,8 @@ externalTensor(const std::string &name, int type, const std::vector<int64_t> &di
 }
 
 /// A ValueInfoProto of a tensor; a dimension below 0 gets no value.
-inline WireWriter value(const std::string &name, int type = 1, const std::vector<int64_t> &dims = {}) {
+inline WireWriter value(const std::string &name, int type = 1,
+                        const std::vector<int64_t> &dims = {}) {
   WireWriter shape;
   for (int64_t dim : dims)
     shape.message(1, dim < 0 ? WireWriter() : WireWriter().varint(1, dim));

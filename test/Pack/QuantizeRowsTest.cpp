@@ -1,7 +1,7 @@
 // The fast quantizer against the interpreter, bit for bit.
+#include "mlir/AsmParser/AsmParser.h"
 #include "qcc/Algorithms/Quantize.h"
 #include "qcc/Reference/Interpreter.h"
-#include "mlir/AsmParser/AsmParser.h"
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
@@ -65,7 +65,8 @@ TEST(QuantizeRows, AgreesWithTheInterpreter) {
   expectEqual("[12, 70], u8, axis 0, scale f32, zero ui8", {8, true, true, ScaleFormat::F32, 0});
   expectEqual("[12, 70], i8, axis 0, scale f32, zero i8", {8, false, true, ScaleFormat::F32, 0});
   expectEqual("[12, 70], i4, block 1 x 32, scale f16", {4, false, false, ScaleFormat::F16, 32});
-  expectEqual("[12, 70], u4, block 1 x 32, scale f16, zero ui4", {4, true, true, ScaleFormat::F16, 32});
+  expectEqual("[12, 70], u4, block 1 x 32, scale f16, zero ui4",
+              {4, true, true, ScaleFormat::F16, 32});
   expectEqual("[12, 70], u4, block 1 x 70, scale bf16, zero ui4",
               {4, true, true, ScaleFormat::BF16, 70});
   expectEqual("[12, 70], i2, block 1 x 16, scale f32", {2, false, false, ScaleFormat::F32, 16});

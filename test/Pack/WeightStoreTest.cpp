@@ -1,10 +1,10 @@
 // Weights evaluated by the store, against the interpreter.
 #include "qcc/Pack/WeightStore.h"
+#include "mlir/Parser/Parser.h"
 #include "qcc/Algorithms/Pack.h"
 #include "qcc/Algorithms/Quantize.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Reference/Interpreter.h"
-#include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/SHA256.h"
@@ -147,7 +147,8 @@ Decoded decode(QType type, const OwnedBytes &bytes) {
     }
   } else if (type.getLayout() == Layout::panel16_u4) {
     std::vector<uint8_t> scales(n * blocks * 4);
-    unpackW4(bytes.data(), w4LayoutOf(type), n, k, out.codes.data(), scales.data(), out.zeros.data());
+    unpackW4(bytes.data(), w4LayoutOf(type), n, k, out.codes.data(), scales.data(),
+             out.zeros.data());
     for (int64_t i = 0; i < n * blocks; ++i)
       out.scales[i] = scaleAt(scales.data(), i, type.getScale());
   } else {
@@ -207,10 +208,12 @@ std::string quantizeAndPack(const std::string &type, const std::string &layout) 
   std::string text = "qnt.weight @r : " + result + R"( {
     %0 = qnt.use @w : tensor<70x33xf32>
     %1 = qnt.transpose %0 {permutation = array<i64: 1, 0>} : (tensor<70x33xf32>) -> tensor<33x70xf32>
-    %2 = qnt.quantize %1 : (tensor<33x70xf32>) -> )" + type + ">\n";
+    %2 = qnt.quantize %1 : (tensor<33x70xf32>) -> )" +
+                     type + ">\n";
   if (layout.empty())
     return text + "qnt.yield %2 : " + result + " }";
-  return text + "%3 = qnt.pack %2 : (" + type + ">) -> " + result + "\nqnt.yield %3 : " + result + " }";
+  return text + "%3 = qnt.pack %2 : (" + type + ">) -> " + result + "\nqnt.yield %3 : " + result +
+         " }";
 }
 
 } // namespace
@@ -224,8 +227,10 @@ TEST_F(WeightStoreTest, BytesOfAFile) {
 
 TEST_F(WeightStoreTest, BytesOfABlob) {
   std::string bytes(128, 'x');
-  std::string hash = llvm::toHex(llvm::SHA256::hash(
-      llvm::ArrayRef(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size())), true);
+  std::string hash =
+      llvm::toHex(llvm::SHA256::hash(llvm::ArrayRef(reinterpret_cast<const uint8_t *>(bytes.data()),
+                                                    bytes.size())),
+                  true);
   put(hash, bytes);
   parse("qnt.weight @r : tensor<32xi32> = #qnt.blob<\"" + hash + "\", 128>");
   expectDense();
@@ -269,16 +274,20 @@ qnt.weight @r : tensor<11x20xf32> {
 TEST_F(WeightStoreTest, PanelsOfFloats) {
   std::string packed = "!qnt.q<[33, 70], f32, tensor, scale f32, layout panel16_f32>";
   for (int64_t at : {3, 7}) {
-    parse("qnt.weight @w : tensor<70x33xf32> = " + f32(2310, at) + "\nqnt.weight @r : " + packed + R"( {
+    parse("qnt.weight @w : tensor<70x33xf32> = " + f32(2310, at) + "\nqnt.weight @r : " + packed +
+          R"( {
   %0 = qnt.use @w : tensor<70x33xf32>
   %1 = qnt.transpose %0 {permutation = array<i64: 1, 0>} : (tensor<70x33xf32>) -> tensor<33x70xf32>
-  %2 = qnt.pack %1 : (tensor<33x70xf32>) -> )" + packed + "\nqnt.yield %2 : " + packed + "\n}");
+  %2 = qnt.pack %1 : (tensor<33x70xf32>) -> )" +
+          packed + "\nqnt.yield %2 : " + packed + "\n}");
     expectPanels();
   }
   packed = "!qnt.q<[33, 70], f16, tensor, scale f32, layout panel16_f32>";
-  parse("qnt.weight @w : tensor<33x70xf16> = " + source(halves, 4620) + "\nqnt.weight @r : " + packed + R"( {
+  parse("qnt.weight @w : tensor<33x70xf16> = " + source(halves, 4620) +
+        "\nqnt.weight @r : " + packed + R"( {
   %0 = qnt.use @w : tensor<33x70xf16>
-  %2 = qnt.pack %0 : (tensor<33x70xf16>) -> )" + packed + "\nqnt.yield %2 : " + packed + "\n}");
+  %2 = qnt.pack %0 : (tensor<33x70xf16>) -> )" +
+        packed + "\nqnt.yield %2 : " + packed + "\n}");
   expectPanels();
 }
 
@@ -294,24 +303,29 @@ TEST_F(WeightStoreTest, CodesInEveryLayout) {
 
 TEST_F(WeightStoreTest, QuantizesHalvesAfterWidening) {
   std::string packed = std::string(q4) + ", layout panel16_u4>", plain = std::string(q4) + ">";
-  parse("qnt.weight @w : tensor<33x70xf16> = " + source(halves, 4620) + "\nqnt.weight @r : " + packed + R"( {
+  parse("qnt.weight @w : tensor<33x70xf16> = " + source(halves, 4620) +
+        "\nqnt.weight @r : " + packed + R"( {
   %0 = qnt.use @w : tensor<33x70xf16>
   %1 = qnt.cast %0 : (tensor<33x70xf16>) -> tensor<33x70xf32>
-  %2 = qnt.quantize %1 : (tensor<33x70xf32>) -> )" + plain + R"(
-  %3 = qnt.pack %2 : ()" + plain + ") -> " + packed + "\nqnt.yield %3 : " + packed + "\n}");
+  %2 = qnt.quantize %1 : (tensor<33x70xf32>) -> )" +
+        plain + R"(
+  %3 = qnt.pack %2 : ()" +
+        plain + ") -> " + packed + "\nqnt.yield %3 : " + packed + "\n}");
   expectCodes();
 }
 
 TEST_F(WeightStoreTest, CodesThatExist) {
   std::string plain = "!qnt.q<[20, 12], u4, block 1 x 4, scale f32, zero ui4";
-  parse("qnt.weight @c : tensor<120xi8> = " + source(ints, 120) + "\nqnt.weight @s : tensor<20x3xf32> = " +
-        f32(60) + "\nqnt.weight @z : tensor<30xi8> = " + source(ints + 200, 30) + "\nqnt.weight @r : " + plain +
-        ", layout panel16_u4>" + R"( {
+  parse("qnt.weight @c : tensor<120xi8> = " + source(ints, 120) +
+        "\nqnt.weight @s : tensor<20x3xf32> = " + f32(60) + "\nqnt.weight @z : tensor<30xi8> = " +
+        source(ints + 200, 30) + "\nqnt.weight @r : " + plain + ", layout panel16_u4>" + R"( {
   %0 = qnt.use @c : tensor<120xi8>
   %1 = qnt.use @s : tensor<20x3xf32>
   %2 = qnt.use @z : tensor<30xi8>
-  %3 = qnt.assemble %0, %1, %2 : (tensor<120xi8>, tensor<20x3xf32>, tensor<30xi8>) -> )" + plain + R"(>
-  %4 = qnt.pack %3 : ()" + plain + ">) -> " + plain + ", layout panel16_u4>\nqnt.yield %4 : " + plain +
+  %3 = qnt.assemble %0, %1, %2 : (tensor<120xi8>, tensor<20x3xf32>, tensor<30xi8>) -> )" +
+        plain + R"(>
+  %4 = qnt.pack %3 : ()" +
+        plain + ">) -> " + plain + ", layout panel16_u4>\nqnt.yield %4 : " + plain +
         ", layout panel16_u4>\n}");
   expectCodes();
 }
@@ -325,7 +339,8 @@ TEST_F(WeightStoreTest, SignedCodesThatExist) {
   std::string codes = R"(
   %0 = qnt.use @c : tensor<120xui8>
   %1 = qnt.use @s : tensor<60xf16>
-  %2 = qnt.assemble %0, %1 : (tensor<120xui8>, tensor<60xf16>) -> )" + i4 + ">\n";
+  %2 = qnt.assemble %0, %1 : (tensor<120xui8>, tensor<60xf16>) -> )" +
+                      i4 + ">\n";
   parse(parts + "qnt.weight @r : " + i4 + "> {" + codes + "qnt.yield %2 : " + i4 + ">\n}");
   expectCodes();
   parse(parts + "qnt.weight @r : tensor<20x12xf32> {" + codes + "%3 = qnt.dequantize %2 : (" + i4 +
@@ -336,8 +351,9 @@ TEST_F(WeightStoreTest, SignedCodesThatExist) {
   %0 = qnt.use @t : tensor<12x20xi8>
   %1 = qnt.use @f : tensor<20xf32>
   %2 = qnt.transpose %0 {permutation = array<i64: 1, 0>} : (tensor<12x20xi8>) -> tensor<20x12xi8>
-  %3 = qnt.assemble %2, %1 : (tensor<20x12xi8>, tensor<20xf32>) -> )" + i8 + ">\n%4 = qnt.pack %3 : (" +
-        i8 + ">) -> " + i8 + ", layout panel16_k4>\nqnt.yield %4 : " + i8 + ", layout panel16_k4>\n}");
+  %3 = qnt.assemble %2, %1 : (tensor<20x12xi8>, tensor<20xf32>) -> )" +
+        i8 + ">\n%4 = qnt.pack %3 : (" + i8 + ">) -> " + i8 +
+        ", layout panel16_k4>\nqnt.yield %4 : " + i8 + ", layout panel16_k4>\n}");
   expectCodes();
 }
 

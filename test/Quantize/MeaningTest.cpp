@@ -1,4 +1,6 @@
 // What passes leave computes what it did before: exactly, up to rounding, or up to quantization.
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
 #include "qcc/AssignBits/Passes.h"
 #include "qcc/Calibrate/Passes.h"
 #include "qcc/Pack/Passes.h"
@@ -7,8 +9,6 @@
 #include "qcc/Rotate/Passes.h"
 #include "qcc/Support/Ranges.h"
 #include "qcc/Transform/Passes.h"
-#include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include <cmath>
 #include <cstring>
@@ -92,8 +92,7 @@ protected:
       values.push_back(tensor.real(i));
     return values;
   }
-  template <typename F>
-  void apply(F add) {
+  template <typename F> void apply(F add) {
     mlir::PassManager manager(&context);
     add(manager);
     ASSERT_TRUE(mlir::succeeded(manager.run(*module)));
@@ -111,8 +110,7 @@ protected:
       pm.addPass(quantize::createHoistWeights());
     });
   }
-  template <typename Op>
-  size_t count() {
+  template <typename Op> size_t count() {
     size_t found = 0;
     for (auto function : module->getOps<mlir::func::FuncOp>())
       function.walk([&](Op) { ++found; });

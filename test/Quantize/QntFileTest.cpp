@@ -1,8 +1,8 @@
 // model.qnt: what is written is read, and nothing else is.
 #include "qcc/Quantize/QntFile.h"
+#include "mlir/Parser/Parser.h"
 #include "qcc/Pack/WeightStore.h"
 #include "qcc/Reference/Interpreter.h"
-#include "mlir/Parser/Parser.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -174,7 +174,8 @@ TEST_F(QntFileTest, WritingIsReproducible) {
 
 TEST_F(QntFileTest, EveryTruncationIsFound) {
   for (size_t length = 0; length < image.size(); length += length < 130 ? 1 : 499)
-    EXPECT_EQ(outcome(llvm::StringRef(image).take_front(length)), length < 8 ? "QCC1520" : "QCC1522")
+    EXPECT_EQ(outcome(llvm::StringRef(image).take_front(length)),
+              length < 8 ? "QCC1520" : "QCC1522")
         << length;
   EXPECT_EQ(outcome(image + "x"), "QCC1522");
   EXPECT_EQ(outcome(image), "read");
@@ -194,7 +195,8 @@ TEST_F(QntFileTest, EveryChangedByteIsFound) {
 TEST_F(QntFileTest, ForgedSizesAreRefused) {
   // Offsets and sizes of the four parts, under a hash that matches where that is defined.
   for (size_t field = 24; field < 88; field += 8)
-    for (uint64_t value : {uint64_t(1) << 63, ~uint64_t(0), ~uint64_t(127), uint64_t(image.size())}) {
+    for (uint64_t value :
+         {uint64_t(1) << 63, ~uint64_t(0), ~uint64_t(127), uint64_t(image.size())}) {
       std::string forged = image;
       llvm::support::endian::write64le(forged.data() + field, value);
       EXPECT_EQ(outcome(forged), "QCC1522") << field << " " << value;

@@ -31,11 +31,10 @@ struct DecoderTest : testing::Test {
       mask.assign(ids.size(), 1);
     for (int64_t i = 0; positions.size() < ids.size(); ++i)
       positions.push_back(i % n);
-    auto out = session->run({qcc::tensor(mask.data(), {batch, n}),
-                             qcc::tensor(ids.data(), {batch, n}),
-                             qcc::tensor(positions.data(), {batch, n}),
-                             qcc::tensor<float>(nullptr, {batch, 2, 0, 4}),
-                             qcc::tensor<float>(nullptr, {batch, 2, 0, 4})});
+    auto out = session->run(
+        {qcc::tensor(mask.data(), {batch, n}), qcc::tensor(ids.data(), {batch, n}),
+         qcc::tensor(positions.data(), {batch, n}), qcc::tensor<float>(nullptr, {batch, 2, 0, 4}),
+         qcc::tensor<float>(nullptr, {batch, 2, 0, 4})});
     EXPECT_TRUE(out) << out.error().message;
     const float *data = static_cast<float *>((*out)[0].data);
     return {data, data + batch * n * vocabulary};
@@ -80,18 +79,18 @@ TEST_F(DecoderTest, StatelessRunsCarryTheirPast) {
   auto want = at(stateless(ids, 1), 3, 0, 2);
   auto session = qcc::Session::create(model, 0, &pool);
   std::vector<int64_t> p01{0, 1};
-  auto first = session->run({qcc::tensor(mask.data(), {1, 2}), qcc::tensor(ids.data(), {1, 2}),
-                             qcc::tensor(p01.data(), {1, 2}),
-                             qcc::tensor<float>(nullptr, {1, 2, 0, 4}),
-                             qcc::tensor<float>(nullptr, {1, 2, 0, 4})});
+  auto first =
+      session->run({qcc::tensor(mask.data(), {1, 2}), qcc::tensor(ids.data(), {1, 2}),
+                    qcc::tensor(p01.data(), {1, 2}), qcc::tensor<float>(nullptr, {1, 2, 0, 4}),
+                    qcc::tensor<float>(nullptr, {1, 2, 0, 4})});
   ASSERT_TRUE(first);
   std::vector<float> key(16), value(16);
   std::memcpy(key.data(), (*first)[1].data, 64);
   std::memcpy(value.data(), (*first)[2].data, 64);
-  auto second = session->run({qcc::tensor(mask.data(), {1, 3}), qcc::tensor(one.data(), {1, 1}),
-                              qcc::tensor(position.data(), {1, 1}),
-                              qcc::tensor(key.data(), {1, 2, 2, 4}),
-                              qcc::tensor(value.data(), {1, 2, 2, 4})});
+  auto second =
+      session->run({qcc::tensor(mask.data(), {1, 3}), qcc::tensor(one.data(), {1, 1}),
+                    qcc::tensor(position.data(), {1, 1}), qcc::tensor(key.data(), {1, 2, 2, 4}),
+                    qcc::tensor(value.data(), {1, 2, 2, 4})});
   ASSERT_TRUE(second) << second.error().message;
   EXPECT_EQ(last((*second)[0], 0), want);
   EXPECT_EQ((*second)[1].dims[2], 3);

@@ -114,9 +114,9 @@ const qcc_model_desc *gatherModel() {
   static const qcc_symbol_desc symbols[] = {{"n", 1, 4096, 1, 0, 0}};
   static const qcc_check_desc checks[] = {{"x axis 0", "ids axis 0", "/Add"}};
   static const char *const sites[] = {"/unused", "/embed/Gather"};
-  static const qcc_entry_desc entry = {sizeof entry, "main", 2, 1, 1, 0, 1, 2, 1, 0, inputs,
-                                       outputs, symbols, nullptr, checks, sites, gatherPlan,
-                                       gatherRun};
+  static const qcc_entry_desc entry = {
+      sizeof entry, "main",  2,       1,       1,      0,     1,          2,        1, 0,
+      inputs,       outputs, symbols, nullptr, checks, sites, gatherPlan, gatherRun};
   static const qcc_kernel_fn kernels[] = {gatherKernel};
   static const char *const names[] = {"gather_add"};
   static const qcc_level_desc level = {"plain", 0, kernels, names};
@@ -165,9 +165,9 @@ const qcc_model_desc *nonZeroModel() {
   static const qcc_tensor_desc inputs[] = {{"x", QCC_I64, 1, dimN, ""}};
   static const qcc_tensor_desc outputs[] = {{"indices", QCC_I64, 1, dimM, ""}};
   static const qcc_symbol_desc symbols[] = {{"n", 0, 0, 1, 0, 0}, {"m", 0, 0, 1, -1, 0}};
-  static const qcc_entry_desc entry = {sizeof entry, "main", 1, 1, 2, 0, 0, 0, 2, 0, inputs,
-                                       outputs, symbols, nullptr, nullptr, nullptr, nonZeroPlan,
-                                       nonZeroRun};
+  static const qcc_entry_desc entry = {
+      sizeof entry, "main",  1,       1,       2,       0,       0,           0,         2, 0,
+      inputs,       outputs, symbols, nullptr, nullptr, nullptr, nonZeroPlan, nonZeroRun};
   static const qcc_kernel_fn kernels[] = {findKernel, copyKernel};
   static const qcc_level_desc level = {"plain", 0, kernels, nullptr};
   static const qcc_model_desc model = describe(&entry, 1, &level, 2);
@@ -229,9 +229,9 @@ static int64_t attendKernel(const int64_t *args, int64_t begin, int64_t end, int
 /// Input order: mask, ids, positions, key, value; dims 2 + 2 + 2 + 4 + 4.
 static int64_t decoderPlan(const int64_t *d, int64_t, qcc_plan *plan) {
   int64_t b = d[2], s = d[3], p = d[8];
-  const int64_t checks[][2] = {{d[0], b},     {d[1], p + s}, {d[4], b},      {d[5], s},
-                               {d[6], b},     {d[7], heads}, {d[9], width},  {d[10], b},
-                               {d[11], heads}, {d[12], p},   {d[13], width}};
+  const int64_t checks[][2] = {{d[0], b},      {d[1], p + s}, {d[4], b},     {d[5], s},
+                               {d[6], b},      {d[7], heads}, {d[9], width}, {d[10], b},
+                               {d[11], heads}, {d[12], p},    {d[13], width}};
   plan->symbols[0] = b;
   plan->symbols[1] = s;
   plan->symbols[2] = p;
@@ -253,8 +253,17 @@ static int64_t decoderRun(qcc_call *call, int64_t) {
   const qcc_services *services = call->services;
   for (int k = 0; k < 2 && !fault; ++k) {
     const qcc_kv_view &v = call->kv[k];
-    int64_t args[] = {slot(call->inputs[3 + k]), slot(v.base), v.batch_stride, v.head_stride,
-                      v.row_stride, b, p, s, slot(call->inputs[1]), slot(call->inputs[2]), k + 1};
+    int64_t args[] = {slot(call->inputs[3 + k]),
+                      slot(v.base),
+                      v.batch_stride,
+                      v.head_stride,
+                      v.row_stride,
+                      b,
+                      p,
+                      s,
+                      slot(call->inputs[1]),
+                      slot(call->inputs[2]),
+                      k + 1};
     if (!(call->flags & QCC_CALL_KV_IN_PLACE))
       fault = services->launch(call, call->kernels[0], args, b * heads, 1, 0);
     if (!fault)
@@ -263,8 +272,9 @@ static int64_t decoderRun(qcc_call *call, int64_t) {
   if (fault)
     return fault;
   const qcc_kv_view &v = call->kv[0];
-  int64_t args[] = {0, slot(v.base), v.batch_stride, v.head_stride, v.row_stride, b, p, s,
-                    slot(call->kv[1].base), slot(call->inputs[0]), slot(call->outputs[0])};
+  int64_t args[] = {
+      0, slot(v.base),           v.batch_stride,        v.head_stride,         v.row_stride, b, p,
+      s, slot(call->kv[1].base), slot(call->inputs[0]), slot(call->outputs[0])};
   return services->launch(call, call->kernels[2], args, b, 1, 64);
 }
 
@@ -289,11 +299,11 @@ static qcc_model_desc makeDecoder(bool odd) {
       {"b", 1, 8, 1, 1, 0}, {"s", 1, INT64_MAX, 1, 1, 1}, {"p", 0, INT64_MAX, 1, 3, 2}};
   static const qcc_kv_desc kv[] = {{3, 1, 0, 0, 2}, {4, 2, 0, 1, 2}};
   static const qcc_check_desc checks[11] = {
-      {"mask axis 0", "b", "/a"},  {"attention_mask axis 1", "p + s", "/attn/Add"},
-      {"lhs", "rhs", "/c"},        {"lhs", "rhs", "/d"},
-      {"lhs", "rhs", "/e"},        {"lhs", "rhs", "/f"},
-      {"lhs", "rhs", "/g"},        {"lhs", "rhs", "/h"},
-      {"lhs", "rhs", "/i"},        {"lhs", "rhs", "/j"},
+      {"mask axis 0", "b", "/a"}, {"attention_mask axis 1", "p + s", "/attn/Add"},
+      {"lhs", "rhs", "/c"},       {"lhs", "rhs", "/d"},
+      {"lhs", "rhs", "/e"},       {"lhs", "rhs", "/f"},
+      {"lhs", "rhs", "/g"},       {"lhs", "rhs", "/h"},
+      {"lhs", "rhs", "/i"},       {"lhs", "rhs", "/j"},
       {"lhs", "rhs", "/k"}};
   static const char *const sites[] = {"/embed/Gather"};
   static const qcc_entry_desc entries[2] = {
@@ -344,8 +354,8 @@ static int64_t spreadPlan(const int64_t *dims, int64_t, qcc_plan *plan) {
 static int64_t spreadRun(qcc_call *call, int64_t) {
   int64_t args[] = {slot(call->inputs[0]), slot(call->outputs[0])};
   for (int i = 0; i < 8; ++i)
-    if (int64_t fault = call->services->launch(call, call->kernels[0], args, call->symbols[0], 1,
-                                               16))
+    if (int64_t fault =
+            call->services->launch(call, call->kernels[0], args, call->symbols[0], 1, 16))
       return fault;
   return 0;
 }
@@ -354,9 +364,9 @@ const qcc_model_desc *spreadModel() {
   static const qcc_tensor_desc inputs[] = {{"x", QCC_I64, 1, dimN, ""}};
   static const qcc_tensor_desc outputs[] = {{"y", QCC_I64, 1, dimN, ""}};
   static const qcc_symbol_desc symbols[] = {{"n", 0, 0, 1, 0, 0}};
-  static const qcc_entry_desc entry = {sizeof entry, "main", 1, 1, 1, 0, 0, 0, 1, 0, inputs,
-                                       outputs, symbols, nullptr, nullptr, nullptr, spreadPlan,
-                                       spreadRun};
+  static const qcc_entry_desc entry = {
+      sizeof entry, "main",  1,       1,       1,       0,       0,          0,        1, 0,
+      inputs,       outputs, symbols, nullptr, nullptr, nullptr, spreadPlan, spreadRun};
   static const qcc_kernel_fn kernels[] = {spreadKernel};
   static const char *const names[] = {"spread"};
   static const qcc_level_desc level = {"plain", 0, kernels, names};

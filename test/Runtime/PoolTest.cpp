@@ -125,8 +125,7 @@ TEST(Pool, ReportsTheLowestFault) {
 
 TEST(Pool, RefusesSillySizes) {
   EXPECT_EQ(qcc::Pool::create(5000).error().code, QCC_ERR_INVALID_ARGUMENT);
-  EXPECT_EQ(qcc::Pool::fromParallelFor(nullptr, nullptr, 1).error().code,
-            QCC_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(qcc::Pool::fromParallelFor(nullptr, nullptr, 1).error().code, QCC_ERR_INVALID_ARGUMENT);
 }
 
 TEST(Pool, DefaultIsOneForTheProcess) {

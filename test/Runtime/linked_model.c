@@ -62,18 +62,48 @@ static const char *const dims[] = {"n"};
 static const qcc_tensor_desc input = {"x", QCC_F32, 1, dims, ""};
 static const qcc_tensor_desc output = {"y", QCC_F32, 1, dims, "logits"};
 static const qcc_symbol_desc symbol = {"n", 0, INT64_MAX, 1, 0, 0};
-static const qcc_entry_desc entry = {sizeof(qcc_entry_desc), "main", 1,    1,       1,    0,   0, 0, 1, 0,
-                                     &input, &output, &symbol, NULL, NULL, NULL, plan, run};
+static const qcc_entry_desc entry = {sizeof(qcc_entry_desc),
+                                     "main",
+                                     1,
+                                     1,
+                                     1,
+                                     0,
+                                     0,
+                                     0,
+                                     1,
+                                     0,
+                                     &input,
+                                     &output,
+                                     &symbol,
+                                     NULL,
+                                     NULL,
+                                     NULL,
+                                     plan,
+                                     run};
 static const qcc_kernel_fn kernels[] = {scale_add};
 static const char *const kernel_names[] = {"scale_add"};
 static const qcc_level_desc level = {"plain", MODEL_FEATURES, kernels, kernel_names};
-static const qcc_model_desc model = {
-    MODEL_MAGIC, MODEL_MAJOR, MODEL_MINOR, sizeof(qcc_model_desc), "fake", MODEL_ARCH, 1, 1, 1,
-    &entry, &level, MODEL_WEIGHTS, 16, MODEL_SIDECAR,
-    /* of the four floats above */
-    {0xbe, 0xca, 0x39, 0xea, 0x48, 0xa7, 0xa8, 0xe3, 0xe4, 0x67, 0x75, 0xd3, 0x02, 0x84, 0x8f, 0xb6,
-     0x4a, 0x36, 0x75, 0x09, 0xe7, 0x46, 0x50, 0x20, 0xca, 0x48, 0x90, 0xf3, 0x38, 0x4a, 0x59, 0x23},
-    "{}", 2};
+static const qcc_model_desc model = {MODEL_MAGIC,
+                                     MODEL_MAJOR,
+                                     MODEL_MINOR,
+                                     sizeof(qcc_model_desc),
+                                     "fake",
+                                     MODEL_ARCH,
+                                     1,
+                                     1,
+                                     1,
+                                     &entry,
+                                     &level,
+                                     MODEL_WEIGHTS,
+                                     16,
+                                     MODEL_SIDECAR,
+                                     /* of the four floats above */
+                                     {0xbe, 0xca, 0x39, 0xea, 0x48, 0xa7, 0xa8, 0xe3,
+                                      0xe4, 0x67, 0x75, 0xd3, 0x02, 0x84, 0x8f, 0xb6,
+                                      0x4a, 0x36, 0x75, 0x09, 0xe7, 0x46, 0x50, 0x20,
+                                      0xca, 0x48, 0x90, 0xf3, 0x38, 0x4a, 0x59, 0x23},
+                                     "{}",
+                                     2};
 
 __attribute__((visibility("default"))) const qcc_model_desc *MODEL_FUNCTION(void);
 const qcc_model_desc *MODEL_FUNCTION(void) { return &model; }

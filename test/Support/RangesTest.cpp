@@ -33,13 +33,13 @@ TEST(Ranges, SurviveTheirFile) {
 }
 
 TEST(Ranges, MalformedFilesAreRefused) {
-  for (const char *text : {"", "[]", "{", "{\"schema\": \"qcc.ranges/2\", \"ranges\": {}}",
-                           "{\"schema\": \"qcc.ranges/1\"}",
-                           "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": 1}}",
-                           "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": []}}",
-                           "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": [1, \"2\"]}}",
-                           "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": [-1]}}",
-                           "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": [1e999]}}"})
+  for (const char *text :
+       {"", "[]", "{", "{\"schema\": \"qcc.ranges/2\", \"ranges\": {}}",
+        "{\"schema\": \"qcc.ranges/1\"}", "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": 1}}",
+        "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": []}}",
+        "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": [1, \"2\"]}}",
+        "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": [-1]}}",
+        "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": [1e999]}}"})
     EXPECT_NE(fault(text).find("QCC1530"), std::string::npos) << text << ": " << fault(text);
   auto store = RangeStore::read("/nonexistent/r.json");
   EXPECT_NE(llvm::toString(store.takeError()).find("QCC1101"), std::string::npos);

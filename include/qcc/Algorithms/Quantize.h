@@ -14,14 +14,14 @@ struct RtnScheme {
   bool isUnsigned = false; ///< codes 0 .. 2^bits - 1, else -2^(bits-1) .. 2^(bits-1) - 1
   bool zeroPoint = false;
   ScaleFormat scale = ScaleFormat::F32; ///< scales are rounded to it before use
-  int64_t block = 0;       ///< elements that share a scale; 0: the row
+  int64_t block = 0;                    ///< elements that share a scale; 0: the row
 
   int64_t blocks(int64_t k) const { return block && k ? (k + block - 1) / block : 1; }
 };
 
 /// Quantizes `rows` dense rows of `k` numbers. `codes` gets one byte each (two's complement where
-/// signed); `scales` and, with zero points, `zeros` (as codes are) [rows][blocks(k)]. `zeros` may be
-/// null otherwise. NaN becomes the zero point and does not count for the range.
+/// signed); `scales` and, with zero points, `zeros` (as codes are) [rows][blocks(k)]. `zeros` may
+/// be null otherwise. NaN becomes the zero point and does not count for the range.
 void quantizeRows(const RtnScheme &scheme, const float *x, int64_t rows, int64_t k, uint8_t *codes,
                   float *scales, int8_t *zeros);
 

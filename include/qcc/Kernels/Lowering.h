@@ -2,11 +2,11 @@
 #ifndef QCC_KERNELS_LOWERING_H
 #define QCC_KERNELS_LOWERING_H
 
-#include "qcc/Target/Target.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
+#include "qcc/Target/Target.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Target/TargetMachine.h"
@@ -32,8 +32,8 @@ void populateKernelToLlvm(mlir::OpPassManager &pm, const Target &target);
 std::unique_ptr<llvm::TargetMachine> createTargetMachine(const Target &target);
 
 /// Translates a module that populateKernelToLlvm has lowered, sets the level's attributes on every
-/// function ("no-builtins", nounwind, no calls out of the module) and optimises. Null after an error
-/// was emitted on the module. Distinct modules of one context may be translated in parallel.
+/// function ("no-builtins", nounwind, no calls out of the module) and optimises. Null after an
+/// error was emitted on the module. Distinct modules of one context may be translated in parallel.
 std::unique_ptr<llvm::Module> translateLowered(mlir::ModuleOp module, const Target &target,
                                                llvm::LLVMContext &context);
 

@@ -47,8 +47,8 @@ struct MatmulOperands {
   mlir::Value aScale, aScaleUniform;
   // W8A8: f32 and i32 [N rounded up to 16]; correction is what accumulators start with.
   mlir::Value bScale, bCorrection;
-  mlir::Value aZero;               ///< W8A8: i32 [M], zero points of the codes as signed numbers;
-                                   ///< null when all are 0
+  mlir::Value aZero; ///< W8A8: i32 [M], zero points of the codes as signed numbers;
+                     ///< null when all are 0
   mlir::Value bZero; ///< weightZeroPoints: i32 [N rounded up to 16]
   // W4A8: i32 [M][aSumStride], sums of the codes of each block; weightZeroPoints: i32 [M] of the
   // codes as signed numbers (aSumStride 1).

@@ -1,13 +1,14 @@
 // Where the parts of a quantized tensor lie in its buffer. Parts start at multiples of 64 bytes:
 //
 //   layout        codes                        then                      then
-//   logical       row-major, below 8 bits      scales, scale type:       zero points, one byte each:
+//   logical       row-major, below 8 bits      scales, scale type:       zero points, one byte
+//   each:
 //                 packed low bits first,       [N] per axis 0,           as many as scales
 //                 rows start on bytes          [N][blocks] in blocks
 //   panel16_f32   packF32 / packBits16         -                         -
-//   panel16_k4    packW8                       f32 [N up to 16]          i32 corrections [N up to 16]
-//   panel16_u4    packW4 (holds its scales)    -                         -
-//   token_u8      code + 128, rows of K        f32 [M]                   i32 zero points [M]
+//   panel16_k4    packW8                       f32 [N up to 16]          i32 corrections [N up to
+//   16] panel16_u4    packW4 (holds its scales)    -                         - token_u8      code +
+//   128, rows of K        f32 [M]                   i32 zero points [M]
 //                 rounded up to 64
 //   token_s8      code, likewise               f32 [M]                   i32 sums [M][blocks]
 #ifndef QCC_KERNELS_QUANTIZEDLAYOUT_H

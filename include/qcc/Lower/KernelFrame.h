@@ -2,8 +2,8 @@
 // written, and the access of an operand through the views (transpose, slice, broadcast, reshape)
 // that were fused into the kernel.
 //
-// Slots of a kernel, in order: one address per operand, one per result (a cache, !qnt.kv, takes three:
-// address, batch stride, head stride in elements), then the dimensions d0, d1, ...
+// Slots of a kernel, in order: one address per operand, one per result (a cache, !qnt.kv, takes
+// three: address, batch stride, head stride in elements), then the dimensions d0, d1, ...
 #ifndef QCC_LOWER_KERNELFRAME_H
 #define QCC_LOWER_KERNELFRAME_H
 

@@ -20,8 +20,8 @@ struct TokenRange {
 };
 
 /// Writes scale and codes of `row` as qnt.quantize defines them, its zero point where the type has
-/// one, and the sums of codes over blocks where the type asks for them. `element(i, lanes)` gives 16
-/// values of the row.
+/// one, and the sums of codes over blocks where the type asks for them. `element(i, lanes)` gives
+/// 16 values of the row.
 void emitTokenRow(KernelBuilder &k, const TokenBuffer &buffer, mlir::Value row, mlir::Value length,
                   TokenRange range,
                   llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> element);

@@ -1,8 +1,8 @@
 // An ONNX model as plain data: what the protobuf says, nothing inferred. Weights stay in the mapped
 // files; a Tensor names a byte range and Tensor::bytes() hands out a view of it.
 //
-// Ownership: a Model owns its mappings. Views from bytes() live as long as the Model. A Model may be
-// read by many threads at once; changing it needs the only reference.
+// Ownership: a Model owns its mappings. Views from bytes() live as long as the Model. A Model may
+// be read by many threads at once; changing it needs the only reference.
 #ifndef QCC_ONNX_MODEL_H
 #define QCC_ONNX_MODEL_H
 
@@ -66,8 +66,9 @@ std::optional<int64_t> elementCount(llvm::ArrayRef<int64_t> dims);
 /// Bytes that `count` elements take, the last byte padded; nothing for types without a width.
 std::optional<uint64_t> byteSize(int32_t dataType, int64_t count);
 
-/// Where the bytes of a tensor lie: a range of one of the model's files, or (small and typed fields)
-/// bytes held here. Either way little-endian in the tensor's own type, as raw_data would be.
+/// Where the bytes of a tensor lie: a range of one of the model's files, or (small and typed
+/// fields) bytes held here. Either way little-endian in the tensor's own type, as raw_data would
+/// be.
 struct TensorData {
   static constexpr int inlineFile = -1;
   int file = inlineFile;            ///< index into Model::files, or inlineFile
@@ -90,12 +91,13 @@ struct Tensor {
   bool isExternal() const { return data.file > 0; }
   /// Product of dims; 1 for a scalar. The reader has checked it to be at most 2^40.
   int64_t count() const;
-  /// The raw little-endian bytes; empty for string tensors and missing data. Not aligned: use memcpy to read.
+  /// The raw little-endian bytes; empty for string tensors and missing data. Not aligned: use
+  /// memcpy to read.
   llvm::ArrayRef<uint8_t> bytes(const Model &model) const;
 };
 
-/// Indices are into the flat non-zero elements, or rows of coordinates: as in ONNX. The reader keeps
-/// these so that an importer can refuse them by name.
+/// Indices are into the flat non-zero elements, or rows of coordinates: as in ONNX. The reader
+/// keeps these so that an importer can refuse them by name.
 struct SparseTensor {
   Tensor values, indices;
   std::vector<int64_t> dims;
@@ -154,8 +156,8 @@ struct Attribute {
   std::vector<float> floats;
   std::vector<int64_t> ints;
   std::vector<std::string> strings;
-  std::vector<Tensor> tensors;                  ///< one for Tensor, any number for Tensors
-  std::vector<std::shared_ptr<Graph>> graphs;   ///< one for Graph, any number for Graphs
+  std::vector<Tensor> tensors;                ///< one for Tensor, any number for Tensors
+  std::vector<std::shared_ptr<Graph>> graphs; ///< one for Graph, any number for Graphs
   uint64_t position = 0;
 
   const Tensor *tensor() const { return tensors.empty() ? nullptr : &tensors.front(); }

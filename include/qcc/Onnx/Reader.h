@@ -10,13 +10,13 @@ namespace qcc::onnx {
 
 /// Bounds on what a model may ask for. The defaults are far above any real model.
 struct ReadOptions {
-  unsigned maxMessageDepth = 64;          ///< nesting of protobuf messages
-  unsigned maxGraphDepth = 16;            ///< nesting of graphs in attributes
-  uint64_t maxNodes = 1'000'000;          ///< in all graphs and functions together
-  uint64_t maxInlineBytes = 1ull << 32;   ///< bytes copied out of typed tensor fields, together
-  uint64_t maxGraphBytes = 1ull << 32;    ///< bytes of names, attributes and other graph data
+  unsigned maxMessageDepth = 64;        ///< nesting of protobuf messages
+  unsigned maxGraphDepth = 16;          ///< nesting of graphs in attributes
+  uint64_t maxNodes = 1'000'000;        ///< in all graphs and functions together
+  uint64_t maxInlineBytes = 1ull << 32; ///< bytes copied out of typed tensor fields, together
+  uint64_t maxGraphBytes = 1ull << 32;  ///< bytes of names, attributes and other graph data
   bool requireData = true; ///< off: a missing external file gives Tensor::missing, not an error
-  bool validate = true;                   ///< run validateModel() after reading
+  bool validate = true;    ///< run validateModel() after reading
 };
 
 /// Maps and reads the model at `path` with its external data, which must lie beneath the folder of
@@ -25,9 +25,8 @@ llvm::Expected<std::unique_ptr<Model>> readModel(llvm::StringRef path, ReadOptio
 
 /// The same from memory, which must outlive the model. `path` is for messages and names the folder
 /// of external data.
-llvm::Expected<std::unique_ptr<Model>> readModelBuffer(llvm::ArrayRef<uint8_t> bytes,
-                                                       llvm::StringRef path,
-                                                       ReadOptions options = {});
+llvm::Expected<std::unique_ptr<Model>>
+readModelBuffer(llvm::ArrayRef<uint8_t> bytes, llvm::StringRef path, ReadOptions options = {});
 
 /// A tensor with its own bytes, as test data files hold.
 struct OwnedTensor {

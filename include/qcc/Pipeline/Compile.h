@@ -2,10 +2,10 @@
 #ifndef QCC_PIPELINE_COMPILE_H
 #define QCC_PIPELINE_COMPILE_H
 
-#include "qcc/Cli/Commands.h"
-#include "qcc/Pipeline/Stages.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "qcc/Cli/Commands.h"
+#include "qcc/Pipeline/Stages.h"
 
 namespace qcc {
 

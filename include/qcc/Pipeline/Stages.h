@@ -28,17 +28,17 @@ std::optional<Stage> stageByName(llvm::StringRef name);
 /// What the passes of the stages depend on.
 struct PipelineOptions {
   int optLevel = 2;
-  std::string scheme = "keep";       ///< of linear layers, canonical
-  std::string embed, head;           ///< "" takes the default of the scheme
-  std::vector<std::string> skip;     ///< globs
-  bool foldNormGains = false;        ///< rotate: norm gains move into the layers that follow
-  bool observeRanges = false;        ///< calibrate: observers at the inputs of linear layers
-  std::string ranges;                ///< transform: file of ranges that scales migrate by
-  std::vector<std::string> levels;   ///< feature levels to write kernels for, best first
+  std::string scheme = "keep";     ///< of linear layers, canonical
+  std::string embed, head;         ///< "" takes the default of the scheme
+  std::vector<std::string> skip;   ///< globs
+  bool foldNormGains = false;      ///< rotate: norm gains move into the layers that follow
+  bool observeRanges = false;      ///< calibrate: observers at the inputs of linear layers
+  std::string ranges;              ///< transform: file of ranges that scales migrate by
+  std::vector<std::string> levels; ///< feature levels to write kernels for, best first
 };
 
-/// Adds the passes of one stage and, last, its check. Import has normalising passes only: reading the
-/// model is importOnnx().
+/// Adds the passes of one stage and, last, its check. Import has normalising passes only: reading
+/// the model is importOnnx().
 void buildStage(mlir::OpPassManager &pm, Stage stage, const PipelineOptions &options);
 
 /// qcc-opt: every pass, and a pipeline qcc-stage-NAME for each stage.

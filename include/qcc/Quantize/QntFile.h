@@ -7,7 +7,8 @@
 //   table     offset, size and SHA-256 of each weight
 //   bytecode  the module; its weights name ranges of this very file
 //
-// All numbers are little-endian. The one hash of the header covers the table, and so every byte that is read.
+// All numbers are little-endian. The one hash of the header covers the table, and so every byte
+// that is read.
 #ifndef QCC_QUANTIZE_QNTFILE_H
 #define QCC_QUANTIZE_QNTFILE_H
 
@@ -27,9 +28,9 @@ using WeightWriter = llvm::function_ref<llvm::Error(qnt::WeightOp, BytesSink)>;
 /// Puts bytes at an offset of the output.
 using WriteAt = llvm::function_ref<llvm::Error(uint64_t offset, llvm::ArrayRef<uint8_t> bytes)>;
 
-/// Writes `module`, as the quantize stage leaves it. Recipes are evaluated; a recipe whose codes are
-/// not grouped by rows stays one, over weights that are copied in. `metadata` is JSON.
-/// The module is left as it is. Errors are those of `weights` and `writeAt`.
+/// Writes `module`, as the quantize stage leaves it. Recipes are evaluated; a recipe whose codes
+/// are not grouped by rows stays one, over weights that are copied in. `metadata` is JSON. The
+/// module is left as it is. Errors are those of `weights` and `writeAt`.
 llvm::Error writeQntFile(mlir::ModuleOp module, llvm::StringRef metadata, WeightWriter weights,
                          WriteAt writeAt);
 
@@ -39,8 +40,8 @@ struct QntFile {
   uint64_t weightBytes = 0;
 };
 
-/// Reads what writeQntFile wrote, whatever the file is called now. Lengths, hashes and the format of
-/// every part are checked first. Errors: 1101 (cannot read), 1520 to 1523.
+/// Reads what writeQntFile wrote, whatever the file is called now. Lengths, hashes and the format
+/// of every part are checked first. Errors: 1101 (cannot read), 1520 to 1523.
 llvm::Expected<QntFile> readQntFile(llvm::StringRef path, mlir::MLIRContext &context);
 
 /// The metadata alone, without reading weights.

@@ -1,5 +1,6 @@
 // Diagnostics with stable codes. Code without MLIR returns llvm::Error made by makeError();
-// passes use emitError(). Both print as `WHERE: error QCC1042: MESSAGE`, then notes and a help line.
+// passes use emitError(). Both print as `WHERE: error QCC1042: MESSAGE`, then notes and a help
+// line.
 #ifndef QCC_SUPPORT_DIAGNOSTICS_H
 #define QCC_SUPPORT_DIAGNOSTICS_H
 
@@ -25,7 +26,8 @@ llvm::StringRef explainDiag(int number);
 /// All numbers in ascending order.
 llvm::ArrayRef<int> allDiags();
 
-/// An error with a code. `where` names file and node ("m.onnx: node 'a/MatMul' (MatMul, opset 17)").
+/// An error with a code. `where` names file and node ("m.onnx: node 'a/MatMul' (MatMul, opset
+/// 17)").
 class CodedError : public llvm::ErrorInfo<CodedError> {
 public:
   static char ID;

@@ -15,7 +15,8 @@ namespace qcc {
 class RangeStore {
 public:
   /// Takes rows of `channels` numbers into the range of `id`. NaN does not count. An id keeps the
-  /// channels that it was first given; rows of other lengths are ignored, which `add` says by false.
+  /// channels that it was first given; rows of other lengths are ignored, which `add` says by
+  /// false.
   bool add(llvm::StringRef id, size_t channels, llvm::ArrayRef<float> rows);
   /// Largest magnitude of each channel, empty for an id that was never seen.
   llvm::ArrayRef<float> magnitudes(llvm::StringRef id) const;

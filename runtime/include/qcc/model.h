@@ -58,7 +58,8 @@ typedef enum qcc_arch { QCC_ARCH_X86_64 = 1, QCC_ARCH_AARCH64 = 2 } qcc_arch;
 /* Reads args[], does tasks [begin, end) of a launch and returns 0, or a qcc_fault.
  * args: 64-bit slots (addresses, dimensions, strides, f32 bit patterns), same for all tasks.
  * worker: 0 .. workers-1, no two concurrent calls share one.
- * scratch: scratch_bytes of the launch, 64-byte aligned, private to the worker, contents undefined. */
+ * scratch: scratch_bytes of the launch, 64-byte aligned, private to the worker, contents undefined.
+ */
 typedef int64_t (*qcc_kernel_fn)(const int64_t *args, int64_t begin, int64_t end, int64_t worker,
                                  void *scratch);
 
@@ -78,9 +79,10 @@ struct qcc_call;
 typedef struct qcc_services {
   uint64_t struct_size;
   /* Runs kernel on tasks [0, tasks), split among the workers in contiguous ranges of at least
-   * `grain` tasks; returns after all have finished: 0, or the fault of the lowest faulting range. */
-  int64_t (*launch)(struct qcc_call *call, qcc_kernel_fn kernel, const int64_t *args,
-                    int64_t tasks, int64_t grain, int64_t scratch_bytes);
+   * `grain` tasks; returns after all have finished: 0, or the fault of the lowest faulting range.
+   */
+  int64_t (*launch)(struct qcc_call *call, qcc_kernel_fn kernel, const int64_t *args, int64_t tasks,
+                    int64_t grain, int64_t scratch_bytes);
 } qcc_services;
 
 /* A cache tensor [batch, heads, capacity, width], rows dense; strides in elements. */
@@ -102,14 +104,14 @@ typedef struct qcc_call {
   const qcc_services *services;
   const qcc_kernel_fn *kernels; /* table of the feature level in use */
   const uint8_t *weights;
-  uint8_t *arena;               /* 64-byte aligned, plan.arena_bytes of them */
-  int64_t *symbols;             /* n_symbols values, as plan() wrote them; produced ones are
-                                   written by run() */
-  void *const *inputs;          /* n_inputs dense row-major tensors */
-  void *const *outputs;         /* n_outputs; an output that has a KV view is reached through it */
-  const qcc_kv_view *kv;        /* n_kv */
+  uint8_t *arena;        /* 64-byte aligned, plan.arena_bytes of them */
+  int64_t *symbols;      /* n_symbols values, as plan() wrote them; produced ones are
+                            written by run() */
+  void *const *inputs;   /* n_inputs dense row-major tensors */
+  void *const *outputs;  /* n_outputs; an output that has a KV view is reached through it */
+  const qcc_kv_view *kv; /* n_kv */
   uint64_t flags;
-  void *host;                   /* the runtime's own */
+  void *host; /* the runtime's own */
 } qcc_call;
 
 /* Result of plan(). Arrays are owned by the caller and sized by the entry's counts. */
@@ -127,7 +129,7 @@ typedef struct qcc_tensor_desc {
   uint32_t dtype; /* qcc_dtype */
   uint32_t rank;
   const char *const *dims; /* one text per axis: "batch", "s + p", "64" */
-  const char *role;        /* "ids", "mask", "positions", "types", "past.3.key", "logits", … or "" */
+  const char *role; /* "ids", "mask", "positions", "types", "past.3.key", "logits", … or "" */
 } qcc_tensor_desc;
 
 typedef struct qcc_symbol_desc {
@@ -141,7 +143,7 @@ typedef struct qcc_symbol_desc {
 typedef struct qcc_kv_desc {
   uint32_t input, output;
   uint32_t layer;
-  uint32_t is_value; /* 0 key, 1 value */
+  uint32_t is_value;   /* 0 key, 1 value */
   int32_t past_symbol; /* symbol that is the past length */
 } qcc_kv_desc;
 
@@ -171,7 +173,7 @@ typedef struct qcc_entry_desc {
 
 /* Code for one feature level. All tables of a model have the same length and order. */
 typedef struct qcc_level_desc {
-  const char *name; /* "x86-avx512-vnni" */
+  const char *name;  /* "x86-avx512-vnni" */
   uint64_t features; /* bits QCC_FEATURE_* that must all be present */
   const qcc_kernel_fn *kernels;
   const char *const *kernel_names;
@@ -188,9 +190,9 @@ typedef struct qcc_model_desc {
   const qcc_level_desc *levels; /* best first */
   const uint8_t *weights;       /* null when they are in a sidecar file */
   uint64_t weights_bytes;
-  const char *sidecar;          /* file name beside the model, or null */
-  uint8_t weights_sha256[32];   /* of the weight bytes */
-  const char *manifest;         /* JSON */
+  const char *sidecar;        /* file name beside the model, or null */
+  uint8_t weights_sha256[32]; /* of the weight bytes */
+  const char *manifest;       /* JSON */
   uint64_t manifest_bytes;
 } qcc_model_desc;
 

@@ -20,16 +20,16 @@
  *
  * Ownership. Handles are reference-counted inside: a session keeps its model and its pool alive, so
  * the three may be released in any order. Strings and arrays that a query returns belong to the
- * model and live until it is gone. Tensor data passed in belongs to the caller and is only read (or,
- * for outputs, written) during the call.
+ * model and live until it is gone. Tensor data passed in belongs to the caller and is only read
+ * (or, for outputs, written) during the call.
  *
  * Threads. A model is immutable and may be used by any number of threads. A session or decoder is
  * used by one thread at a time; a second concurrent call gets QCC_ERR_BUSY. A pool may serve many
  * sessions: a session that finds it busy runs that launch on its own thread.
  *
  * Tensors are dense and row-major; dimensions count elements. Data must be aligned to its element
- * type. Floating-point control state (MXCSR, FPCR) is set to round-to-nearest with denormals while a
- * model runs and is restored before the call returns.
+ * type. Floating-point control state (MXCSR, FPCR) is set to round-to-nearest with denormals while
+ * a model runs and is restored before the call returns.
  *
  * After fork() a pool has no threads in the child: sessions there run on the calling thread.
  */
@@ -55,10 +55,10 @@ extern "C" {
 
 typedef enum qcc_status {
   QCC_OK = 0,
-  QCC_ERR_IO = 1,               /* a file cannot be opened, read or mapped */
-  QCC_ERR_NOT_A_MODEL = 2,      /* not a shared object, no qcc_model symbol, bad magic or descriptor */
-  QCC_ERR_ABI = 3,              /* other major, newer minor, or another architecture */
-  QCC_ERR_CPU_FEATURE = 4,      /* the machine lacks what every (or the forced) level needs */
+  QCC_ERR_IO = 1,          /* a file cannot be opened, read or mapped */
+  QCC_ERR_NOT_A_MODEL = 2, /* not a shared object, no qcc_model symbol, bad magic or descriptor */
+  QCC_ERR_ABI = 3,         /* other major, newer minor, or another architecture */
+  QCC_ERR_CPU_FEATURE = 4, /* the machine lacks what every (or the forced) level needs */
   QCC_ERR_OUT_OF_MEMORY = 5,
   QCC_ERR_INVALID_ARGUMENT = 6, /* null, misaligned or contradictory arguments, unknown names */
   QCC_ERR_SHAPE = 7,            /* rank, a dimension, or a relation between dimensions */
@@ -120,7 +120,7 @@ typedef struct qcc_model_info {
   uint32_t arch; /* qcc_arch */
   uint32_t abi_major, abi_minor;
   uint32_t n_entries, n_levels, n_kernels;
-  const char *level;    /* the level in use */
+  const char *level; /* the level in use */
   uint32_t level_index;
   uint32_t reserved;
   const char *manifest; /* JSON, not necessarily terminated */
@@ -238,8 +238,8 @@ QCC_API void qcc_pool_destroy(qcc_pool *pool);
 
 typedef struct qcc_session qcc_session;
 
-/* A dense row-major tensor. `bytes` is the size of the buffer at `data`: required for an output that
- * the caller provides; for inputs 0 means "as the dimensions say". */
+/* A dense row-major tensor. `bytes` is the size of the buffer at `data`: required for an output
+ * that the caller provides; for inputs 0 means "as the dimensions say". */
 typedef struct qcc_tensor {
   void *data;
   qcc_dtype dtype;
@@ -306,7 +306,7 @@ typedef struct qcc_launch_info {
   uint32_t kernel_index; /* UINT32_MAX when not listed */
   uint32_t workers;      /* that took part */
   int64_t tasks, grain;
-  uint64_t ns;           /* wall time */
+  uint64_t ns; /* wall time */
 } qcc_launch_info;
 
 /* Calls `callback` on the running thread after every launch; NULL switches it off. */
@@ -358,8 +358,7 @@ QCC_API int64_t qcc_decoder_batch(const qcc_decoder *decoder);
 /* Forgets all positions from `length` on; 0 <= length <= the current one. */
 QCC_API qcc_status qcc_decoder_truncate(qcc_decoder *decoder, int64_t length, qcc_error *err);
 /* Row b continues what row source[b] was (beam search); repeats are allowed. */
-QCC_API qcc_status qcc_decoder_reorder(qcc_decoder *decoder, const int64_t *source,
-                                       qcc_error *err);
+QCC_API qcc_status qcc_decoder_reorder(qcc_decoder *decoder, const int64_t *source, qcc_error *err);
 /* Forgets everything: truncate to 0. */
 QCC_API qcc_status qcc_decoder_reset(qcc_decoder *decoder, qcc_error *err);
 

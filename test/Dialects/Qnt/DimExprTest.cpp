@@ -1,4 +1,5 @@
-// Dimension expressions: equal values are one attribute, folds never change a value, text reads back.
+// Dimension expressions: equal values are one attribute, folds never change a value, text reads
+// back.
 #include "Qnt/Qnt.h"
 #include <gtest/gtest.h>
 #include <random>
@@ -93,8 +94,8 @@ TEST_F(DimExprTest, PrintsAndParses) {
   EXPECT_EQ(((s + 1).floorDiv(c(2)) * 64).str(), "64 * floordiv(s + 1, 2)");
   EXPECT_EQ(DimExpr::parse(&context, " 2*( s+p )// 4"), ((s + p) * 2).floorDiv(c(4)));
   EXPECT_EQ(DimExpr::parse(&context, "FloorDiv(s, 2) - -1"), s.floorDiv(c(2)) + 1);
-  for (const char *bad : {"", "s +", "(s", "s)", "min(s)", "log(s, p)", "1x", "99999999999999999999",
-                          "\"s", "s p", "*"})
+  for (const char *bad : {"", "s +", "(s", "s)", "min(s)", "log(s, p)", "1x",
+                          "99999999999999999999", "\"s", "s p", "*"})
     EXPECT_FALSE(DimExpr::parse(&context, bad)) << bad;
 }
 
@@ -203,8 +204,7 @@ TEST_F(Properties, SubstitutionIsEvaluationLater) {
     // Sizes stay sizes: what replaces a symbol is non-negative.
     llvm::StringMap<DimExpr> renamed = {{"s", p * 2 + 1}, {"p", s.floorDiv(c(3))}};
     auto v = values();
-    llvm::StringMap<int64_t> inner = {
-        {"s", v["p"] * 2 + 1}, {"p", v["s"] / 3}, {"b", v["b"]}};
+    llvm::StringMap<int64_t> inner = {{"s", v["p"] * 2 + 1}, {"p", v["s"] / 3}, {"b", v["b"]}};
     ASSERT_EQ(pair.expr.substitute(renamed).evaluate(v), pair.value(inner)) << pair.expr.str();
     llvm::StringMap<DimExpr> numbers;
     for (auto &entry : v)
