@@ -84,9 +84,8 @@ Error link(ArrayRef<const ObjectCode *> objects, const LinkOutput &output,
   std::vector<MemoryFile> files;
   for (const ObjectCode *object : objects) {
     files.emplace_back(*object);
-    if (files.back().problem)
-      return linkFailed({}, "no memory file for '" + object->name +
-                                "': " + sys::StrError(files.back().problem));
+    if (files.back().problem) // `ulimit -f` counts memory files as well
+      return writeError(output.path, files.back().problem);
   }
   // Threads do not change what lld writes.
   std::string threadsText = "--threads=" + std::to_string(output.threads ? output.threads : 4);

@@ -7,6 +7,9 @@ using namespace qcc::import;
 
 namespace {
 
+/// Elements of a pooling window, each of which becomes a slice.
+constexpr int64_t maxWindow = 1024;
+
 /// How windows lie over the spatial axes.
 struct Window {
   SmallVector<int64_t> kernel, strides, dilations, pads;
@@ -64,6 +67,9 @@ DimExpr windows(NodeBuilder &n, const Window &w, size_t i, DimExpr size, bool ro
   DimExpr stride = n.dim(w.strides[i]);
   DimExpr count = (roundUp ? span.ceilDiv(stride) : span.floorDiv(stride)) + 1;
   // The last window must begin inside the input or its left padding.
+  if (count.constantValue().value_or(0) < 0)
+    n.fail(Diag::ShapeMismatch, "a window of " + Twine(w.extent(i)) + " does not fit the " +
+                                    size.str() + " elements of an axis and their padding");
   if (auto value = count.constantValue(), whole = size.constantValue();
       roundUp && value && whole && (*value - 1) * w.strides[i] >= *whole + w.pads[i])
     return count - 1;
@@ -95,12 +101,15 @@ void conv(NodeBuilder &n) {
   to[1] = n.at(weight, 0);
   for (size_t i = 0; i < w->spatial(); ++i)
     to[i + 2] = windows(n, *w, i, to[i + 2], false);
+  if (n.failed())
+    return;
   n.out(0, n.make<qnt::ConvOp>(n.type(to, n.element(x)), x, weight, bias, w->strides, w->dilations,
                                w->pads, groups));
 }
 
 /// Combines the slices of `x` that each window offset sees.
-Value overWindows(NodeBuilder &n, Value x, const Window &w, ArrayRef<DimExpr> counts, bool maximum) {
+Value overWindows(NodeBuilder &n, Value x, const Window &w, ArrayRef<DimExpr> counts,
+                  bool maximum) {
   Value total;
   SmallVector<int64_t> offset(w.spatial(), 0);
   while (x) {

@@ -73,6 +73,8 @@ void clip(NodeBuilder &n) {
 }
 
 void cast(NodeBuilder &n) {
+  if (!n.hasAttr("to"))
+    return n.fail(Diag::BadNode, "lacks the attribute 'to'");
   auto to = static_cast<int32_t>(n.intAttr("to", 0));
   Type element = n.importer.elementType(to);
   if (!element)
@@ -81,6 +83,8 @@ void cast(NodeBuilder &n) {
 }
 
 void castLike(NodeBuilder &n) {
+  if (!n.inputElement(1))
+    return n.unsupported("casts to a type that qcc does not take", "keep the value numeric");
   n.out(0, n.castSaturating(n.in(0), n.inputElement(1), n.intAttr("saturate", 1) != 0));
 }
 

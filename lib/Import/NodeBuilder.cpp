@@ -177,12 +177,32 @@ std::optional<SmallVector<int64_t>> NodeBuilder::axesFrom(size_t input) {
   return std::nullopt;
 }
 
+/// No known size is negative, and together they are few enough for 64-bit arithmetic on bytes.
+bool NodeBuilder::sizesArePossible(Value value) {
+  constexpr int64_t maxElements = int64_t(1) << 40;
+  int64_t elements = 1;
+  for (DimExpr size : dims(value)) {
+    auto known = size.constantValue();
+    if (!known || *known == 0)
+      continue;
+    if (*known < 0) {
+      fail(Diag::ShapeMismatch, "the result would have the dimensions " + text(dims(value)));
+      return false;
+    }
+    if (llvm::MulOverflow(elements, *known, elements) || elements > maxElements) {
+      fail(Diag::TensorTooLarge, "the result " + text(dims(value)) + " has more than 2^40 elements");
+      return false;
+    }
+  }
+  return true;
+}
+
 void NodeBuilder::out(size_t i, Value value) {
   if (!wants(i))
     return;
   if (!value && !isFailed)
     fail(Diag::BadNode, "the operands do not fit the operator");
-  if (isFailed)
+  if (isFailed || !sizesArePossible(value))
     return;
   Entry entry;
   entry.value = value;
@@ -217,8 +237,7 @@ bool NodeBuilder::atLeast(Value x, size_t rank) {
   if (x && all.size() >= rank)
     return true;
   if (x)
-    fail(Diag::ShapeMismatch,
-         "an operand of " + text(all) + " has a rank below " + Twine(rank));
+    fail(Diag::ShapeMismatch, "an operand of " + text(all) + " has a rank below " + Twine(rank));
   return false;
 }
 
@@ -368,7 +387,7 @@ Value NodeBuilder::cast(Value x, Type to) {
 }
 
 Value NodeBuilder::castSaturating(Value x, Type to, bool saturate) {
-  if (x && isFloat(x) && saturate &&
+  if (x && to && isFloat(x) && saturate &&
       isa<Float8E4M3FNType, Float8E4M3FNUZType, Float8E5M2Type, Float8E5M2FNUZType,
           Float4E2M1FNType>(to)) {
     double most = APFloat::getLargest(cast<FloatType>(to).getFloatSemantics()).convertToDouble();
@@ -404,7 +423,15 @@ Value NodeBuilder::reshape(Value x, ArrayRef<DimExpr> to) {
   if (!x)
     return {};
   auto result = type(to, element(x));
-  return result == x.getType() ? x : make<qnt::ReshapeOp>(result, x);
+  if (result == x.getType())
+    return x;
+  DimExpr before = qnt::elementCount(context(), dims(x));
+  DimExpr after = qnt::elementCount(context(), qnt::dimsOf(Type(result)));
+  if (before.constantValue() && after.constantValue() && before != after) {
+    fail(Diag::ShapeMismatch, text(dims(x)) + " does not hold the elements of " + text(to));
+    return {};
+  }
+  return make<qnt::ReshapeOp>(result, x);
 }
 
 Value NodeBuilder::flatten(Value x, size_t axis) {
@@ -556,8 +583,8 @@ Value NodeBuilder::dimTensor(DimExpr value, Type element) {
   if (auto number = value.constantValue())
     return isa<FloatType>(element) ? scalar(element, static_cast<double>(*number))
                                    : scalarInteger(element, *number);
-  Value tensor = make<qnt::DimTensorOp>(RankedTensorType::get({}, i64()),
-                                        qnt::makeDims(context(), {value}));
+  Value tensor =
+      make<qnt::DimTensorOp>(RankedTensorType::get({}, i64()), qnt::makeDims(context(), {value}));
   return cast(tensor, element);
 }
 

@@ -71,6 +71,7 @@ public:
   std::optional<SmallVector<int64_t>> axesFrom(size_t input);
 
   void out(size_t i, Value value);
+  bool sizesArePossible(Value value);
   void outKnown(size_t i, ShapeValue value);
 
   //===-- Types ----------------------------------------------------------------------------------//
@@ -86,7 +87,9 @@ public:
   bool atLeast(Value x, size_t rank);
   Type element(Value value) const;
   bool isFloat(Value value) const { return value && mlir::isa<mlir::FloatType>(element(value)); }
-  bool isInteger(Value value) const { return value && mlir::isa<mlir::IntegerType>(element(value)); }
+  bool isInteger(Value value) const {
+    return value && mlir::isa<mlir::IntegerType>(element(value));
+  }
   RankedTensorType type(ArrayRef<DimExpr> dims, Type element) const;
   Type i64() const { return builder.getI64Type(); }
   Type i1() const { return builder.getI1Type(); }
@@ -97,7 +100,8 @@ public:
   DimExpr equal(DimExpr a, DimExpr b, const char *what, bool broadcast = false);
   /// NumPy broadcast of all, with the equalities that takes.
   std::optional<Dims> broadcastDims(ArrayRef<Dims> all);
-  /// x repeated along `axis` to `size`, of which x has 1 or all elements: the sizes decide at run time.
+  /// x repeated along `axis` to `size`, of which x has 1 or all elements: the sizes decide at run
+  /// time.
   Value stretch(Value x, size_t axis, DimExpr size);
   /// x with dimensions equal to `dims` in form (or 1), where they are known to be equal.
   Value conform(Value x, ArrayRef<DimExpr> dims);
@@ -106,8 +110,7 @@ public:
 
   //===-- Ops ------------------------------------------------------------------------------------//
   template <typename Op, typename... Args> Value make(Type type, Args &&...args) {
-    return builder.createOrFold<Op>(current, type,
-                                    std::forward<Args>(args)...);
+    return builder.createOrFold<Op>(current, type, std::forward<Args>(args)...);
   }
   template <typename Op> Value unary(Value x) { return x ? make<Op>(x.getType(), x) : Value(); }
   template <typename Op> Value binary(Value x, Value y) {

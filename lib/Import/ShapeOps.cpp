@@ -58,6 +58,10 @@ void constant(NodeBuilder &n) {
     if (list.size() <= ShapeValue::maxElements)
       return n.outKnown(0, known);
   }
+  auto given = {"value",         "sparse_value", "value_string",
+                "value_strings", "value_ints",   "value_floats"};
+  if (llvm::none_of(given, [&](const char *name) { return n.hasAttr(name); }))
+    return n.fail(Diag::BadNode, "has no value");
   n.unsupported("holds no dense numeric tensor of reasonable size",
                 "store the constant as a tensor");
 }
@@ -194,8 +198,8 @@ void tile(NodeBuilder &n) {
     return;
   Dims from = n.dims(x), split, full, to;
   if (repeats->size() != from.size())
-    return n.fail(Diag::BadNode, "gives " + Twine(repeats->size()) + " repeats for rank " +
-                                     Twine(from.size()));
+    return n.fail(Diag::BadNode,
+                  "gives " + Twine(repeats->size()) + " repeats for rank " + Twine(from.size()));
   for (auto [size, repeat] : llvm::zip(from, *repeats)) {
     if (auto value = repeat.constantValue(); value && *value < 0)
       return n.fail(Diag::BadNode, "repeats " + Twine(*value) + " times");
@@ -216,6 +220,8 @@ void concat(NodeBuilder &n) {
     parts.push_back(n.in(i));
   if (parts.empty())
     return n.fail(Diag::BadNode, "has no inputs");
+  if (!n.hasAttr("axis"))
+    return n.fail(Diag::BadNode, "lacks the attribute 'axis'");
   int64_t axis = n.axisAttr(n.rank(parts[0]), 1);
   if (n.failed())
     return;
@@ -252,9 +258,15 @@ void split(NodeBuilder &n) {
   if (static_cast<int64_t>(sizes.size()) != parts)
     return n.fail(Diag::BadNode, "splits into " + Twine(sizes.size()) + " parts, but has " +
                                      Twine(parts) + " outputs");
+  if (int64_t wanted = n.intAttr("num_outputs", parts); wanted != parts)
+    return n.fail(Diag::BadNode,
+                  "num_outputs is " + Twine(wanted) + ", but it has " + Twine(parts) + " outputs");
   DimExpr sum = n.dim(0);
-  for (DimExpr part : sizes)
+  for (DimExpr part : sizes) {
+    if (auto known = part.constantValue(); known && *known < 0)
+      return n.fail(Diag::BadNode, "splits off a part of " + Twine(*known));
     sum = sum + part;
+  }
   n.equal(size, sum, "split and size");
   DimExpr start = n.dim(0);
   for (auto [i, part] : llvm::enumerate(sizes)) {
@@ -399,8 +411,8 @@ void range(NodeBuilder &n) {
     double count = std::ceil((*to.real - *from.real) / *by.real);
     if (!(count < 1e9))
       return n.fail(Diag::BadNode, "has no end");
-    Value index = n.iota({n.dim(std::max<int64_t>(0, static_cast<int64_t>(count)))}, 0, n.dim(0), 1,
-                         n.i64());
+    Value index =
+        n.iota({n.dim(std::max<int64_t>(0, static_cast<int64_t>(count)))}, 0, n.dim(0), 1, n.i64());
     return n.out(0, n.add(n.mul(n.cast(index, element), *by.real), *from.real));
   }
   auto integral = [&](const Element &e) -> DimExpr {
@@ -453,8 +465,9 @@ void eyeLike(NodeBuilder &n) {
 void depthToSpace(NodeBuilder &n) {
   Value x = n.in(0);
   int64_t block = n.intAttr("blocksize", 0);
-  if (n.rank(x) != 4 || block < 1)
-    return n.fail(Diag::BadNode, "needs rank 4 and a blocksize of at least 1");
+  if (n.rank(x) != 4 || block < 1 || block > INT32_MAX)
+    return n.fail(Diag::BadNode,
+                  "needs rank 4 and a blocksize of 1 to 2^31 - 1, which is " + Twine(block));
   Dims d = n.dims(x);
   auto depth = d[1].exactDiv(n.dim(block * block));
   if (!depth)
@@ -471,8 +484,9 @@ void depthToSpace(NodeBuilder &n) {
 void spaceToDepth(NodeBuilder &n) {
   Value x = n.in(0);
   int64_t block = n.intAttr("blocksize", 0);
-  if (n.rank(x) != 4 || block < 1)
-    return n.fail(Diag::BadNode, "needs rank 4 and a blocksize of at least 1");
+  if (n.rank(x) != 4 || block < 1 || block > INT32_MAX)
+    return n.fail(Diag::BadNode,
+                  "needs rank 4 and a blocksize of 1 to 2^31 - 1, which is " + Twine(block));
   Dims d = n.dims(x);
   auto h = d[2].exactDiv(n.dim(block)), w = d[3].exactDiv(n.dim(block));
   if (!h || !w)
@@ -493,7 +507,8 @@ std::optional<qnt::PadMode> padMode(NodeBuilder &n) {
 void pad(NodeBuilder &n) {
   Value x = n.in(0), fill = n.like(x, n.opset < 11 ? n.floatAttr("value", 0) : 0);
   auto mode = padMode(n);
-  auto pads = n.opset < 11 ? std::optional(n.dims(n.intsAttr("pads"))) : shapeOperand(n, 1, "the padding");
+  auto pads =
+      n.opset < 11 ? std::optional(n.dims(n.intsAttr("pads"))) : shapeOperand(n, 1, "the padding");
   if (!x || !mode || !pads)
     return;
   if (n.opset >= 11 && n.has(2))
@@ -509,16 +524,20 @@ void pad(NodeBuilder &n) {
       axes.push_back(n.axis(axis, rank));
   }
   if (n.failed() || pads->size() != 2 * axes.size())
-    return n.fail(Diag::BadNode, "gives " + Twine(pads->size()) + " pads for " + Twine(axes.size()) +
-                                     " axes");
+    return n.fail(Diag::BadNode,
+                  "gives " + Twine(pads->size()) + " pads for " + Twine(axes.size()) + " axes");
   // Negative padding crops.
   Dims low(rank, n.dim(0)), high(rank, n.dim(0));
   for (auto [i, axis] : llvm::enumerate(axes)) {
     low[axis] = (*pads)[i];
     high[axis] = (*pads)[i + axes.size()];
     DimExpr cropLow = (low[axis] * -1).max(n.dim(0)), cropHigh = (high[axis] * -1).max(n.dim(0));
+    DimExpr kept = n.at(x, axis) - cropLow - cropHigh;
+    if (auto known = kept.constantValue(); known && *known < 0)
+      return n.fail(Diag::BadNode, "padding takes more off axis " + Twine(axis) + " than its " +
+                                       n.at(x, axis).str());
     if (!cropLow.isConstant(0) || !cropHigh.isConstant(0))
-      x = n.slice(x, axis, cropLow, n.at(x, axis) - cropLow - cropHigh);
+      x = n.slice(x, axis, cropLow, kept);
     low[axis] = low[axis].max(n.dim(0));
     high[axis] = high[axis].max(n.dim(0));
   }
@@ -531,8 +550,9 @@ void resize(NodeBuilder &n) {
     return;
   Dims from = n.dims(x), to = from;
   size_t rank = from.size();
-  auto axes = n.hasAttr("axes") ? n.intsAttr("axes")
-                                : llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(rank)));
+  auto axes = n.hasAttr("axes")
+                  ? n.intsAttr("axes")
+                  : llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(rank)));
   for (int64_t &axis : axes)
     axis = n.axis(axis, rank);
   size_t scalesAt = n.opset < 11 ? 1 : 2; // Upsample and Resize-10 have no region of interest
@@ -577,8 +597,8 @@ void resize(NodeBuilder &n) {
                     : from[axis] * static_cast<int64_t>(*factor);
   }
   std::string mode = n.stringAttr("mode", "nearest");
-  std::string coordinates = n.opset < 11 ? "asymmetric"
-                                         : n.stringAttr("coordinate_transformation_mode", "half_pixel");
+  std::string coordinates =
+      n.opset < 11 ? "asymmetric" : n.stringAttr("coordinate_transformation_mode", "half_pixel");
   if (coordinates == "tf_crop_and_resize" || n.intAttr("antialias", 0) != 0)
     return n.unsupported("uses tf_crop_and_resize or antialias", "resize without");
   std::string nearest = n.stringAttr("nearest_mode", n.opset < 11 ? "floor" : "round_prefer_floor");

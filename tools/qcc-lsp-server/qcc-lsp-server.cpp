@@ -2,8 +2,8 @@
 // references in .mlir files of qcc's dialects. Example: test/Tools/lsp-server.test
 #include "Qnt/Qnt.h"
 #include "Tile/Tile.h"
-#include "qcc/Kernels/Lowering.h"
 #include "mlir/Tools/mlir-lsp-server/MlirLspServerMain.h"
+#include "qcc/Kernels/Lowering.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;

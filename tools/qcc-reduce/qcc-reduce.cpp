@@ -2,10 +2,10 @@
 // -reduction-tree='test=SCRIPT' or -opt-reduction-pass='opt-pass=PASS test=SCRIPT' says whether a
 // smaller module still shows it: it gets the file as its argument and exits 1 if so. Example:
 // test/Tools/reduce.mlir
-#include "qcc/Pipeline/Compile.h"
-#include "qcc/Pipeline/Stages.h"
 #include "mlir/Reducer/Passes.h"
 #include "mlir/Tools/mlir-reduce/MlirReduceMain.h"
+#include "qcc/Pipeline/Compile.h"
+#include "qcc/Pipeline/Stages.h"
 
 int main(int argc, char **argv) {
   mlir::registerReducerPasses();
