@@ -10,12 +10,13 @@ namespace {
 
 /// [B, S, H * D] to [B, H, S, D].
 Value splitHeads(NodeBuilder &n, Value x, int64_t heads) {
-  if (!x)
+  if (!n.atLeast(x, 3))
     return {};
   Dims d = n.dims(x);
   auto size = heads > 0 ? d[2].exactDiv(n.dim(heads)) : std::nullopt;
   if (!size) {
-    n.fail(Diag::ShapeMismatch, d[2].str() + " channels do not divide into " + Twine(heads) + " heads");
+    n.fail(Diag::ShapeMismatch,
+           d[2].str() + " channels do not divide into " + Twine(heads) + " heads");
     return {};
   }
   return n.swapAxes(n.reshape(x, {d[0], d[1], n.dim(heads), *size}), 1, 2);
@@ -33,7 +34,7 @@ struct AttentionForm {
   double scale = 0;              ///< 0: 1 / sqrt(D)
   double softcap = 0;
   bool causal = false;
-  DimExpr past;        ///< keys before the first query's own, for `causal`
+  DimExpr past; ///< keys before the first query's own, for `causal`
   int64_t window = 0;
   bool safe = false;
 };
@@ -109,8 +110,8 @@ Value attention(NodeBuilder &n, AttentionForm f) {
     }
     scale = 1.0 / std::sqrt(static_cast<double>(*size));
   }
-  return n.make<qnt::AttentionOp>(n.type({q[0], q[1], q[2], v[3]}, element), f.query, f.key, f.value,
-                                  f.mask, llvm::APFloat(scale), llvm::APFloat(f.softcap),
+  return n.make<qnt::AttentionOp>(n.type({q[0], q[1], q[2], v[3]}, element), f.query, f.key,
+                                  f.value, f.mask, llvm::APFloat(scale), llvm::APFloat(f.softcap),
                                   f.causal && aligned, f.window, f.safe);
 }
 
@@ -127,9 +128,11 @@ Value withPast(NodeBuilder &n, Value past, Value fresh) {
   return n.concat({past, fresh}, 2);
 }
 
-/// Scores of ONNX's fourth output, spelled out: mode 0 the scaled product, 1 after the mask, 2 after
-/// the cap, 3 after softmax.
+/// Scores of ONNX's fourth output, spelled out: mode 0 the scaled product, 1 after the mask, 2
+/// after the cap, 3 after softmax.
 void scoresOutput(NodeBuilder &n, const AttentionForm &f) {
+  if (!n.atLeast(f.query, 4) || !n.atLeast(f.key, 4))
+    return;
   int64_t mode = n.intAttr("qk_matmul_output_mode", 0);
   Dims q = n.dims(f.query), k = n.dims(f.key);
   Type element = n.element(f.query);
@@ -211,9 +214,9 @@ void attention23(NodeBuilder &n) {
 
 /// Rotates x [B, H, S, D] by tables [.., S, W], which get an axis for the heads.
 Value rotate(NodeBuilder &n, Value x, Value cos, Value sin, bool interleaved) {
-  if (!x || !cos || !sin)
+  if (!n.atLeast(x, 4) || !n.atLeast(cos, 1) || !n.atLeast(sin, 1))
     return {};
-  if (n.rank(cos) == 3) {
+  if (n.rank(cos) == 3 && n.rank(sin) == 3) {
     cos = n.unsqueeze(cos, {1});
     sin = n.unsqueeze(sin, {1});
   }
@@ -225,12 +228,17 @@ Value rotate(NodeBuilder &n, Value x, Value cos, Value sin, bool interleaved) {
     n.fail(Diag::ShapeMismatch, "cosines " + text(table) + " do not fit " + text(full));
     return {};
   }
+  if (n.dims(sin) != n.dims(cos)) {
+    n.fail(Diag::ShapeMismatch,
+           "cosines " + text(n.dims(cos)) + " and sines " + text(n.dims(sin)) + " differ");
+    return {};
+  }
   cos = n.conform(cos, *fit);
   sin = n.conform(sin, *fit);
   cos = n.cast(cos, n.element(x)), sin = n.cast(sin, n.element(x));
   if (!(n.last(x) - n.last(cos) * 2).isNonNegative()) {
-    n.fail(Diag::ShapeMismatch, "cosines " + text(table) + " are wider than half of " +
-                                    n.last(x).str());
+    n.fail(Diag::ShapeMismatch,
+           "cosines " + text(table) + " are wider than half of " + n.last(x).str());
     return {};
   }
   return n.make<qnt::RopeOp>(x.getType(), x, cos, sin, interleaved);
@@ -275,8 +283,9 @@ void microsoftRotaryEmbedding(NodeBuilder &n) {
     return;
   if (n.rank(positions) == 1) {
     DimExpr steps = n.at(heads, 2);
-    positions = n.unsqueeze(n.add(positions, n.cast(n.iota({steps}, 0, n.dim(0), 1, n.i64()),
-                                                    n.element(positions))), {0});
+    positions = n.unsqueeze(
+        n.add(positions, n.cast(n.iota({steps}, 0, n.dim(0), 1, n.i64()), n.element(positions))),
+        {0});
   }
   Value out = rotate(n, heads, n.gather(cos, positions, 0), n.gather(sin, positions, 0),
                      n.intAttr("interleaved", 0) != 0);
@@ -390,9 +399,11 @@ Value quantizedCache(NodeBuilder &n, Value past, Value &present, Value fresh, Va
   return n.mul(n.cast(present, element), scale);
 }
 
-/// Attention with one more score per row that takes part in the softmax but has no value: a sink per
-/// head, or 0 (smooth softmax).
+/// Attention with one more score per row that takes part in the softmax but has no value: a sink
+/// per head, or 0 (smooth softmax).
 Value attentionWithSink(NodeBuilder &n, AttentionForm f, Value sink) {
+  if (!n.atLeast(f.query, 4) || !n.atLeast(f.key, 4))
+    return {};
   Dims q = n.dims(f.query), k = n.dims(f.key);
   Type element = n.element(f.query);
   auto repeat = q[1].exactDiv(k[1]);
@@ -443,8 +454,8 @@ void groupQueryAttention(NodeBuilder &n) {
     auto parts = cut(n, query, {*size * heads, *size * groups, *size * groups});
     query = parts[0], key = parts[1], value = parts[2];
   }
-  AttentionForm f{splitHeads(n, query, heads), splitHeads(n, key, groups),
-                  splitHeads(n, value, groups), {}};
+  AttentionForm f{
+      splitHeads(n, query, heads), splitHeads(n, key, groups), splitHeads(n, value, groups), {}};
   if (n.failed() || !f.query || !f.key || !f.value)
     return;
   Value past = n.optional(3);
@@ -512,10 +523,13 @@ void qcc::import::attentionOfProduct(NodeBuilder &n, Value product, size_t maskA
   else if (third)
     widths.assign(3, *third);
   else
-    return n.fail(Diag::ShapeMismatch, "the weight's " + width.str() + " columns are no three parts");
+    return n.fail(Diag::ShapeMismatch,
+                  "the weight's " + width.str() + " columns are no three parts");
   auto parts = cut(n, product, widths);
-  AttentionForm f{splitHeads(n, parts[0], heads), splitHeads(n, parts[1], heads),
-                  splitHeads(n, parts[2], heads), {}};
+  AttentionForm f{splitHeads(n, parts[0], heads),
+                  splitHeads(n, parts[1], heads),
+                  splitHeads(n, parts[2], heads),
+                  {}};
   if (n.failed())
     return;
   f.scale = n.floatAttr("scale", 0);

@@ -46,11 +46,13 @@ Value coded(NodeBuilder &n, Value x, Value scale, Value zero, Type otherwise) {
 }
 
 template <typename Op> void qlinearBinary(NodeBuilder &n) {
-  n.out(0, coded(n, n.binary<Op>(real(n, 0), real(n, 3)), n.in(6), n.optional(7), n.inputElement(0)));
+  n.out(0,
+        coded(n, n.binary<Op>(real(n, 0), real(n, 3)), n.in(6), n.optional(7), n.inputElement(0)));
 }
 
 void qlinearSigmoid(NodeBuilder &n) {
-  n.out(0, coded(n, n.unary<qnt::SigmoidOp>(real(n, 0)), n.in(3), n.optional(4), n.inputElement(0)));
+  n.out(0,
+        coded(n, n.unary<qnt::SigmoidOp>(real(n, 0)), n.in(3), n.optional(4), n.inputElement(0)));
 }
 
 void qlinearSoftmax(NodeBuilder &n) {
@@ -149,8 +151,15 @@ void qembedLayerNormalization(NodeBuilder &n) {
     Value codes = centred(n, n.in(i), n.optional(i + 11));
     return n.mul(n.cast(codes, n.element(scale)), plain(n, scale));
   };
-  embedAndNormalise(n, {n.in(0), n.optional(1), table(2), table(3), table(4), table(5), table(6),
-                        n.optional(7), {}});
+  embedAndNormalise(n, {n.in(0),
+                        n.optional(1),
+                        table(2),
+                        table(3),
+                        table(4),
+                        table(5),
+                        table(6),
+                        n.optional(7),
+                        {}});
 }
 
 constexpr OpEntry table[] = {

@@ -32,8 +32,8 @@ void gemm(NodeBuilder &n) {
   if (!a || !b || !n.sameElement(a, b))
     return;
   if (n.rank(a) != 2 || n.rank(b) != 2)
-    return n.fail(Diag::ShapeMismatch, "needs matrices, but has ranks " + Twine(n.rank(a)) +
-                                           " and " + Twine(n.rank(b)));
+    return n.fail(Diag::ShapeMismatch,
+                  "needs matrices, but has ranks " + Twine(n.rank(a)) + " and " + Twine(n.rank(b)));
   bool transB = n.intAttr("transB", 0) != 0;
   double alpha = n.floatAttr("alpha", 1), beta = n.floatAttr("beta", 1);
   if (n.intAttr("transA", 0) != 0)
@@ -126,9 +126,9 @@ void takeDiagonals(NodeBuilder &n, Term &term) {
     Dims all = n.dims(term.value), row(all.size(), n.dim(1)), column = row;
     DimExpr size = n.equal(all[i], all[j], "equation dimensions");
     row[i] = size, column[j] = size;
-    Value same = n.compare(qnt::Predicate::eq,
-                           n.iota(row, static_cast<int64_t>(i), n.dim(0), 1, n.i64()),
-                           n.iota(column, static_cast<int64_t>(j), n.dim(0), 1, n.i64()));
+    Value same =
+        n.compare(qnt::Predicate::eq, n.iota(row, static_cast<int64_t>(i), n.dim(0), 1, n.i64()),
+                  n.iota(column, static_cast<int64_t>(j), n.dim(0), 1, n.i64()));
     Value masked = n.select(same, term.value, n.like(term.value, 0));
     term.value = n.reduce(qnt::ReduceKind::sum, masked, {static_cast<int64_t>(j)}, false);
     term.labels.erase(j, 1);
@@ -226,8 +226,9 @@ void einsum(NodeBuilder &n) {
       digits += d;
   std::string result;
   if (StringRef(equation).contains("->")) {
-    auto labels = expandLabels(n, right, right.size() - (right.contains("...") ? 3 : 0) +
-                                             (right.contains("...") ? digits.size() : 0));
+    auto labels = expandLabels(n, right,
+                               right.size() - (right.contains("...") ? 3 : 0) +
+                                   (right.contains("...") ? digits.size() : 0));
     if (!labels)
       return;
     result = *labels;

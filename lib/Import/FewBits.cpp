@@ -18,7 +18,8 @@ bool checkBits(NodeBuilder &n, int64_t bits) {
   return !n.failed();
 }
 
-/// Bytes [.., B] as codes [.., B * 8 / bits], low bits first (or high bits, as bitsandbytes has it).
+/// Bytes [.., B] as codes [.., B * 8 / bits], low bits first (or high bits, as bitsandbytes has
+/// it).
 Value unpack(NodeBuilder &n, Value bytes, int64_t bits, bool highFirst = false) {
   if (!bytes || bits == 8)
     return bytes;
@@ -39,7 +40,8 @@ Value unpack(NodeBuilder &n, Value bytes, int64_t bits, bool highFirst = false) 
 /// Zero points [N, blocks] of packed rows, which end in padding; float ones are not packed.
 Value zeroPoints(NodeBuilder &n, Value zero, DimExpr rows, DimExpr blocks, int64_t bits) {
   if (!zero)
-    return n.broadcast(n.scalarInteger(unsignedType(n, 8), int64_t(1) << (bits - 1)), {rows, blocks});
+    return n.broadcast(n.scalarInteger(unsignedType(n, 8), int64_t(1) << (bits - 1)),
+                       {rows, blocks});
   if (n.isFloat(zero))
     return n.reshape(zero, {rows, blocks});
   if (bits == 8)
@@ -114,8 +116,13 @@ bool checkBlocks(NodeBuilder &n, const BlockMatrix &m) {
 
 void matmulNBits(NodeBuilder &n) {
   Value x = n.in(0);
-  BlockMatrix m{n.in(1), n.in(2), n.optional(3), n.intAttr("N", 0), n.intAttr("K", 0),
-                n.intAttr("block_size", 0), n.intAttr("bits", 4)};
+  BlockMatrix m{n.in(1),
+                n.in(2),
+                n.optional(3),
+                n.intAttr("N", 0),
+                n.intAttr("K", 0),
+                n.intAttr("block_size", 0),
+                n.intAttr("bits", 4)};
   Value group = n.optional(4), bias = n.optional(5);
   if (!x || !m.codes || !m.scale || n.failed() || !checkBits(n, m.bits) || !checkBlocks(n, m))
     return;
@@ -125,10 +132,9 @@ void matmulNBits(NodeBuilder &n) {
 }
 
 /// Values of the 4-bit codes of bitsandbytes: its FP4, then NF4 (Dettmers et al. 2023, appendix E).
-constexpr float fp4Values[16] = {0.0f,       5.208333333e-03f, 0.66666667f,  1.0f,
-                                 0.33333333f, 0.5f,             0.16666667f,  0.25f,
-                                 -0.0f,      -5.208333333e-03f, -0.66666667f, -1.0f,
-                                 -0.33333333f, -0.5f,          -0.16666667f, -0.25f};
+constexpr float fp4Values[16] = {
+    0.0f,  5.208333333e-03f,  0.66666667f,  1.0f,  0.33333333f,  0.5f,  0.16666667f,  0.25f,
+    -0.0f, -5.208333333e-03f, -0.66666667f, -1.0f, -0.33333333f, -0.5f, -0.16666667f, -0.25f};
 constexpr float nf4Values[16] = {-1.0f,
                                  -0.6961928009986877f,
                                  -0.5250730514526367f,
@@ -158,7 +164,8 @@ void matmulBnb4(NodeBuilder &n) {
     return n.fail(Diag::ShapeMismatch, "codes " + text(n.dims(bytes)) + " do not fit " +
                                            Twine(rows) + " x " + Twine(columns) + " in blocks");
   auto tableType = RankedTensorType::get({16}, n.f32());
-  ArrayRef<float> values = n.intAttr("quant_type", 1) == 1 ? ArrayRef(nf4Values) : ArrayRef(fp4Values);
+  ArrayRef<float> values =
+      n.intAttr("quant_type", 1) == 1 ? ArrayRef(nf4Values) : ArrayRef(fp4Values);
   Value table = n.make<qnt::ConstantOp>(tableType, DenseElementsAttr::get(tableType, values));
   Value codes = unpack(n, n.reshape(bytes, {n.dim(rows * columns / 2)}), 4, /*highFirst=*/true);
   Value real = n.gather(table, n.cast(codes, n.builder.getI32Type()), 0);
@@ -184,7 +191,8 @@ void gatherBlockQuantized(NodeBuilder &n) {
     return n.unsupported("gathers from something other than a matrix in blocks along its rows",
                          "store the table as [rows, columns] with quantize_axis 1");
   int64_t columns = *all[1].constantValue() * (packed ? 8 / bits : 1);
-  BlockMatrix m{data, scale, zero, *all[0].constantValue(), columns, n.intAttr("block_size", 128), bits};
+  BlockMatrix m{data, scale, zero, *all[0].constantValue(), columns, n.intAttr("block_size", 128),
+                bits};
   Value table;
   if (packed) {
     if (!checkBlocks(n, m))
@@ -197,8 +205,8 @@ void gatherBlockQuantized(NodeBuilder &n) {
       return n.fail(Diag::ShapeMismatch, "scales " + text(n.dims(scale)) + " do not fit");
     auto repeated = [&](Value v) {
       Dims wide = {n.at(v, 0), n.at(v, 1), n.dim(m.block)};
-      Value flat = n.reshape(n.broadcast(n.unsqueeze(v, {2}), wide),
-                             {n.at(v, 0), n.at(v, 1) * m.block});
+      Value flat =
+          n.reshape(n.broadcast(n.unsqueeze(v, {2}), wide), {n.at(v, 0), n.at(v, 1) * m.block});
       return n.slice(flat, 1, n.dim(0), all[1]);
     };
     Value codes = n.cast(data, n.f32());

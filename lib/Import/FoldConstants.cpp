@@ -1,8 +1,8 @@
 // Ops over constants alone: small results become qnt.constant, large ones weights with a recipe.
 #include "GraphImporter.h"
-#include "qcc/Reference/Interpreter.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "qcc/Reference/Interpreter.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -37,7 +37,8 @@ bool mentionsSymbols(Operation *op) {
 bool isFoldable(Operation *op) {
   return isa<qnt::QntDialect>(op->getDialect()) && isMemoryEffectFree(op) &&
          op->getNumRegions() == 0 && op->getNumResults() == 1 &&
-         !isa<qnt::ConstantOp, qnt::UseOp, qnt::IdentityOp, qnt::DimTensorOp, qnt::RequireEqualOp>(op) &&
+         !isa<qnt::ConstantOp, qnt::UseOp, qnt::IdentityOp, qnt::DimTensorOp, qnt::RequireEqualOp>(
+             op) &&
          bytesOf(op->getResult(0).getType()) && !mentionsSymbols(op);
 }
 
@@ -131,8 +132,8 @@ private:
       name = base + "_" + std::to_string(n);
     builder.setInsertionPoint(root->getParentOfType<func::FuncOp>());
     Type type = root->getResult(0).getType();
-    auto weight = qnt::WeightOp::create(builder, root->getLoc(), name, type, Attribute(),
-                                        StringAttr());
+    auto weight =
+        qnt::WeightOp::create(builder, root->getLoc(), name, type, Attribute(), StringAttr());
     Block *block = &weight.getRecipe().emplaceBlock();
     OpBuilder inside = OpBuilder::atBlockEnd(block);
     IRMapping mapping;

@@ -138,8 +138,8 @@ std::optional<ShapeValue> GraphImporter::knownOf(const onnx::Tensor &tensor) con
       continue;
     }
     APInt bits(width, raw);
-    int64_t number = integer.isUnsigned() ? static_cast<int64_t>(bits.getZExtValue())
-                                          : bits.getSExtValue();
+    int64_t number =
+        integer.isUnsigned() ? static_cast<int64_t>(bits.getZExtValue()) : bits.getSExtValue();
     if (integer.getWidth() == 1)
       number = raw != 0;
     value.elements.push_back({DimExpr::constant(context, number), 1, std::nullopt});
@@ -155,8 +155,8 @@ Value GraphImporter::materialiseKnown(const ShapeValue &known) {
   SmallVector<DimExpr> dims;
   bool divided = false;
   for (const Element &element : known.elements) {
-    DimExpr dim = element.dim ? element.dim
-                              : DimExpr::constant(context, static_cast<int64_t>(*element.real));
+    DimExpr dim =
+        element.dim ? element.dim : DimExpr::constant(context, static_cast<int64_t>(*element.real));
     dims.push_back(space.resolve(dim));
     divided |= element.divisor != 1 || (element.real && *element.real != std::trunc(*element.real));
   }
@@ -203,12 +203,16 @@ llvm::Expected<Value> GraphImporter::materialise(Entry &entry, StringRef name) {
 
 void GraphImporter::applySubstitutions() {
   AttrTypeReplacer replacer;
-  replacer.addReplacement([&](qnt::DimsAttr dims) -> std::optional<std::pair<Attribute, WalkResult>> {
-    auto resolved = llvm::map_to_vector(qnt::dimsOf(dims), [&](DimExpr d) { return space.resolve(d); });
-    return std::pair<Attribute, WalkResult>(qnt::makeDims(context, resolved), WalkResult::skip());
-  });
+  replacer.addReplacement(
+      [&](qnt::DimsAttr dims) -> std::optional<std::pair<Attribute, WalkResult>> {
+        auto resolved =
+            llvm::map_to_vector(qnt::dimsOf(dims), [&](DimExpr d) { return space.resolve(d); });
+        return std::pair<Attribute, WalkResult>(qnt::makeDims(context, resolved),
+                                                WalkResult::skip());
+      });
   replacer.addReplacement([&](RankedTensorType type) -> std::optional<std::pair<Type, WalkResult>> {
-    auto resolved = llvm::map_to_vector(qnt::dimsOf(type), [&](DimExpr d) { return space.resolve(d); });
+    auto resolved =
+        llvm::map_to_vector(qnt::dimsOf(type), [&](DimExpr d) { return space.resolve(d); });
     return std::pair<Type, WalkResult>(qnt::makeTensorType(resolved, type.getElementType()),
                                        WalkResult::skip());
   });
@@ -239,7 +243,8 @@ bool GraphImporter::contradicts(DimExpr a, DimExpr b) {
   for (const Assumption &assumption : llvm::reverse(assumptions)) {
     bool involved = false;
     for (DimExpr dim : {assumption.a, assumption.b})
-      space.resolve(dim).collectSymbols([&](StringRef name) { involved |= symbols.contains(name); });
+      space.resolve(dim).collectSymbols(
+          [&](StringRef name) { involved |= symbols.contains(name); });
     if (!involved && !symbols.empty())
       continue;
     retryWith = {assumption.a.str(), assumption.b.str()};
@@ -268,7 +273,8 @@ DimExpr GraphImporter::requireEqual(DimExpr a, DimExpr b, bool broadcast) {
   case DimSpace::Outcome::Unproved:
     break;
   }
-  if (!checked.contains({a.getAttr(), b.getAttr()}) && !checked.contains({b.getAttr(), a.getAttr()})) {
+  if (!checked.contains({a.getAttr(), b.getAttr()}) &&
+      !checked.contains({b.getAttr(), a.getAttr()})) {
     checked.insert({a.getAttr(), b.getAttr()});
     qnt::RequireEqualOp::create(builder, builder.getUnknownLoc(), qnt::makeDims(context, {a, b}));
   }
@@ -310,8 +316,7 @@ bool GraphImporter::isConstant(Value value) {
     return it->second;
   Operation *op = value.getDefiningOp();
   bool constant = op && isa<qnt::QntDialect>(op->getDialect()) && isMemoryEffectFree(op) &&
-                  !isa<qnt::DimTensorOp>(op) &&
-                  llvm::all_of(op->getResultTypes(), [](Type type) {
+                  !isa<qnt::DimTensorOp>(op) && llvm::all_of(op->getResultTypes(), [](Type type) {
                     auto tensor = dyn_cast<RankedTensorType>(type);
                     return !tensor || tensor.hasStaticShape();
                   });

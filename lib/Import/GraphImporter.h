@@ -4,11 +4,11 @@
 
 #include "DimSpace.h"
 #include "ShapeValue.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
 #include "qcc/Import/Import.h"
 #include "qcc/Onnx/Model.h"
 #include "qcc/Support/Diagnostics.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/Builders.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringSet.h"
 #include <map>
@@ -52,8 +52,9 @@ public:
   llvm::Expected<mlir::RankedTensorType> tensorType(const onnx::Tensor &tensor,
                                                     llvm::StringRef name) const;
 
-  /// Equality of two dimensions, by substitution or else by a check at run time; returns the form to
-  /// go on with, or null where they can never be equal. `broadcast`: one of them might be 1 instead.
+  /// Equality of two dimensions, by substitution or else by a check at run time; returns the form
+  /// to go on with, or null where they can never be equal. `broadcast`: one of them might be 1
+  /// instead.
   DimExpr requireEqual(DimExpr a, DimExpr b, bool broadcast = false);
   /// Whether a and b, which broadcast, cannot be taken as equal: that would need an empty input, or
   /// an earlier attempt showed it. One of them is 1 at times, and the result the larger.

@@ -1,8 +1,8 @@
 // The public entry: read, expand functions, import, verify.
 #include "GraphImporter.h"
-#include "qcc/Onnx/Reader.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
+#include "qcc/Onnx/Reader.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -27,15 +27,16 @@ llvm::Expected<std::unique_ptr<onnx::Model>> readWithFunctions(StringRef path,
 }
 
 /// Imports, and again with what the last attempt learned about a broadcast.
-llvm::Expected<std::unique_ptr<GraphImporter>>
-importModel(onnx::Model &model, MLIRContext &context, const ImportOptions &options) {
+llvm::Expected<std::unique_ptr<GraphImporter>> importModel(onnx::Model &model, MLIRContext &context,
+                                                           const ImportOptions &options) {
   constexpr int maxAttempts = 8;
   std::set<std::pair<std::string, std::string>> stretched;
   for (int attempt = 0;; ++attempt) {
     auto importer = std::make_unique<GraphImporter>(model, &context, options);
     importer->stretched = stretched;
     llvm::Error error = importer->run();
-    if (importer->retryWith && attempt < maxAttempts && stretched.insert(*importer->retryWith).second) {
+    if (importer->retryWith && attempt < maxAttempts &&
+        stretched.insert(*importer->retryWith).second) {
       llvm::consumeError(std::move(error));
       continue;
     }
@@ -77,7 +78,8 @@ llvm::Error verifyModule(ModuleOp module, StringRef path) {
   std::string text;
   ScopedDiagnosticHandler handler(module.getContext(), [&](Diagnostic &diagnostic) {
     llvm::raw_string_ostream os(text);
-    os << (text.empty() ? "" : "; ") << qnt::nodeName(diagnostic.getLocation()) << ": " << diagnostic;
+    os << (text.empty() ? "" : "; ") << qnt::nodeName(diagnostic.getLocation()) << ": "
+       << diagnostic;
     return success();
   });
   if (succeeded(verify(module)))

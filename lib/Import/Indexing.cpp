@@ -77,8 +77,8 @@ void scatterNd(NodeBuilder &n) {
   Dims want(at.begin(), at.end() - 1);
   want.append(data.begin() + length, data.end());
   if (n.rank(updates) != want.size())
-    return n.fail(Diag::ShapeMismatch, "updates are " + text(n.dims(updates)) + " instead of " +
-                                           text(want));
+    return n.fail(Diag::ShapeMismatch,
+                  "updates are " + text(n.dims(updates)) + " instead of " + text(want));
   for (size_t i = 0; i < want.size(); ++i)
     want[i] = n.equal(want[i], n.at(updates, i), "update dimensions");
   if (n.failed())

@@ -15,7 +15,8 @@ Value inverseRoot(NodeBuilder &n, Value v, double epsilon) {
 }
 
 /// Mean and 1 / sqrt(variance + epsilon) over `axes`, kept with size 1, as (mean, inverse).
-std::pair<Value, Value> statistics(NodeBuilder &n, Value x, ArrayRef<int64_t> axes, double epsilon) {
+std::pair<Value, Value> statistics(NodeBuilder &n, Value x, ArrayRef<int64_t> axes,
+                                   double epsilon) {
   Value mean = n.reduce(ReduceKind::mean, x, axes, true);
   Value centred = n.sub(x, mean);
   Value variance = n.reduce(ReduceKind::mean, n.mul(centred, centred), axes, true);
@@ -58,7 +59,8 @@ void layerNormalization(NodeBuilder &n) {
   double epsilon = n.floatAttr("epsilon", 1e-5f);
   if (!x || !gain || n.failed())
     return;
-  n.out(0, overTail(n, x, axis, n.cast(gain, n.element(x)), n.cast(bias, n.element(x)), epsilon, false));
+  n.out(0, overTail(n, x, axis, n.cast(gain, n.element(x)), n.cast(bias, n.element(x)), epsilon,
+                    false));
   if (n.wants(1) || n.wants(2)) {
     auto [mean, inverse] = statistics(n, n.cast(x, n.f32()), tail(n, x, axis), epsilon);
     n.out(1, mean);
@@ -110,7 +112,8 @@ void embedLayerNormalization(NodeBuilder &n) {
 Value perChannel(NodeBuilder &n, Value vector, size_t rank) {
   if (!vector)
     return {};
-  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(1, static_cast<int64_t>(rank) - 1));
+  SmallVector<int64_t> axes =
+      llvm::to_vector(llvm::seq<int64_t>(1, static_cast<int64_t>(rank) - 1));
   return n.unsqueeze(vector, axes);
 }
 
@@ -146,8 +149,8 @@ void groupNormalization(NodeBuilder &n) {
   Dims all = n.dims(x);
   auto size = all[1].exactDiv(n.dim(groups));
   if (!size)
-    return n.fail(Diag::ShapeMismatch, all[1].str() + " channels do not divide into " +
-                                           Twine(groups) + " groups");
+    return n.fail(Diag::ShapeMismatch,
+                  all[1].str() + " channels do not divide into " + Twine(groups) + " groups");
   Dims split = {all[0], n.dim(groups), *size};
   split.append(all.begin() + 2, all.end());
   Value grouped = n.reshape(x, split);

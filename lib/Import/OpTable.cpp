@@ -9,8 +9,7 @@ const OpEntry *qcc::import::findOp(StringRef domain, StringRef name) {
     llvm::StringMap<const OpEntry *> map;
     for (auto family : {elementwiseOps(), activationOps(), shapeOps(), indexingOps(),
                         reductionOps(), contractionOps(), convolutionOps(), normalisationOps(),
-                        attentionOps(), quantizeOps(), fewBitsOps(), codeOps(),
-                        controlOps()})
+                        attentionOps(), quantizeOps(), fewBitsOps(), codeOps(), controlOps()})
       for (const OpEntry &entry : family)
         map[std::string(entry.domain) + "/" + entry.name] = &entry;
     return map;

@@ -33,7 +33,8 @@ llvm::ArrayRef<OpEntry> codeOps();
 llvm::ArrayRef<OpEntry> controlOps();
 
 /// com.microsoft.Attention from the product of the input with all three weights, bias added.
-void attentionOfProduct(NodeBuilder &n, mlir::Value product, size_t maskAt, size_t pastAt, size_t biasAt);
+void attentionOfProduct(NodeBuilder &n, mlir::Value product, size_t maskAt, size_t pastAt,
+                        size_t biasAt);
 /// com.microsoft.EmbedLayerNormalization over tables and parameters that are real already.
 struct EmbedParts {
   mlir::Value ids, segments, words, positionTable, segmentTable, gain, bias, mask, positions;

@@ -134,8 +134,8 @@ void matmulInteger(NodeBuilder &n) {
 
 /// com.microsoft: the product scaled to float, with a bias.
 void matmulIntegerToFloat(NodeBuilder &n) {
-  Value product = n.matmul(centred(n, n.in(0), n.optional(4), true),
-                           centred(n, n.in(1), n.optional(5), false));
+  Value product =
+      n.matmul(centred(n, n.in(0), n.optional(4), true), centred(n, n.in(1), n.optional(5), false));
   Value scale = n.mul(n.in(2), n.in(3));
   Value out = n.mul(n.cast(product, n.element(scale)), scale);
   n.out(0, n.has(6) ? n.add(out, n.in(6)) : out);

@@ -28,7 +28,8 @@ bool indexesTable(Value argument, int64_t *rows) {
       if (!gather || gather.getIndices() != work[i] || gather.getAxis() != 0)
         continue;
       auto table = cast<RankedTensorType>(gather.getX().getType());
-      if (table.getRank() == 2 && isa<FloatType>(table.getElementType()) && table.hasStaticShape() &&
+      if (table.getRank() == 2 && isa<FloatType>(table.getElementType()) &&
+          table.hasStaticShape() &&
           isa_and_present<qnt::UseOp, qnt::ConstantOp>(origin(gather.getX()).getDefiningOp())) {
         *rows = table.getShape()[0];
         return true;

@@ -221,7 +221,7 @@ std::optional<bool> compareElements(StringRef op, const Element &x, const Elemen
     return greater || same;
   };
   if (x.real && y.real)
-    return decide(*x.real < *y.real, *x.real == *y.real, *x.real > *y.real);
+    return decide(*x.real<*y.real, *x.real == *y.real, *x.real> * y.real);
   if (!x.dim || !y.dim || x.divisor != 1 || y.divisor != 1)
     return std::nullopt;
   if (auto known = sign(x.dim, y.dim))
@@ -636,7 +636,7 @@ Result expandRule(NodeBuilder &n) {
     return std::nullopt;
   auto full = broadcastShape(x->shape, *shape);
   return full && llvm::all_of(*full, [](int64_t s) { return s >= 0; }) ? broadcastValue(*x, *full)
-                                                                      : std::nullopt;
+                                                                       : std::nullopt;
 }
 
 Result tileRule(NodeBuilder &n) {
@@ -768,7 +768,8 @@ Result rangeRule(NodeBuilder &n) {
   auto length = (*step > 0 ? span : span * -1).constantValue();
   if (!length)
     return std::nullopt;
-  int64_t count = std::max<int64_t>(0, llvm::divideCeil(std::max<int64_t>(0, *length), static_cast<uint64_t>(std::abs(*step))));
+  int64_t count = std::max<int64_t>(
+      0, llvm::divideCeil(std::max<int64_t>(0, *length), static_cast<uint64_t>(std::abs(*step))));
   if (count > ShapeValue::maxElements)
     return std::nullopt;
   ShapeValue result{start->type, {count}, {}};
@@ -854,32 +855,55 @@ Result nonZeroRule(NodeBuilder &n) {
 using Rule = Result (*)(NodeBuilder &);
 
 Rule ruleOf(StringRef op) {
-  static const llvm::StringMap<Rule> rules = {
-      {"Shape", shapeRule},       {"Size", sizeRule},
-      {"Identity", identityRule}, {"Cast", castRule},
-      {"CastLike", castRule},     {"Gather", gatherRule},
-      {"Slice", sliceRule},       {"Concat", concatRule},
-      {"Squeeze", squeezeRule},   {"Unsqueeze", unsqueezeRule},
-      {"Reshape", reshapeRule},   {"Expand", expandRule},
-      {"Tile", tileRule},         {"Where", whereRule},
-      {"Equal", compareRule},     {"Less", compareRule},
-      {"Greater", compareRule},   {"LessOrEqual", compareRule},
-      {"GreaterOrEqual", compareRule},
-      {"And", logicRule},         {"Or", logicRule},
-      {"Xor", logicRule},         {"Add", arithRule},
-      {"Sub", arithRule},         {"Mul", arithRule},
-      {"Div", arithRule},         {"Mod", arithRule},
-      {"Min", arithRule},         {"Max", arithRule},
-      {"Pow", arithRule},         {"Neg", unaryRule},
-      {"Abs", unaryRule},         {"Floor", unaryRule},
-      {"Ceil", unaryRule},        {"Round", unaryRule},
-      {"Sqrt", unaryRule},        {"Reciprocal", unaryRule},
-      {"Exp", unaryRule},         {"Log", unaryRule},
-      {"Relu", unaryRule},        {"Not", unaryRule},
-      {"Sign", unaryRule},        {"ConstantOfShape", constantOfShapeRule},
-      {"Range", rangeRule},       {"ReduceSum", reduceRule},
-      {"ReduceProd", reduceRule}, {"ReduceMin", reduceRule},
-      {"ReduceMax", reduceRule},  {"NonZero", nonZeroRule}};
+  static const llvm::StringMap<Rule> rules = {{"Shape", shapeRule},
+                                              {"Size", sizeRule},
+                                              {"Identity", identityRule},
+                                              {"Cast", castRule},
+                                              {"CastLike", castRule},
+                                              {"Gather", gatherRule},
+                                              {"Slice", sliceRule},
+                                              {"Concat", concatRule},
+                                              {"Squeeze", squeezeRule},
+                                              {"Unsqueeze", unsqueezeRule},
+                                              {"Reshape", reshapeRule},
+                                              {"Expand", expandRule},
+                                              {"Tile", tileRule},
+                                              {"Where", whereRule},
+                                              {"Equal", compareRule},
+                                              {"Less", compareRule},
+                                              {"Greater", compareRule},
+                                              {"LessOrEqual", compareRule},
+                                              {"GreaterOrEqual", compareRule},
+                                              {"And", logicRule},
+                                              {"Or", logicRule},
+                                              {"Xor", logicRule},
+                                              {"Add", arithRule},
+                                              {"Sub", arithRule},
+                                              {"Mul", arithRule},
+                                              {"Div", arithRule},
+                                              {"Mod", arithRule},
+                                              {"Min", arithRule},
+                                              {"Max", arithRule},
+                                              {"Pow", arithRule},
+                                              {"Neg", unaryRule},
+                                              {"Abs", unaryRule},
+                                              {"Floor", unaryRule},
+                                              {"Ceil", unaryRule},
+                                              {"Round", unaryRule},
+                                              {"Sqrt", unaryRule},
+                                              {"Reciprocal", unaryRule},
+                                              {"Exp", unaryRule},
+                                              {"Log", unaryRule},
+                                              {"Relu", unaryRule},
+                                              {"Not", unaryRule},
+                                              {"Sign", unaryRule},
+                                              {"ConstantOfShape", constantOfShapeRule},
+                                              {"Range", rangeRule},
+                                              {"ReduceSum", reduceRule},
+                                              {"ReduceProd", reduceRule},
+                                              {"ReduceMin", reduceRule},
+                                              {"ReduceMax", reduceRule},
+                                              {"NonZero", nonZeroRule}};
   auto it = rules.find(op);
   return it == rules.end() ? nullptr : it->second;
 }
