@@ -128,40 +128,83 @@ Value withPast(NodeBuilder &n, Value past, Value fresh) {
   return n.concat({past, fresh}, 2);
 }
 
-/// Scores of ONNX's fourth output, spelled out: mode 0 the scaled product, 1 after the mask, 2
-/// after the cap, 3 after softmax.
-void scoresOutput(NodeBuilder &n, const AttentionForm &f) {
-  if (!n.atLeast(f.query, 4) || !n.atLeast(f.key, 4))
-    return;
-  int64_t mode = n.intAttr("qk_matmul_output_mode", 0);
-  Dims q = n.dims(f.query), k = n.dims(f.key);
-  Type element = n.element(f.query);
-  auto repeat = q[1].exactDiv(k[1]);
-  auto size = q[3].constantValue();
-  if (!repeat || !size)
-    return n.unsupported("scores of dynamic heads");
-  Value key = f.key;
-  if (!repeat->isConstant(1)) {
-    Value wide = n.broadcast(n.unsqueeze(key, {2}), {k[0], k[1], *repeat, k[2], k[3]});
-    key = n.reshape(wide, {k[0], q[1], k[2], k[3]});
+/// [B, G, T, D] with each head repeated for the query heads that share it.
+Value repeatHeads(NodeBuilder &n, Value x, DimExpr heads) {
+  Dims d = n.dims(x);
+  auto repeat = heads.exactDiv(d[1]);
+  if (!repeat) {
+    n.unsupported("its scores are of dynamic heads");
+    return {};
   }
+  if (repeat->isConstant(1))
+    return x;
+  Value wide = n.broadcast(n.unsqueeze(x, {2}), {d[0], d[1], *repeat, d[2], d[3]});
+  return n.reshape(wide, {d[0], heads, d[2], d[3]});
+}
+
+/// The scores [B, H, S, T] after each step of ONNX's operator, which adds a mask before it caps.
+struct Scores {
+  Value product, masked, capped, probabilities;
+};
+
+std::optional<Scores> spellScores(NodeBuilder &n, const AttentionForm &f) {
+  if (!n.atLeast(f.query, 4) || !n.atLeast(f.key, 4))
+    return std::nullopt;
+  Dims q = n.dims(f.query), k = n.dims(f.key);
+  auto size = q[3].constantValue();
+  if (!size) {
+    n.unsupported("the head size is dynamic", "fix it with --shape");
+    return std::nullopt;
+  }
+  Value key = repeatHeads(n, f.key, q[1]), mask = f.mask;
+  if (!key)
+    return std::nullopt;
+  Type element = n.element(f.query);
   double scale = f.scale ? f.scale : 1.0 / std::sqrt(static_cast<double>(*size));
-  Value scores = n.mul(n.matmul(f.query, key, true), scale);
-  Value mask = f.mask;
+  Scores scores;
+  scores.product = n.mul(n.matmul(f.query, key, true), scale);
+  // What a float mask adds is capped with the rest; what may not be seen stays so.
+  Value allowed = mask && n.element(mask).isInteger(1) ? mask : Value();
+  Value added = allowed ? Value() : mask;
   if (f.causal)
-    mask = combineMasks(n, mask, causalMask(n, q[2], k[2], f.past), element);
-  auto cap = [&] {
-    if (f.softcap > 0)
-      scores = n.mul(n.unary<qnt::TanhOp>(n.div(scores, f.softcap)), f.softcap);
-  };
-  auto admit = [&] { scores = mask ? combineMasks(n, scores, mask, element) : scores; };
-  if (mode == 1)
-    admit();
-  if (mode == 2)
-    cap();
-  if (mode == 3)
-    cap(), admit(), scores = n.softmax(scores, 3);
-  n.out(3, scores);
+    allowed = combineMasks(n, allowed, causalMask(n, q[2], k[2], f.past), element);
+  auto admit = [&](Value x) { return allowed ? combineMasks(n, x, allowed, element) : x; };
+  Value biased = added ? n.add(scores.product, n.cast(added, element)) : scores.product;
+  Value capped = biased;
+  if (f.softcap > 0)
+    capped = n.mul(n.unary<qnt::TanhOp>(n.div(biased, f.softcap)), f.softcap);
+  scores.masked = admit(biased);
+  scores.capped = admit(capped);
+  scores.probabilities = n.softmax(scores.capped, 3);
+  return scores;
+}
+
+/// The fourth output.
+void scoresOutput(NodeBuilder &n, const Scores &scores) {
+  switch (n.intAttr("qk_matmul_output_mode", 0)) {
+  case 0:
+    return n.out(3, scores.product);
+  case 1:
+    return n.out(3, scores.masked);
+  case 2:
+    return n.out(3, scores.capped);
+  case 3:
+    return n.out(3, scores.probabilities);
+  }
+  n.fail(Diag::BadNode, "qk_matmul_output_mode is not 0, 1, 2 or 3");
+}
+
+/// A mask shorter than the keys hides the rest.
+Value lengthenMask(NodeBuilder &n, Value mask, DimExpr keys) {
+  if (!mask || n.rank(mask) == 0)
+    return mask;
+  auto have = n.last(mask).constantValue(), want = keys.constantValue();
+  if (!have || !want || *have >= *want || *have == 1)
+    return mask;
+  double hidden = n.element(mask).isInteger(1) ? 0 : -std::numeric_limits<double>::infinity();
+  Dims low(n.rank(mask), n.dim(0)), high = low;
+  high.back() = n.dim(*want - *have);
+  return n.pad(mask, n.like(mask, hidden), low, high, qnt::PadMode::constant);
 }
 
 void attention23(NodeBuilder &n) {
@@ -184,6 +227,7 @@ void attention23(NodeBuilder &n) {
   f.value = withPast(n, n.optional(5), f.value);
   if (!f.key || !f.value || n.failed())
     return;
+  f.mask = lengthenMask(n, f.mask, n.at(f.key, 2));
   if (n.has(6)) { // from opset 24: keys from there on are padding
     Value length = n.reshape(n.in(6), {n.at(n.in(6), 0), n.dim(1), n.dim(1), n.dim(1)});
     DimExpr t = n.at(f.key, 2);
@@ -191,23 +235,19 @@ void attention23(NodeBuilder &n) {
     Value valid = n.compare(qnt::Predicate::lt, index, n.cast(length, n.i64()));
     f.mask = combineMasks(n, f.mask, valid, n.element(f.query));
   }
-  // A mask shorter than the keys hides the rest.
-  if (f.mask) {
-    DimExpr have = n.last(f.mask), want = n.at(f.key, 2);
-    auto a = have.constantValue(), b = want.constantValue();
-    if (a && b && *a < *b && *a != 1) {
-      double hidden = n.element(f.mask).isInteger(1) ? 0 : -std::numeric_limits<double>::infinity();
-      Dims low(n.rank(f.mask), n.dim(0)), high = low;
-      high.back() = n.dim(*b - *a);
-      f.mask = n.pad(f.mask, n.like(f.mask, hidden), low, high, qnt::PadMode::constant);
-    }
-  }
-  Value out = attention(n, f);
+  // qnt.attention caps before it adds a mask.
+  bool capsMask = f.softcap > 0 && f.mask && !n.element(f.mask).isInteger(1);
+  std::optional<Scores> scores;
+  if (n.wants(3) || capsMask)
+    if (scores = spellScores(n, f); !scores)
+      return;
+  Value out = capsMask ? n.matmul(scores->probabilities, repeatHeads(n, f.value, n.at(f.query, 1)))
+                       : attention(n, f);
   n.out(0, joined ? joinHeads(n, out) : out);
   n.out(1, f.key);
   n.out(2, f.value);
   if (n.wants(3))
-    scoresOutput(n, f);
+    scoresOutput(n, *scores);
 }
 
 //===-- Rotary embedding -------------------------------------------------------------------------//
