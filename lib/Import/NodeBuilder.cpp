@@ -190,7 +190,8 @@ bool NodeBuilder::sizesArePossible(Value value) {
       return false;
     }
     if (llvm::MulOverflow(elements, *known, elements) || elements > maxElements) {
-      fail(Diag::TensorTooLarge, "the result " + text(dims(value)) + " has more than 2^40 elements");
+      fail(Diag::TensorTooLarge,
+           "the result " + text(dims(value)) + " has more than 2^40 elements");
       return false;
     }
   }
