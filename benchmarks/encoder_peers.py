@@ -67,8 +67,8 @@ def four_bit_model(prepared, folder):
 class Calibration:
     """Samples for static quantization: rows of an .npz, or random ids where there is none."""
 
-    def __init__(self, options, names, rows=64, length=64):
-        samples = feeds(rows, length, options.vocabulary)
+    def __init__(self, options, names, rows=32):
+        samples = feeds(rows, int(options.shape[0].split("x")[1]), options.vocabulary)
         if options.calibration:
             samples = {name: array[:rows] for name, array in np.load(options.calibration).items()}
         samples = {name: samples[name] for name in names}
@@ -194,7 +194,7 @@ def main():
     parser.add_argument("--qcc", type=Path, default=ROOT / "build/bin/qcc")
     parser.add_argument("--schemes", default="keep,w8a8", help="what to compile, as in --quantize")
     parser.add_argument("--artifact", action="append", default=[], metavar="SCHEME=FILE.so")
-    parser.add_argument("--shape", action="append", metavar="BATCHxSEQUENCE")
+    parser.add_argument("--shape", action="append", metavar="BATCHxSEQUENCE", help="1x16, 1x128, 8x128")
     parser.add_argument("--calibration", type=Path, help=".npz with rows for the static peer")
     parser.add_argument("--vocabulary", type=int, default=20_000, help="ids are drawn below this")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -203,7 +203,7 @@ def main():
     parser.add_argument("--work", type=Path, help="keep artifacts and the peers' models here")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    shapes = options.shape or ["1x16", "1x128", "8x128"]
+    shapes = options.shape = options.shape or ["1x16", "1x128", "8x128"]
 
     with tempfile.TemporaryDirectory(prefix="qcc-peers-") as temporary:
         folder = options.work or Path(temporary)
