@@ -226,7 +226,7 @@ DimExpr DimExpr::ceilDiv(DimExpr other) const {
     return *quotient;
   if (auto divisor = other.constantValue(); divisor && *divisor > 0) {
     if (auto value = constantValue())
-      return constant(getContext(), floorDivide(*value + *divisor - 1, *divisor));
+      return constant(getContext(), floorDivide(*value, *divisor) + (*value % *divisor != 0));
   }
   return make(getContext(), DimKind::CeilDiv, 0, "", {attr, other.attr});
 }

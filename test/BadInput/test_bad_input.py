@@ -485,10 +485,10 @@ RANGES = {
                                        initializers=[m.tensor("w", [2, 4], [0.0] * 8), m.tensor("i", [1], [v], m.INT64)]),
                      (0, -1)),
     "Pad.pads": (lambda v: m.one_node("Pad", initializers=[m.tensor("p", [4], [0, v, 0, 0], m.INT64)], dims=(2, 4)),
-                 (0, -1)),
+                 (0, -1, INT_MAX)),
     "Expand.shape": (lambda v: m.one_node("Expand", initializers=[m.tensor("s", [2], [v, 4], m.INT64)], dims=(1, 4)),
-                     (0,)),
-    "Tile.repeats": (lambda v: m.one_node("Tile", initializers=[m.tensor("r", [2], [v, 1], m.INT64)], dims=(2, 4)), (0,)),
+                     (0, INT_MAX)),
+    "Tile.repeats": (lambda v: m.one_node("Tile", initializers=[m.tensor("r", [2], [v, 1], m.INT64)], dims=(2, 4)), (0, INT_MAX)),
     "DepthToSpace.blocksize": (lambda v: m.one_node("DepthToSpace", dims=(1, 4, 2, 2), blocksize=v), ()),
     "Trilu.k": (lambda v: m.one_node("Trilu", initializers=[m.tensor("k", [], [v], m.INT64)], dims=(4, 4)), EXTREMES),
     "QuantizeLinear.axis": (lambda v: m.one_node("QuantizeLinear", axis=v, initializers=[
