@@ -89,6 +89,8 @@ Value attention(NodeBuilder &n, AttentionForm f) {
   v[0] = q[0], v[1] = k[1], v[2] = k[2];
   f.key = n.conformExactly(f.key, k);
   f.value = n.conformExactly(f.value, v);
+  if (!f.key || !f.value)
+    return {};
   Type element = n.element(f.query);
   bool aligned = !f.causal || k[2] - q[2] == n.importer.space.resolve(f.past);
   if (f.causal && !aligned)
@@ -99,6 +101,8 @@ Value attention(NodeBuilder &n, AttentionForm f) {
     if (!full || full->size() != 4)
       return {};
     f.mask = n.conform(f.mask, *full);
+    if (!f.mask)
+      return {};
   }
   q = n.dims(f.query), v = n.dims(f.value);
   double scale = f.scale;
@@ -276,6 +280,8 @@ Value rotate(NodeBuilder &n, Value x, Value cos, Value sin, bool interleaved) {
   cos = n.conform(cos, *fit);
   sin = n.conform(sin, *fit);
   cos = n.cast(cos, n.element(x)), sin = n.cast(sin, n.element(x));
+  if (!cos || !sin)
+    return {};
   if (!(n.last(x) - n.last(cos) * 2).isNonNegative()) {
     n.fail(Diag::ShapeMismatch,
            "cosines " + text(table) + " are wider than half of " + n.last(x).str());

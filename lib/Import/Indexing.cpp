@@ -14,10 +14,18 @@ void gather(NodeBuilder &n) {
     n.out(0, n.gather(x, n.in(1), axis));
 }
 
+/// Fails, and is false, where the indices are of a type that no op takes.
+bool isIndex(NodeBuilder &n, Value indices) {
+  bool fits = indices && (n.element(indices).isInteger(64) || n.element(indices).isInteger(32));
+  if (indices && !fits)
+    n.fail(Diag::TypeMismatch, "indices are neither int64 nor int32");
+  return fits;
+}
+
 void gatherElements(NodeBuilder &n) {
   Value x = n.in(0), indices = n.in(1);
   int64_t axis = n.axisAttr(n.rank(x), 0);
-  if (!x || !indices || n.failed())
+  if (!x || !isIndex(n, indices) || n.failed())
     return;
   if (n.rank(x) != n.rank(indices))
     return n.fail(Diag::ShapeMismatch, "data and indices differ in rank");
@@ -87,6 +95,8 @@ void scatterNd(NodeBuilder &n) {
   want.assign(at.begin(), at.end() - 1);
   want.append(data.begin() + length, data.end());
   updates = n.conformExactly(updates, want);
+  if (!updates)
+    return;
   n.out(0, n.make<qnt::ScatterNdOp>(x.getType(), x, indices, updates, *kind));
 }
 
@@ -103,6 +113,8 @@ void scatterElements(NodeBuilder &n) {
   if (n.failed())
     return;
   updates = n.conformExactly(updates, n.dims(indices));
+  if (!updates)
+    return;
   n.out(0, n.make<qnt::ScatterElementsOp>(x.getType(), x, indices, updates, axis, *kind));
 }
 

@@ -345,7 +345,8 @@ std::optional<Dims> NodeBuilder::unify(llvm::MutableArrayRef<Value> values) {
   auto result = broadcastDims(all);
   if (result)
     for (Value &value : values)
-      value = conform(value, *result);
+      if (value = conform(value, *result); !value)
+        return std::nullopt;
   return result;
 }
 
@@ -499,12 +500,14 @@ Value NodeBuilder::broadcast(Value x, ArrayRef<DimExpr> to) {
   if (!x)
     return {};
   x = conform(x, to);
+  if (!x)
+    return {};
   auto result = type(to, element(x));
   return result == x.getType() ? x : make<qnt::BroadcastOp>(result, x);
 }
 
 Value NodeBuilder::slice(Value x, int64_t axis, DimExpr start, DimExpr size, int64_t step) {
-  if (!atLeast(x, static_cast<size_t>(axis) + 1))
+  if (!atLeast(x, static_cast<size_t>(std::max<int64_t>(axis, 0)) + 1))
     return {};
   Dims to = dims(x), starts(to.size(), dim(0));
   SmallVector<int64_t> steps(to.size(), 1);
@@ -519,7 +522,7 @@ Value NodeBuilder::concat(ArrayRef<Value> values, int64_t axis) {
     return {};
   SmallVector<Value> parts(values);
   size_t size = rank(parts[0]);
-  if (!atLeast(parts[0], static_cast<size_t>(axis) + 1))
+  if (!atLeast(parts[0], static_cast<size_t>(std::max<int64_t>(axis, 0)) + 1))
     return {};
   for (Value part : parts) {
     if (!sameElement(parts[0], part))
@@ -544,13 +547,15 @@ Value NodeBuilder::concat(ArrayRef<Value> values, int64_t axis) {
     want[axis] = dims(part)[axis];
     sum = sum + want[axis];
     part = conformExactly(part, want);
+    if (!part)
+      return {};
   }
   to[axis] = sum;
   return make<qnt::ConcatOp>(type(to, element(parts[0])), parts, axis);
 }
 
 Value NodeBuilder::gather(Value x, Value indices, int64_t axis) {
-  if (!indices || !atLeast(x, static_cast<size_t>(axis) + 1))
+  if (!indices || !atLeast(x, static_cast<size_t>(std::max<int64_t>(axis, 0)) + 1))
     return {};
   if (!element(indices).isInteger(64) && !element(indices).isInteger(32)) {
     fail(Diag::TypeMismatch, "indices are neither int64 nor int32");
@@ -616,7 +621,7 @@ Value NodeBuilder::argReduce(Value x, int64_t axis, bool keepDims, bool minimum,
 }
 
 Value NodeBuilder::softmax(Value x, int64_t axis, bool log) {
-  if (!atLeast(x, static_cast<size_t>(axis) + 1))
+  if (!atLeast(x, static_cast<size_t>(std::max<int64_t>(axis, 0)) + 1))
     return {};
   size_t last = rank(x) - 1;
   x = swapAxes(x, static_cast<size_t>(axis), last);
@@ -652,6 +657,8 @@ Value NodeBuilder::matmul(Value x, Value y, bool transposeY) {
     return conformExactly(value, want);
   };
   x = fit(x, rank(x) - 1), y = fit(y, kAxis);
+  if (!x || !y)
+    return {};
   Dims to = *batch;
   to.push_back(dims(x)[rank(x) - 2]);
   to.push_back(dims(y)[rank(y) - (transposeY ? 2 : 1)]);
@@ -677,6 +684,8 @@ Value NodeBuilder::linear(Value x, Value weight, Value bias) {
   Dims to = dims(x);
   to.back() = k;
   x = conformExactly(x, to);
+  if (!x)
+    return {};
   to.back() = dims(weight)[0];
   return make<qnt::LinearOp>(type(to, element(x)), x, weight, bias);
 }
