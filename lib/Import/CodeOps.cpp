@@ -32,7 +32,7 @@ Value coded(NodeBuilder &n, Value x, Value scale, Value zero, Type otherwise) {
   if (!x || !scale)
     return {};
   Type codes = zero ? n.element(zero) : otherwise;
-  auto integer = dyn_cast<IntegerType>(codes);
+  auto integer = dyn_cast_or_null<IntegerType>(codes);
   if (!integer) {
     n.fail(Diag::TypeMismatch, "codes are not integers");
     return {};
