@@ -204,7 +204,7 @@ class Copy:
             return self.run(self.build / "unit" / name, "--gtest_brief=1", "--gtest_fail_fast", timeout=600)
         if kind == "lit":
             return self.run(sys.executable, "-c", "from lit.main import main; main()", "-q", "--max-failures=1",
-                            "--timeout=120", self.build / "test" / name)
+                            self.build / "test" / name)
         return self.run(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", self.root / name)
 
 
