@@ -17,6 +17,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,11 @@ def copy_tree(source, target):
             os.utime(into)
 
 
+def attend_to_interrupts():
+    """Background jobs inherit that they ignore Ctrl-C, which tests of it would notice."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Copy:
     """A checkout of its own with its build."""
 
@@ -162,7 +168,7 @@ class Copy:
                            PYTHONDONTWRITEBYTECODE="1")
         process = subprocess.Popen([str(c) for c in command], cwd=self.root, env=environment, text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
-                                   start_new_session=True)
+                                   start_new_session=True, preexec_fn=attend_to_interrupts)
         try:
             output, _ = process.communicate(timeout=timeout)
             return process.returncode, output

@@ -586,7 +586,8 @@ def test_interrupted(qcc_tool, folder):
     model = ROOT / "test/data/zoo/qwen2-cache-ts17/model.onnx"
     for delay in (0.1, 0.3, 0.6, 1, 2, 4):
         process = subprocess.Popen([qcc_tool, model, "-O2", "-o", folder / "out.so"], stderr=subprocess.DEVNULL,
-                                   env=dict(os.environ, TMPDIR=str(folder)))
+                                   env=dict(os.environ, TMPDIR=str(folder)),
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         try:
             process.wait(delay)
             break

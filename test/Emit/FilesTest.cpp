@@ -177,6 +177,7 @@ TEST(Files, InterruptRemovesWhatWasBegun) {
   ASSERT_EQ(pipe(ready), 0);
   pid_t child = fork();
   if (child == 0) {
+    signal(SIGINT, SIG_DFL); // background jobs inherit that they ignore it
     ModelParts parts = testModel("m", 1 << 20);
     parts.weights.write = [&](WeightsSink sink) -> llvm::Error {
       llvm::cantFail(sink(std::vector<uint8_t>(1000)));
