@@ -31,6 +31,8 @@ target_include_directories(qcc_mlir_flags INTERFACE
   ${CMAKE_SOURCE_DIR}/dialects ${CMAKE_BINARY_DIR}/dialects
   ${CMAKE_SOURCE_DIR}/runtime/include)
 target_compile_options(qcc_mlir_flags INTERFACE -O1)
+# A precompiled header without its time is the same for every build, so that ccache finds it again.
+target_compile_options(qcc_mlir_flags INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
 
 function(qcc_add_library name)
   add_library(${name} STATIC ${ARGN})

@@ -171,13 +171,16 @@ TEST(Files, PermissionsFollowTheUmask) {
   EXPECT_EQ(info.st_mode & 0777, 0777 & ~mask);
 }
 
+/// Background jobs inherit that they ignore SIGINT, and handlers respect that. They are installed
+/// with the first output of the process, so this comes before any test.
+[[maybe_unused]] const auto attendsToInterrupts = signal(SIGINT, SIG_DFL);
+
 TEST(Files, InterruptRemovesWhatWasBegun) {
   TempFolder folder;
   int ready[2];
   ASSERT_EQ(pipe(ready), 0);
   pid_t child = fork();
   if (child == 0) {
-    signal(SIGINT, SIG_DFL); // background jobs inherit that they ignore it
     ModelParts parts = testModel("m", 1 << 20);
     parts.weights.write = [&](WeightsSink sink) -> llvm::Error {
       llvm::cantFail(sink(std::vector<uint8_t>(1000)));
