@@ -6,6 +6,7 @@
 #ifndef QCC_ALGORITHMS_PACK_H
 #define QCC_ALGORITHMS_PACK_H
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -67,6 +68,100 @@ struct W4Source {
   const uint8_t *zeros; ///< null when all are 8
 };
 void packW4(const W4Source &w, const W4Layout &layout, int64_t first, int64_t last, uint8_t *out);
+
+//===-- Codes of 1 to 8 bits in blocks (panel16_block)
+//------------------------------------------===//
+
+/// How the zero point of a block is stored.
+enum class BlockZeros {
+  None,
+  Packed, ///< as a code: two a byte up to 4 bits (outputs j and j + 8), else one byte each
+  Float   ///< f32
+};
+
+/// Codes of `bits` bits with scales per block of `group` inputs. The buffer is
+///   table   tableEntries f32 (codebooks), padded to 64 bytes,
+///   panels  of 16 outputs, each
+///             super   16 f32, when twoLevel: the scale is float(code) * super,
+///             blocks  ceil(K / group), each
+///                       codes   ceil(group / unit) units,
+///                       scales  16 numbers of scaleBytes each,
+///                       zeros   see BlockZeros.
+/// Codes are unsigned; signed ones are stored with 2^(bits - 1) added, zero points likewise.
+///
+/// A code is split into planes of 8, 4, 2 or 1 bits, the low bits in the widest plane (3 = 2 + 1,
+/// 5 = 4 + 1, 6 = 4 + 2, 7 = 4 + 2 + 1). A sub-vector is 4 inputs of 16 outputs, byte 4 j + i for
+/// output j and input i. A 64-byte vector of a plane of p bits holds 8 / p sub-vectors, the first
+/// in the lowest bits. A unit is the inputs that a vector of the narrowest plane holds: its
+/// vectors, widest plane first, follow each other. Inputs and outputs that do not exist have
+/// padCode.
+struct BlockLayout {
+  int bits = 4;
+  int64_t group = 32;     ///< inputs of a block; 0: all of them are one
+  int64_t scaleBytes = 2; ///< 1, 2 or 4
+  BlockZeros zeros = BlockZeros::Packed;
+  bool twoLevel = false;
+  int64_t tableEntries = 0;
+  uint8_t padCode = 0; ///< of absent inputs: what the integer core reads as 0 (f4e2m1: 15)
+
+  /// Widths of the planes, widest first, 0 where there are fewer.
+  constexpr std::array<int, 3> planes() const {
+    std::array<int, 3> widths = {};
+    for (int width = 8, left = bits, i = 0; width; width /= 2)
+      if (left >= width)
+        widths[i++] = width, left -= width;
+    return widths;
+  }
+  constexpr int narrowest() const { return bits & -bits; }
+  constexpr int64_t unit() const { return 32 / narrowest(); }       ///< inputs
+  constexpr int64_t unitBytes() const { return unit() * 2 * bits; } ///< of 16 outputs
+  constexpr int64_t zeroBytes() const {
+    return zeros == BlockZeros::None    ? 0
+           : zeros == BlockZeros::Float ? kPanel * 4
+           : bits <= 4                  ? kPanel / 2
+                                        : kPanel;
+  }
+  constexpr int64_t headerBytes() const { return twoLevel ? kPanel * 4 : 0; }
+  constexpr int64_t tableBytes() const { return roundUp(tableEntries * 4, 64); }
+  constexpr int64_t blocks(int64_t k) const { return group ? ceilDiv(k, group) : 1; }
+  constexpr int64_t codeBytes(int64_t k) const {
+    return ceilDiv(group ? group : k, unit()) * unitBytes();
+  }
+  constexpr int64_t blockBytes(int64_t k) const {
+    return codeBytes(k) + kPanel * scaleBytes + zeroBytes();
+  }
+  constexpr int64_t panelBytes(int64_t k) const {
+    return headerBytes() + blocks(k) * blockBytes(k);
+  }
+  constexpr int64_t bytes(int64_t n, int64_t k) const {
+    return tableBytes() + panels(n) * panelBytes(k);
+  }
+};
+
+/// What is packed: codes (n, k) as stored, one a byte; scales and zero points [n][blocks].
+struct BlockSource {
+  StridedMatrix<uint8_t> codes;
+  const void *scales;                ///< scaleBytes each, in the target's type already
+  const uint8_t *zeros = nullptr;    ///< BlockZeros::Packed
+  const float *floatZeros = nullptr; ///< BlockZeros::Float
+  const float *super = nullptr;      ///< twoLevel: [n]
+};
+/// Writes panels [first, last) to out, which points to panel 0 (behind the table).
+void packBlocks(const BlockSource &w, const BlockLayout &layout, int64_t first, int64_t last,
+                uint8_t *out);
+/// The inverse for outputs [0, n): dense [n][k] codes, [n][blocks] scales and zero points, [n]
+/// super; what the layout lacks may be null.
+struct BlockParts {
+  uint8_t *codes;
+  void *scales;
+  uint8_t *zeros = nullptr;
+  float *floatZeros = nullptr;
+  float *super = nullptr;
+};
+void unpackBlocks(const uint8_t *packed, const BlockLayout &layout, int64_t n, int64_t k,
+                  const BlockParts &parts);
+/// The code of output j of a panel and input i of a block, whose first unit is at `units`.
+uint8_t blockCode(const uint8_t *units, const BlockLayout &layout, int64_t j, int64_t i);
 
 // The inverses, for tests and inspection: dense [N][K].
 void unpackF32(const float *packed, int64_t n, int64_t k, float *out);
