@@ -192,12 +192,16 @@ public:
             int8_t *zeros) const override {
     std::vector<float> dense((last - first) * columns);
     source.read(first, last, dense.data());
-    quantizeRows(scheme, dense.data(), last - first, columns, codes, scales, zeros);
+    RowParts parts;
+    parts.codes = codes;
+    parts.scales = scales;
+    parts.zeros = zeros;
+    encodeRows(scheme, dense.data(), last - first, columns, parts);
   }
 
 private:
   FloatRows source;
-  RtnScheme scheme;
+  WeightFormat scheme;
 };
 
 class TensorRows : public CodeRows {

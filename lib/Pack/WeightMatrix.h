@@ -2,7 +2,7 @@
 #ifndef QCC_LIB_PACK_WEIGHTMATRIX_H
 #define QCC_LIB_PACK_WEIGHTMATRIX_H
 
-#include "qcc/Algorithms/Quantize.h"
+#include "qcc/Algorithms/WeightCodec.h"
 #include "qcc/Reference/Interpreter.h"
 #include "llvm/ADT/SmallVector.h"
 

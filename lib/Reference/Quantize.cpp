@@ -220,6 +220,8 @@ QTensor reference::quantize(QType type, ArrayRef<int64_t> dims, ArrayRef<float> 
   chooseScales(q, x);
   CodeRange range = rangeOf(type);
   bool token = type.getGranularity() == Granularity::token;
+  if (!token && !type.getZero() && range.low < 0) // symmetric codes
+    range.low = -range.high;
   q.codes.resize(x.size());
   for (auto [i, value] : llvm::enumerate(x)) {
     int64_t group = q.group(i);

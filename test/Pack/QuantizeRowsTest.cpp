@@ -1,6 +1,6 @@
 // The fast quantizer against the interpreter, bit for bit.
 #include "mlir/AsmParser/AsmParser.h"
-#include "qcc/Algorithms/Quantize.h"
+#include "qcc/Algorithms/WeightCodec.h"
 #include "qcc/Reference/Interpreter.h"
 #include <cmath>
 #include <gtest/gtest.h>
@@ -32,7 +32,18 @@ std::vector<float> sample(int64_t rows, int64_t k) {
   return x;
 }
 
-void expectEqual(const std::string &text, RtnScheme scheme) {
+WeightFormat uniform(unsigned bits, bool isUnsigned, bool zeroPoint, ScaleFormat scale,
+                     int64_t block) {
+  WeightFormat format;
+  format.bits = bits;
+  format.isUnsigned = isUnsigned;
+  format.zeroPoint = zeroPoint;
+  format.scale = scale;
+  format.block = block;
+  return format;
+}
+
+void expectEqual(const std::string &text, const WeightFormat &scheme) {
   mlir::MLIRContext context;
   context.loadDialect<qnt::QntDialect>();
   auto type = llvm::dyn_cast_or_null<qnt::QType>(mlir::parseType("!qnt.q<" + text + ">", &context));
@@ -44,8 +55,11 @@ void expectEqual(const std::string &text, RtnScheme scheme) {
   std::vector<uint8_t> codes(rows * k);
   std::vector<float> scales(rows * blocks);
   std::vector<int8_t> zeros(rows * blocks);
-  quantizeRows(scheme, x.data(), rows, k, codes.data(), scales.data(),
-               scheme.zeroPoint ? zeros.data() : nullptr);
+  RowParts parts;
+  parts.codes = codes.data();
+  parts.scales = scales.data();
+  parts.zeros = scheme.zeroPoint ? zeros.data() : nullptr;
+  encodeRows(scheme, x.data(), rows, k, parts);
   ASSERT_EQ(want.scales.size(), scales.size());
   for (size_t i = 0; i < scales.size(); ++i) {
     EXPECT_EQ(want.scales[i], scales[i]) << text << " scale " << i;
@@ -62,14 +76,18 @@ void expectEqual(const std::string &text, RtnScheme scheme) {
 
 TEST(QuantizeRows, AgreesWithTheInterpreter) {
   expectEqual("[12, 70], i8, axis 0, scale f32", {});
-  expectEqual("[12, 70], u8, axis 0, scale f32, zero ui8", {8, true, true, ScaleFormat::F32, 0});
-  expectEqual("[12, 70], i8, axis 0, scale f32, zero i8", {8, false, true, ScaleFormat::F32, 0});
-  expectEqual("[12, 70], i4, block 1 x 32, scale f16", {4, false, false, ScaleFormat::F16, 32});
+  expectEqual("[12, 70], u8, axis 0, scale f32, zero ui8",
+              uniform(8, true, true, ScaleFormat::F32, 0));
+  expectEqual("[12, 70], i8, axis 0, scale f32, zero i8",
+              uniform(8, false, true, ScaleFormat::F32, 0));
+  expectEqual("[12, 70], i4, block 1 x 32, scale f16",
+              uniform(4, false, false, ScaleFormat::F16, 32));
   expectEqual("[12, 70], u4, block 1 x 32, scale f16, zero ui4",
-              {4, true, true, ScaleFormat::F16, 32});
+              uniform(4, true, true, ScaleFormat::F16, 32));
   expectEqual("[12, 70], u4, block 1 x 70, scale bf16, zero ui4",
-              {4, true, true, ScaleFormat::BF16, 70});
-  expectEqual("[12, 70], i2, block 1 x 16, scale f32", {2, false, false, ScaleFormat::F32, 16});
+              uniform(4, true, true, ScaleFormat::BF16, 70));
+  expectEqual("[12, 70], i2, block 1 x 16, scale f32",
+              uniform(2, false, false, ScaleFormat::F32, 16));
 }
 
 TEST(QuantizeRows, HalfTypesRoundToNearestEven) {

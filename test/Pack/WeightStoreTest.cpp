@@ -2,7 +2,7 @@
 #include "qcc/Pack/WeightStore.h"
 #include "mlir/Parser/Parser.h"
 #include "qcc/Algorithms/Pack.h"
-#include "qcc/Algorithms/Quantize.h"
+#include "qcc/Algorithms/WeightCodec.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Reference/Interpreter.h"
 #include "llvm/ADT/StringExtras.h"
