@@ -37,13 +37,15 @@ GUARD = re.compile(r"^\s*(?:\} )?(?:else )?if (?:constexpr )?\(")
 COMMON = ["pytest:test/Execution/test_zoo.py"]
 TESTS = {
     "dialects": ["lit:Dialects", "unit:QccReferenceTests", "lit:Import"],
-    "Support": ["unit:QccSupportTests", "unit:QccCliTests"],
+    "Support": ["unit:QccSupportTests", "unit:QccCliTests", "unit:QccDataTests"],
     "Target": ["unit:QccTargetTests", "lit:Cli"],
     "Algorithms": ["unit:QccAlgorithmsTests", "unit:QccPackTests"],
     "Onnx": ["unit:QccOnnxTests", "pytest:test/BadInput"],
     "Import": ["unit:QccImportTests", "lit:Import", "pytest:test/BadInput"],
     "Reference": ["unit:QccReferenceTests", "lit:Reference"],
     "Emit": ["unit:QccEmitTests", "pytest:test/BadInput"],
+    "Data": ["unit:QccDataTests", "lit:Cli", "pytest:test/BadInput"],
+    "Quality": ["unit:QccQualityTests", "lit:Cli"],
     "Cli": ["unit:QccCliTests", "lit:Cli", "pytest:test/BadInput"],
     "Kernels": ["unit:QccKernelsTests", "lit:Kernels", *COMMON],
     "Lower": ["unit:QccLowerTests", "lit:Lower", "pytest:test/BadInput", *COMMON],

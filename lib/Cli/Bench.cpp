@@ -1,11 +1,11 @@
 // `qcc bench`: latency of one or several models in turn, or tokens per second of decoders.
 #include "qcc/Cli/Context.h"
-#include "qcc/Cli/Dims.h"
-#include "qcc/Cli/Inputs.h"
-#include "qcc/Cli/Print.h"
-#include "qcc/Cli/RuntimeModel.h"
-#include "qcc/Cli/Stats.h"
+#include "qcc/Data/Dims.h"
+#include "qcc/Data/Inputs.h"
+#include "qcc/Data/RuntimeModel.h"
+#include "qcc/Quality/Stats.h"
 #include "qcc/Support/Diagnostics.h"
+#include "qcc/Support/Print.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <algorithm>
@@ -17,6 +17,8 @@
 
 using namespace qcc;
 using namespace qcc::cli;
+using namespace qcc::data;
+using namespace qcc::quality;
 using llvm::StringRef;
 
 namespace {

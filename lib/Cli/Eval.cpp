@@ -3,6 +3,8 @@
 
 using namespace qcc;
 using namespace qcc::cli;
+using namespace qcc::data;
+using namespace qcc::quality;
 using llvm::StringRef;
 
 llvm::Error Evaluation::openSubjects(StringRef path) {

@@ -3,16 +3,19 @@
 #define QCC_LIB_CLI_EVAL_H
 
 #include "qcc/Cli/Context.h"
-#include "qcc/Cli/DataFiles.h"
-#include "qcc/Cli/Inputs.h"
-#include "qcc/Cli/Print.h"
-#include "qcc/Cli/Samples.h"
-#include "qcc/Cli/Stats.h"
+#include "qcc/Data/DataFiles.h"
+#include "qcc/Data/Inputs.h"
+#include "qcc/Data/Samples.h"
+#include "qcc/Quality/Stats.h"
 #include "qcc/Support/Diagnostics.h"
+#include "qcc/Support/Print.h"
 #include <cmath>
 #include <map>
 
 namespace qcc::cli {
+
+using namespace data;
+using namespace quality;
 
 inline llvm::Error unsuitable(llvm::StringRef where, const llvm::Twine &why) {
   return makeError(Diag::UnsuitableData, where.str(), why.str());

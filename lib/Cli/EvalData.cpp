@@ -4,6 +4,8 @@
 
 using namespace qcc;
 using namespace qcc::cli;
+using namespace qcc::data;
+using namespace qcc::quality;
 using llvm::StringRef;
 
 /// The arrays of a sample that the model takes, by name or role.

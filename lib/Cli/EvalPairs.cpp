@@ -5,6 +5,8 @@
 
 using namespace qcc;
 using namespace qcc::cli;
+using namespace qcc::data;
+using namespace qcc::quality;
 using llvm::StringRef;
 
 namespace {

@@ -3,6 +3,8 @@
 
 using namespace qcc;
 using namespace qcc::cli;
+using namespace qcc::data;
+using namespace qcc::quality;
 using llvm::StringRef;
 
 /// Windows without overlap, [1, ctx] each. A tail shorter than a window is left out.

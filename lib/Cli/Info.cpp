@@ -1,8 +1,8 @@
 // `qcc inspect`, `check`, `targets`, `explain`, `version`: what there is to know.
 #include "qcc/Cli/Context.h"
-#include "qcc/Cli/Print.h"
-#include "qcc/Cli/RuntimeModel.h"
+#include "qcc/Data/RuntimeModel.h"
 #include "qcc/Support/Diagnostics.h"
+#include "qcc/Support/Print.h"
 #include "qcc/Target/Target.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
@@ -11,6 +11,7 @@
 
 using namespace qcc;
 using namespace qcc::cli;
+using namespace qcc::data;
 using llvm::StringRef;
 
 namespace {

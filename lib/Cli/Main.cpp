@@ -1,7 +1,7 @@
 // From argv to an exit code: finds the command, runs it, prints its errors. Also what happens when
 // the user interrupts or qcc itself fails.
 #include "qcc/Cli/Context.h"
-#include "qcc/Cli/RuntimeModel.h"
+#include "qcc/Data/RuntimeModel.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
@@ -15,6 +15,7 @@
 
 using namespace qcc;
 using namespace qcc::cli;
+using namespace qcc::data;
 using llvm::StringRef;
 namespace fs = llvm::sys::fs;
 

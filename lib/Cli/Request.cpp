@@ -1,7 +1,7 @@
 // From options to a CompileRequest: suffixes, names, schemes, shapes.
 #include "qcc/Cli/Context.h"
 #include "qcc/Cli/Names.h"
-#include "qcc/Cli/RuntimeModel.h"
+#include "qcc/Data/RuntimeModel.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -13,6 +13,7 @@
 
 using namespace qcc;
 using namespace qcc::cli;
+using namespace qcc::data;
 using llvm::StringRef;
 namespace fs = llvm::sys::fs;
 namespace path = llvm::sys::path;

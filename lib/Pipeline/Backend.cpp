@@ -39,12 +39,12 @@ uint32_t dtypeOf(Type element) {
   }
 }
 
-cli::TensorInfo describe(Type type, DictionaryAttr attrs) {
+data::TensorInfo describe(Type type, DictionaryAttr attrs) {
   auto text = [&](StringRef name) {
     auto value = attrs ? attrs.getAs<StringAttr>(name) : StringAttr();
     return value ? value.str() : std::string();
   };
-  cli::TensorInfo info;
+  data::TensorInfo info;
   info.name = text(qnt::nameAttrName);
   info.role = text(qnt::roleAttrName);
   info.dtype = dtypeOf(qnt::elementTypeOf(type));
@@ -54,20 +54,20 @@ cli::TensorInfo describe(Type type, DictionaryAttr attrs) {
 }
 
 /// A model that the scalar interpreter runs.
-class ReferenceModel : public cli::Model {
+class ReferenceModel : public data::Model {
 public:
-  static Expected<std::unique_ptr<cli::Model>> load(const CompileRequest &request);
-  Expected<std::unique_ptr<cli::Session>> newSession() override;
+  static Expected<std::unique_ptr<data::Model>> load(const CompileRequest &request);
+  Expected<std::unique_ptr<data::Session>> newSession() override;
 
   std::unique_ptr<MLIRContext> context;
   LoadedModel loaded;
   func::FuncOp function;
 };
 
-class ReferenceSession : public cli::Session {
+class ReferenceSession : public data::Session {
 public:
   explicit ReferenceSession(ReferenceModel &model) : model(model) {}
-  Expected<std::vector<cli::HostTensor>> run(ArrayRef<cli::HostTensor> inputs) override {
+  Expected<std::vector<data::HostTensor>> run(ArrayRef<data::HostTensor> inputs) override {
     std::vector<reference::RtValue> values;
     for (auto [input, type] : llvm::zip(inputs, model.function.getArgumentTypes()))
       values.push_back(
@@ -76,10 +76,10 @@ public:
     auto results = reference::evaluateFunction(model.function, values, weights);
     if (!results)
       return results.takeError();
-    std::vector<cli::HostTensor> outputs;
+    std::vector<data::HostTensor> outputs;
     for (reference::RtValue &value : *results) {
       auto &tensor = std::get<reference::Tensor>(value);
-      cli::HostTensor output(dtypeOf(tensor.elementType()), tensor.dims().vec());
+      data::HostTensor output(dtypeOf(tensor.elementType()), tensor.dims().vec());
       memcpy(output.data(), tensor.data(), tensor.byteSize());
       outputs.push_back(std::move(output));
     }
@@ -90,11 +90,11 @@ private:
   ReferenceModel &model;
 };
 
-Expected<std::unique_ptr<cli::Session>> ReferenceModel::newSession() {
+Expected<std::unique_ptr<data::Session>> ReferenceModel::newSession() {
   return std::make_unique<ReferenceSession>(*this);
 }
 
-Expected<std::unique_ptr<cli::Model>> ReferenceModel::load(const CompileRequest &request) {
+Expected<std::unique_ptr<data::Model>> ReferenceModel::load(const CompileRequest &request) {
   auto model = std::make_unique<ReferenceModel>();
   model->context = makeContext(1);
   Expected<LoadedModel> loaded = loadModel(*model->context, request);
@@ -193,8 +193,8 @@ Error inspect(const InspectRequest &request, raw_ostream &out) {
     auto list = [&](StringRef title, TypeRange types, auto attrs, llvm::json::Array &json) {
       os << title << '\n';
       for (auto [i, type] : llvm::enumerate(types)) {
-        cli::TensorInfo info = describe(type, attrs(i));
-        os << "  " << cli::describe(info) << (info.role.empty() ? "" : "  role " + info.role)
+        data::TensorInfo info = describe(type, attrs(i));
+        os << "  " << data::describe(info) << (info.role.empty() ? "" : "  role " + info.role)
            << '\n';
         json.push_back(llvm::json::Object{
             {"name", info.name}, {"role", info.role}, {"dims", llvm::json::Array(info.dims)}});

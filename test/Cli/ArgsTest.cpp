@@ -1,10 +1,11 @@
 // Sorting arguments into options.
 #include "qcc/Cli/Args.h"
-#include "CliTesting.h"
+#include "../Data/DataTesting.h"
 #include <algorithm>
 
 using namespace qcc;
 using namespace qcc::cli;
+using namespace qcc::data;
 
 static llvm::Expected<Args> parse(const char *command, std::vector<std::string> arguments) {
   return parseArgs(*findCommand(command), arguments);

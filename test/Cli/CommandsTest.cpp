@@ -1,13 +1,14 @@
 // From options to a compile request.
 #include "qcc/Cli/Commands.h"
-#include "CliTesting.h"
+#include "../Data/DataTesting.h"
 #include "qcc/Cli/Context.h"
-#include "qcc/Cli/DataFiles.h"
 #include "qcc/Cli/Names.h"
+#include "qcc/Data/DataFiles.h"
 #include "llvm/Support/FileSystem.h"
 
 using namespace qcc;
 using namespace qcc::cli;
+using namespace qcc::data;
 namespace fs = llvm::sys::fs;
 
 namespace {

@@ -1,9 +1,9 @@
 // The grammar of schemes: defaults, modifiers, canonical text, refusals.
 #include "qcc/Support/Scheme.h"
-#include "CliTesting.h"
+#include "../Data/DataTesting.h"
 
 using namespace qcc;
-using namespace qcc::cli;
+using namespace qcc::data;
 
 static Scheme parsed(llvm::StringRef text) {
   auto scheme = parseScheme(text);

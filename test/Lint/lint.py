@@ -30,10 +30,12 @@ ROOMS = {
     "Kernels": PLAIN,
     "Lower": PLAIN | {"Kernels"},
     "Emit": PLAIN,
+    "Data": PLAIN | {"Onnx"},
+    "Quality": PLAIN | {"Data"},
     "Pipeline": None,  # sees all
-    "Cli": PLAIN | {"Onnx", "Reference", "Pipeline"},
+    "Cli": PLAIN | {"Data", "Quality", "Onnx", "Reference", "Pipeline"},
 }
-NO_MLIR = {"Support", "Target", "Algorithms", "Onnx"}
+NO_MLIR = {"Support", "Target", "Algorithms", "Onnx", "Data", "Quality"}
 
 CODE = (".h", ".c", ".cpp", ".td", ".def", ".inc")
 TEXT = CODE + (".py", ".sh", ".md", ".mlir", ".test", ".txt", ".cmake", ".toml", ".in", ".yaml")

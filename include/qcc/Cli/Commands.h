@@ -1,10 +1,10 @@
-// The command line as plain data, and what plugs in behind it. lib/Cli parses, reads data, runs,
-// measures and prints; everything that needs the compiler is a callback of Backend, so that this
-// room links no MLIR. cli.md's promises are kept here.
+// The command line as plain data, and what plugs in behind it. lib/Cli parses and prints;
+// everything that needs the compiler is a callback of Backend, so that this room links no MLIR.
+// cli.md's promises are kept here.
 #ifndef QCC_CLI_COMMANDS_H
 #define QCC_CLI_COMMANDS_H
 
-#include "qcc/Cli/Model.h"
+#include "qcc/Data/Model.h"
 #include "qcc/Support/Scheme.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/JSON.h"
@@ -93,7 +93,7 @@ struct Backend {
   std::function<llvm::Error(const CheckRequest &, llvm::raw_ostream &out, llvm::raw_ostream &err)>
       check;
   /// A model that the scalar interpreter runs: .onnx, .qnt or .mlir.
-  std::function<llvm::Expected<std::unique_ptr<cli::Model>>(const CompileRequest &)> reference;
+  std::function<llvm::Expected<std::unique_ptr<data::Model>>(const CompileRequest &)> reference;
   /// Hex hash that binds an artifact to its source, as the manifest's "source_sha256" spells it.
   /// Empty function: the SHA-256 of the file's bytes.
   std::function<llvm::Expected<std::string>(llvm::StringRef model)> sourceHash;

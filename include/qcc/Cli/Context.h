@@ -59,7 +59,7 @@ llvm::Expected<CompileRequest> makeCompileRequest(const Args &args, const Contex
 /// An open model and the folder that it may have been compiled into.
 struct OpenedModel {
   std::unique_ptr<TempDir> folder;
-  std::unique_ptr<Model> model;
+  std::unique_ptr<data::Model> model;
 };
 
 /// Opens a .so, or compiles first. --threads, --force-level and --bind are read from `args`.
