@@ -118,10 +118,10 @@ OwningOpRef<ModuleOp> qcc::extractPiece(func::FuncOp function, const Piece &piec
   return module;
 }
 
-Expected<std::unique_ptr<cli::RuntimeModel>> qcc::compilePiece(const LoadedModel &model,
-                                                               func::FuncOp function,
-                                                               const Piece &piece,
-                                                               const PieceOptions &options) {
+Expected<std::unique_ptr<data::RuntimeModel>> qcc::compilePiece(const LoadedModel &model,
+                                                                func::FuncOp function,
+                                                                const Piece &piece,
+                                                                const PieceOptions &options) {
   LoadedModel part;
   part.module = extractPiece(function, piece);
   part.modelDir = model.modelDir;
@@ -142,9 +142,9 @@ Expected<std::unique_ptr<cli::RuntimeModel>> qcc::compilePiece(const LoadedModel
     return std::move(failed);
   if (Error failed = emitArtifact(part, pipeline.levels, request, llvm::nulls()))
     return std::move(failed);
-  cli::LoadOptions load;
+  data::LoadOptions load;
   load.threads = options.threads;
-  auto loaded = cli::loadRuntimeModel(path, load);
+  auto loaded = data::loadRuntimeModel(path, load);
   llvm::sys::fs::remove(path); // the mapping stays
   return loaded;
 }

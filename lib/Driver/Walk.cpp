@@ -43,12 +43,12 @@ namespace {
 /// A session over a piece, and its outputs as views.
 class PieceRun {
 public:
-  static Expected<std::unique_ptr<PieceRun>> create(std::unique_ptr<cli::RuntimeModel> model) {
+  static Expected<std::unique_ptr<PieceRun>> create(std::unique_ptr<data::RuntimeModel> model) {
     auto run = std::make_unique<PieceRun>();
     run->model = std::move(model);
     qcc_error error = {};
     if (qcc_session_create(run->model->handle, 0, run->model->pool, nullptr, &run->session, &error))
-      return cli::runtimeError(error, "calibration");
+      return data::runtimeError(error, "calibration");
     return run;
   }
   ~PieceRun() { qcc_session_destroy(session); }
@@ -57,12 +57,12 @@ public:
     out.assign(model->outputs.size(), {});
     qcc_error error = {};
     if (qcc_session_run(session, in.data(), in.size(), out.data(), out.size(), &error))
-      return cli::runtimeError(error, "calibration");
+      return data::runtimeError(error, "calibration");
     return ArrayRef<qcc_tensor>(out);
   }
 
 private:
-  std::unique_ptr<cli::RuntimeModel> model;
+  std::unique_ptr<data::RuntimeModel> model;
   qcc_session *session = nullptr;
   std::vector<qcc_tensor> out;
 };
@@ -103,8 +103,8 @@ Error Walk::compute(ArrayRef<Value> wanted,
     if (!given)
       return given.takeError();
     std::vector<qcc_tensor> in;
-    for (const cli::HostTensor &tensor : *given)
-      in.push_back(cli::viewOf(tensor));
+    for (const data::HostTensor &tensor : *given)
+      in.push_back(data::viewOf(tensor));
     for (Value input : piece.inputs) {
       auto view = kept[input]->view(sample);
       if (!view)

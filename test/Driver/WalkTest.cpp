@@ -39,8 +39,8 @@ protected:
   void TearDown() override { llvm::sys::fs::remove_directories(folder); }
 
   /// Sample i has i + 1 rows of numbers -3, -2, ...
-  static llvm::Expected<std::vector<cli::HostTensor>> sample(size_t i) {
-    std::vector<cli::HostTensor> inputs;
+  static llvm::Expected<std::vector<data::HostTensor>> sample(size_t i) {
+    std::vector<data::HostTensor> inputs;
     inputs.emplace_back(QCC_F32, std::vector<int64_t>{static_cast<int64_t>(i) + 1, 4});
     for (int64_t k = 0; k < inputs[0].count(); ++k)
       inputs[0].setNumber(k, static_cast<double>(k) - 3);

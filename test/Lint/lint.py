@@ -33,6 +33,7 @@ ROOMS = {
     "Data": PLAIN | {"Onnx"},
     "Quality": PLAIN | {"Data"},
     "Pipeline": None,  # sees all
+    "Driver": None,
     "Cli": PLAIN | {"Data", "Quality", "Onnx", "Reference", "Pipeline"},
 }
 NO_MLIR = {"Support", "Target", "Algorithms", "Onnx", "Data", "Quality"}

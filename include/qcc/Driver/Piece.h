@@ -4,7 +4,7 @@
 
 #include "Qnt/Qnt.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "qcc/Cli/RuntimeModel.h"
+#include "qcc/Data/RuntimeModel.h"
 #include "qcc/Pipeline/Compile.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -35,10 +35,10 @@ struct PieceOptions {
 mlir::OwningOpRef<mlir::ModuleOp> extractPiece(mlir::func::FuncOp function, const Piece &piece);
 
 /// The piece from the quantize stage to machine code. Errors: those of the stages.
-llvm::Expected<std::unique_ptr<cli::RuntimeModel>> compilePiece(const LoadedModel &model,
-                                                                mlir::func::FuncOp function,
-                                                                const Piece &piece,
-                                                                const PieceOptions &options);
+llvm::Expected<std::unique_ptr<data::RuntimeModel>> compilePiece(const LoadedModel &model,
+                                                                 mlir::func::FuncOp function,
+                                                                 const Piece &piece,
+                                                                 const PieceOptions &options);
 
 } // namespace qcc
 #endif
