@@ -8,6 +8,7 @@
 #include "qcc/Emit/Translate.h"
 #include "qcc/Import/Import.h"
 #include "qcc/Kernels/Lowering.h"
+#include "qcc/Pipeline/BlobFolder.h"
 #include "qcc/Quantize/QntFile.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Target/Target.h"
@@ -75,27 +76,6 @@ private:
   std::string first, where;
   std::vector<std::string> notes;
   ScopedDiagnosticHandler handler;
-};
-
-/// Keeps the bytes of constants that are no range of a file, named by their hash.
-class BlobFolder {
-public:
-  explicit BlobFolder(std::string dir) : dir(std::move(dir)) {}
-  Expected<qnt::BlobAttr> add(MLIRContext &context, ArrayRef<uint8_t> bytes) {
-    std::string name = llvm::toHex(llvm::SHA256::hash(bytes), true);
-    if (std::error_code failed = llvm::sys::fs::create_directories(dir))
-      return makeError(Diag::CannotWrite, dir, failed.message());
-    SmallString<128> path(dir);
-    llvm::sys::path::append(path, name);
-    if (!llvm::sys::fs::exists(path))
-      if (Error failed = emit::writeFileAtomically(
-              path, StringRef(reinterpret_cast<const char *>(bytes.data()), bytes.size())))
-        return std::move(failed);
-    return qnt::BlobAttr::get(&context, name, bytes.size());
-  }
-
-private:
-  std::string dir;
 };
 
 ImportOptions importOptions(MLIRContext &context, const CompileRequest &request,
