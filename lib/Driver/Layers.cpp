@@ -74,10 +74,12 @@ std::vector<LayerGroup> qcc::findMarkedWeights(func::FuncOp function) {
     weights.emplace_back(first, std::move(weight));
   }
   // Tables first: what they give is the input of the first layers.
-  llvm::stable_sort(weights, [](const auto &a, const auto &b) {
-    if (!a.first || !b.first)
-      return !a.first && b.first;
-    return a.first->isBeforeInBlock(b.first);
+  std::sort(weights.begin(), weights.end(), [](auto &a, auto &b) {
+    if (a.first && b.first && a.first != b.first)
+      return a.first->isBeforeInBlock(b.first);
+    if (a.first != b.first)
+      return !a.first;
+    return a.second.quantize->isBeforeInBlock(b.second.quantize);
   });
   for (auto &[first, weight] : weights) {
     Value input = weight.readers.empty() ? Value() : unquantized(weight.readers.front().getX());

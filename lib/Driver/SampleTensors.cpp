@@ -1,8 +1,6 @@
 // Tensors of samples in unlinked files.
 #include "qcc/Driver/SampleTensors.h"
 #include "qcc/Support/Diagnostics.h"
-#include "llvm/ADT/SmallString.h"
-#include "llvm/Support/Path.h"
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -18,8 +16,7 @@ static Error failure(llvm::StringRef folder) {
 }
 
 Expected<std::unique_ptr<SampleTensors>> SampleTensors::create(llvm::StringRef folder) {
-  llvm::SmallString<128> pattern(folder);
-  llvm::sys::path::append(pattern, "samples-XXXXXX");
+  std::string pattern = folder.str() + "/samples-XXXXXX";
   int file = mkostemp(pattern.data(), O_CLOEXEC);
   if (file < 0)
     return failure(folder);

@@ -12,7 +12,8 @@ namespace qcc {
 
 /// A weight that qcc-assign-schemes marked: quantize(matrix), dequantized again for its readers.
 struct MarkedWeight {
-  std::string name; ///< of the first weight behind the matrix; "#2" and so on where several share it
+  std::string
+      name; ///< of the first weight behind the matrix; "#2" and so on where several share it
   qnt::QuantizeOp quantize;
   llvm::SmallVector<qnt::LinearOp> readers; ///< none for tables that are only looked up in
   int64_t rows = 0, columns = 0;            ///< [N, K]

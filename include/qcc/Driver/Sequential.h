@@ -1,5 +1,5 @@
 // Layer-sequential quantization: each layer's codes are chosen knowing what reaches it through the
-// layers before it that are quantized already.
+// layers before it that are quantized already (Frantar et al. 2022, GPTQ, section 3.4).
 #ifndef QCC_DRIVER_SEQUENTIAL_H
 #define QCC_DRIVER_SEQUENTIAL_H
 
@@ -11,14 +11,45 @@ namespace qcc {
 /// Samples of a data set as inputs of a model.
 struct SampleSource {
   size_t count = 0;
-  std::function<llvm::Expected<std::vector<cli::HostTensor>>(size_t)> inputs;
+  /// All inputs of sample i in the order of the function's arguments.
+  std::function<llvm::Expected<std::vector<data::HostTensor>>(size_t)> inputs;
   int maskInput = -1; ///< argument that is 0 at positions that do not count; -1: all do
-  std::string hash;   ///< of the data, in hex
 };
 
-/// Which rows (positions) of a value with `rows` rows count, by the sample's mask; empty: all.
-std::vector<uint8_t> countedRows(const std::vector<cli::HostTensor> &inputs, int maskInput,
+/// Which of `rows` rows (positions) of a value count by a sample's mask; empty: all of them.
+std::vector<uint8_t> countedRows(llvm::ArrayRef<data::HostTensor> inputs, int maskInput,
                                  int64_t rows);
+
+/// Second moments of what a group of layers reads.
+struct Moments {
+  int64_t k = 0;
+  int64_t positions = 0;    ///< rows that counted
+  std::vector<double> gram; ///< [K][K], sum of x x^T
+  std::vector<double>
+      cross; ///< [K][K], sum of xf x^T with xf the input in the float model, or empty
+};
+
+/// Chooses the codes of one weight. `matrix` is [rows][columns].
+using LayerMethod = std::function<llvm::Expected<EncodedRows>(
+    const MarkedWeight &weight, std::vector<float> matrix, const Moments &moments)>;
+
+struct SequentialOptions {
+  std::string folder; ///< temporary
+  unsigned threads = 0;
+  bool followFloat = false; ///< also walk the float model, for Moments::cross
+  /// Called before each group with weights done and in all.
+  std::function<void(size_t done, size_t all, llvm::StringRef name)> progress;
+  /// Bytes that an earlier attempt left for a weight, and where to leave them for a later one.
+  std::function<std::optional<std::vector<uint8_t>>(const MarkedWeight &)> resume;
+  std::function<llvm::Error(const MarkedWeight &, llvm::ArrayRef<uint8_t>)> keep;
+};
+
+/// Gives every marked weight of `function` that a layer reads the codes that `method` chooses;
+/// tables that are only looked up in keep their quantization op. `floats` is the same function
+/// before schemes were assigned, in a module of its own (followFloat), else null.
+llvm::Error quantizeSequentially(LoadedModel &model, mlir::func::FuncOp function,
+                                 const LoadedModel *floats, const SampleSource &samples,
+                                 const LayerMethod &method, const SequentialOptions &options);
 
 } // namespace qcc
 #endif
