@@ -9,20 +9,6 @@ using namespace qcc;
 using llvm::Error;
 using llvm::Expected;
 
-std::vector<uint8_t> qcc::countedRows(ArrayRef<data::HostTensor> inputs, int maskInput,
-                                      int64_t rows) {
-  if (maskInput < 0)
-    return {};
-  const data::HostTensor &mask = inputs[maskInput];
-  // Values of another number of positions (pooled ones, say) all count.
-  if (mask.count() != rows)
-    return {};
-  std::vector<uint8_t> counted(rows);
-  for (int64_t i = 0; i < rows; ++i)
-    counted[i] = mask.number(i) != 0;
-  return counted;
-}
-
 namespace {
 
 using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;

@@ -3,6 +3,7 @@
 #include "mlir/Support/Timing.h"
 #include "qcc/Import/Import.h"
 #include "qcc/Pipeline/Compile.h"
+#include "qcc/Pipeline/Signature.h"
 #include "qcc/Reference/Interpreter.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -13,45 +14,6 @@ using llvm::Error;
 using llvm::Expected;
 
 namespace {
-
-/// The dtype of a tensor in the tool's terms.
-uint32_t dtypeOf(Type element) {
-  if (element.isF32())
-    return QCC_F32;
-  if (element.isF64())
-    return QCC_F64;
-  if (element.isF16())
-    return QCC_F16;
-  if (element.isBF16())
-    return QCC_BF16;
-  bool isUnsigned = element.isUnsignedInteger();
-  switch (element.getIntOrFloatBitWidth()) {
-  case 1:
-    return QCC_BOOL;
-  case 8:
-    return isUnsigned ? QCC_U8 : QCC_I8;
-  case 16:
-    return isUnsigned ? QCC_U16 : QCC_I16;
-  case 32:
-    return isUnsigned ? QCC_U32 : QCC_I32;
-  default:
-    return isUnsigned ? QCC_U64 : QCC_I64;
-  }
-}
-
-data::TensorInfo describe(Type type, DictionaryAttr attrs) {
-  auto text = [&](StringRef name) {
-    auto value = attrs ? attrs.getAs<StringAttr>(name) : StringAttr();
-    return value ? value.str() : std::string();
-  };
-  data::TensorInfo info;
-  info.name = text(qnt::nameAttrName);
-  info.role = text(qnt::roleAttrName);
-  info.dtype = dtypeOf(qnt::elementTypeOf(type));
-  for (qnt::DimExpr dim : qnt::dimsOf(type))
-    info.dims.push_back(dim.str());
-  return info;
-}
 
 /// A model that the scalar interpreter runs.
 class ReferenceModel : public data::Model {
@@ -118,10 +80,8 @@ Expected<std::unique_ptr<data::Model>> ReferenceModel::load(const CompileRequest
             runStages(model->loaded, Stage::Import, Stage::Quantize, options, request, timing))
       return std::move(failed);
   }
-  for (auto [i, type] : llvm::enumerate(model->function.getArgumentTypes()))
-    model->inputs.push_back(describe(type, model->function.getArgAttrDict(i)));
-  for (auto [i, type] : llvm::enumerate(model->function.getResultTypes()))
-    model->outputs.push_back(describe(type, model->function.getResultAttrDict(i)));
+  model->inputs = inputInfos(model->function);
+  model->outputs = outputInfos(model->function);
   model->path = request.input;
   model->level = "reference";
   return model;
@@ -193,7 +153,7 @@ Error inspect(const InspectRequest &request, raw_ostream &out) {
     auto list = [&](StringRef title, TypeRange types, auto attrs, llvm::json::Array &json) {
       os << title << '\n';
       for (auto [i, type] : llvm::enumerate(types)) {
-        data::TensorInfo info = describe(type, attrs(i));
+        data::TensorInfo info = tensorInfo(type, attrs(i));
         os << "  " << data::describe(info) << (info.role.empty() ? "" : "  role " + info.role)
            << '\n';
         json.push_back(llvm::json::Object{

@@ -4,21 +4,10 @@
 #define QCC_DRIVER_SEQUENTIAL_H
 
 #include "qcc/Driver/Codes.h"
+#include "qcc/Driver/Samples.h"
 #include "qcc/Driver/Walk.h"
 
 namespace qcc {
-
-/// Samples of a data set as inputs of a model.
-struct SampleSource {
-  size_t count = 0;
-  /// All inputs of sample i in the order of the function's arguments.
-  std::function<llvm::Expected<std::vector<data::HostTensor>>(size_t)> inputs;
-  int maskInput = -1; ///< argument that is 0 at positions that do not count; -1: all do
-};
-
-/// Which of `rows` rows (positions) of a value count by a sample's mask; empty: all of them.
-std::vector<uint8_t> countedRows(llvm::ArrayRef<data::HostTensor> inputs, int maskInput,
-                                 int64_t rows);
 
 /// Second moments of what a group of layers reads.
 struct Moments {
