@@ -116,7 +116,9 @@ FailureOr<DimExpr> parseSum(AsmParser &parser, int depth) {
   return left;
 }
 
-FailureOr<SmallVector<Attribute>> parseDimList(AsmParser &parser) {
+} // namespace
+
+FailureOr<DimsAttr> qcc::qnt::parseDims(AsmParser &parser) {
   SmallVector<Attribute> dims;
   auto parseOne = [&]() -> ParseResult {
     auto dim = parseSum(parser, 0);
@@ -127,16 +129,15 @@ FailureOr<SmallVector<Attribute>> parseDimList(AsmParser &parser) {
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseOne))
     return failure();
-  return dims;
+  return DimsAttr::get(parser.getContext(), dims);
 }
 
-void printDimList(AsmPrinter &printer, ArrayRef<Attribute> dims) {
+void qcc::qnt::printDims(AsmPrinter &printer, DimsAttr dims) {
   printer << '[';
-  llvm::interleaveComma(dims, printer, [&](Attribute dim) { printer << DimExpr(dim).str(); });
+  llvm::interleaveComma(dims.getDims(), printer,
+                        [&](Attribute dim) { printer << DimExpr(dim).str(); });
   printer << ']';
 }
-
-} // namespace
 
 Attribute DimAttr::parse(AsmParser &parser, Type) {
   if (parser.parseLess())
@@ -151,14 +152,14 @@ void DimAttr::print(AsmPrinter &printer) const { printer << '<' << DimExpr(*this
 Attribute DimsAttr::parse(AsmParser &parser, Type) {
   if (parser.parseLess())
     return {};
-  auto dims = parseDimList(parser);
+  auto dims = parseDims(parser);
   if (failed(dims) || parser.parseGreater())
     return {};
-  return DimsAttr::get(parser.getContext(), *dims);
+  return *dims;
 }
 void DimsAttr::print(AsmPrinter &printer) const {
   printer << '<';
-  printDimList(printer, getDims());
+  printDims(printer, *this);
   printer << '>';
 }
 
@@ -253,135 +254,17 @@ StringRef qcc::qnt::nodeName(Location loc) {
   return name;
 }
 
-//===-- The quantized type -----------------------------------------------------------------------//
-
-unsigned QType::getBits() const {
-  switch (getStorage()) {
-  case Storage::f32:
-    return 32;
-  case Storage::i16:
-  case Storage::u16:
-  case Storage::f16:
-  case Storage::bf16:
-    return 16;
-  case Storage::i8:
-  case Storage::u8:
-    return 8;
-  case Storage::i4:
-  case Storage::u4:
-    return 4;
-  default:
-    return 2;
-  }
-}
-
-QType QType::withLayout(Layout layout) const {
-  return QType::get(getContext(), getDims(), getStorage(), getGranularity(), getAxis(), getBlock(),
-                    getScale(), getZero(), layout);
-}
-
-LogicalResult QType::verify(function_ref<InFlightDiagnostic()> emitError, DimsAttr dims, Storage,
-                            Granularity granularity, int64_t axis, int64_t block, Type scale,
-                            Type zero, Layout) {
-  auto rank = static_cast<int64_t>(dims.getDims().size());
-  bool hasAxis = granularity == Granularity::axis || granularity == Granularity::block;
-  if (hasAxis && (axis < 0 || axis >= rank))
-    return emitError() << "axis " << axis << " is outside rank " << rank;
-  if (granularity == Granularity::block && block < 2)
-    return emitError() << "block must be at least 2, but is " << block;
-  if (!scale.isF32() && !scale.isF16() && !scale.isBF16())
-    return emitError() << "scale must be f32, f16 or bf16, but is " << scale;
-  if (zero && !zero.isInteger() && !isa<FloatType>(zero))
-    return emitError() << "zero must be an integer or float type, but is " << zero;
-  return success();
-}
-
-Type QType::parse(AsmParser &parser) {
-  StringRef storageWord, granularityWord, word;
-  if (parser.parseLess())
-    return {};
-  auto dims = parseDimList(parser);
-  if (failed(dims) || parser.parseComma() || parser.parseKeyword(&storageWord) ||
-      parser.parseComma() || parser.parseKeyword(&granularityWord))
-    return {};
-  auto storage = symbolizeStorage(storageWord);
-  auto granularity = symbolizeGranularity(granularityWord);
-  if (!storage || !granularity)
-    return parser.emitError(parser.getCurrentLocation(), "unknown storage or granularity"), Type();
-  int64_t axis = -1, block = 0;
-  if (*granularity == Granularity::axis && parser.parseInteger(axis))
-    return {};
-  if (*granularity == Granularity::block) {
-    // "1 x 32": axis, then size. The lexer may join "x32" into one word.
-    StringRef by;
-    if (parser.parseInteger(axis) || parser.parseKeyword(&by))
-      return {};
-    if (by == "x") {
-      if (parser.parseInteger(block))
-        return {};
-    } else if (!by.consume_front("x") || by.getAsInteger(10, block)) {
-      return parser.emitError(parser.getCurrentLocation(), "expected 'AXIS x SIZE'"), Type();
-    }
-  }
-  Type scale = Float32Type::get(parser.getContext()), zero;
-  Layout layout = Layout::logical;
-  while (succeeded(parser.parseOptionalComma())) {
-    if (parser.parseKeyword(&word))
-      return {};
-    if (word == "scale") {
-      if (parser.parseType(scale))
-        return {};
-    } else if (word == "sums") {
-      if (parser.parseInteger(block))
-        return {};
-    } else if (word == "zero") {
-      if (parser.parseType(zero))
-        return {};
-    } else if (word == "layout") {
-      if (parser.parseKeyword(&word) || !symbolizeLayout(word))
-        return parser.emitError(parser.getCurrentLocation(), "unknown layout"), Type();
-      layout = *symbolizeLayout(word);
-    } else {
-      return parser.emitError(parser.getCurrentLocation(), "unknown field '") << word << "'",
-             Type();
-    }
-  }
-  if (parser.parseGreater())
-    return {};
-  return parser.getChecked<QType>(parser.getContext(), DimsAttr::get(parser.getContext(), *dims),
-                                  *storage, *granularity, axis, block, scale, zero, layout);
-}
-
-void QType::print(AsmPrinter &printer) const {
-  printer << '<';
-  printDimList(printer, getDims().getDims());
-  printer << ", " << stringifyStorage(getStorage()) << ", "
-          << stringifyGranularity(getGranularity());
-  if (getGranularity() == Granularity::axis)
-    printer << ' ' << getAxis();
-  if (getGranularity() == Granularity::block)
-    printer << ' ' << getAxis() << " x " << getBlock();
-  printer << ", scale " << getScale();
-  if (getZero())
-    printer << ", zero " << getZero();
-  if (getGranularity() == Granularity::token && getBlock())
-    printer << ", sums " << getBlock();
-  if (getLayout() != Layout::logical)
-    printer << ", layout " << stringifyLayout(getLayout());
-  printer << '>';
-}
-
 Type KvType::parse(AsmParser &parser) {
   if (parser.parseLess())
     return {};
-  auto dims = parseDimList(parser);
+  auto dims = parseDims(parser);
   Type element;
   if (failed(dims) || parser.parseComma() || parser.parseType(element) || parser.parseGreater())
     return {};
-  return KvType::get(parser.getContext(), DimsAttr::get(parser.getContext(), *dims), element);
+  return KvType::get(parser.getContext(), *dims, element);
 }
 void KvType::print(AsmPrinter &printer) const {
   printer << '<';
-  printDimList(printer, getDims().getDims());
+  printDims(printer, getDims());
   printer << ", " << getElement() << '>';
 }

@@ -42,6 +42,9 @@ mlir::Type elementTypeOf(mlir::Type type);
 mlir::RankedTensorType makeTensorType(llvm::ArrayRef<DimExpr> dims, mlir::Type elementType);
 DimsAttr makeDims(mlir::MLIRContext *context, llvm::ArrayRef<DimExpr> dims);
 llvm::SmallVector<DimExpr> dimsOf(DimsAttr dims);
+/// The text of dimensions between square brackets.
+llvm::FailureOr<DimsAttr> parseDims(mlir::AsmParser &parser);
+void printDims(mlir::AsmPrinter &printer, DimsAttr dims);
 
 /// Product of all dimensions.
 DimExpr elementCount(mlir::MLIRContext *context, llvm::ArrayRef<DimExpr> dims);
@@ -50,6 +53,29 @@ std::optional<llvm::SmallVector<DimExpr>> broadcastDims(llvm::ArrayRef<DimExpr> 
                                                         llvm::ArrayRef<DimExpr> b);
 /// Whether `from` broadcasts to `to`.
 bool broadcastsTo(llvm::ArrayRef<DimExpr> from, llvm::ArrayRef<DimExpr> to);
+
+//===-- Storages and products --------------------------------------------------------------------//
+
+/// Bits of a code.
+unsigned bitsOf(Storage storage);
+/// Whether codes are 0 .. 2^bits - 1; floats count as the patterns of their bits.
+bool isUnsignedStorage(Storage storage);
+/// Integers and `ternary`.
+bool isIntegerStorage(Storage storage);
+/// The float type that codes spell, or null.
+mlir::FloatType floatTypeOf(Storage storage, mlir::MLIRContext *context);
+
+/// The meanings of qnt.qlinear, as its description numbers them.
+enum class Product { FullSum = 1, BlockSums = 2, FloatSums = 3, WideSums = 4 };
+/// The meaning for an input (a float tensor or codes) and a weight that the verifier accepts.
+Product productOf(mlir::Type x, QType weight);
+/// The step of wide sums where scales are per row.
+inline constexpr int64_t kWideBlock = 256;
+/// Inputs along K whose products are summed before a scale is applied: `length` where it is all.
+int64_t productStep(mlir::Type x, QType weight, int64_t length);
+/// What integers behind codes count in: 1, or 0.5 for f4e2m1. Nothing where values are no
+/// multiples of it below 256 in magnitude.
+std::optional<float> integerUnit(QType weight);
 
 /// Name of the ONNX node that `loc` comes from: the first name in it.
 llvm::StringRef nodeName(mlir::Location loc);

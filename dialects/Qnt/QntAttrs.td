@@ -95,7 +95,13 @@ def Qnt_Storage : Qnt_Enum<"Storage", "how a code is stored", [
   I32EnumAttrCase<"i8", 0>, I32EnumAttrCase<"u8", 1>, I32EnumAttrCase<"i4", 2>,
   I32EnumAttrCase<"u4", 3>, I32EnumAttrCase<"i2", 4>, I32EnumAttrCase<"u2", 5>,
   I32EnumAttrCase<"i16", 6>, I32EnumAttrCase<"u16", 7>,
-  I32EnumAttrCase<"f32", 8>, I32EnumAttrCase<"f16", 9>, I32EnumAttrCase<"bf16", 10>]>;
+  I32EnumAttrCase<"f32", 8>, I32EnumAttrCase<"f16", 9>, I32EnumAttrCase<"bf16", 10>,
+  I32EnumAttrCase<"u1", 11>, I32EnumAttrCase<"i3", 12>, I32EnumAttrCase<"u3", 13>,
+  I32EnumAttrCase<"i5", 14>, I32EnumAttrCase<"u5", 15>, I32EnumAttrCase<"i6", 16>,
+  I32EnumAttrCase<"u6", 17>, I32EnumAttrCase<"i7", 18>, I32EnumAttrCase<"u7", 19>,
+  I32EnumAttrCase<"ternary", 20>, I32EnumAttrCase<"f8e4m3fn", 21>,
+  I32EnumAttrCase<"f8e5m2", 22>, I32EnumAttrCase<"f8e4m3fnuz", 23>,
+  I32EnumAttrCase<"f8e5m2fnuz", 24>, I32EnumAttrCase<"f4e2m1", 25>]>;
 def Qnt_StorageAttr : Qnt_EnumAttr<Qnt_Storage, "storage">;
 
 def Qnt_Granularity : Qnt_Enum<"Granularity", "what shares one scale", [
@@ -108,6 +114,28 @@ def Qnt_Layout : Qnt_Enum<"Layout", "where an element lies", [
   I32EnumAttrCase<"panel16_k4", 2>,
   I32EnumAttrCase<"panel16_u4", 3>,
   I32EnumAttrCase<"token_u8", 4>,
-  I32EnumAttrCase<"token_s8", 5>]>;
+  I32EnumAttrCase<"token_s8", 5>,
+  I32EnumAttrCase<"panel16_block", 6>,
+  I32EnumAttrCase<"token_s16", 7>]>;
+
+def Qnt_CodebookAttr : Qnt_Attr<"Codebook", "codebook"> {
+  let summary = "what the codes of a codebook stand for";
+  let description = [{
+    `#qnt.codebook<[-1.0, 1.0]>` gives the value of each code, `#qnt.codebook<learned>` says that
+    the table belongs to the tensor and lies in its buffer (2^bits floats).
+
+    Constraints:
+    * (C1) there are 2 to 256 values, finite and strictly ascending.
+  }];
+  let parameters = (ins "::mlir::DenseF32ArrayAttr":$values);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    static CodebookAttr learned(::mlir::MLIRContext *context);
+    static CodebookAttr fixed(::mlir::MLIRContext *context, ::llvm::ArrayRef<float> values);
+    bool isLearned() const { return getValues().empty(); }
+    ::llvm::ArrayRef<float> table() const { return getValues().asArrayRef(); }
+  }];
+}
 
 #endif

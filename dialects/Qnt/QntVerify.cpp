@@ -1,5 +1,6 @@
 // Verifiers: one comment (Cn) per constraint of the op's description.
 #include "Qnt/Qnt.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace qcc::qnt;
@@ -458,7 +459,35 @@ LogicalResult AttentionOp::verify() {
 }
 
 LogicalResult QuantizeOp::verify() {
-  return sameDims(*this, "result", dimsOf(getOut().getType()), dimsOf(getX().getType())); // (C1)
+  QType out = getOut().getType();
+  if (failed(sameDims(*this, "result", dimsOf(out), dimsOf(getX().getType())))) // (C1)
+    return failure();
+  if (out.getGranularity() != Granularity::token)
+    return success();
+  bool fits =
+      out.getStorage() == Storage::i8 || (out.getStorage() == Storage::i16 && !out.getZero());
+  if (!fits || !out.getScale().isF32()) // (C2)
+    return emitOpError() << "tokens are i8, or i16 without zero point, with scales of f32, but "
+                            "the result is "
+                         << out;
+  return success();
+}
+LogicalResult QuantizeStaticOp::verify() {
+  QType out = getOut().getType();
+  if (failed(sameDims(*this, "result", dimsOf(out), dimsOf(getX().getType())))) // (C1)
+    return failure();
+  if (out.getGranularity() != Granularity::token || out.getStorage() != Storage::i8 ||
+      !out.getScale().isF32() || out.getGroup()) // (C2)
+    return emitOpError() << "result must have i8 codes per token with scales of f32 and no groups, "
+                            "but is "
+                         << out;
+  float scale = getScale().convertToFloat();
+  if (!(scale > 0) || !std::isfinite(scale) || !std::isfinite(1 / scale)) // (C3)
+    return emitOpError() << "scale must be positive and finite, but is " << scale;
+  int64_t zero = getZero();
+  if (zero < -128 || zero > 127 || (zero != 0 && !out.getZero()))
+    return emitOpError() << "zero point " << zero << " does not fit " << out;
+  return success();
 }
 LogicalResult DequantizeOp::verify() {
   return sameDims(*this, "result", dimsOf(getOut().getType()), dimsOf(getX().getType())); // (C1)
@@ -470,7 +499,18 @@ LogicalResult AssembleOp::verify() {
                          << type.getScale();
   if (static_cast<bool>(getZero()) != static_cast<bool>(type.getZero()))
     return emitOpError("zero points must be given exactly when the type has them");
+  if (type.getSuper() || (type.getCodebook() && type.getCodebook().isLearned()))
+    return emitOpError() << "has no operand for the table or the super scales of " << type;
   return success();
+}
+/// Whether `layout` is one for codes of type `in`.
+static bool packs(QType in, Layout layout) {
+  bool isMatrix = in.isByRows() && in.getBits() <= 8;
+  if (layout == Layout::panel16_k4)
+    return isMatrix && in.getBits() == 8 && in.getGranularity() != Granularity::block;
+  if (layout == Layout::panel16_u4)
+    return isMatrix && in.getBits() == 4 && in.getGranularity() == Granularity::block;
+  return layout == Layout::panel16_block && isMatrix;
 }
 LogicalResult PackOp::verify() {
   QType out = getOut().getType();
@@ -479,34 +519,58 @@ LogicalResult PackOp::verify() {
   if (failed(sameDims(*this, "result", dimsOf(out), dimsOf(getX().getType()))))
     return failure();
   auto in = dyn_cast<QType>(getX().getType());
-  bool fits = out.getLayout() == Layout::panel16_f32  ? !in
-              : out.getLayout() == Layout::panel16_k4 ? in && in.getBits() == 8
-              : out.getLayout() == Layout::panel16_u4
-                  ? in && in.getBits() == 4 && in.getGranularity() == Granularity::block
-                  : false;
+  bool fits = out.getLayout() == Layout::panel16_f32 ? !in : in && packs(in, out.getLayout());
   if (!fits)
     return emitOpError() << "layout " << stringifyLayout(out.getLayout()) << " does not fit "
                          << getX().getType();
   return success();
 }
-LogicalResult QLinearOp::verify() {
-  QType x = getX().getType(), weight = getWeight().getType();
-  if (failed(verifyLinear(*this, x, weight, getBias(), getOut().getType()))) // (C1), (C4)
-    return failure();
-  bool perAxis = weight.getGranularity() == Granularity::axis && weight.getAxis() == 0;
-  bool blocks = weight.getGranularity() == Granularity::block && weight.getAxis() == 1;
-  if (!perAxis && !blocks)
-    return emitOpError() << "weight must be per axis 0 or in blocks along axis 1, but is "
-                         << weight;
-  bool isToken = x.getGranularity() == Granularity::token && x.getStorage() == Storage::i8;
-  if (!isToken || (blocks && x.getZero()))
-    return emitOpError() << "input must be i8 per token, symmetric for blocks, but is "
-                         << x; // (C2)
-  auto k = dimsOf(weight)[1].constantValue();
-  int64_t length = blocks ? weight.getBlock() : k.value_or(0);
-  if (length > (int64_t(1) << 31) / (255 * 128)) // (C3)
-    return emitOpError() << "an accumulation over " << length << " products may overflow int32";
+
+/// The input's part of qlinear's constraints.
+static LogicalResult verifyProductInput(QLinearOp op, QType weight) {
+  auto x = dyn_cast<QType>(op.getX().getType());
+  if (!x && isa<FloatType>(elementTypeOf(op.getX().getType())))
+    return success();
+  bool isToken = x && x.getGranularity() == Granularity::token &&
+                 (x.getStorage() == Storage::i8 || x.getStorage() == Storage::i16);
+  if (!isToken) // (C2)
+    return op.emitOpError() << "input must be floats, or i8 or i16 per token, but is "
+                            << op.getX().getType();
+  Product product = productOf(x, weight);
+  bool inSteps = product == Product::BlockSums || product == Product::WideSums;
+  if (inSteps && x.getZero())
+    return op.emitOpError() << "input must be symmetric for sums over blocks, but is " << x;
+  int64_t k = dimsOf(weight)[1].constantValue().value_or(0);
+  int64_t step = productStep(x, weight, k);
+  if (inSteps && x.getBlock() && k && x.getBlock() != step) // (C6)
+    return op.emitOpError() << "input has sums over " << x.getBlock() << " codes instead of "
+                            << step;
+  int64_t block = weight.getGranularity() == Granularity::block ? weight.getBlock() : 0;
+  if (product == Product::WideSums && !block)
+    block = kWideBlock;
+  int64_t group = x.getGroup();
+  if (inSteps && block && group && std::max(block, group) % std::min(block, group) != 0) // (C5)
+    return op.emitOpError() << "groups of " << group << " inputs and blocks of " << block
+                            << " do not divide each other";
+  if (product == Product::FloatSums)
+    return success();
+  int64_t bits = weight.getCodebook() ? 8 : weight.getBits();
+  int64_t most = (int64_t(1) << 31) / (bits == 8 ? 255 * 128 : (1 << bits) * 128);
+  if (step > most) // (C3)
+    return op.emitOpError() << "an accumulation over " << step << " products may overflow int32";
   return success();
+}
+
+LogicalResult QLinearOp::verify() {
+  QType weight = getWeight().getType();
+  if (failed(verifyLinear(*this, getX().getType(), weight, getBias(), // (C1), (C4)
+                          getOut().getType())))
+    return failure();
+  if (!weight.isByRows() || weight.getBits() > 8)
+    return emitOpError() << "weight must have codes of at most 8 bits, with one scale, per axis 0 "
+                            "or in blocks along axis 1, but is "
+                         << weight;
+  return verifyProductInput(*this, weight);
 }
 LogicalResult QGatherOp::verify() {
   QType table = getTable().getType();

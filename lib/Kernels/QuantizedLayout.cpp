@@ -16,55 +16,102 @@ W4Layout qcc::w4LayoutOf(QType type) {
   return layout;
 }
 
+namespace {
+
+/// What every layout starts from.
+struct Shape {
+  QType type;
+  DimExpr rows, k, n16;
+
+  explicit Shape(QType type) : type(type), rows(constant(1)), k(constant(1)), n16(constant(0)) {
+    llvm::SmallVector<DimExpr> dims = dimsOf(type);
+    if (!dims.empty())
+      k = dims.pop_back_val();
+    for (DimExpr dim : dims)
+      rows = rows * dim;
+    n16 = rows.ceilDiv(constant(16)) * 16;
+  }
+  DimExpr constant(int64_t value) const { return DimExpr::constant(type.getContext(), value); }
+  QuantizedLayout empty() const {
+    DimExpr zero = constant(0), one = constant(1);
+    return {zero, zero, zero, zero, zero, one, one, zero, zero};
+  }
+};
+
+/// Bytes of one zero point.
+int64_t zeroBytes(QType type) {
+  if (!type.getZero())
+    return 0;
+  return isa<mlir::FloatType>(type.getZero()) ? type.getZero().getIntOrFloatBitWidth() / 8 : 1;
+}
+
+QuantizedLayout logicalLayout(const Shape &s) {
+  QuantizedLayout layout = s.empty();
+  QType type = s.type;
+  layout.rowBytes = (s.k * type.getBits()).ceilDiv(s.constant(8));
+  int64_t run = type.getGranularity() == Granularity::block ? type.getBlock() : type.getGroup();
+  if (run)
+    layout.blocks = s.k.ceilDiv(s.constant(run));
+  bool one = type.getGranularity() == Granularity::tensor;
+  DimExpr scales = one ? s.constant(1) : s.rows * layout.blocks;
+  layout.scales = align64(s.rows * layout.rowBytes);
+  layout.extra = layout.scales + align64(scales * (type.getScale().getIntOrFloatBitWidth() / 8));
+  layout.supers = layout.extra + align64(scales * zeroBytes(type));
+  layout.table = layout.supers + (type.getSuper() ? align64(s.rows * 4) : s.constant(0));
+  layout.bytes =
+      layout.table +
+      (type.getCodebook() ? align64(s.constant(int64_t(4) << type.getBits())) : s.constant(0));
+  return layout;
+}
+
+QuantizedLayout tokenLayout(const Shape &s) {
+  QuantizedLayout layout = s.empty();
+  QType type = s.type;
+  if (type.getGroup())
+    layout.groups = s.k.ceilDiv(s.constant(type.getGroup()));
+  DimExpr length = s.k;
+  if (type.getBlock()) {
+    layout.blocks = s.k.ceilDiv(s.constant(type.getBlock()));
+    length = layout.blocks * type.getBlock();
+  }
+  layout.rowBytes = layout.planeBytes = align64(length);
+  if (type.getLayout() == Layout::token_s16)
+    layout.rowBytes = layout.planeBytes * 2;
+  layout.scales = s.rows * layout.rowBytes;
+  layout.extra = layout.scales + align64(s.rows * layout.groups * 4);
+  bool hasExtra = type.getZero() || type.getBlock();
+  layout.bytes = layout.extra + (hasExtra ? align64(s.rows * layout.blocks * 4) : s.constant(0));
+  return layout;
+}
+
+} // namespace
+
 QuantizedLayout qcc::layoutOf(QType type) {
-  mlir::MLIRContext *context = type.getContext();
-  auto c = [&](int64_t value) { return DimExpr::constant(context, value); };
-  llvm::SmallVector<DimExpr> dims = dimsOf(type);
-  DimExpr k = dims.empty() ? c(1) : dims.back();
-  DimExpr rows = c(1);
-  for (DimExpr dim : llvm::ArrayRef(dims).drop_back(dims.empty() ? 0 : 1))
-    rows = rows * dim;
-  DimExpr n16 = rows.ceilDiv(c(16)) * 16;
-  QuantizedLayout layout{c(0), c(0), c(0), c(1), c(0)};
-  int64_t scaleBytes = type.getScale().getIntOrFloatBitWidth() / 8;
+  Shape s(type);
+  QuantizedLayout layout = s.empty();
   switch (type.getLayout()) {
+  case Layout::logical:
+    return logicalLayout(s);
+  case Layout::token_u8:
+  case Layout::token_s8:
+  case Layout::token_s16:
+    return tokenLayout(s);
   case Layout::panel16_f32:
-    layout.bytes = n16 * k * (type.getBits() / 8);
+    layout.bytes = s.n16 * s.k * (type.getBits() / 8);
     return layout;
   case Layout::panel16_k4:
-    layout.scales = align64(n16 * k.ceilDiv(c(4)) * 4);
-    layout.extra = layout.scales + n16 * 4;
-    layout.bytes = layout.extra + n16 * 4;
+    layout.scales = align64(s.n16 * s.k.ceilDiv(s.constant(4)) * 4);
+    layout.extra = layout.scales + s.n16 * 4;
+    layout.bytes = layout.extra + s.n16 * 4;
     return layout;
   case Layout::panel16_u4: {
     W4Layout w4 = w4LayoutOf(type);
-    layout.blocks = k.ceilDiv(c(w4.group));
-    layout.bytes = n16.floorDiv(c(16)) * layout.blocks * w4.blockBytes();
+    layout.blocks = s.k.ceilDiv(s.constant(w4.group));
+    layout.bytes = s.n16.floorDiv(s.constant(16)) * layout.blocks * w4.blockBytes();
     return layout;
   }
-  case Layout::token_u8:
-  case Layout::token_s8:
-    layout.rowBytes = align64(k);
-    layout.scales = rows * layout.rowBytes;
-    layout.extra = layout.scales + align64(rows * 4);
-    layout.bytes = layout.extra + (type.getZero() ? align64(rows * 4) : c(0));
-    if (type.getBlock()) {
-      layout.blocks = k.ceilDiv(c(type.getBlock()));
-      layout.rowBytes = align64(layout.blocks * type.getBlock());
-      layout.scales = rows * layout.rowBytes;
-      layout.extra = layout.scales + align64(rows * 4);
-      layout.bytes = layout.extra + align64(rows * layout.blocks * 4);
-    }
-    return layout;
-  case Layout::logical:
-    break;
+  case Layout::panel16_block:
+    llvm_unreachable("panel16_block has no packer yet");
   }
-  layout.rowBytes = (k * type.getBits()).ceilDiv(c(8));
-  if (type.getGranularity() == Granularity::block)
-    layout.blocks = k.ceilDiv(c(type.getBlock()));
-  DimExpr scales = type.getGranularity() == Granularity::tensor ? c(1) : rows * layout.blocks;
-  layout.scales = align64(rows * layout.rowBytes);
-  layout.extra = layout.scales + align64(scales * scaleBytes);
-  layout.bytes = layout.extra + (type.getZero() ? align64(scales) : c(0));
-  return layout;
+  llvm_unreachable("all layouts are above");
 }

@@ -33,8 +33,7 @@ public:
   }
   Type rename(Type type) {
     if (auto q = dyn_cast<QType>(type))
-      return QType::get(context, rename(q.getDims()), q.getStorage(), q.getGranularity(),
-                        q.getAxis(), q.getBlock(), q.getScale(), q.getZero(), q.getLayout());
+      return q.withDims(rename(q.getDims()));
     if (auto kv = dyn_cast<KvType>(type))
       return KvType::get(context, rename(kv.getDims()), kv.getElement());
     auto renamed = llvm::map_to_vector(dimsOf(type), [&](DimExpr d) { return rename(d); });

@@ -140,10 +140,6 @@ void FloatRows::read(int64_t first, int64_t last, float *out) const {
         out[(n - first) * k + i] = loadFloat(view.data, n * ns + i * ks, view.stored);
 }
 
-bool pack::isUnsignedStorage(Storage storage) {
-  return llvm::is_contained({Storage::u8, Storage::u4, Storage::u2}, storage);
-}
-
 bool pack::isByRows(QType type) {
   if (dimsOf(type).size() != 2 || type.getBits() > 8)
     return false;

@@ -68,7 +68,6 @@ std::shared_ptr<const CodeRows> logicalRows(qnt::QType type, const char *bytes,
 std::shared_ptr<const reference::QTensor> toQTensor(const CodeRows &rows);
 /// Whether `type` is a matrix per row, or in blocks along a row.
 bool isByRows(qnt::QType type);
-bool isUnsignedStorage(qnt::Storage storage);
 
 ScaleFormat scaleFormat(mlir::Type type);
 /// Scales as stored, appended to `out`.

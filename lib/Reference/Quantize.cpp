@@ -14,11 +14,6 @@ struct CodeRange {
   int32_t low, high;
 };
 
-bool isUnsignedStorage(Storage storage) {
-  return storage == Storage::u8 || storage == Storage::u4 || storage == Storage::u2 ||
-         storage == Storage::u16;
-}
-
 CodeRange rangeOf(QType type) {
   int32_t count = int32_t(1) << type.getBits();
   if (isUnsignedStorage(type.getStorage()))
