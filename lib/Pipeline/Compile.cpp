@@ -9,6 +9,7 @@
 #include "qcc/Import/Import.h"
 #include "qcc/Kernels/Lowering.h"
 #include "qcc/Pipeline/BlobFolder.h"
+#include "qcc/Pipeline/ValidatePasses.h"
 #include "qcc/Quantize/QntFile.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Target/Target.h"
@@ -240,6 +241,13 @@ Expected<LoadedModel> qcc::loadModel(MLIRContext &context, const CompileRequest 
 Error qcc::runStages(LoadedModel &model, Stage from, Stage to, const PipelineOptions &options,
                      const CompileRequest &request, TimingScope &timing) {
   MlirArguments arguments(request.mlirArgs);
+  std::optional<PassValidator> validator;
+  if (request.validatePasses) {
+    model.module->getContext()->disableMultithreading();
+    validator.emplace(model.modelDir, model.blobDir);
+    if (Error failed = validator->start(*model.module))
+      return failed;
+  }
   for (Stage stage : allStages()) {
     if (stage < from || stage > to)
       continue;
@@ -253,9 +261,14 @@ Error qcc::runStages(LoadedModel &model, Stage from, Stage to, const PipelineOpt
       pm.enableIRPrinting();
     }
     buildStage(pm, stage, options);
+    if (validator)
+      pm.addInstrumentation(validator->instrumentation());
     Collector collector(*model.module->getContext());
     if (failed(pm.run(*model.module)))
       return collector.error(stageName(stage));
+    if (validator)
+      if (Error failed = validator->result())
+        return failed;
     if (Error failed = dumpStage(*model.module, stage, request))
       return failed;
   }
