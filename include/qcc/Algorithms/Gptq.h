@@ -1,0 +1,42 @@
+// Weights quantized column by column, each column's error made good by those after it.
+//
+// A layer y = x Wᵀ with weights W [N][K] and inputs x has, for codes Q, the error
+//   tr((W - Q) H (W - Q)ᵀ),  H = sum over inputs of x xᵀ,  [K][K],
+// here "the objective". GPTQ (Frantar et al. 2022, section 3) is the greedy walk over columns;
+// rows do not depend on each other.
+#ifndef QCC_ALGORITHMS_GPTQ_H
+#define QCC_ALGORITHMS_GPTQ_H
+
+#include "qcc/Algorithms/Clip.h"
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace qcc {
+
+struct GptqOptions {
+  bool actOrder = true;      ///< columns by falling diag(H); implies static groups
+  bool staticGroups = false; ///< grids of blocks from the weights as they were
+  double damp = 0.01;        ///< added to diag(H), in means of it
+  GridSearch search;
+  bool searchGrids = true; ///< else round-to-nearest grids
+};
+
+struct GptqReport {
+  int64_t deadColumns = 0; ///< inputs that were always zero: rounded to nearest
+  double damp = 0;         ///< what was needed: tenfold until the factorization succeeds
+  bool failed = false;     ///< H holds NaN or infinities, or no damping helped: all rounded
+};
+
+/// Quantizes w [rows][k] under h [k][k] (symmetric, row-major). Threads 0: all; the result does not
+/// depend on their number. The table of a codebook must be there.
+EncodedRows gptq(const WeightFormat &format, const float *w, int64_t rows, int64_t k,
+                 const double *h, const GptqOptions &options, unsigned threads,
+                 GptqReport *report = nullptr);
+
+/// The objective of each row, with `q` decoded by `format`.
+std::vector<double> rowObjectives(const WeightFormat &format, const float *w, const EncodedRows &q,
+                                  const double *h, unsigned threads);
+
+} // namespace qcc
+#endif
