@@ -109,6 +109,19 @@ llvm::Expected<HostTensor> data::readTensor(StringRef file, StringRef name) {
                    "no array named '" + name.str() + "' among " + std::to_string(arrays->size()));
 }
 
+llvm::Expected<std::vector<std::string>>
+data::filesIn(StringRef folder, llvm::function_ref<bool(StringRef path)> wanted) {
+  std::vector<std::string> files;
+  std::error_code code;
+  for (fs::directory_iterator it(folder, code), end; it != end && !code; it.increment(code))
+    if (wanted(it->path()))
+      files.push_back(it->path());
+  if (code)
+    return makeError(Diag::CannotRead, folder.str(), code.message());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 llvm::Expected<std::vector<NamedTensor>> data::readArrays(StringRef where) {
   if (!fs::is_directory(where)) {
     if (path::extension(where) == ".npz")
@@ -117,16 +130,11 @@ llvm::Expected<std::vector<NamedTensor>> data::readArrays(StringRef where) {
                      fs::exists(where) ? "not an .npz file or a folder of .npy files"
                                        : "no such file or folder");
   }
-  std::vector<std::string> files;
-  std::error_code code;
-  for (fs::directory_iterator it(where, code), end; it != end && !code; it.increment(code))
-    if (path::extension(it->path()) == ".npy")
-      files.push_back(it->path());
-  if (code)
-    return makeError(Diag::CannotRead, where.str(), code.message());
-  std::sort(files.begin(), files.end());
+  auto files = filesIn(where, [](StringRef file) { return path::extension(file) == ".npy"; });
+  if (!files)
+    return files.takeError();
   std::vector<NamedTensor> arrays;
-  for (const std::string &file : files) {
+  for (const std::string &file : *files) {
     auto tensor = readNpy(file);
     if (!tensor)
       return tensor.takeError();

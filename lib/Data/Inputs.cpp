@@ -34,17 +34,16 @@ static llvm::Error badRandom(StringRef text) {
 
 llvm::Expected<RandomSpec> data::parseRandomSpec(StringRef text) {
   RandomSpec spec;
-  size_t open = text.rfind('['), close = text.rfind(']');
-  if (open == StringRef::npos || close == StringRef::npos || close < open)
-    return badRandom(text);
-  auto [name, type] = text.take_front(open).rsplit('=');
+  auto [front, back] = text.rsplit('[');
+  auto [name, type] = front.rsplit('=');
   std::optional<uint32_t> dtype = dtypeFromName(type);
-  if (name.empty() || !dtype)
+  if (name.empty() || !dtype || !back.contains(']'))
     return badRandom(text);
   spec.name = name.str();
   spec.dtype = *dtype;
   llvm::SmallVector<StringRef> parts;
-  text.slice(open + 1, close).split(parts, 'x', -1, /*KeepEmpty=*/false);
+  auto [dims, range] = back.rsplit(']');
+  dims.split(parts, 'x', -1, /*KeepEmpty=*/false);
   for (StringRef part : parts) {
     int64_t dim = 0;
     if (part.getAsInteger(10, dim) || dim < 0)
@@ -53,7 +52,6 @@ llvm::Expected<RandomSpec> data::parseRandomSpec(StringRef text) {
   }
   if (!countElements(spec.dims))
     return badRandom(text);
-  StringRef range = text.drop_front(close + 1);
   if (range.empty())
     return spec;
   if (!range.consume_front(":"))

@@ -60,15 +60,14 @@ static llvm::Expected<Sample> readOne(StringRef file) {
 
 llvm::Expected<std::vector<Sample>> data::readSamples(StringRef where, int64_t limit) {
   std::vector<std::string> parts;
-  std::error_code code;
   bool testData = fs::exists(where + "/input_0.pb");
   if (fs::is_directory(where) && !testData) {
-    for (fs::directory_iterator it(where, code), end; it != end && !code; it.increment(code))
-      if (path::extension(it->path()) == ".npz" || fs::exists(it->path() + "/input_0.pb"))
-        parts.push_back(it->path());
-    if (code)
-      return makeError(Diag::CannotRead, where.str(), code.message());
-    std::sort(parts.begin(), parts.end());
+    auto found = filesIn(where, [](StringRef file) {
+      return path::extension(file) == ".npz" || fs::exists(file + "/input_0.pb");
+    });
+    if (!found)
+      return found.takeError();
+    parts = std::move(*found);
   }
   if (testData)
     parts.push_back(where.str());

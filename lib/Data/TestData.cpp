@@ -15,15 +15,16 @@ namespace path = llvm::sys::path;
 /// input_0.pb, input_1.pb, … of a folder, in the order of their numbers.
 static llvm::Expected<std::vector<NamedTensor>> readNumbered(StringRef folder, StringRef prefix) {
   std::vector<std::pair<unsigned, std::string>> files;
-  std::error_code code;
-  for (fs::directory_iterator it(folder, code), end; it != end && !code; it.increment(code)) {
-    StringRef name = path::filename(it->path());
+  auto found = filesIn(folder, [&](StringRef file) {
+    StringRef name = path::filename(file);
     unsigned number = 0;
-    if (name.consume_front(prefix) && name.consume_back(".pb") && !name.getAsInteger(10, number))
-      files.push_back({number, it->path()});
-  }
-  if (code)
-    return makeError(Diag::CannotRead, folder.str(), code.message());
+    if (!name.consume_front(prefix) || !name.consume_back(".pb") || name.getAsInteger(10, number))
+      return false;
+    files.push_back({number, file.str()});
+    return true;
+  });
+  if (!found)
+    return found.takeError();
   std::sort(files.begin(), files.end());
   std::vector<NamedTensor> tensors;
   for (auto &[number, file] : files) {

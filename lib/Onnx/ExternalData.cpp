@@ -125,13 +125,10 @@ llvm::Expected<MappedFile> qcc::onnx::mapFile(StringRef path) {
   if (path.empty() || path.contains('\0'))
     return makeError(Diag::CannotRead, printable(path), "the path is empty or holds a NUL byte");
   Descriptor file(::open(path.str().c_str(), readFlags));
-  if (file.fd < 0)
+  struct stat info;
+  if (file.fd < 0 || ::fstat(file.fd, &info) != 0)
     return makeError(Diag::CannotRead, path.str(),
                      std::string("cannot open: ") + std::strerror(errno));
-  struct stat info;
-  if (::fstat(file.fd, &info) != 0)
-    return makeError(Diag::CannotRead, path.str(),
-                     std::string("cannot stat: ") + std::strerror(errno));
   if (!S_ISREG(info.st_mode))
     return makeError(Diag::CannotRead, path.str(),
                      S_ISDIR(info.st_mode) ? "is a folder, not a file" : "is not a regular file");
@@ -161,9 +158,6 @@ static llvm::Error openError(int code, StringRef location, const std::string &wh
     return makeError(Diag::ExternalDataLink, where,
                      "external data " + name + " is reached through a symbolic link", {},
                      "copy the data file itself beside the model");
-  if (code == EXDEV)
-    return makeError(Diag::ExternalDataPath, where,
-                     "external data " + name + " leads out of the model's folder");
   if (code == ENXIO)
     return makeError(Diag::ExternalDataKind, where,
                      "external data " + name + " is not a regular file");
@@ -187,10 +181,8 @@ llvm::Expected<int> ExternalFiles::open(StringRef location, const std::string &w
   if (fd < 0 && (errno == ENOSYS || errno == EPERM || errno == EINVAL))
     fd = openBeneathByComponent(folder, *path);
   Descriptor file(fd);
-  if (fd < 0)
-    return openError(errno, location, where);
   struct stat info;
-  if (::fstat(fd, &info) != 0)
+  if (fd < 0 || ::fstat(fd, &info) != 0)
     return openError(errno, location, where);
   std::string name = "'" + printable(location) + "'";
   if (!S_ISREG(info.st_mode))

@@ -12,8 +12,6 @@ namespace {
 
 constexpr unsigned maxCallDepth = 64;
 constexpr unsigned maxGraphDepth = 16;
-/// Copies of function bodies may take this much: a small file must not become a large model.
-constexpr uint64_t maxCopiedBytes = uint64_t(1) << 30;
 
 std::string quoted(StringRef name) { return "'" + printable(name) + "'"; }
 
@@ -67,7 +65,8 @@ using FunctionId = std::tuple<StringRef, StringRef, StringRef>;
 
 class Inliner {
 public:
-  Inliner(Model &model, uint64_t maxNodes) : model(model), maxNodes(maxNodes) {}
+  Inliner(Model &model, uint64_t maxNodes, uint64_t maxCopiedBytes)
+      : model(model), maxNodes(maxNodes), maxCopiedBytes(maxCopiedBytes) {}
   llvm::Error run();
 
 private:
@@ -84,7 +83,7 @@ private:
   std::string where(const Node &node) const { return model.path + ": " + node.describe(); }
 
   Model &model;
-  uint64_t maxNodes;
+  uint64_t maxNodes, maxCopiedBytes;
   std::map<FunctionId, size_t> functions;
   llvm::StringSet<> taken;
   uint64_t suffix = 0, nodes = 0, calls = 0, copiedBytes = 0;
@@ -200,10 +199,10 @@ llvm::Expected<std::optional<Attribute>> Instance::resolve(const Attribute &refe
                      attributeTypeName(value->type).str() + ", it should be " +
                      attributeTypeName(reference.type).str());
   inliner.copiedBytes += footprint(*value);
-  if (inliner.copiedBytes > maxCopiedBytes)
+  if (inliner.copiedBytes > inliner.maxCopiedBytes)
     return makeError(Diag::LimitExceeded, inliner.where(call),
-                     "expanding functions copies more than " + std::to_string(maxCopiedBytes) +
-                         " bytes");
+                     "expanding functions copies more than " +
+                         std::to_string(inliner.maxCopiedBytes) + " bytes");
   Attribute copy = *value;
   copy.name = reference.name;
   return copy;
@@ -299,10 +298,10 @@ llvm::Expected<std::vector<Node>> Instance::make() {
   for (const Node &original : function.nodes) {
     size_t values = original.inputs.size() + original.outputs.size() + 1;
     inliner.copiedBytes += footprint(original) + prefix.size() * values;
-    if (inliner.copiedBytes > maxCopiedBytes)
+    if (inliner.copiedBytes > inliner.maxCopiedBytes)
       return makeError(Diag::LimitExceeded, inliner.where(call),
-                       "expanding functions copies more than " + std::to_string(maxCopiedBytes) +
-                           " bytes");
+                       "expanding functions copies more than " +
+                           std::to_string(inliner.maxCopiedBytes) + " bytes");
     nodes.push_back(original);
     if (llvm::Error error = rewrite(nodes.back()))
       return std::move(error);
@@ -477,8 +476,12 @@ llvm::Error Inliner::run() {
 
 } // namespace
 
-llvm::Error qcc::onnx::inlineFunctions(Model &model, uint64_t maxNodes) {
+llvm::Error qcc::onnx::inlineFunctions(Model &model, uint64_t maxNodes, uint64_t maxCopiedBytes) {
   if (model.functions.empty())
     return llvm::Error::success();
-  return Inliner(model, maxNodes).run();
+  return Inliner(model, maxNodes, maxCopiedBytes).run();
+}
+
+llvm::Error qcc::onnx::inlineFunctions(Model &model, uint64_t maxNodes) {
+  return inlineFunctions(model, maxNodes, /*maxCopiedBytes=*/uint64_t(1) << 30);
 }

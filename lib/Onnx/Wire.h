@@ -139,6 +139,10 @@ int openBeneathByComponent(int folder, llvm::StringRef path);
 /// Maps the file at `path`, which must be a regular one.
 llvm::Expected<MappedFile> mapFile(llvm::StringRef path);
 
+/// inlineFunctions(), refusing copies of bodies that take more than `maxCopiedBytes`: a small file
+/// must not become a large model.
+llvm::Error inlineFunctions(Model &model, uint64_t maxNodes, uint64_t maxCopiedBytes);
+
 /// Reads a TensorProto. `external` may be null: then external data is refused. Notes go to `notes`.
 bool readTensor(Cursor cursor, Tensor &tensor, ExternalFiles *external,
                 const std::vector<MappedFile> &files, std::vector<std::string> &notes);

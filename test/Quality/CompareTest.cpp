@@ -52,6 +52,15 @@ TEST(Compare, TypeShapeAndEmptiness) {
             Diag::OutputMismatch);
 }
 
+TEST(Compare, SaysWhatDiffers) {
+  auto text = [](const HostTensor &got, const HostTensor &want) {
+    return llvm::toString(comparisonError(compareTensors(got, want, {}), got, want, "d", "y"));
+  };
+  HostTensor a(QCC_F32, {2, 1}), b(QCC_F32, {1, 2}), c(QCC_F16, {2, 1});
+  EXPECT_NE(text(a, b).find("has shape 2x1, expected 1x2"), std::string::npos) << text(a, b);
+  EXPECT_NE(text(a, c).find("has type f32, expected f16"), std::string::npos) << text(a, c);
+}
+
 TEST(Compare, NamesTheWorstElement) {
   HostTensor got = tensorOf<double>(QCC_F32, {2, 3}, {0, 0, 0.5, 0, 9, 0});
   HostTensor want = tensorOf<double>(QCC_F32, {2, 3}, {0, 0, 0, 0, 1, 0});

@@ -5,6 +5,7 @@
 #define QCC_DATA_DATAFILES_H
 
 #include "qcc/Data/HostTensor.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/Support/Error.h"
 
 namespace qcc::data {
@@ -34,6 +35,10 @@ llvm::Expected<NamedTensor> readPb(llvm::StringRef path);
 llvm::Expected<HostTensor> readTensor(llvm::StringRef path, llvm::StringRef name);
 /// All arrays of an .npz, or of a folder of .npy files named after them.
 llvm::Expected<std::vector<NamedTensor>> readArrays(llvm::StringRef path);
+
+/// Paths of what `folder` holds and `wanted` accepts, sorted.
+llvm::Expected<std::vector<std::string>>
+filesIn(llvm::StringRef folder, llvm::function_ref<bool(llvm::StringRef path)> wanted);
 
 /// Writes by atomic rename.
 llvm::Error writeNpy(llvm::StringRef path, const HostTensor &tensor);
