@@ -1,6 +1,7 @@
 // Ranges of values, collected and kept.
 #include "qcc/Support/Ranges.h"
 #include "qcc/Support/Diagnostics.h"
+#include "qcc/Support/Statistics.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <cmath>
@@ -37,6 +38,16 @@ std::string RangeStore::toJson() const {
   return text;
 }
 
+llvm::Expected<RangeStore> RangeStore::fromStatistics(llvm::StringRef text, llvm::StringRef where) {
+  auto statistics = StatisticsStore::fromJson(text, where);
+  if (!statistics)
+    return statistics.takeError();
+  RangeStore store;
+  for (auto &[id, value] : statistics->values)
+    store.ranges[id] = std::move(value.magnitude);
+  return store;
+}
+
 llvm::Expected<RangeStore> RangeStore::fromJson(llvm::StringRef text, llvm::StringRef where) {
   auto fail = [&](const llvm::Twine &what) {
     return makeError(Diag::BadRanges, where.str(), what.str(), {},
@@ -46,6 +57,8 @@ llvm::Expected<RangeStore> RangeStore::fromJson(llvm::StringRef text, llvm::Stri
   if (!json)
     return fail(llvm::toString(json.takeError()));
   const llvm::json::Object *top = json->getAsObject();
+  if (top && top->getString("schema") == llvm::StringRef("qcc.statistics/1"))
+    return fromStatistics(text, where);
   if (!top || top->getString("schema") != llvm::StringRef("qcc.ranges/1"))
     return fail("has no \"schema\": \"qcc.ranges/1\"");
   const llvm::json::Object *all = top->getObject("ranges");

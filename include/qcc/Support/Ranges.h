@@ -23,12 +23,14 @@ public:
   size_t size() const { return ranges.size(); }
 
   std::string toJson() const;
-  /// Errors: 1530 with the line or the entry that is wrong.
+  /// Takes statistics files (Statistics.h) as well. Errors: 1530 with the line or the entry that is
+  /// wrong, 1533.
   static llvm::Expected<RangeStore> fromJson(llvm::StringRef text, llvm::StringRef where);
   /// Errors: 1101, 1530.
   static llvm::Expected<RangeStore> read(llvm::StringRef path);
 
 private:
+  static llvm::Expected<RangeStore> fromStatistics(llvm::StringRef text, llvm::StringRef where);
   std::map<std::string, std::vector<float>, std::less<>> ranges;
 };
 

@@ -1,0 +1,51 @@
+// How the codes of a weight are chosen: the names of --method, and what each one does to a layer.
+#ifndef QCC_DRIVER_METHODS_H
+#define QCC_DRIVER_METHODS_H
+
+#include "qcc/Algorithms/Layer.h"
+#include "qcc/Driver/Sequential.h"
+
+namespace qcc {
+
+/// What a list of methods asks for, in the order in which it happens.
+struct MethodPlan {
+  bool hadamard = false; ///< rotate: by randomized Hadamard matrices
+  bool smooth = false;   ///< transform: SmoothQuant scales
+  bool awq = false;      ///< transform: AWQ scales, their exponents searched
+  bool columns = false;  ///< transform: outlier channels beside the product on codes
+  bool sparse = false;   ///< transform: outlier weights beside it
+  bool clip = false;     ///< grids by search, weighted by the mean squares of inputs
+  bool gptq = false;     ///< errors made good by later columns
+  bool refine = false;   ///< rounding and grids optimised over the layer, by descent
+  bool aim = false;      ///< at the float model's outputs (Algorithms/InputError.h)
+  bool kmeans = false;   ///< tables of codebooks weighted by the mean squares of inputs
+  bool bias = false;     ///< what quantization shifts on average goes into biases
+  std::string text;      ///< canonical list
+
+  /// Whether layers are quantized one after another on samples.
+  bool needsMoments() const { return clip || gptq || refine || aim || kmeans; }
+  /// Whether observers run before.
+  bool needsRanges() const { return smooth || awq || columns || sparse; }
+};
+
+/// The plan of --method; without names, the default recipe where there is data, else rtn. Errors:
+/// 1003 for methods that need data where there is none.
+llvm::Expected<MethodPlan> planMethods(llvm::ArrayRef<std::string> names, bool haveData);
+
+/// What became of a weight.
+struct WeightReport {
+  std::string name, scheme;
+  int64_t rows = 0, columns = 0;
+  LayerReport layer;
+  double energy = 0; ///< the layer objective of zero weights, which losses are relative to
+  uint64_t bytes = 0;
+  bool resumed = false;
+};
+
+/// Chooses codes under `plan`. Null moments: without data (tables, --method=rtn).
+EncodedRows chooseCodes(const MethodPlan &plan, const WeightFormat &format,
+                        std::vector<float> matrix, int64_t rows, int64_t columns,
+                        const Moments *moments, unsigned threads, WeightReport &report);
+
+} // namespace qcc
+#endif
