@@ -125,12 +125,18 @@ std::string hashOf(const std::vector<Sample> &samples) {
 
 } // namespace
 
-std::vector<uint8_t> qcc::countedRows(ArrayRef<HostTensor> inputs, int maskInput, int64_t rows) {
-  if (maskInput < 0)
-    return {};
-  const HostTensor &mask = inputs[maskInput];
+std::function<Expected<std::vector<HostTensor>>(size_t)> MaskedSamples::source() {
+  return [this](size_t sample) {
+    auto inputs = samples.inputs(sample);
+    if (inputs && samples.maskInput >= 0)
+      mask = (*inputs)[samples.maskInput].clone();
+    return inputs;
+  };
+}
+
+std::vector<uint8_t> MaskedSamples::counted(int64_t rows) const {
   // Values of another number of positions (pooled ones, say) all count.
-  if (mask.count() != rows)
+  if (samples.maskInput < 0 || mask.count() != rows)
     return {};
   std::vector<uint8_t> counted(rows);
   for (int64_t i = 0; i < rows; ++i)

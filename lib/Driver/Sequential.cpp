@@ -1,8 +1,7 @@
 // The loop over layer groups.
 #include "qcc/Driver/Sequential.h"
+#include "qcc/Algorithms/Moments.h"
 #include "qcc/Support/Diagnostics.h"
-#include <Eigen/Dense>
-#include <thread>
 
 using namespace mlir;
 using namespace qcc;
@@ -10,70 +9,6 @@ using llvm::Error;
 using llvm::Expected;
 
 namespace {
-
-using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Gram = Eigen::Map<Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
-
-/// Adds a^T b over rows of floats to a sum in double, in blocks of rows that start at fixed
-/// positions of the whole data set, so that samples may be cut anywhere.
-class ProductSum {
-public:
-  ProductSum(int64_t k, double *sum) : k(k), sum(sum) {}
-  void add(const float *a, const float *b) {
-    std::copy_n(a, k, left.data() + filled * k);
-    std::copy_n(b, k, right.data() + filled * k);
-    if (++filled == kBlock)
-      flush();
-  }
-  void flush() {
-    if (filled == 0)
-      return;
-    Eigen::Map<RowMajor> x(left.data(), filled, k), y(right.data(), filled, k);
-    Gram total(sum, k, k);
-    unsigned threads = std::clamp<unsigned>(std::thread::hardware_concurrency(), 1, 16);
-    int64_t step = (k + threads - 1) / threads;
-    std::vector<std::thread> workers;
-    // Each thread owns columns of the result: what a number is does not depend on how many work.
-    auto work = [&](int64_t from, int64_t count) {
-      for (int64_t at = from; at < from + count; at += 64) {
-        int64_t n = std::min<int64_t>(64, from + count - at);
-        total.middleCols(at, n) += (x.transpose() * y.middleCols(at, n)).cast<double>();
-      }
-    };
-    for (int64_t at = step; at < k; at += step)
-      workers.emplace_back(work, at, std::min(step, k - at));
-    work(0, std::min(step, k));
-    for (std::thread &worker : workers)
-      worker.join();
-    filled = 0;
-  }
-
-private:
-  static constexpr int64_t kBlock = 256;
-  int64_t k;
-  double *sum;
-  int64_t filled = 0;
-  std::vector<float> left = std::vector<float>(kBlock * k), right = std::vector<float>(kBlock * k);
-};
-
-/// The mask of the sample that is being visited.
-class MaskedSamples {
-public:
-  explicit MaskedSamples(const SampleSource &source) : source(source) {}
-  Expected<std::vector<data::HostTensor>> operator()(size_t sample) {
-    auto inputs = source.inputs(sample);
-    if (inputs && source.maskInput >= 0)
-      mask = (*inputs)[source.maskInput].clone();
-    return inputs;
-  }
-  std::vector<uint8_t> counted(int64_t rows) const {
-    return countedRows(mask, source.maskInput < 0 ? -1 : 0, rows);
-  }
-
-private:
-  const SampleSource &source;
-  data::HostTensor mask;
-};
 
 class Sequence {
 public:
@@ -108,8 +43,7 @@ DenseMap<Operation *, unsigned> numberLayers(func::FuncOp function) {
 Error Sequence::run() {
   std::vector<LayerGroup> groups = findMarkedWeights(function);
   PieceOptions piece{options.folder, options.threads, 1};
-  auto inputs = [this](size_t i) { return masked(i); };
-  walk = std::make_unique<Walk>(model, function, samples.count, inputs, piece);
+  walk = std::make_unique<Walk>(model, function, samples.count, masked.source(), piece);
   // The n-th layer of the float model is the n-th layer here.
   std::vector<qnt::LinearOp> floatLayers;
   auto numbers = numberLayers(function);
@@ -163,8 +97,7 @@ Error Sequence::quantizeGroup(LayerGroup &group, Value floatInput) {
 Expected<Moments> Sequence::momentsOf(Value input, Value floatInput) {
   Moments moments;
   moments.k = *qnt::dimsOf(input.getType()).back().constantValue();
-  moments.gram.resize(moments.k * moments.k);
-  ProductSum gram(moments.k, moments.gram.data());
+  ProductSum gram(moments.k, /*symmetric=*/true);
   // The float inputs go to disk first, so that both are at hand for a sample.
   std::unique_ptr<SampleTensors> truth;
   if (floatInput) {
@@ -175,9 +108,8 @@ Expected<Moments> Sequence::momentsOf(Value input, Value floatInput) {
     if (Error failed = floatWalk->compute(
             floatInput, [&](size_t, ArrayRef<qcc_tensor> x) { return truth->append(x[0]); }))
       return std::move(failed);
-    moments.cross.resize(moments.k * moments.k);
   }
-  ProductSum cross(truth ? moments.k : 0, moments.cross.data());
+  ProductSum cross(truth ? moments.k : 1, /*symmetric=*/false);
   Error failed = walk->compute(input, [&](size_t sample, ArrayRef<qcc_tensor> x) -> Error {
     int64_t rows = x[0].bytes / (4 * moments.k);
     std::vector<uint8_t> counted = masked.counted(rows);
@@ -188,20 +120,18 @@ Expected<Moments> Sequence::momentsOf(Value input, Value floatInput) {
         return view.takeError();
       other = static_cast<const float *>(view->data);
     }
-    for (int64_t row = 0; row < rows; ++row) {
-      if (!counted.empty() && !counted[row])
-        continue;
-      ++moments.positions;
-      gram.add(data + row * moments.k, data + row * moments.k);
-      if (truth)
-        cross.add(other + row * moments.k, data + row * moments.k);
-    }
+    const uint8_t *mask = counted.empty() ? nullptr : counted.data();
+    gram.add(data, nullptr, rows, mask, options.threads);
+    if (truth)
+      cross.add(other, data, rows, mask, options.threads);
     return Error::success();
   });
   if (failed)
     return std::move(failed);
-  gram.flush();
-  cross.flush();
+  moments.gram = gram.finish(options.threads);
+  moments.positions = gram.rows();
+  if (truth)
+    moments.cross = cross.finish(options.threads);
   return moments;
 }
 

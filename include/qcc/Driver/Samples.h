@@ -24,9 +24,19 @@ struct SampleSource {
 llvm::Expected<SampleSource> openSamples(mlir::func::FuncOp function, llvm::StringRef where,
                                          int64_t ctx, int64_t limit);
 
-/// Which of `rows` rows (positions) of a value count by a sample's mask; empty: all of them.
-std::vector<uint8_t> countedRows(llvm::ArrayRef<data::HostTensor> inputs, int maskInput,
-                                 int64_t rows);
+/// Samples that remember the mask of the one that was asked for last.
+class MaskedSamples {
+public:
+  /// `source` must outlive this, and this what source() gives.
+  explicit MaskedSamples(const SampleSource &samples) : samples(samples) {}
+  std::function<llvm::Expected<std::vector<data::HostTensor>>(size_t)> source();
+  /// Which of `rows` rows of a value of the last sample count; empty: all of them.
+  std::vector<uint8_t> counted(int64_t rows) const;
+
+private:
+  const SampleSource &samples;
+  data::HostTensor mask;
+};
 
 } // namespace qcc
 #endif

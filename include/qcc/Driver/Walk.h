@@ -8,7 +8,7 @@
 namespace qcc {
 
 /// Gives the inputs of one sample, in the order of the function's arguments.
-using SampleInputs = llvm::function_ref<llvm::Expected<std::vector<data::HostTensor>>(size_t)>;
+using SampleInputs = std::function<llvm::Expected<std::vector<data::HostTensor>>(size_t)>;
 
 /// Computes values of a function on all samples, in the order in which they are asked for. What has
 /// been computed and is still needed lies on disk, so that nothing is computed twice, ops may be
