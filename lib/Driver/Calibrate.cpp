@@ -20,7 +20,7 @@ public:
   void addSample(const float *x, int64_t rows, const std::vector<uint8_t> &counted) {
     const uint8_t *mask = counted.empty() ? nullptr : counted.data();
     sums.add(x, rows, mask);
-    Range range;
+    qcc::Range range;
     for (int64_t row = 0; row < rows; ++row) {
       if (mask && !mask[row])
         continue;
@@ -38,12 +38,12 @@ public:
     ValueStatistics value;
     value.channels = channels;
     value.positions = sums.rows;
-    Range all = sketch.minmax();
+    qcc::Range all = sketch.minmax();
     value.min = all.low;
     value.max = all.high;
     double drift = convergence.drift();
     value.drift = std::isfinite(drift) ? drift : 1; // one sample says nothing
-    auto interval = [](Range range) { return Interval{range.low, range.high}; };
+    auto interval = [](qcc::Range range) { return Interval{range.low, range.high}; };
     value.ranges["minmax"] = {std::min(0.0f, all.low), std::max(0.0f, all.high)};
     value.ranges["average"] = interval(moving.range());
     value.ranges["percentile"] = interval(percentileRange(sketch));
@@ -115,8 +115,8 @@ Expected<StatisticsStore> qcc::collectStatistics(const LoadedModel &model, func:
   Expected<int64_t> positions = positionsOf(samples);
   if (!positions)
     return positions.takeError();
-  auto rounds = cutRounds(observers, *positions,
-                          options.memLimit ? options.memLimit : uint64_t(1) << 30);
+  auto rounds =
+      cutRounds(observers, *positions, options.memLimit ? options.memLimit : uint64_t(1) << 30);
   StatisticsStore store;
   store.dataHash = samples.hash;
   store.samples = static_cast<int64_t>(samples.count);
@@ -124,7 +124,7 @@ Expected<StatisticsStore> qcc::collectStatistics(const LoadedModel &model, func:
   Walk walk(model, function, samples.count, masked.source(),
             {options.folder, options.threads, /*optLevel=*/1});
   size_t done = 0;
-  for (ArrayRef<ObserveOp> round : rounds) {
+  for (SmallVector<ObserveOp> &round : rounds) {
     SmallVector<Value> values;
     std::vector<ValueCollector> collectors;
     for (ObserveOp op : round) {

@@ -9,8 +9,8 @@ using llvm::Expected;
 
 Walk::Walk(const LoadedModel &model, func::FuncOp function, size_t count, SampleInputs samples,
            PieceOptions options)
-    : model(model), function(function), count(count), inputs(std::move(samples)), options(std::move(options)) {
-}
+    : model(model), function(function), count(count), inputs(std::move(samples)),
+      options(std::move(options)) {}
 Walk::~Walk() = default;
 
 /// Results of the piece that ops outside of it will read, beyond the wanted ones.
