@@ -28,10 +28,12 @@ def Qnt_QuantizeOp : Qnt_QuantOp<"quantize"> {
     | 4- and 8-bit floats | `a / max` with max = 448, 57344 or 6 | nearest, ties to even, saturating |
     | `f4e2m1`, scale f8E8M0FNU | `2^(floor(log2(a)) - 2)` (OCP MX 1.0, 6.3) | likewise |
 
-    Means are sums in ascending order of f64, over the numbers of the group. A scale of type
-    f8E8M0FNU is else the smallest power of two, at least 2^-126, that is not below. With two levels
-    `super` is the largest scale of the row over 255 (ui8) or 448 (f8E4M3FN), the scale code the
-    nearest to `scale / super`. A group whose scale is 0 has codes of value 0 or nearest to it.
+    Means come from 8 interleaved sums in f64, added in ascending order. "Nearest" in a table counts
+    the middles between neighbours (f32) that lie below. A scale of type f8E8M0FNU is else the
+    smallest power of two, at least 2^-126, that is not below. With two levels `super` is the largest
+    scale of the row over 255 (ui8) or 448 (f8E4M3FN), the scale code the nearest to `scale / super`.
+    8-bit scales above zero have codes above zero. A group whose scale is 0 has codes of the value
+    nearest to 0.
     NaN becomes the zero point. For granularity `token` the quotient is taken as `x * (1 / scale)`.
 
     Constraints:

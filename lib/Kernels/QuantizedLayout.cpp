@@ -16,7 +16,31 @@ W4Layout qcc::w4LayoutOf(QType type) {
   return layout;
 }
 
+BlockLayout qcc::blockLayoutOf(QType type) {
+  BlockLayout layout;
+  layout.bits = static_cast<int>(type.getBits());
+  layout.group = type.getGranularity() == Granularity::block ? type.getBlock() : 0;
+  layout.scaleBytes = type.getScale().getIntOrFloatBitWidth() / 8;
+  layout.zeros = !type.getZero()                        ? BlockZeros::None
+                 : isa<mlir::FloatType>(type.getZero()) ? BlockZeros::Float
+                                                        : BlockZeros::Packed;
+  layout.twoLevel = static_cast<bool>(type.getSuper());
+  layout.tableEntries = type.getCodebook() ? int64_t(1) << type.getBits() : 0;
+  return layout;
+}
+
 namespace {
+
+/// Bytes in layout panel16_block; K may be an expression.
+DimExpr blockBytes(QType type, DimExpr n16, DimExpr k) {
+  BlockLayout layout = blockLayoutOf(type);
+  auto c = [&](int64_t value) { return DimExpr::constant(type.getContext(), value); };
+  // A block as long as the row has as many units as the row needs.
+  DimExpr panel = layout.group ? k.ceilDiv(c(layout.group)) * layout.blockBytes(layout.group)
+                               : k.ceilDiv(c(layout.unit())) * layout.unitBytes() +
+                                     (layout.blockBytes(0) - layout.codeBytes(0));
+  return n16.floorDiv(c(16)) * (panel + layout.headerBytes()) + layout.tableBytes();
+}
 
 /// What every layout starts from.
 struct Shape {
@@ -111,7 +135,10 @@ QuantizedLayout qcc::layoutOf(QType type) {
     return layout;
   }
   case Layout::panel16_block:
-    llvm_unreachable("panel16_block has no packer yet");
+    if (type.getGranularity() == Granularity::block)
+      layout.blocks = s.k.ceilDiv(s.constant(type.getBlock()));
+    layout.bytes = blockBytes(type, s.n16, s.k);
+    return layout;
   }
   llvm_unreachable("all layouts are above");
 }

@@ -2,7 +2,6 @@
 #ifndef QCC_LIB_PACK_WEIGHTMATRIX_H
 #define QCC_LIB_PACK_WEIGHTMATRIX_H
 
-#include "qcc/Algorithms/WeightCodec.h"
 #include "qcc/Reference/Interpreter.h"
 #include "llvm/ADT/SmallVector.h"
 
@@ -37,41 +36,6 @@ public:
   void read(int64_t first, int64_t last, float *out) const;
   const StridedView view;
 };
-
-/// A matrix of codes of at most 8 bits, read in runs of rows.
-class CodeRows {
-public:
-  CodeRows(qnt::QType type, int64_t rows, int64_t columns);
-  virtual ~CodeRows() = default;
-  /// Scales of a row of `columns` codes.
-  static int64_t blocksOf(qnt::QType type, int64_t columns);
-  /// One byte a code (two's complement where signed); `blocks` scales and, with zero points, as
-  /// many zeros for each row. Called from several threads at once.
-  virtual void read(int64_t first, int64_t last, uint8_t *codes, float *scales,
-                    int8_t *zeros) const = 0;
-  qnt::QType type;
-  int64_t rows, columns, blocks;
-};
-
-/// Codes that are chosen while they are read.
-std::unique_ptr<CodeRows> quantizedRows(qnt::QType type, StridedView view);
-/// Codes that exist. Null when the grouping is not by rows or the zero points are no integers.
-std::unique_ptr<CodeRows> tensorRows(std::shared_ptr<const reference::QTensor> tensor);
-/// Codes put together from a carrier (one an element, or packed in bytes), scales and zero points.
-/// Null where only the interpreter knows how.
-std::shared_ptr<const CodeRows> assembledRows(qnt::QType type, const StridedView &codes,
-                                              const StridedView &scales, const StridedView *zeros);
-/// Codes in the logical layout, as .qnt files hold them. Null when `type` is not grouped by rows.
-std::shared_ptr<const CodeRows> logicalRows(qnt::QType type, const char *bytes,
-                                            std::shared_ptr<const void> owner);
-/// All rows as the interpreter holds them.
-std::shared_ptr<const reference::QTensor> toQTensor(const CodeRows &rows);
-/// Whether `type` is a matrix per row, or in blocks along a row.
-bool isByRows(qnt::QType type);
-
-ScaleFormat scaleFormat(mlir::Type type);
-/// Scales as stored, appended to `out`.
-void appendScales(ScaleFormat format, llvm::ArrayRef<float> scales, std::vector<uint8_t> &out);
 
 } // namespace qcc::pack
 #endif

@@ -1,7 +1,7 @@
 // Evaluation of weights, and the writers of their layouts.
 #include "qcc/Pack/WeightStore.h"
+#include "CodeRows.h"
 #include "WeightFiles.h"
-#include "WeightMatrix.h"
 #include "qcc/Algorithms/Pack.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Support/Diagnostics.h"
@@ -63,6 +63,7 @@ struct WeightStore::Impl {
   llvm::Error writePanelsFloat(const StridedView &view, QType type, BytesSink sink);
   llvm::Error writePanelsW8(const CodeRows &rows, BytesSink sink);
   llvm::Error writePanelsW4(const CodeRows &rows, QType type, BytesSink sink);
+  llvm::Error writePanelsBlock(const CodeRows &rows, QType type, BytesSink sink);
   llvm::Error writeLogical(const CodeRows &rows, QType type, BytesSink sink);
   template <typename F>
   llvm::Error inChunks(int64_t count, int64_t itemBytes, BytesSink sink, F fill);
@@ -113,25 +114,30 @@ std::optional<Value_> WeightStore::Impl::view(Operation *op, const StridedView &
   return std::nullopt;
 }
 
-/// Real numbers of codes: `scale * (code - zero)`, as the interpreter computes them.
+static float zeroValue(const WeightFormat &format, int8_t zero) {
+  return format.isUnsigned ? float(static_cast<uint8_t>(zero)) : float(zero);
+}
+
+/// Real numbers of codes: `scale * (value(code) - zero)`, as the interpreter computes them.
 StridedView WeightStore::Impl::dequantized(const CodeRows &rows) {
-  int64_t k = rows.columns, blocks = rows.blocks;
+  int64_t k = rows.columns;
   int64_t block = rows.type.getGranularity() == Granularity::block ? rows.type.getBlock() : k;
-  bool isUnsigned = isUnsignedStorage(rows.type.getStorage());
-  auto real = [=](uint8_t code) {
-    return isUnsigned ? float(code) : float(static_cast<int8_t>(code));
-  };
+  WeightFormat format = *weightFormatOf(rows.type);
+  if (format.learned)
+    format.table = rows.table;
+  Coder coder(format);
   Tensor out(Float32Type::get(rows.type.getContext()), {rows.rows, k});
   auto *data = reinterpret_cast<float *>(out.mutableData());
   parallelFor(rows.rows, threads, [&](int64_t row) {
-    std::vector<uint8_t> codes(k);
-    std::vector<float> scales(blocks);
-    std::vector<int8_t> zeros(blocks);
-    rows.read(row, row + 1, codes.data(), scales.data(),
-              rows.type.getZero() ? zeros.data() : nullptr);
-    for (int64_t i = 0; i < k; ++i)
-      data[row * k + i] =
-          scales[i / block] * (real(codes[i]) - real(static_cast<uint8_t>(zeros[i / block])));
+    RowRun run(rows, row, row + 1);
+    for (int64_t i = 0; i < k; ++i) {
+      Grid grid{run.scales[i / block], 0};
+      if (!run.zeros.empty())
+        grid.zero = zeroValue(format, run.zeros[i / block]);
+      if (!run.realZeros.empty())
+        grid.zero = run.realZeros[i / block];
+      data[row * k + i] = coder.decode(run.codes[i], grid);
+    }
   });
   return StridedView::of(out);
 }
@@ -151,7 +157,8 @@ std::optional<Value_> WeightStore::Impl::rowWise(Operation *op, ArrayRef<Value_ 
       return Codes{type, rows, nullptr};
   } else if (auto dequantize = dyn_cast<DequantizeOp>(op)) {
     auto *codes = std::get_if<Codes>(operands[0]);
-    if (codes && codes->rows && elementTypeOf(dequantize.getOut().getType()).isF32())
+    if (codes && codes->rows && weightFormatOf(codes->rows->type) &&
+        elementTypeOf(dequantize.getOut().getType()).isF32())
       return dequantized(*codes->rows);
   } else if (auto pack = dyn_cast<PackOp>(op)) {
     auto *codes = std::get_if<Codes>(operands[0]);
@@ -206,9 +213,11 @@ llvm::Expected<Value_> WeightStore::Impl::storedCodes(WeightOp weight, QType typ
   auto bytes = files.read(*weight.getSource());
   if (!bytes)
     return bytes.takeError();
-  auto rows = logicalRows(type, bytes->data, bytes->owner);
   auto want = static_cast<size_t>(*quantizedBytes(type).constantValue());
-  if (!rows || bytes->size != want)
+  std::shared_ptr<const CodeRows> rows;
+  if (bytes->size == want)
+    rows = logicalRows(type, bytes->data, bytes->owner);
+  if (!rows)
     return makeError(Diag::QuantizedPartsUnfit, nameOf(weight),
                      std::to_string(bytes->size) + " bytes do not hold " + std::to_string(want) +
                          " bytes of codes by rows");
@@ -329,7 +338,10 @@ llvm::Error WeightStore::Impl::writePanelsW8(const CodeRows &rows, BytesSink sin
   auto error = inChunks(panels(n), panelBytes, sink, [&](int64_t p, uint8_t *out) {
     int64_t first = p * kPanel, count = std::min(kPanel, n - first);
     std::vector<uint8_t> codes(count * k);
-    rows.read(first, first + count, codes.data(), &scales[first], nullptr);
+    RowBuffers parts;
+    parts.codes = codes.data();
+    parts.scales = &scales[first];
+    rows.read(first, first + count, parts);
     packW8({reinterpret_cast<const int8_t *>(codes.data()), count, k, k, 1}, 0, 1, 128,
            reinterpret_cast<int8_t *>(out), &corrections[first]);
   });
@@ -342,62 +354,110 @@ llvm::Error WeightStore::Impl::writePanelsW8(const CodeRows &rows, BytesSink sin
   return sink(bytesOf(corrections));
 }
 
+/// Scales as stored, of one level or two.
+static std::vector<uint8_t> storedScales(QType type, const RowRun &run) {
+  if (type.getSuper())
+    return run.scaleCodes;
+  std::vector<uint8_t> bytes;
+  appendScales(scaleFormat(type.getScale()), run.scales, bytes);
+  return bytes;
+}
+
 llvm::Error WeightStore::Impl::writePanelsW4(const CodeRows &rows, QType type, BytesSink sink) {
   W4Layout layout = w4LayoutOf(type);
-  int64_t n = rows.rows, k = rows.columns, blocks = rows.blocks;
+  int64_t n = rows.rows, k = rows.columns;
   // Signed codes count from 8 in the layout.
   uint8_t bias = isUnsignedStorage(type.getStorage()) ? 0 : 8;
-  ScaleFormat format = scaleFormat(type.getScale());
   return inChunks(panels(n), layout.panelBytes(k), sink, [&](int64_t p, uint8_t *out) {
     int64_t first = p * kPanel, count = std::min(kPanel, n - first);
-    std::vector<uint8_t> codes(count * k), scaleBytes;
-    std::vector<float> scales(count * blocks);
-    std::vector<int8_t> zeros(count * blocks);
-    rows.read(first, first + count, codes.data(), scales.data(),
-              layout.zeroPoints ? zeros.data() : nullptr);
-    for (uint8_t &code : codes)
+    RowRun run(rows, first, first + count);
+    for (uint8_t &code : run.codes)
       code = (code + bias) & 15;
-    for (int8_t &zero : zeros)
+    for (int8_t &zero : run.zeros)
       zero = static_cast<int8_t>((zero + bias) & 15);
-    appendScales(format, scales, scaleBytes);
-    packW4({{codes.data(), count, k, k, 1},
-            scaleBytes.data(),
-            reinterpret_cast<const uint8_t *>(zeros.data())},
+    std::vector<uint8_t> scales = storedScales(type, run);
+    packW4({{run.codes.data(), count, k, k, 1},
+            scales.data(),
+            reinterpret_cast<const uint8_t *>(run.zeros.data())},
            layout, 0, 1, out);
   });
 }
 
-llvm::Error WeightStore::Impl::writeLogical(const CodeRows &rows, QType type, BytesSink sink) {
+llvm::Error WeightStore::Impl::writePanelsBlock(const CodeRows &rows, QType type, BytesSink sink) {
+  BlockLayout layout = blockLayoutOf(type);
+  int64_t n = rows.rows, k = rows.columns;
+  if (layout.tableBytes()) {
+    if (auto error = sink(bytesOf(rows.table)))
+      return error;
+    if (auto error = padTo64(static_cast<int64_t>(rows.table.size() * 4), sink))
+      return error;
+  }
+  // Signed codes are stored from 0 on.
   unsigned bits = type.getBits();
-  int64_t n = rows.rows, k = rows.columns, rowBytes = llvm::divideCeil(k * bits, 8);
-  std::vector<float> scales(n * rows.blocks);
-  std::vector<int8_t> zeros(type.getZero() ? n * rows.blocks : 0);
+  auto bias = static_cast<uint8_t>(isUnsignedStorage(type.getStorage()) ? 0 : 1u << (bits - 1));
+  auto mask = static_cast<uint8_t>((1u << bits) - 1);
+  return inChunks(panels(n), layout.panelBytes(k), sink, [&](int64_t p, uint8_t *out) {
+    int64_t first = p * kPanel, count = std::min(kPanel, n - first);
+    RowRun run(rows, first, first + count);
+    for (uint8_t &code : run.codes)
+      code = (code + bias) & mask;
+    for (int8_t &zero : run.zeros)
+      zero = static_cast<int8_t>((zero + bias) & mask);
+    std::vector<uint8_t> scales = storedScales(type, run);
+    BlockSource source{{run.codes.data(), count, k, k, 1}, scales.data()};
+    source.zeros = reinterpret_cast<const uint8_t *>(run.zeros.data());
+    source.floatZeros = run.realZeros.data();
+    source.super = run.supers.data();
+    packBlocks(source, layout, 0, 1, out);
+  });
+}
+
+llvm::Error WeightStore::Impl::writeLogical(const CodeRows &rows, QType type, BytesSink sink) {
+  int64_t n = rows.rows, k = rows.columns;
+  int64_t rowBytes = *layoutOf(type).rowBytes.constantValue();
+  RowRun groups(rows, 0, 0);
+  groups.scales.resize(n * rows.blocks);
+  groups.zeros.resize(type.getZero() && !rows.hasRealZeros() ? n * rows.blocks : 0);
+  groups.realZeros.resize(rows.hasRealZeros() ? n * rows.blocks : 0);
+  groups.scaleCodes.resize(type.getSuper() ? n * rows.blocks : 0);
+  groups.supers.resize(type.getSuper() ? n : 0);
   auto error = inChunks(n, rowBytes, sink, [&](int64_t row, uint8_t *out) {
     std::vector<uint8_t> codes(k);
-    rows.read(row, row + 1, codes.data(), &scales[row * rows.blocks],
-              zeros.empty() ? nullptr : &zeros[row * rows.blocks]);
-    if (bits == 8)
-      return void(std::memcpy(out, codes.data(), k));
-    std::memset(out, 0, rowBytes);
-    uint32_t mask = (1u << bits) - 1;
-    for (int64_t i = 0; i < k; ++i)
-      out[i * bits / 8] |= static_cast<uint8_t>((codes[i] & mask) << (i * bits % 8));
+    RowBuffers parts;
+    parts.codes = codes.data();
+    int64_t at = row * rows.blocks;
+    parts.scales = &groups.scales[at];
+    parts.zeros = groups.zeros.empty() ? nullptr : &groups.zeros[at];
+    parts.realZeros = groups.realZeros.empty() ? nullptr : &groups.realZeros[at];
+    parts.scaleCodes = groups.scaleCodes.empty() ? nullptr : &groups.scaleCodes[at];
+    parts.supers = groups.supers.empty() ? nullptr : &groups.supers[row];
+    rows.read(row, row + 1, parts);
+    packCodes(codes.data(), k, type.getBits(), out);
   });
   if (error)
     return error;
+  if (type.getGranularity() == Granularity::tensor) { // every row has told the same
+    groups.scales.resize(1);
+    groups.zeros.resize(std::min<size_t>(1, groups.zeros.size()));
+    groups.realZeros.resize(std::min<size_t>(1, groups.realZeros.size()));
+  }
+  std::vector<uint8_t> realZeros;
+  if (rows.hasRealZeros())
+    appendScales(scaleFormat(type.getZero()), groups.realZeros, realZeros);
+  std::vector<uint8_t> scales = storedScales(type, groups);
   if (auto error = padTo64(n * rowBytes, sink))
     return error;
-  std::vector<uint8_t> scaleBytes;
-  appendScales(scaleFormat(type.getScale()), scales, scaleBytes);
-  if (auto error = sink(scaleBytes))
-    return error;
-  if (auto error = padTo64(scaleBytes.size(), sink))
-    return error;
-  if (zeros.empty())
-    return llvm::Error::success();
-  if (auto error = sink(bytesOf(zeros)))
-    return error;
-  return padTo64(zeros.size(), sink);
+  for (ArrayRef<uint8_t> part :
+       {ArrayRef<uint8_t>(scales), bytesOf(groups.zeros), ArrayRef<uint8_t>(realZeros),
+        bytesOf(groups.supers), bytesOf(rows.table)}) {
+    if (part.empty())
+      continue;
+    if (auto error = sink(part))
+      return error;
+    if (auto error = padTo64(static_cast<int64_t>(part.size()), sink))
+      return error;
+  }
+  return llvm::Error::success();
 }
 
 llvm::Error WeightStore::Impl::write(WeightOp weight, BytesSink sink) {
@@ -422,6 +482,8 @@ llvm::Error WeightStore::Impl::write(WeightOp weight, BytesSink sink) {
     return writePanelsW8(*rows, sink);
   case Layout::panel16_u4:
     return writePanelsW4(*rows, type, sink);
+  case Layout::panel16_block:
+    return writePanelsBlock(*rows, type, sink);
   case Layout::logical:
     return writeLogical(*rows, type, sink);
   default:

@@ -91,10 +91,7 @@ bool isStorable(Type type) {
   auto codes = dyn_cast<QType>(type);
   if (!codes)
     return true;
-  bool perRow = codes.getGranularity() == Granularity::axis && codes.getAxis() == 0;
-  bool blocks = codes.getGranularity() == Granularity::block && codes.getAxis() == 1;
-  return dimsOf(codes).size() == 2 && codes.getBits() <= 8 && (perRow || blocks) &&
-         codes.getLayout() == Layout::logical && (!codes.getZero() || codes.getZero().isInteger());
+  return codes.isByRows() && codes.getBits() <= 8 && codes.getLayout() == Layout::logical;
 }
 
 class Writer {

@@ -157,8 +157,23 @@ std::optional<Results> evaluateIndexing(const Call &call);
 std::optional<Results> evaluateReduce(const Call &call);
 std::optional<Results> evaluateModel(const Call &call);
 std::optional<Results> evaluateQuantize(const Call &call);
+Results evaluateQLinear(const Call &call, qnt::QLinearOp op);
+Results evaluateQGather(const Call &call);
 Results evaluateResize(const Call &call);
 Results evaluateAttention(const Call &call);
+
+/// Code number `i` of packed codes, the low bits of a byte first; signed ones by their sign.
+int32_t codeAt(const char *bytes, int64_t i, qnt::Storage storage);
+
+/// What codes stand for before zero point and scale, looked up.
+class CodeValues {
+public:
+  explicit CodeValues(const QTensor &q);
+  float operator()(int32_t code) const { return table.empty() ? float(code) : table[code]; }
+
+private:
+  std::vector<float> table; ///< of floats and codebooks
+};
 
 /// A (logical, dense) matrix of reals behind a tensor or a quantized tensor.
 Numbers<float> loadReals(const RtValue &value);

@@ -98,43 +98,80 @@ Tensor unpackElements(RankedTensorType type, const char *bytes) {
 
 int64_t upTo64(int64_t bytes) { return int64_t(llvm::alignTo(bytes, 64)); }
 
-/// A matrix of codes in its logical layout: rows that start on bytes, then scales by rows, then
-/// zero points, one byte each; parts start at multiples of 64.
+/// Reads the parts of a buffer in order; each starts at a multiple of 64 bytes.
+class PartReader {
+public:
+  explicit PartReader(const WeightSource::Bytes &bytes) : bytes(bytes) {}
+  /// The next part of `size` bytes, or null where the buffer ends before.
+  const char *next(int64_t size) {
+    const char *part = bytes.data + at;
+    at += upTo64(size);
+    return at <= int64_t(bytes.size) ? part : nullptr;
+  }
+  bool isAtEnd() const { return at == int64_t(bytes.size); }
+
+private:
+  const WeightSource::Bytes &bytes;
+  int64_t at = 0;
+};
+
+std::vector<float> floatsAt(Type element, const char *bytes, int64_t count) {
+  Numbers<float> numbers = load<float>(Tensor::borrow(element, {count}, bytes));
+  return std::vector<float>(numbers.data, numbers.data + count);
+}
+
+/// Scales, of one level or two.
+bool readScales(QTensor &q, PartReader &parts, const char *scales) {
+  int64_t groups = q.groupCount(), rows = q.dims[0];
+  if (!q.type.getSuper()) {
+    q.scales = floatsAt(q.type.getScale(), scales, groups);
+    return true;
+  }
+  const char *supers = parts.next(rows * 4);
+  if (!supers)
+    return false;
+  q.supers = floatsAt(q.type.getSuper(), supers, rows);
+  q.scaleCodes.assign(scales, scales + groups);
+  std::vector<float> first = floatsAt(q.type.getScale(), scales, groups);
+  for (int64_t i = 0; i < groups; ++i)
+    q.scales.push_back(first[i] * q.supers[i / (groups / rows)]);
+  return true;
+}
+
+/// A matrix of codes in its logical layout: rows that start on bytes, scales by rows, zero points
+/// (integers one byte each), super scales, the table of a codebook.
 std::optional<QTensor> storedCodes(QType type, const WeightSource::Bytes &bytes) {
-  SmallVector<DimExpr> dims = dimsOf(type);
-  bool block = type.getGranularity() == Granularity::block;
-  bool byRows = block ? type.getAxis() == 1
-                      : type.getGranularity() == Granularity::axis && type.getAxis() == 0;
   unsigned bits = type.getBits();
-  if (dims.size() != 2 || !byRows || bits > 8 || type.getLayout() != Layout::logical)
+  if (!type.isByRows() || bits > 8 || type.getLayout() != Layout::logical)
     return std::nullopt;
   QTensor q;
   q.type = type;
-  for (DimExpr dim : dims)
+  for (DimExpr dim : dimsOf(type))
     q.dims.push_back(*dim.constantValue());
   int64_t rowBytes = llvm::divideCeil(q.dims[1] * bits, 8), groups = q.groupCount();
-  int64_t scales = upTo64(q.dims[0] * rowBytes),
-          width = type.getScale().getIntOrFloatBitWidth() / 8;
-  int64_t zeros = scales + upTo64(groups * width);
-  if (int64_t(bytes.size) != zeros + (type.getZero() ? upTo64(groups) : 0))
+  PartReader parts(bytes);
+  const char *codes = parts.next(q.dims[0] * rowBytes);
+  const char *scales = parts.next(groups * (type.getScale().getIntOrFloatBitWidth() / 8));
+  bool realZero = isa_and_nonnull<FloatType>(type.getZero());
+  int64_t zeroBytes = realZero ? type.getZero().getIntOrFloatBitWidth() / 8 : 1;
+  const char *zeros = parts.next(type.getZero() ? groups * zeroBytes : 0);
+  if (!codes || !scales || !zeros || !readScales(q, parts, scales))
     return std::nullopt;
-  uint32_t mask = (1u << bits) - 1;
-  bool isUnsigned = llvm::is_contained({Storage::u8, Storage::u4, Storage::u2}, type.getStorage());
-  auto extend = [&](uint32_t code) {
-    bool negative = !isUnsigned && code >> (bits - 1);
-    return int32_t(negative ? code | ~mask : code);
-  };
-  for (int64_t i = 0; i < q.dims[0] * q.dims[1]; ++i) {
-    int64_t bit = i % q.dims[1] * bits;
-    uint8_t byte = bytes.data[i / q.dims[1] * rowBytes + bit / 8];
-    q.codes.push_back(extend(uint32_t(byte) >> (bit % 8) & mask));
+  if (type.getCodebook()) {
+    const char *table = parts.next(int64_t(4) << bits);
+    if (!table)
+      return std::nullopt;
+    q.table = floatsAt(Float32Type::get(type.getContext()), table, int64_t(1) << bits);
   }
-  Tensor scaleTensor = Tensor::borrow(type.getScale(), {groups}, bytes.data + scales);
-  for (int64_t i = 0; i < groups; ++i) {
-    q.scales.push_back(float(scaleTensor.real(i)));
-    if (type.getZero())
-      q.zeros.push_back(float(extend(uint8_t(bytes.data[zeros + i]) & mask)));
-  }
+  if (!parts.isAtEnd())
+    return std::nullopt;
+  for (int64_t i = 0; i < q.dims[0] * q.dims[1]; ++i)
+    q.codes.push_back(codeAt(codes + i / q.dims[1] * rowBytes, i % q.dims[1], type.getStorage()));
+  if (realZero)
+    q.zeros = floatsAt(type.getZero(), zeros, groups);
+  else if (type.getZero())
+    for (int64_t i = 0; i < groups; ++i)
+      q.zeros.push_back(float(codeAt(zeros + i, 0, type.getStorage())));
   return q;
 }
 

@@ -1,80 +1,262 @@
-// Numbers under a scheme: quantize, dequantize, and the products on codes, bit for bit.
+// Numbers under a scheme: quantize and its inverse, bit for bit as the op descriptions say.
 #include "Detail.h"
+#include "qcc/Algorithms/WeightCodec.h"
 #include "llvm/ADT/TypeSwitch.h"
-#include <numeric>
+#include <algorithm>
 
 using namespace mlir;
 using namespace qcc;
 using namespace qcc::qnt;
 using namespace qcc::reference;
 
+//===-- Codes ------------------------------------------------------------------------------------//
+
+int32_t reference::codeAt(const char *bytes, int64_t i, Storage storage) {
+  unsigned bits = bitsOf(storage);
+  uint32_t code = 0;
+  for (unsigned bit = 0; bit < bits; ++bit) {
+    int64_t at = i * bits + bit;
+    code |= uint32_t(uint8_t(bytes[at / 8]) >> (at % 8) & 1) << bit;
+  }
+  bool negative = !isUnsignedStorage(storage) && code >> (bits - 1);
+  return int32_t(negative ? code | ~((1u << bits) - 1) : code);
+}
+
+CodeValues::CodeValues(const QTensor &q) {
+  if (q.type.getCodebook()) {
+    table = q.table;
+    return;
+  }
+  FloatType type = floatTypeOf(q.type.getStorage(), q.type.getContext());
+  if (!type || type.getWidth() > 8)
+    return;
+  for (unsigned code = 0; code < 1u << type.getWidth(); ++code) {
+    llvm::APFloat value(type.getFloatSemantics(), llvm::APInt(type.getWidth(), code));
+    bool loses;
+    value.convert(llvm::APFloat::IEEEsingle(), llvm::APFloat::rmNearestTiesToEven, &loses);
+    table.push_back(value.convertToFloat());
+  }
+}
+
 namespace {
 
-struct CodeRange {
+struct CodeLimits {
   int32_t low, high;
 };
 
-CodeRange rangeOf(QType type) {
+/// Codes that quantize chooses from.
+CodeLimits limitsOf(QType type) {
   int32_t count = int32_t(1) << type.getBits();
+  if (type.getStorage() == Storage::ternary)
+    return {-1, 1};
   if (isUnsignedStorage(type.getStorage()))
     return {0, count - 1};
-  return {-count / 2, count / 2 - 1};
+  if (type.getGranularity() == Granularity::token && type.getStorage() == Storage::i16)
+    return {-32639, 32639};
+  return {type.getZero() ? -count / 2 : 1 - count / 2, count / 2 - 1};
 }
 
-/// The smallest and largest of each group, with 0 included.
-void groupRanges(const QTensor &q, ArrayRef<float> x, std::vector<float> &low,
-                 std::vector<float> &high) {
-  low.assign(q.groupCount(), 0);
-  high.assign(q.groupCount(), 0);
-  for (auto [i, value] : llvm::enumerate(x)) {
-    int64_t group = q.group(i);
-    low[group] = std::fmin(low[group], value);
-    high[group] = std::fmax(high[group], value);
+float largestNumber(FloatType type) {
+  return llvm::APFloat::getLargest(type.getFloatSemantics()).convertToDouble();
+}
+
+bool isBinary(QType type) {
+  CodebookAttr codebook = type.getCodebook();
+  return codebook && codebook.table() == ArrayRef<float>({-1.0f, 1.0f});
+}
+
+//===-- Scales -----------------------------------------------------------------------------------//
+
+/// What a scale is computed from.
+struct Group {
+  float low = 0, high = 0; ///< 0 included
+  double sums[8] = {};     ///< of magnitudes, interleaved
+  int64_t count = 0;
+
+  void add(float x) {
+    if (!std::isnan(x)) {
+      low = std::fmin(low, x);
+      high = std::fmax(high, x);
+      sums[count % 8] += std::fabs(double(x));
+    }
+    ++count;
+  }
+  float mean() const {
+    double sum = 0;
+    for (double part : sums)
+      sum += part;
+    return count ? float(sum / double(count)) : 0;
+  }
+  float largest() const { return std::fmax(-low, high); }
+};
+
+float powerBelow(float value) { return std::ldexp(1.0f, std::ilogb(value)); }
+
+/// The scale before it is rounded.
+float exactScale(QType type, const Group &group) {
+  if (type.getStorage() == Storage::ternary || isBinary(type))
+    return group.mean();
+  float a = group.largest();
+  if (type.getZero())
+    return (group.high - group.low) / float((int32_t(1) << type.getBits()) - 1);
+  if (FloatType number = floatTypeOf(type.getStorage(), type.getContext())) {
+    float max = largestNumber(number);
+    if (isa<Float8E8M0FNUType>(type.getScale()) && a > 0 && std::isfinite(a))
+      return std::fmax(powerBelow(a) / powerBelow(max), 0x1p-126f);
+    return a / max;
+  }
+  if (CodebookAttr codebook = type.getCodebook()) {
+    if (codebook.isLearned())
+      return a;
+    ArrayRef<float> table = codebook.table();
+    return a / std::fmax(-table.front(), table.back());
+  }
+  if (type.getGranularity() == Granularity::token && type.getStorage() == Storage::i16)
+    return a / 32639.0f;
+  return a / float((int32_t(1) << (type.getBits() - 1)) - 1);
+}
+
+/// The nearest f8E4M3FN, ties to even; above the largest it, above zero not zero.
+uint8_t nearestE4M3(float value) {
+  llvm::APFloat rounded(std::fmin(value, 448.0f));
+  bool loses;
+  rounded.convert(llvm::APFloat::Float8E4M3FN(), llvm::APFloat::rmNearestTiesToEven, &loses);
+  auto code = uint8_t(rounded.bitcastToAPInt().getZExtValue());
+  return value > 0 && code == 0 ? 1 : code;
+}
+
+float fromE4M3(uint8_t code) {
+  llvm::APFloat value(llvm::APFloat::Float8E4M3FN(), llvm::APInt(8, code));
+  return float(value.convertToDouble());
+}
+
+float roundScale(Type type, float scale) {
+  if (isa<Float8E4M3FNType>(type))
+    return fromE4M3(nearestE4M3(scale));
+  if (!isa<Float8E8M0FNUType>(type))
+    return roundTo(type, scale);
+  float power = 0x1p-126f;
+  while (power < scale && power < 0x1p127f)
+    power *= 2;
+  return power;
+}
+
+/// Scale codes and super scales of each row of `perRow` groups.
+void chooseTwoLevels(QTensor &q, ArrayRef<float> exact, int64_t perRow) {
+  bool bytes = q.type.getScale().isInteger(8);
+  for (size_t row = 0; row * perRow < exact.size(); ++row) {
+    ArrayRef<float> scales = exact.slice(row * perRow, perRow);
+    float super = *llvm::max_element(scales) / (bytes ? 255.0f : 448.0f);
+    q.supers.push_back(super);
+    for (float scale : scales) {
+      float steps = super > 0 ? scale / super : 0;
+      uint8_t code = bytes ? uint8_t(std::nearbyint(std::fmin(steps, 255.0f))) : nearestE4M3(steps);
+      if (code == 0 && scale > 0 && super > 0)
+        code = 1;
+      q.scaleCodes.push_back(code);
+      q.scales.push_back((bytes ? float(code) : fromE4M3(code)) * super);
+    }
   }
 }
 
 void chooseScales(QTensor &q, ArrayRef<float> x) {
-  std::vector<float> low, high;
-  groupRanges(q, x, low, high);
-  QType type = q.type;
-  CodeRange range = rangeOf(type);
-  for (size_t group = 0; group < low.size(); ++group) {
-    if (!type.getZero()) {
-      float qmax = float((int32_t(1) << (type.getBits() - 1)) - 1);
-      q.scales.push_back(roundTo(type.getScale(), std::fmax(-low[group], high[group]) / qmax));
-      continue;
-    }
-    float steps = float((int32_t(1) << type.getBits()) - 1);
-    float scale = roundTo(type.getScale(), (high[group] - low[group]) / steps);
+  std::vector<Group> groups(q.groupCount());
+  for (auto [i, value] : llvm::enumerate(x))
+    groups[q.group(i)].add(value);
+  std::vector<float> exact;
+  for (const Group &group : groups)
+    exact.push_back(exactScale(q.type, group));
+  if (q.type.getSuper()) {
+    if (!exact.empty())
+      chooseTwoLevels(q, exact, int64_t(exact.size()) / q.dims[0]);
+  } else {
+    for (float scale : exact)
+      q.scales.push_back(roundScale(q.type.getScale(), scale));
+  }
+  if (!q.type.getZero())
+    return;
+  CodeLimits limits = limitsOf(q.type);
+  for (auto [group, scale] : llvm::zip_equal(groups, q.scales)) {
     float zero = 0;
     if (scale > 0) // signed storage counts from its lowest code
-      zero = std::clamp(std::nearbyint(-low[group] / scale) + float(range.low), float(range.low),
-                        float(range.high));
-    q.scales.push_back(scale);
+      zero = std::clamp(std::nearbyint(-group.low / scale) + float(limits.low), float(limits.low),
+                        float(limits.high));
     q.zeros.push_back(zero);
   }
 }
 
-int32_t codeOf(float quotient, float zero, CodeRange range) {
+//===-- Choosing codes ---------------------------------------------------------------------------//
+
+/// The nearest float of a storage to `quotient`, saturating; NaN is 0.
+int32_t nearestFloat(FloatType type, float quotient) {
   if (std::isnan(quotient))
-    return int32_t(zero);
-  return int32_t(std::clamp(std::nearbyint(quotient) + zero, float(range.low), float(range.high)));
+    return 0;
+  float max = largestNumber(type);
+  llvm::APFloat value(std::clamp(quotient, -max, max));
+  bool loses;
+  value.convert(type.getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &loses);
+  return int32_t(value.bitcastToAPInt().getZExtValue());
 }
 
+/// The nearest entry: the number of middles between neighbours that lie below.
+int32_t nearestEntry(ArrayRef<float> table, float quotient) {
+  float x = std::isnan(quotient) ? 0 : quotient;
+  int32_t code = 0;
+  while (size_t(code) + 1 < table.size() && x > 0.5f * (table[code] + table[code + 1]))
+    ++code;
+  return code;
+}
+
+int32_t nearestInteger(float quotient, float zero, CodeLimits limits) {
+  if (std::isnan(quotient))
+    return int32_t(zero);
+  float code = std::nearbyint(quotient) + zero;
+  return int32_t(std::clamp(code, float(limits.low), float(limits.high)));
+}
+
+/// The table that codes count, learned where the type says so. The entries beyond a shorter fixed
+/// one are 0 and never chosen.
+ArrayRef<float> chooseTable(QTensor &q, ArrayRef<float> x) {
+  CodebookAttr codebook = q.type.getCodebook();
+  size_t size = size_t(1) << q.type.getBits();
+  if (codebook.isLearned()) {
+    // Any table is a valid choice, so the one that compiled weights get is taken.
+    WeightFormat format;
+    format.kind = WeightKind::Codebook;
+    format.bits = q.type.getBits();
+    bool blocks = q.type.getGranularity() == Granularity::block;
+    format.block = blocks ? q.type.getBlock() : 0;
+    int64_t k = q.type.getGranularity() == Granularity::tensor ? int64_t(x.size()) : q.dims.back();
+    q.table = learnTable(format, x.data(), k ? int64_t(x.size()) / k : 0, k);
+  } else {
+    q.table = codebook.table();
+  }
+  size_t used = q.table.size();
+  q.table.resize(size);
+  return ArrayRef(q.table).take_front(used);
+}
+
+//===-- Carriers ---------------------------------------------------------------------------------//
+
 /// `count` codes from a carrier: one per element, or packed in bytes with the low bits first.
-std::optional<std::vector<int32_t>> unpackCodes(const Tensor &carrier, int64_t count, unsigned bits,
-                                                bool isUnsigned) {
+std::optional<std::vector<int32_t>> unpackCodes(const Tensor &carrier, int64_t count,
+                                                Storage storage) {
   std::vector<int32_t> codes(count);
-  bool packed = carrier.size() != count;
-  if (packed && (bits >= 8 || carrier.bytesPerElement() != 1 ||
-                 carrier.size() != int64_t(llvm::divideCeil(count * bits, 8))))
+  unsigned bits = bitsOf(storage);
+  bool packed = carrier.size() != count, bytes = carrier.bytesPerElement() == 1;
+  if (packed &&
+      (bits >= 8 || !bytes || carrier.size() != int64_t(llvm::divideCeil(count * bits, 8))))
+    return std::nullopt;
+  if (isa<FloatType>(carrier.elementType()) && !bytes)
     return std::nullopt;
   uint32_t mask = bits == 32 ? ~0u : (1u << bits) - 1;
   for (int64_t i = 0; i < count; ++i) {
-    auto code = uint32_t(packed ? uint8_t(carrier.data()[i * bits / 8]) >> (i * bits % 8)
-                                : carrier.integer(i)) &
-                mask;
-    bool negative = !isUnsigned && code >> (bits - 1);
+    if (packed) {
+      codes[i] = codeAt(carrier.data(), i, storage);
+      continue;
+    }
+    auto code = uint32_t(bytes ? uint8_t(carrier.data()[i]) : carrier.integer(i)) & mask;
+    bool negative = !isUnsignedStorage(storage) && code >> (bits - 1);
     codes[i] = int32_t(negative ? code | ~mask : code);
   }
   return codes;
@@ -87,12 +269,15 @@ Results evaluateAssemble(const Call &call, AssembleOp op) {
   if (!dims)
     return dims.takeError();
   q.dims = *dims;
-  bool u = isUnsignedStorage(q.type.getStorage());
-  auto codes = unpackCodes(call.tensor(0), product(*dims), q.type.getBits(), u);
+  auto codes = unpackCodes(call.tensor(0), product(*dims), q.type.getStorage());
   if (!codes)
     return call.fail(Diag::QuantizedPartsUnfit,
                      dimsText(call.tensor(0).dims()) + " codes do not fill " + dimsText(*dims));
   q.codes = std::move(*codes);
+  if (CodebookAttr codebook = q.type.getCodebook()) {
+    q.table = codebook.table();
+    q.table.resize(size_t(1) << q.type.getBits());
+  }
   int64_t groups = q.groupCount();
   Numbers<float> scales = load<float>(call.tensor(1));
   if (scales.count != groups)
@@ -107,7 +292,7 @@ Results evaluateAssemble(const Call &call, AssembleOp op) {
     q.zeros.assign(zeros.data, zeros.data + groups);
     return one(std::move(q));
   }
-  auto zeros = unpackCodes(zero, groups, q.type.getBits(), u);
+  auto zeros = unpackCodes(zero, groups, q.type.getStorage());
   if (!zeros)
     return call.fail(Diag::QuantizedPartsUnfit, std::to_string(zero.size()) + " zero points for " +
                                                     std::to_string(groups) + " groups");
@@ -128,82 +313,19 @@ Results evaluatePack(const Call &call, PackOp op) {
   return one(std::move(q));
 }
 
-struct Codes {
-  const QTensor &q;
-  int64_t k;
-  int32_t at(int64_t row, int64_t i) const {
-    int32_t zero = q.zeros.empty() ? 0 : int32_t(q.zeros[q.group(row * k + i)]);
-    return q.codes[row * k + i] - zero;
-  }
-};
-
-/// Sum of products of codes over [from, to) in int32.
-int32_t dot(const int32_t *x, const int32_t *w, int64_t from, int64_t to) {
-  int32_t acc = 0;
-  for (int64_t i = from; i < to; ++i)
-    acc += x[i] * w[i];
-  return acc;
-}
-
-Results evaluateQLinear(const Call &call, QLinearOp op) {
-  const QTensor &x = call.quantized(0), &w = call.quantized(1);
-  if (w.type.getZero() && !w.type.getZero().isInteger())
-    return call.fail(Diag::QuantizedPartsUnfit,
-                     "floating zero points have no integer product; use dequantize and linear");
-  auto dims = call.resultDims();
-  if (!dims)
-    return dims.takeError();
-  int64_t k = x.dims.back(), m = product(ArrayRef<int64_t>(x.dims).drop_back()), n = w.dims[0];
-  bool blocks = w.type.getGranularity() == Granularity::block;
-  int64_t block = blocks ? w.type.getBlock() : k, perRow = k ? llvm::divideCeil(k, block) : 0;
-  Numbers<float> bias;
-  if (op.getBias())
-    bias = load<float>(call.tensor(2));
-  std::vector<int32_t> row(k);
-  std::vector<float> out(m * n);
-  Codes weights{w, k};
-  for (int64_t column = 0; column < n; ++column) {
-    for (int64_t i = 0; i < k; ++i)
-      row[i] = weights.at(column, i);
-    int32_t rowSum = std::accumulate(row.begin(), row.end(), int32_t(0));
-    for (int64_t token = 0; token < m; ++token) {
-      const int32_t *codes = x.codes.data() + token * k;
-      float xscale = x.scales[token], r = 0;
-      if (!blocks) {
-        int32_t zero = x.zeros.empty() ? 0 : int32_t(x.zeros[token]);
-        int32_t sum = dot(codes, row.data(), 0, k) - zero * rowSum;
-        r = float(sum) * (xscale * w.scales[column]);
-      } else {
-        for (int64_t b = 0; b < perRow; ++b)
-          r = std::fma(float(dot(codes, row.data(), b * block, std::min(k, (b + 1) * block))),
-                       w.scales[column * perRow + b], r);
-        r = r * xscale;
-      }
-      out[token * n + column] = op.getBias() ? r + bias[column] : r;
-    }
-  }
-  return one(store<float>(call.resultElement(), *dims, out));
-}
-
-Results evaluateQGather(const Call &call) {
-  const QTensor &table = call.quantized(0);
-  const Tensor &indices = call.tensor(1);
-  int64_t columns = table.dims[1];
-  Numbers<int64_t> at = load<int64_t>(indices);
-  std::vector<float> out;
-  for (int64_t i = 0; i < at.count; ++i) {
-    auto row = checkIndex(call, at[i], table.dims[0]);
-    if (!row)
-      return row.takeError();
-    for (int64_t j = *row * columns; j < (*row + 1) * columns; ++j) {
-      int64_t group = table.group(j);
-      float zero = table.zeros.empty() ? 0.0f : table.zeros[group];
-      out.push_back(table.scales[group] * (float(table.codes[j]) - zero));
-    }
-  }
-  Dims dims(indices.dims());
-  dims.push_back(columns);
-  return one(store<float>(call.resultElement(), dims, out));
+/// Codes per token under a scale that is known.
+QTensor quantizeStatic(const Call &call, QuantizeStaticOp op) {
+  Numbers<float> x = load<float>(call.tensor(0));
+  QTensor q;
+  q.type = cast<QType>(op.getOut().getType());
+  q.dims.assign(call.tensor(0).dims().begin(), call.tensor(0).dims().end());
+  float scale = op.getScale().convertToFloat(), zero = float(op.getZero());
+  q.scales.assign(q.groupCount(), scale);
+  if (q.type.getZero())
+    q.zeros.assign(q.groupCount(), zero);
+  for (int64_t i = 0; i < x.count; ++i)
+    q.codes.push_back(nearestInteger(x[i] * (1.0f / scale), zero, limitsOf(q.type)));
+  return q;
 }
 
 } // namespace
@@ -213,16 +335,20 @@ QTensor reference::quantize(QType type, ArrayRef<int64_t> dims, ArrayRef<float> 
   q.type = type;
   q.dims.assign(dims.begin(), dims.end());
   chooseScales(q, x);
-  CodeRange range = rangeOf(type);
+  ArrayRef<float> table;
+  if (type.getCodebook())
+    table = chooseTable(q, x);
+  FloatType number = floatTypeOf(type.getStorage(), type.getContext());
+  CodeLimits limits = limitsOf(type);
   bool token = type.getGranularity() == Granularity::token;
-  if (!token && !type.getZero() && range.low < 0) // symmetric codes
-    range.low = -range.high;
   q.codes.resize(x.size());
   for (auto [i, value] : llvm::enumerate(x)) {
     int64_t group = q.group(i);
     float scale = q.scales[group], zero = q.zeros.empty() ? 0.0f : q.zeros[group];
     float quotient = scale == 0 ? 0.0f : token ? value * (1.0f / scale) : value / scale;
-    q.codes[i] = codeOf(quotient, zero, range);
+    q.codes[i] = type.getCodebook() ? nearestEntry(table, quotient)
+                 : number           ? nearestFloat(number, quotient)
+                                    : nearestInteger(quotient, zero, limits);
   }
   return q;
 }
@@ -232,10 +358,11 @@ std::vector<float> reference::dequantize(const QTensor &x) {
     Numbers<float> reals = load<float>(x.reals);
     return std::vector<float>(reals.data, reals.data + reals.count);
   }
+  CodeValues value(x);
   std::vector<float> out(x.codes.size());
   for (size_t i = 0; i < out.size(); ++i) {
     int64_t group = x.group(i);
-    out[i] = x.scales[group] * (float(x.codes[i]) - (x.zeros.empty() ? 0.0f : x.zeros[group]));
+    out[i] = x.scales[group] * (value(x.codes[i]) - (x.zeros.empty() ? 0.0f : x.zeros[group]));
   }
   return out;
 }
@@ -257,6 +384,7 @@ std::optional<Results> reference::evaluateQuantize(const Call &call) {
         return one(quantize(cast<QType>(op.getOut().getType()), call.tensor(0).dims(),
                             ArrayRef(x.data, x.count)));
       })
+      .Case<QuantizeStaticOp>([&](QuantizeStaticOp op) { return one(quantizeStatic(call, op)); })
       .Case<DequantizeOp>([&](auto) {
         const QTensor &x = call.quantized(0);
         return one(store<float>(call.resultElement(), x.dims, dequantize(x)));

@@ -320,8 +320,10 @@ int64_t QTensor::groupCount() const {
     return 1;
   case qnt::Granularity::axis:
     return dims[type.getAxis()];
-  case qnt::Granularity::token:
-    return product(ArrayRef(dims).drop_back());
+  case qnt::Granularity::token: {
+    int64_t perToken = type.getGroup() ? llvm::divideCeil(dims.back(), type.getGroup()) : 1;
+    return product(ArrayRef(dims).drop_back()) * perToken;
+  }
   case qnt::Granularity::block:
     break;
   }
@@ -333,8 +335,12 @@ int64_t QTensor::groupCount() const {
 int64_t QTensor::group(int64_t i) const {
   if (type.getGranularity() == qnt::Granularity::tensor)
     return 0;
-  if (type.getGranularity() == qnt::Granularity::token)
-    return i / dims.back();
+  if (type.getGranularity() == qnt::Granularity::token) {
+    if (!type.getGroup())
+      return i / dims.back();
+    int64_t perToken = llvm::divideCeil(dims.back(), type.getGroup());
+    return i / dims.back() * perToken + i % dims.back() / type.getGroup();
+  }
   AroundAxis around(dims, type.getAxis());
   int64_t inner = i % around.inner, index = i / around.inner % around.size;
   if (type.getGranularity() == qnt::Granularity::axis)

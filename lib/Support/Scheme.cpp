@@ -24,7 +24,7 @@ constexpr WeightName weightNames[] = {
     {"w2", Scheme::Weight::Int, 2, 0, {}},
     {"ternary", Scheme::Weight::Ternary, 2, 0, {}},
     {"binary", Scheme::Weight::Binary, 1, 0, {}},
-    {"nf4", Scheme::Weight::NF4, 4, 0, {}},
+    {"nf4", Scheme::Weight::NF4, 4, 0, {}}, // scales are U8: double quantization
     {"cb4", Scheme::Weight::Codebook, 4, 0, {}},
     {"cb3", Scheme::Weight::Codebook, 3, 0, {}},
     {"cb2", Scheme::Weight::Codebook, 2, 0, {}},
@@ -41,8 +41,9 @@ llvm::Error schemeError(StringRef text, const llvm::Twine &why, StringRef help =
 }
 
 /// Only integers have a zero point to choose.
-bool hasZeroPoint(Scheme::Weight weight) {
-  return weight == Scheme::Weight::Int || weight == Scheme::Weight::Custom;
+bool hasZeroPoint(const Scheme &scheme) {
+  return scheme.weight == Scheme::Weight::Int ||
+         (scheme.weight == Scheme::Weight::Custom && scheme.codebook == Scheme::Codebook::None);
 }
 
 const WeightName *formatOf(const Scheme &scheme) {
@@ -52,14 +53,22 @@ const WeightName *formatOf(const Scheme &scheme) {
   return nullptr;
 }
 
+/// The scale type that a granularity has unless the text says otherwise.
+Scheme::ScaleType usualScale(const Scheme &scheme) {
+  if (scheme.granularity != Scheme::Granularity::Block)
+    return Scheme::ScaleType::F32;
+  return scheme.weight == Scheme::Weight::NF4 ? Scheme::ScaleType::U8 : Scheme::ScaleType::F16;
+}
+
 /// What holds when no modifier is given: per channel at 8 bits, blocks of 32 below.
 void setDefaults(Scheme &scheme) {
   const WeightName *format = formatOf(scheme);
   bool wide = scheme.bits == 8;
   scheme.granularity = wide ? Scheme::Granularity::Channel : Scheme::Granularity::Block;
   scheme.block = wide ? 0 : 32;
-  scheme.symmetric = wide || !hasZeroPoint(scheme.weight);
-  scheme.scale = wide ? Scheme::ScaleType::F32 : Scheme::ScaleType::F16;
+  scheme.symmetric = wide || !hasZeroPoint(scheme);
+  scheme.scale = usualScale(scheme);
+  scheme.actGroup = 0;
   if (format && format->fixedBlock) {
     scheme.block = format->fixedBlock;
     scheme.scale = format->fixedScale;
@@ -78,35 +87,37 @@ StringRef scaleName(Scheme::ScaleType scale) {
     return "e8m0";
   case Scheme::ScaleType::E4M3:
     return "e4m3";
+  case Scheme::ScaleType::U8:
+    return "u8";
   }
   return "";
 }
 
 /// The weight name that begins `head` and leaves nothing or `aACT` behind.
-bool takeWeight(StringRef head, llvm::ArrayRef<std::string> custom, Scheme &scheme,
-                StringRef &rest) {
+bool takeWeight(StringRef head, llvm::ArrayRef<Scheme> custom, Scheme &scheme, StringRef &rest) {
   auto fits = [&](StringRef name) {
     rest = head;
     return rest.consume_front(name) && (rest.empty() || rest.front() == 'a');
   };
-  for (const std::string &name : custom)
-    if (fits(name)) {
-      scheme.weight = Scheme::Weight::Custom;
-      scheme.bits = 0;
-      scheme.custom = name;
+  for (const Scheme &own : custom)
+    if (fits(own.custom)) {
+      scheme = own;
       return true;
     }
   for (const WeightName &entry : weightNames)
     if (fits(entry.name)) {
       scheme.weight = entry.weight;
       scheme.bits = entry.bits;
+      setDefaults(scheme);
       return true;
     }
   return false;
 }
 
 bool takeAct(StringRef rest, Scheme &scheme) {
-  if (rest.empty() || rest == "a16")
+  if (rest.empty())
+    return true; // floats, or as a recipe has it
+  if (rest == "a16")
     scheme.act = Scheme::Act::Float;
   else if (rest == "a8")
     scheme.act = Scheme::Act::Int8Dynamic;
@@ -156,12 +167,13 @@ llvm::Error applyScale(StringRef text, StringRef name, Scheme &scheme, Seen &see
     return schemeError(text, llvm::Twine("scale=") + name + " contradicts " + format->name +
                                  ", which has " + scaleName(format->fixedScale) + " scales");
   using Type = Scheme::ScaleType;
-  for (Type type : {Type::F32, Type::F16, Type::BF16})
+  for (Type type : {Type::F32, Type::F16, Type::BF16, Type::E8M0, Type::E4M3, Type::U8})
     if (name == scaleName(type)) {
       scheme.scale = type;
       return llvm::Error::success();
     }
-  return schemeError(text, "unknown scale type '" + name + "'", "scale= takes f32, f16 or bf16");
+  return schemeError(text, "unknown scale type '" + name + "'",
+                     "scale= takes f32, f16 or bf16, in blocks also u8, e4m3 or e8m0");
 }
 
 llvm::Error applyActGroup(StringRef text, StringRef value, Scheme &scheme, Seen &seen) {
@@ -186,7 +198,7 @@ llvm::Error applyMod(StringRef text, StringRef mod, Scheme &scheme, Seen &seen) 
     if (std::exchange(seen.zero, true))
       return schemeError(text, "sym or asym given twice");
     scheme.symmetric = mod == "sym";
-    if (!scheme.symmetric && !hasZeroPoint(scheme.weight))
+    if (!scheme.symmetric && !hasZeroPoint(scheme))
       return schemeError(text, "asym needs an integer weight format");
     return llvm::Error::success();
   }
@@ -197,11 +209,11 @@ llvm::Error applyMod(StringRef text, StringRef mod, Scheme &scheme, Seen &seen) 
     return applyScale(text, value, scheme, seen);
   return schemeError(text, "unknown modifier '" + mod + "'",
                      "modifiers are gN, channel, tensor, sym, asym, ag=token, ag=N, "
-                     "scale=f32|f16|bf16");
+                     "scale=f32|f16|bf16|u8|e4m3|e8m0");
 }
 } // namespace
 
-llvm::Expected<Scheme> qcc::parseScheme(StringRef text, llvm::ArrayRef<std::string> custom) {
+llvm::Expected<Scheme> qcc::parseScheme(StringRef text, llvm::ArrayRef<Scheme> custom) {
   llvm::SmallVector<StringRef> parts;
   text.split(parts, ':');
   Scheme scheme;
@@ -213,19 +225,34 @@ llvm::Expected<Scheme> qcc::parseScheme(StringRef text, llvm::ArrayRef<std::stri
   if (!takeAct(rest, scheme))
     return schemeError(text, "unknown activation format '" + rest.drop_front() + "'",
                        "activations are a8 (int8 per token), a8s (int8 static), ai16, a16");
-  setDefaults(scheme);
+  if (!rest.empty() && scheme.act != Scheme::Act::Int8Dynamic && scheme.act != Scheme::Act::Int16)
+    scheme.actGroup = 0;
   Seen seen;
   for (StringRef mod : llvm::ArrayRef(parts).drop_front())
     if (llvm::Error error = applyMod(text, mod, scheme, seen))
       return error;
-  if (seen.granularity && !seen.scale && formatOf(scheme) && !formatOf(scheme)->fixedBlock)
-    scheme.scale = scheme.granularity == Scheme::Granularity::Block ? Scheme::ScaleType::F16
-                                                                    : Scheme::ScaleType::F32;
+  const WeightName *format = formatOf(scheme);
+  if (seen.granularity && !seen.scale && !(format && format->fixedBlock))
+    scheme.scale = usualScale(scheme);
+  bool byCode = scheme.scale == Scheme::ScaleType::U8 || scheme.scale == Scheme::ScaleType::E4M3;
+  if (byCode && scheme.granularity != Scheme::Granularity::Block)
+    return schemeError(text, "scale=" + scaleName(scheme.scale) +
+                                 " needs weights in blocks, whose rows share a second scale");
   return scheme;
 }
 
+bool qcc::isSchemeName(StringRef name) {
+  if (name.empty() || name.size() > 64 || !llvm::isAlpha(name[0]) ||
+      !llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_'; }))
+    return false;
+  // Nothing that could be read as a built-in with activations behind it.
+  Scheme scheme;
+  StringRef rest;
+  return !takeWeight(name, {}, scheme, rest);
+}
+
 llvm::Expected<std::vector<Scheme>> qcc::parseSchemeList(StringRef text,
-                                                         llvm::ArrayRef<std::string> custom) {
+                                                         llvm::ArrayRef<Scheme> custom) {
   std::vector<Scheme> schemes;
   llvm::SmallVector<StringRef> parts;
   text.split(parts, ',');
@@ -238,24 +265,32 @@ llvm::Expected<std::vector<Scheme>> qcc::parseSchemeList(StringRef text,
   return schemes;
 }
 
-std::string qcc::schemeToString(const Scheme &scheme) {
-  const WeightName *format = formatOf(scheme);
-  std::string text = format ? format->name : scheme.custom;
-  switch (scheme.act) {
+static const char *actName(Scheme::Act act) {
+  switch (act) {
   case Scheme::Act::Float:
-    break;
+    return "a16";
   case Scheme::Act::Int8Dynamic:
-    text += "a8";
-    break;
+    return "a8";
   case Scheme::Act::Int8Static:
-    text += "a8s";
-    break;
+    return "a8s";
   case Scheme::Act::Int16:
-    text += "ai16";
-    break;
+    return "ai16";
   }
+  return "";
+}
+
+std::string qcc::schemeToString(const Scheme &scheme, llvm::ArrayRef<Scheme> custom) {
+  const WeightName *format = formatOf(scheme);
   Scheme defaults = scheme;
-  setDefaults(defaults);
+  defaults.act = Scheme::Act::Float;
+  if (format)
+    setDefaults(defaults);
+  for (const Scheme &own : custom)
+    if (!format && own.custom == scheme.custom)
+      defaults = own;
+  std::string text = format ? format->name : scheme.custom;
+  if (scheme.act != defaults.act)
+    text += actName(scheme.act);
   bool fixed = format && format->fixedBlock;
   if (!fixed) {
     if (scheme.granularity == Scheme::Granularity::Block)
@@ -265,12 +300,13 @@ std::string qcc::schemeToString(const Scheme &scheme) {
   }
   if (scheme.symmetric != defaults.symmetric)
     text += scheme.symmetric ? ":sym" : ":asym";
-  if (scheme.actGroup)
-    text += ":ag=" + std::to_string(scheme.actGroup);
-  Scheme::ScaleType usual = scheme.granularity == Scheme::Granularity::Block
-                                ? Scheme::ScaleType::F16
-                                : Scheme::ScaleType::F32;
-  if (!fixed && scheme.scale != usual)
+  if (scheme.actGroup != defaults.actGroup)
+    text += scheme.actGroup ? ":ag=" + std::to_string(scheme.actGroup) : ":ag=token";
+  // Any granularity in the text sets the scale type that goes with it.
+  bool saysGranularity = scheme.granularity == Scheme::Granularity::Block ||
+                         scheme.granularity != defaults.granularity;
+  Scheme::ScaleType implied = saysGranularity ? usualScale(scheme) : defaults.scale;
+  if (!fixed && scheme.scale != implied)
     text += ":scale=" + scaleName(scheme.scale).str();
   return text;
 }

@@ -58,6 +58,17 @@ TEST(Scheme, Modifiers) {
   EXPECT_EQ(parsed("w8:tensor").granularity, Scheme::Granularity::Tensor);
 }
 
+TEST(Scheme, ScalesOfTwoLevels) {
+  EXPECT_EQ(parsed("nf4").scale, Scheme::ScaleType::U8);
+  EXPECT_EQ(parsed("nf4:g64").scale, Scheme::ScaleType::U8);
+  EXPECT_EQ(schemeToString(parsed("nf4:g64")), "nf4:g64");
+  EXPECT_EQ(schemeToString(parsed("nf4:g64:scale=f16")), "nf4:g64:scale=f16");
+  EXPECT_EQ(parsed("w4:g16:scale=e4m3").scale, Scheme::ScaleType::E4M3);
+  EXPECT_EQ(parsed("w4:scale=e8m0").scale, Scheme::ScaleType::E8M0);
+  EXPECT_EQ(codeOf(parseScheme("w8:scale=u8")), Diag::BadScheme);
+  EXPECT_EQ(codeOf(parseScheme("w4:channel:scale=e4m3")), Diag::BadScheme);
+}
+
 TEST(Scheme, FormatsWithFixedBlocks) {
   EXPECT_EQ(parsed("mxfp4").block, 32u);
   EXPECT_EQ(parsed("mxfp4").scale, Scheme::ScaleType::E8M0);
@@ -91,11 +102,33 @@ TEST(Scheme, Refusals) {
 }
 
 TEST(Scheme, NamesOfARecipeAndLists) {
-  auto custom = parseScheme("my3a8:g64", {"my3"});
+  Scheme own;
+  own.weight = Scheme::Weight::Custom;
+  own.custom = "my3";
+  own.bits = 3;
+  own.codebook = Scheme::Codebook::Learned;
+  own.granularity = Scheme::Granularity::Block;
+  own.block = 16;
+  own.act = Scheme::Act::Int16;
+  own.scale = Scheme::ScaleType::E8M0;
+  auto custom = parseScheme("my3a8:g64", own);
   ASSERT_TRUE(static_cast<bool>(custom));
   EXPECT_EQ(custom->weight, Scheme::Weight::Custom);
   EXPECT_EQ(custom->custom, "my3");
-  EXPECT_EQ(schemeToString(*custom), "my3a8:g64");
+  EXPECT_EQ(custom->act, Scheme::Act::Int8Dynamic);
+  EXPECT_EQ(custom->scale, Scheme::ScaleType::F16);
+  EXPECT_EQ(schemeToString(*custom, own), "my3a8:g64");
+  for (const char *text : {"my3", "my3a16", "my3:ag=64", "my3:channel", "my3:scale=u8"}) {
+    auto scheme = parseScheme(text, own);
+    ASSERT_TRUE(static_cast<bool>(scheme)) << text;
+    auto again = parseScheme(schemeToString(*scheme, own), own);
+    ASSERT_TRUE(static_cast<bool>(again)) << schemeToString(*scheme, own);
+    EXPECT_EQ(*again, *scheme) << text;
+  }
+  EXPECT_EQ(codeOf(parseScheme("my3:asym", own)), Diag::BadScheme);
+  EXPECT_TRUE(isSchemeName("my3"));
+  for (const char *text : {"", "3", "w4", "w4a8", "nf4", "my-3", "w4abc"})
+    EXPECT_FALSE(isSchemeName(text)) << text;
   auto list = parseSchemeList("w8a8,w4a8:g32,w4");
   ASSERT_TRUE(static_cast<bool>(list));
   EXPECT_EQ(list->size(), 3u);

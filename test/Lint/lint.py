@@ -16,6 +16,7 @@ ROOMS = {
     "Support": set(),
     "Target": {"Support"},
     "Algorithms": {"Support"},
+    "Recipe": {"Support"},
     "Onnx": PLAIN,
     "Reference": PLAIN,
     "Import": PLAIN | {"Onnx", "Reference"},
@@ -23,7 +24,7 @@ ROOMS = {
     "Rotate": PLAIN,
     "Calibrate": PLAIN,
     "Transform": PLAIN,
-    "AssignBits": PLAIN,
+    "AssignBits": PLAIN | {"Recipe"},
     "Quantize": PLAIN | {"Reference"},
     "Fuse": PLAIN,
     "Pack": PLAIN | {"Kernels", "Reference"},
@@ -34,9 +35,9 @@ ROOMS = {
     "Quality": PLAIN | {"Data"},
     "Pipeline": None,  # sees all
     "Driver": None,
-    "Cli": PLAIN | {"Data", "Quality", "Onnx", "Reference", "Pipeline"},
+    "Cli": PLAIN | {"Data", "Quality", "Onnx", "Reference", "Pipeline", "Recipe"},
 }
-NO_MLIR = {"Support", "Target", "Algorithms", "Onnx", "Data", "Quality"}
+NO_MLIR = {"Support", "Target", "Algorithms", "Recipe", "Onnx", "Data", "Quality"}
 
 CODE = (".h", ".c", ".cpp", ".td", ".def", ".inc")
 TEXT = CODE + (".py", ".sh", ".md", ".mlir", ".test", ".txt", ".cmake", ".toml", ".in", ".yaml")

@@ -36,6 +36,8 @@ struct QuantizedLayout {
 QuantizedLayout layoutOf(qnt::QType type);
 inline qnt::DimExpr quantizedBytes(qnt::QType type) { return layoutOf(type).bytes; }
 
+/// Packing parameters of a type in layout panel16_block.
+BlockLayout blockLayoutOf(qnt::QType type);
 /// Packing parameters of a 4-bit type in blocks along axis 1.
 W4Layout w4LayoutOf(qnt::QType type);
 

@@ -60,11 +60,15 @@ private:
 struct QTensor {
   qnt::QType type;
   llvm::SmallVector<int64_t> dims;
-  std::vector<int32_t> codes;
-  /// One per group, row-major over the dimensions in which the grouped axis is counted in groups.
+  std::vector<int32_t> codes; ///< floats by their bits, codebooks by index
+  /// What values are multiplied by. One per group, row-major over the dimensions in which the
+  /// grouped axis is counted in groups.
   std::vector<float> scales;
-  std::vector<float> zeros; ///< as many as scales, or empty when symmetric
-  Tensor reals;             ///< contents of layout panel16_f32, which has no codes
+  std::vector<float> zeros;        ///< as many as scales, or empty when symmetric
+  std::vector<uint8_t> scaleCodes; ///< as many as scales, with two levels
+  std::vector<float> supers;       ///< one per row, with two levels
+  std::vector<float> table;        ///< 2^bits values of a codebook
+  Tensor reals;                    ///< contents of layout panel16_f32, which has no codes
 
   /// Index into `scales` of the element at row-major index `i`.
   int64_t group(int64_t i) const;
@@ -130,7 +134,7 @@ llvm::Expected<llvm::SmallVector<RtValue>> evaluateFunction(mlir::func::FuncOp f
 
 /// The quantization of qnt.quantize under `type`, on `x` with the dimensions `dims`.
 QTensor quantize(qnt::QType type, llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<float> x);
-/// `scale * (code - zero)` of every element.
+/// `scale * (value(code) - zero)` of every element.
 std::vector<float> dequantize(const QTensor &x);
 
 } // namespace qcc::reference

@@ -22,11 +22,23 @@ struct Scheme {
     Int16        ///< `i16`
   };
   enum class Granularity { Tensor, Channel, Block };
-  enum class ScaleType { F32, F16, BF16, E8M0, E4M3 };
+  enum class ScaleType {
+    F32,
+    F16,
+    BF16,
+    E8M0, ///< powers of two
+    E4M3, ///< 8-bit floats times an f32 per row
+    U8    ///< 8-bit integers times an f32 per row: double quantization (QLoRA, section 3)
+  };
+  /// What the codes of a recipe's own scheme count.
+  enum class Codebook { None, Learned, Values };
 
   Weight weight = Weight::Int;
-  unsigned bits = 8;  ///< of a stored code; 2 for ternary, 0 for Custom
-  std::string custom; ///< name of a scheme that a recipe defines
+  unsigned bits = 8;                  ///< of a stored code; 2 for ternary
+  std::string custom;                 ///< name of a scheme that a recipe defines
+  Codebook codebook = Codebook::None; ///< Custom: integers, or what the codes count
+  std::vector<float> values;          ///< Custom: of a codebook with values, ascending
+  bool realZero = false;              ///< Custom: zero points are floats
   Act act = Act::Float;
   Granularity granularity = Granularity::Channel;
   unsigned block = 0;    ///< elements along K when granularity is Block
@@ -37,16 +49,21 @@ struct Scheme {
   bool operator==(const Scheme &) const = default;
 };
 
-/// Parses one scheme. `custom` lists the names that a recipe defines. Errors are QCC1003.
-llvm::Expected<Scheme> parseScheme(llvm::StringRef text, llvm::ArrayRef<std::string> custom = {});
+/// Parses one scheme. `custom` are those that a recipe defines, each with its name and defaults:
+/// what the text does not say is as there. Errors are QCC1003.
+llvm::Expected<Scheme> parseScheme(llvm::StringRef text, llvm::ArrayRef<Scheme> custom = {});
 
 /// Parses a comma list: the candidates of a search.
 llvm::Expected<std::vector<Scheme>> parseSchemeList(llvm::StringRef text,
-                                                    llvm::ArrayRef<std::string> custom = {});
+                                                    llvm::ArrayRef<Scheme> custom = {});
 
 /// The canonical text: a block size always, other modifiers where they differ from the default.
-/// parseScheme(schemeToString(s)) == s.
-std::string schemeToString(const Scheme &scheme);
+/// parseScheme(schemeToString(s, custom), custom) == s.
+std::string schemeToString(const Scheme &scheme, llvm::ArrayRef<Scheme> custom = {});
+
+/// Whether `name` can name a scheme of a recipe: letters, digits and _, beginning with a letter,
+/// and no built-in weight format.
+bool isSchemeName(llvm::StringRef name);
 
 } // namespace qcc
 #endif

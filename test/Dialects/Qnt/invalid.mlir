@@ -822,7 +822,7 @@ func.func @f(%x: !qnt.q<[2, 3], i8, axis 0, scale f32>) {
 
 // qlinear C1
 func.func @f(%x: !qnt.q<[4, 3], i8, token, scale f32>, %w: !qnt.q<[2, 3], i8, axis 1, scale f32>) {
-  // expected-error@+1 {{weight must be per axis 0 or in blocks along axis 1}}
+  // expected-error@+1 {{weight must have codes of at most 8 bits, with one scale, per axis 0 or in blocks along axis 1}}
   %0 = qnt.qlinear %x, %w : (!qnt.q<[4, 3], i8, token, scale f32>, !qnt.q<[2, 3], i8, axis 1, scale f32>) -> tensor<4x2xf32>
   return
 }
@@ -831,7 +831,7 @@ func.func @f(%x: !qnt.q<[4, 3], i8, token, scale f32>, %w: !qnt.q<[2, 3], i8, ax
 
 // qlinear C2
 func.func @f(%x: !qnt.q<[4, 3], u8, token, scale f32>, %w: !qnt.q<[2, 3], i8, axis 0, scale f32>) {
-  // expected-error@+1 {{input must be i8 per token, symmetric for blocks, but is}}
+  // expected-error@+1 {{input must be floats, or i8 or i16 per token, but is}}
   %0 = qnt.qlinear %x, %w : (!qnt.q<[4, 3], u8, token, scale f32>, !qnt.q<[2, 3], i8, axis 0, scale f32>) -> tensor<4x2xf32>
   return
 }
@@ -997,5 +997,224 @@ func.func private @f(!qnt.q<[2, 3], i8, block 1 x 1, scale f32>)
 // -----
 
 // quantized type: scale
-// expected-error@+1 {{scale must be f32, f16 or bf16, but is 'i8'}}
+// expected-error@+1 {{scale must be f32, f16, bf16, f8E8M0FNU or f8E4M3FN, or ui8 with super, but is 'i8'}}
 func.func private @f(!qnt.q<[2, 3], i8, tensor, scale i8>)
+
+// -----
+
+// quantize C2, storage
+func.func @f(%x: tensor<2x4xf32>) {
+  // expected-error@+1 {{tokens are i8, or i16 without zero point, with scales of f32}}
+  %0 = qnt.quantize %x : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i4, token, scale f32>
+  return
+}
+
+// -----
+
+// quantize C2, zero
+func.func @f(%x: tensor<2x4xf32>) {
+  // expected-error@+1 {{tokens are i8, or i16 without zero point, with scales of f32}}
+  %0 = qnt.quantize %x : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i16, token, scale f32, zero i16>
+  return
+}
+
+// -----
+
+// quantize_static C1
+func.func @f(%x: tensor<2x4xf32>) {
+  // expected-error@+1 {{result has dimensions [4, 2] instead of [2, 4]}}
+  %0 = qnt.quantize_static %x {scale = 1.0 : f32} : (tensor<2x4xf32>) -> !qnt.q<[4, 2], i8, token, scale f32>
+  return
+}
+
+// -----
+
+// quantize_static C2
+func.func @f(%x: tensor<2x4xf32>) {
+  // expected-error@+1 {{result must have i8 codes per token with scales of f32 and no groups}}
+  %0 = qnt.quantize_static %x {scale = 1.0 : f32} : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i8, token, scale f32, group 2>
+  return
+}
+
+// -----
+
+// quantize_static C3, scale
+func.func @f(%x: tensor<2x4xf32>) {
+  // expected-error@+1 {{scale must be positive and finite, but is 0}}
+  %0 = qnt.quantize_static %x {scale = 0.0 : f32} : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i8, token, scale f32>
+  return
+}
+
+// -----
+
+// quantize_static C3, zero
+func.func @f(%x: tensor<2x4xf32>) {
+  // expected-error@+1 {{zero point 3 does not fit}}
+  %0 = qnt.quantize_static %x {scale = 1.0 : f32, zero = 3 : i64} : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i8, token, scale f32>
+  return
+}
+
+// -----
+
+// assemble C1, two levels
+func.func @f(%c: tensor<2x4xi8>, %s: tensor<2x2xui8>) {
+  // expected-error@+1 {{has no operand for the table or the super scales}}
+  %0 = qnt.assemble %c, %s : (tensor<2x4xi8>, tensor<2x2xui8>) -> !qnt.q<[2, 4], i8, block 1 x 2, scale ui8, super f32>
+  return
+}
+
+// -----
+
+// pack C1, blocks
+func.func @f(%x: !qnt.q<[2, 4], i8, axis 1, scale f32>) {
+  // expected-error@+1 {{layout panel16_block does not fit}}
+  %0 = qnt.pack %x : (!qnt.q<[2, 4], i8, axis 1, scale f32>) -> !qnt.q<[2, 4], i8, axis 1, scale f32, layout panel16_block>
+  return
+}
+
+// -----
+
+// qlinear C1, bits
+func.func @f(%x: tensor<3x8xf32>, %w: !qnt.q<[2, 8], i16, axis 0, scale f32>) {
+  // expected-error@+1 {{weight must have codes of at most 8 bits}}
+  %0 = qnt.qlinear %x, %w : (tensor<3x8xf32>, !qnt.q<[2, 8], i16, axis 0, scale f32>) -> tensor<3x2xf32>
+  return
+}
+
+// -----
+
+// qlinear C2, integers
+func.func @f(%x: tensor<3x8xi32>, %w: !qnt.q<[2, 8], i4, block 1 x 4, scale f16>) {
+  // expected-error@+1 {{input must be floats, or i8 or i16 per token, but is 'tensor<3x8xi32>'}}
+  %0 = qnt.qlinear %x, %w : (tensor<3x8xi32>, !qnt.q<[2, 8], i4, block 1 x 4, scale f16>) -> tensor<3x2xf32>
+  return
+}
+
+// -----
+
+// qlinear C2, zero point
+func.func @f(%x: !qnt.q<[3, 8], i8, token, scale f32, zero i8>, %w: !qnt.q<[2, 8], i4, block 1 x 4, scale f16>) {
+  // expected-error@+1 {{input must be symmetric for sums over blocks}}
+  %0 = qnt.qlinear %x, %w : (!qnt.q<[3, 8], i8, token, scale f32, zero i8>, !qnt.q<[2, 8], i4, block 1 x 4, scale f16>) -> tensor<3x2xf32>
+  return
+}
+
+// -----
+
+// qlinear C3, few bits
+func.func @f(%x: !qnt.q<[3, 2000000], i8, token, scale f32>, %w: !qnt.q<[2, 2000000], i4, axis 0, scale f16>) {
+  // expected-error@+1 {{an accumulation over 2000000 products may overflow int32}}
+  %0 = qnt.qlinear %x, %w : (!qnt.q<[3, 2000000], i8, token, scale f32>, !qnt.q<[2, 2000000], i4, axis 0, scale f16>) -> tensor<3x2xf32>
+  return
+}
+
+// -----
+
+// qlinear C5
+func.func @f(%x: !qnt.q<[3, 8], i8, token, scale f32, group 6>, %w: !qnt.q<[2, 8], i4, block 1 x 4, scale f16>) {
+  // expected-error@+1 {{groups of 6 inputs and blocks of 4 do not divide each other}}
+  %0 = qnt.qlinear %x, %w : (!qnt.q<[3, 8], i8, token, scale f32, group 6>, !qnt.q<[2, 8], i4, block 1 x 4, scale f16>) -> tensor<3x2xf32>
+  return
+}
+
+// -----
+
+// qlinear C5, wide
+func.func @f(%x: !qnt.q<[3, 8], i16, token, scale f32, group 6>, %w: !qnt.q<[2, 8], i8, axis 0, scale f32>) {
+  // expected-error@+1 {{groups of 6 inputs and blocks of 256 do not divide each other}}
+  %0 = qnt.qlinear %x, %w : (!qnt.q<[3, 8], i16, token, scale f32, group 6>, !qnt.q<[2, 8], i8, axis 0, scale f32>) -> tensor<3x2xf32>
+  return
+}
+
+// -----
+
+// qlinear C6
+func.func @f(%x: !qnt.q<[3, 8], i8, token, scale f32, sums 8>, %w: !qnt.q<[2, 8], i4, block 1 x 4, scale f16>) {
+  // expected-error@+1 {{input has sums over 8 codes instead of 4}}
+  %0 = qnt.qlinear %x, %w : (!qnt.q<[3, 8], i8, token, scale f32, sums 8>, !qnt.q<[2, 8], i4, block 1 x 4, scale f16>) -> tensor<3x2xf32>
+  return
+}
+
+// -----
+
+// quantized type C2, ui8
+// expected-error@+1 {{scale must be f32, f16, bf16, f8E8M0FNU or f8E4M3FN, or ui8 with super}}
+func.func private @f(!qnt.q<[2, 4], i8, block 1 x 2, scale ui8>)
+
+// -----
+
+// quantized type C3, scale
+// expected-error@+1 {{super must be f32 over scales of ui8 or f8E4M3FN}}
+func.func private @f(!qnt.q<[2, 4], i8, block 1 x 2, scale f16, super f32>)
+
+// -----
+
+// quantized type C3, granularity
+// expected-error@+1 {{super must be f32 over scales of ui8 or f8E4M3FN}}
+func.func private @f(!qnt.q<[2, 4], i8, axis 0, scale ui8, super f32>)
+
+// -----
+
+// quantized type C4, type
+// expected-error@+1 {{zero must be an integer or float type, but is 'index'}}
+func.func private @f(!qnt.q<[2, 4], i8, tensor, scale f32, zero index>)
+
+// -----
+
+// quantized type C4, floats
+// expected-error@+1 {{codes that are no plain integers have no zero point}}
+func.func private @f(!qnt.q<[2, 4], f8e5m2, tensor, scale f32, zero i8>)
+
+// -----
+
+// quantized type C4, ternary
+// expected-error@+1 {{codes that are no plain integers have no zero point}}
+func.func private @f(!qnt.q<[2, 4], ternary, tensor, scale f32, zero i8>)
+
+// -----
+
+// quantized type C5, storage
+// expected-error@+1 {{codes of type i2 cannot count 2 values of a codebook}}
+func.func private @f(!qnt.q<[2, 4], i2, tensor, scale f32, codebook #qnt.codebook<[-1.0, 1.0]>>)
+
+// -----
+
+// quantized type C5, size
+// expected-error@+1 {{codes of type u1 cannot count 3 values of a codebook}}
+func.func private @f(!qnt.q<[2, 4], u1, tensor, scale f32, codebook #qnt.codebook<[-1.0, 0.0, 1.0]>>)
+
+// -----
+
+// quantized type C5, tokens
+// expected-error@+1 {{tokens have no codebook}}
+func.func private @f(!qnt.q<[2, 4], u1, token, scale f32, codebook #qnt.codebook<[-1.0, 1.0]>>)
+
+// -----
+
+// quantized type C6, granularity
+// expected-error@+1 {{group 2 does not belong to granularity tensor}}
+func.func private @f(!qnt.q<[2, 4], i8, tensor, scale f32, group 2>)
+
+// -----
+
+// quantized type C6, sizes
+// expected-error@+1 {{groups of 4 and sums over 6 do not divide each other}}
+func.func private @f(!qnt.q<[2, 4], i8, token, scale f32, group 4, sums 6>)
+
+// -----
+
+// codebook C1, order
+// expected-error@+1 {{the values of a codebook are finite and ascend, but value 1 is -1}}
+func.func private @f(!qnt.q<[2, 4], u1, tensor, scale f32, codebook #qnt.codebook<[1.0, -1.0]>>)
+
+// -----
+
+// codebook C1, count
+// expected-error@+1 {{a codebook has 2 to 256 values, but this one has 1}}
+func.func private @f(!qnt.q<[2, 4], u1, tensor, scale f32, codebook #qnt.codebook<[1.0]>>)
+
+// -----
+
+// codebook C1, none
+// expected-error@+1 {{a codebook has 2 to 256 values, but this one has 0}}
+func.func private @f(!qnt.q<[2, 4], u1, tensor, scale f32, codebook #qnt.codebook<[]>>)

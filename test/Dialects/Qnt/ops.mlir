@@ -157,6 +157,36 @@ func.func @quantized(%x: !m, %i: tensor<3xi64>, %codes: tensor<6x8xi8>, %scale: 
   return
 }
 
+// CHECK-LABEL: @stored
+func.func private @stored(
+    // CHECK-SAME: !qnt.q<[6, 8], u1, block 1 x 4, scale f16, codebook #qnt.codebook<[-1.000000e+00, 1.000000e+00]>>
+    !qnt.q<[6, 8], u1, block 1 x 4, scale f16, codebook #qnt.codebook<[-1.0, 1.0]>>,
+    // CHECK-SAME: !qnt.q<[6, 8], u3, block 1 x 4, scale ui8, super f32, codebook #qnt.codebook<learned>>
+    !qnt.q<[6, 8], u3, block 1 x 4, super f32, scale ui8, codebook #qnt.codebook<learned>>,
+    // CHECK-SAME: !qnt.q<[6, 8], f4e2m1, block 1 x 4, scale f8E8M0FNU, layout panel16_block>
+    !qnt.q<[6, 8], f4e2m1, block 1 x 4, scale f8E8M0FNU, layout panel16_block>,
+    // CHECK-SAME: !qnt.q<[6, 8], f8e4m3fn, block 1 x 4, scale f8E4M3FN, super f32>
+    !qnt.q<[6, 8], f8e4m3fn, block 1 x 4, scale f8E4M3FN, super f32>,
+    // CHECK-SAME: !qnt.q<[6, 8], ternary, tensor, scale f32>, !qnt.q<[6, 8], i7, axis 0, scale bf16>
+    !qnt.q<[6, 8], ternary, tensor, scale f32>, !qnt.q<[6, 8], i7, axis 0, scale bf16>,
+    // CHECK-SAME: !qnt.q<[6, 8], u4, block 1 x 4, scale f32, zero f16>
+    !qnt.q<[6, 8], u4, block 1 x 4, scale f32, zero f16>,
+    // CHECK-SAME: !qnt.q<[s, 8], i8, token, scale f32, group 4, sums 2, layout token_s8>
+    !qnt.q<[s, 8], i8, token, scale f32, group 4, sums 2, layout token_s8>,
+    // CHECK-SAME: !qnt.q<[s, 8], i16, token, scale f32, sums 8, layout token_s16>
+    !qnt.q<[s, 8], i16, token, scale f32, sums 8, layout token_s16>)
+
+// CHECK-LABEL: @products
+func.func @products(%x: !m, %w: !qnt.q<[6, 8], f8e5m2, axis 0, scale f32>) {
+  // CHECK: qnt.quantize_static {{.*}} {scale = 5.000000e-01 : f32, zero = -3 : i64}
+  %0 = qnt.quantize_static %x {scale = 0.5 : f32, zero = -3 : i64} : (!m) -> !qnt.q<[4, 8], i8, token, scale f32, zero i8>
+  // CHECK: qnt.qlinear %{{.*}} : (tensor<4x8xf32>, !qnt.q<[6, 8], f8e5m2, axis 0, scale f32>)
+  %1 = qnt.qlinear %x, %w : (!m, !qnt.q<[6, 8], f8e5m2, axis 0, scale f32>) -> tensor<4x6xf32>
+  // CHECK: qnt.qlinear
+  %2 = qnt.qlinear %0, %w : (!qnt.q<[4, 8], i8, token, scale f32, zero i8>, !qnt.q<[6, 8], f8e5m2, axis 0, scale f32>) -> tensor<4x6xf32>
+  return
+}
+
 // CHECK-LABEL: @groups
 func.func @groups(%x: !t) -> !t attributes {qnt.symbols = [#qnt.symbol<"s", input = 0, axis = 1, max = 512>]} {
   // CHECK: qnt.fused "map"(%{{.*}}) {
