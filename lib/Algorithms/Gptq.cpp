@@ -202,21 +202,16 @@ EncodedRows gptq(const WeightFormat &format, const float *w, int64_t rows, int64
   return Walk(format, w, rows, k, h, options, threads).run(report ? *report : local);
 }
 
-std::vector<double> rowObjectives(const WeightFormat &format, const float *w, const EncodedRows &q,
-                                  const double *h, unsigned threads) {
-  int64_t rows = q.rows, k = q.k;
-  std::vector<float> errors(rows * k), second(k * k), products(rows * k);
-  decodeRows(format, q, errors.data());
-  for (int64_t i = 0; i < rows * k; ++i)
-    errors[i] = w[i] - errors[i];
+std::vector<double> errorObjectives(const float *errors, int64_t rows, int64_t k, const double *h,
+                                    unsigned threads) {
+  std::vector<float> second(k * k), products(rows * k);
   double largest = 0;
   for (int64_t i = 0; i < k; ++i)
     largest = std::max(largest, h[i * k + i]);
   double unit = largest > 0 && std::isfinite(largest) ? largest : 1;
   for (int64_t i = 0; i < k * k; ++i)
     second[i] = static_cast<float>(h[i] / unit);
-  dense::addProduct(View<float>{products.data(), rows, k, k},
-                    View<const float>{errors.data(), rows, k, k},
+  dense::addProduct(View<float>{products.data(), rows, k, k}, View<const float>{errors, rows, k, k},
                     View<const float>{second.data(), k, k, k}, 1.0f, threads);
   std::vector<double> objectives(rows);
   for (int64_t row = 0; row < rows; ++row) {
@@ -226,6 +221,15 @@ std::vector<double> rowObjectives(const WeightFormat &format, const float *w, co
     objectives[row] = sum * unit;
   }
   return objectives;
+}
+
+std::vector<double> rowObjectives(const WeightFormat &format, const float *w, const EncodedRows &q,
+                                  const double *h, unsigned threads) {
+  std::vector<float> errors(q.rows * q.k);
+  decodeRows(format, q, errors.data());
+  for (int64_t i = 0; i < q.rows * q.k; ++i)
+    errors[i] = w[i] - errors[i];
+  return errorObjectives(errors.data(), q.rows, q.k, h, threads);
 }
 
 } // namespace qcc

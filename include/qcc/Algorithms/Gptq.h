@@ -38,5 +38,9 @@ EncodedRows gptq(const WeightFormat &format, const float *w, int64_t rows, int64
 std::vector<double> rowObjectives(const WeightFormat &format, const float *w, const EncodedRows &q,
                                   const double *h, unsigned threads);
 
+/// The same of errors [rows][k].
+std::vector<double> errorObjectives(const float *errors, int64_t rows, int64_t k, const double *h,
+                                    unsigned threads);
+
 } // namespace qcc
 #endif
