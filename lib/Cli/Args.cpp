@@ -95,9 +95,6 @@ private:
   }
 
   llvm::Error take(const Option &option, StringRef name, StringRef value, bool joinedValue) {
-    if (option.kind == Option::Later)
-      return makeError(Diag::NotAvailable, "",
-                       "option " + name.str() + " is not available in this version");
     if (option.kind == Option::Flag) {
       if (joinedValue)
         return makeError(Diag::BadOptionValue, "",

@@ -15,17 +15,17 @@ namespace {
   }
 #define QCC_COMMON_OPTIONS                                                                         \
   {"--json", Option::Flag}, {"--help", Option::Flag}, {"-h", Option::Flag, "--help"}
-#define QCC_LATER_OPTIONS                                                                          \
-  {"--calib", Option::Later}, {"--calib-samples", Option::Later}, {"--mem-limit", Option::Later},  \
-      {"--budget-size", Option::Later}, {"--budget-latency", Option::Later},                       \
-      {"--cost-table", Option::Later}, {"--recipe", Option::Later},                                \
-      {"--eval-data", Option::Later}, {                                                            \
-    "--require-measured", Option::Later                                                            \
+#define QCC_DATA_OPTIONS                                                                           \
+  {"--calib", Option::Value}, {"--calib-samples", Option::Value}, {"--ctx", Option::Value},        \
+      {"--mem-limit", Option::Value}, {"--seed", Option::Value}, {"--budget-size", Option::Value}, \
+      {"--budget-latency", Option::Value}, {"--cost-table", Option::Value},                        \
+      {"--recipe", Option::Value}, {"--eval-data", Option::Value}, {"--labels", Option::Value}, {  \
+    "--require-measured", Option::Flag                                                             \
   }
 
 constexpr Option compileOptions[] = {QCC_MODEL_OPTIONS,
                                      QCC_COMMON_OPTIONS,
-                                     QCC_LATER_OPTIONS,
+                                     QCC_DATA_OPTIONS,
                                      {"-o", Option::Value},
                                      {"--output", Option::Value, "-o"},
                                      {"--emit", Option::Value},
@@ -42,6 +42,47 @@ constexpr Option compileOptions[] = {QCC_MODEL_OPTIONS,
                                      {"--outputs", Option::Value},
                                      {"--functions", Option::Value},
                                      {"--validate-passes", Option::Flag}};
+
+constexpr Option quantizeOptions[] = {QCC_MODEL_OPTIONS,
+                                      QCC_COMMON_OPTIONS,
+                                      QCC_DATA_OPTIONS,
+                                      {"-o", Option::Value},
+                                      {"--output", Option::Value, "-o"},
+                                      {"--work", Option::Value},
+                                      {"--dump-stages", Option::Value},
+                                      {"--report", Option::Value},
+                                      {"--threads", Option::Value},
+                                      {"--shape", Option::Value},
+                                      {"--name", Option::Value},
+                                      {"--inputs", Option::Value},
+                                      {"--outputs", Option::Value},
+                                      {"--functions", Option::Value}};
+
+constexpr Option calibrateOptions[] = {QCC_COMMON_OPTIONS,
+                                       {"-o", Option::Value},
+                                       {"--output", Option::Value, "-o"},
+                                       {"--data", Option::Value},
+                                       {"--ctx", Option::Value},
+                                       {"--limit", Option::Value},
+                                       {"--ranges-only", Option::Flag},
+                                       {"--mem-limit", Option::Value},
+                                       {"--seed", Option::Value},
+                                       {"--target", Option::Value},
+                                       {"--threads", Option::Value},
+                                       {"--bind", Option::Value},
+                                       {"--blobs", Option::Value},
+                                       {"--inputs", Option::Value},
+                                       {"--outputs", Option::Value},
+                                       {"--functions", Option::Value}};
+
+constexpr Option sweepOptions[] = {
+    QCC_MODEL_OPTIONS,           QCC_COMMON_OPTIONS,         QCC_DATA_OPTIONS,
+    {"--data", Option::Value},   {"--limit", Option::Value}, {"--latency-at", Option::Value},
+    {"--threads", Option::Value}};
+
+constexpr Option tuneOptions[] = {
+    QCC_COMMON_OPTIONS,          {"-o", Option::Value},        {"--output", Option::Value, "-o"},
+    {"--target", Option::Value}, {"--threads", Option::Value}, {"--seconds", Option::Value}};
 
 constexpr Option runOptions[] = {QCC_MODEL_OPTIONS,
                                  QCC_COMMON_OPTIONS,
@@ -97,8 +138,8 @@ usage: qcc [compile] MODEL.(onnx|qnt|mlir) [options] [-o OUT]
   --skip GLOB            leave weights of these names alone (repeatable)
   --embed F, --head F    f32, f16, w8 or w4 for embedding and output head
   --requantize           change weights that are quantized already
-  --method rtn           how codes are chosen
-  --accept none          allow schemes that need a quality measurement without one
+  --method M[,M]         rtn, clip, gptq, awq, smoothquant, hadamard …
+  --calib, --accept, --budget-size, --recipe …   see qcc quantize --help
   --numerics fast|exact  exact: equal bits on every target, thread count and batch
   --shape NAME=1x128     fix an input's shape, or bound it: NAME=1..8x1..512
   --weights embed|file   inside the output, or in a file beside it
@@ -114,6 +155,82 @@ usage: qcc [compile] MODEL.(onnx|qnt|mlir) [options] [-o OUT]
   --threads N            compiler threads
   --mlir-…               passed to MLIR
   --json                 a summary on stdout
+)";
+
+constexpr const char quantizeHelp[] =
+    R"(qcc quantize gpt.onnx --quantize=w4a8:g32 --calib=train.npy --ctx 512 -o gpt.qnt
+qcc quantize bert.onnx --calib=D.npz --accept=99% --eval-data=dev.npz
+qcc quantize bert.onnx --calib=D.npz --budget-size=60MB --budget-latency=5ms@1x128
+qcc gpt.qnt --target=native -o gpt.so                then, for each target
+
+usage: qcc quantize MODEL.onnx [options] [-o OUT.qnt]
+
+  --quantize SCHEME[,SCHEME]   auto (default), or the schemes to choose from
+  --method M[,M]         rtn, clip, gptq, awq, rounding, kmeans, smoothquant, hadamard,
+                         outliers, sparse, bias, or default
+  --calib DATA|FILE      samples, or what qcc calibrate wrote
+  --calib-samples N      only the first N;  --ctx N  window of a token file
+  --mem-limit 8GB        memory for runs on data;  --seed N  of whatever is random
+  --accept FILE.yaml|99%|99.9%|guard|none   limits that must hold, decided on --eval-data
+  --eval-data DATA       else a fifth of --calib is put aside;  --labels NAME  its classes
+  --budget-size 60MB     of the compiled model
+  --budget-latency 5ms@1x128[,threads=2]   or 40ms@decode, 300ms@prefill512 (repeatable)
+  --cost-table FILE      what qcc tune measured;  --require-measured  no predictions
+  --recipe FILE.yaml     all of the above, per tensor too, and schemes of one's own
+  --skip GLOB, --embed F, --head F, --requantize   as in qcc compile
+  --work DIR             keep finished parts here (OUT.qnt.work until it is done)
+  --report F.json        candidates, choices and reasons;  --json  the same on stdout
+  --threads N            of the compiler and of runs
+
+Run again after an interruption, it goes on where it stopped. Exit code 5: a gate is not met;
+the message names the nearest miss, and nothing is written.
+)";
+
+constexpr const char calibrateHelp[] =
+    R"(qcc calibrate bert.onnx --data D.npz -o bert.stats
+qcc calibrate gpt.onnx --data train.npy --ctx 512 --limit 128 -o gpt.stats
+qcc gpt.onnx --quantize=w4a8:g32 --calib=gpt.stats -o gpt.so
+
+usage: qcc calibrate MODEL.onnx --data DATA -o FILE [options]
+
+  --data DATA         .npz, folder of .npy, .npz or test data folders, a token file
+  --ctx N             window of a token file
+  --limit N           only the first N samples
+  --ranges-only       no second moments: small and quick, enough for static activations
+  --mem-limit 8GB     memory for the run
+  --seed N            of whatever is random
+  --bind ROLE=NAME    which input is ids, mask, positions …
+  --inputs, --outputs N, --functions F.onnx   as in qcc compile
+  --target T, --threads N   what runs the samples
+  --json              a summary on stdout
+)";
+
+constexpr const char sweepHelp[] =
+    R"(qcc sweep bert.onnx --data D.npz
+qcc sweep gpt.onnx --data val.npy --ctx 512 --quantize=w8a8,w4a8:g32,w3:g64 --calib=train.npy
+
+usage: qcc sweep MODEL.onnx --data DATA [options]
+
+  --data DATA            to measure quality on, against the model as it is
+  --ctx N, --limit N     window of a token file; only the first N samples
+  --labels NAME          the array of DATA that holds class numbers
+  --quantize LIST        the schemes to compare
+  --method M[,M]         how codes are chosen;  --calib DATA  samples for them
+  --latency-at 1x128[,threads=2]   where to measure time (repeatable)
+  --threads N            of runs
+  --json                 results as JSON
+)";
+
+constexpr const char tuneHelp[] =
+    R"(qcc tune -o costs.json
+qcc quantize bert.onnx --calib=D --budget-latency=5ms@1x128 --cost-table=costs.json
+
+usage: qcc tune [--target T] [options] -o FILE
+
+  --target T          default: native
+  --threads N[,N]     counts to measure (1 and all)
+  --seconds S         about how long
+  --json              a summary on stdout
 )";
 
 constexpr const char runHelp[] =
@@ -214,14 +331,21 @@ constexpr const char versionHelp[] =
 usage: qcc version [--json]
 )";
 
-constexpr Command commands[] = {
-    {"compile", compileOptions, compileHelp}, {"run", runOptions, runHelp},
-    {"bench", benchOptions, benchHelp},       {"eval", evalOptions, evalHelp},
-    {"inspect", inspectOptions, inspectHelp}, {"check", checkOptions, checkHelp},
-    {"targets", plainOptions, targetsHelp},   {"explain", plainOptions, explainHelp},
-    {"version", plainOptions, versionHelp}};
+constexpr Command commands[] = {{"compile", compileOptions, compileHelp},
+                                {"quantize", quantizeOptions, quantizeHelp},
+                                {"run", runOptions, runHelp},
+                                {"bench", benchOptions, benchHelp},
+                                {"calibrate", calibrateOptions, calibrateHelp},
+                                {"eval", evalOptions, evalHelp},
+                                {"sweep", sweepOptions, sweepHelp},
+                                {"inspect", inspectOptions, inspectHelp},
+                                {"check", checkOptions, checkHelp},
+                                {"tune", tuneOptions, tuneHelp},
+                                {"targets", plainOptions, targetsHelp},
+                                {"explain", plainOptions, explainHelp},
+                                {"version", plainOptions, versionHelp}};
 
-constexpr const char *later[] = {"quantize", "calibrate", "compare", "bisect", "sweep", "tune"};
+constexpr const char *later[] = {"compare", "bisect"};
 
 constexpr const char topHelp[] =
     R"(qcc bert.onnx -o bert.so                         compile a model into one file
@@ -233,9 +357,11 @@ usage: qcc MODEL [options] [-o OUT]
 
 commands
   compile   ONNX transformer to native code, quantized as asked (the default command)
+  quantize  the slow, target-independent part once, on data: a .qnt
   run       run once, on files, random values or test data
   bench     latency, or tokens per second
   eval      perplexity, similarity, accuracy, distance from a reference
+  calibrate, sweep, tune   statistics, tables of schemes, costs of kernels
   inspect   signature, sizes, schemes, feature levels
   check     what a model needs that qcc lacks
   targets   machines that code can be made for

@@ -1,6 +1,6 @@
 // From argv to an exit code: finds the command, runs it, prints its errors. Also what happens when
 // the user interrupts or qcc itself fails.
-#include "qcc/Cli/Context.h"
+#include "Options.h"
 #include "qcc/Data/RuntimeModel.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/Support/ErrorHandling.h"
@@ -111,9 +111,11 @@ int reportErrors(llvm::Error error, llvm::raw_ostream &err) {
 using Runner = llvm::Error (*)(const Args &, const Context &);
 Runner runnerOf(StringRef name) {
   static constexpr std::pair<const char *, Runner> table[] = {
-      {"compile", runCompile}, {"run", runRun},         {"bench", runBench},
-      {"eval", runEval},       {"inspect", runInspect}, {"check", runCheck},
-      {"targets", runTargets}, {"explain", runExplain}, {"version", runVersion}};
+      {"compile", runCompile}, {"quantize", runQuantize}, {"run", runRun},
+      {"bench", runBench},     {"eval", runEval},         {"calibrate", runCalibrate},
+      {"sweep", runSweep},     {"tune", runTune},         {"inspect", runInspect},
+      {"check", runCheck},     {"targets", runTargets},   {"explain", runExplain},
+      {"version", runVersion}};
   for (auto [command, runner] : table)
     if (name == command)
       return runner;
@@ -258,10 +260,8 @@ llvm::Expected<OpenedModel> cli::openModel(const Args &args, const Context &cont
     auto request = makeCompileRequest(args, context, file, artifact);
     if (!request)
       return request.takeError();
-    if (!context.backend.compile)
-      return makeError(Diag::NotAvailable, "", "compiling is not available in this version");
-    if (llvm::Error error = context.backend.compile(*request, context.err))
-      return error;
+    if (llvm::Error error = compileWithRuns(*request, context))
+      return std::move(error);
   } else if (!fs::exists(file)) {
     return makeError(Diag::CannotRead, file.str(), "no such file");
   }

@@ -1,8 +1,7 @@
 // From options to a CompileRequest: suffixes, names, schemes, shapes.
-#include "qcc/Cli/Context.h"
+#include "Options.h"
 #include "qcc/Cli/Names.h"
 #include "qcc/Data/RuntimeModel.h"
-#include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -28,15 +27,6 @@ constexpr Suffix suffixes[] = {{"so", EmitKind::SharedObject}, {"o", EmitKind::O
                                {"mlir", EmitKind::Mlir},       {"ll", EmitKind::LlvmIr},
                                {"s", EmitKind::Assembly}};
 
-llvm::Error badValue(StringRef option, StringRef value, StringRef help) {
-  return makeError(Diag::BadOptionValue, "", (option + " '" + value + "' is not understood").str(),
-                   {}, help.str());
-}
-
-llvm::Error later(const llvm::Twine &what) {
-  return makeError(Diag::NotAvailable, "", (what + " is not available in this version").str());
-}
-
 std::optional<EmitKind> kindOf(StringRef name) {
   for (const Suffix &suffix : suffixes)
     if (name == suffix.name)
@@ -46,56 +36,6 @@ std::optional<EmitKind> kindOf(StringRef name) {
 
 bool isText(EmitKind kind) {
   return kind == EmitKind::Mlir || kind == EmitKind::LlvmIr || kind == EmitKind::Assembly;
-}
-
-/// One of a few words, or QCC1006.
-llvm::Error choose(const Args &args, StringRef option, llvm::ArrayRef<const char *> words,
-                   std::string &value) {
-  if (!args.has(option))
-    return llvm::Error::success();
-  value = args.get(option);
-  for (const char *word : words)
-    if (value == word)
-      return llvm::Error::success();
-  return badValue(option, value, (option + " takes " + llvm::join(words, ", ")).str());
-}
-
-llvm::Error parseQuantize(const Args &args, QuantizeRequest &request) {
-  std::string text = args.get("--quantize", "keep");
-  request.skip = args.all("--skip");
-  request.requantize = args.has("--requantize");
-  if (text == "auto")
-    return later("--quantize=auto");
-  if (StringRef(text).contains(','))
-    return later("--quantize with a list of candidates");
-  if (text != "keep") {
-    llvm::Expected<Scheme> scheme = parseScheme(text);
-    if (!scheme)
-      return scheme.takeError();
-    request.keep = false;
-    request.scheme = *scheme;
-    request.text = schemeToString(*scheme);
-  }
-  for (auto [option, value] :
-       {std::pair("--embed", &request.embed), std::pair("--head", &request.head)})
-    if (llvm::Error error = choose(args, option, {"f32", "f16", "w8", "w4"}, *value))
-      return error;
-  if (std::string method = args.get("--method", "rtn"); method != "rtn")
-    return later("--method=" + method);
-  if (std::string kv = args.get("--kv", "f32"); kv != "f32")
-    return later("--kv=" + kv);
-  std::string accept = args.get("--accept", "guard");
-  if (accept != "guard" && accept != "none")
-    return later("--accept=" + accept);
-  request.acceptUnmeasured = accept == "none";
-  bool ruinous = !request.keep && request.scheme.bits >= 1 && request.scheme.bits <= 2;
-  if (ruinous && !request.acceptUnmeasured)
-    return makeError(Diag::BadOptionValue, "",
-                     "--quantize=" + request.text +
-                         " leaves 2 bits or fewer of every weight, and "
-                         "its quality is not measured",
-                     {}, "give --accept=none to have it anyway");
-  return llvm::Error::success();
 }
 
 llvm::Error parseTarget(const Args &args, bool temporary, CompileRequest &request) {
@@ -164,7 +104,8 @@ std::vector<std::string> splitNames(const Args &args, StringRef option) {
 }
 
 /// What ends up in the manifest: everything that determines the artifact, no paths, no job counts.
-std::vector<std::string> canonicalOptions(const Args &args, const CompileRequest &request) {
+llvm::Expected<std::vector<std::string>> canonicalOptions(const Args &args,
+                                                          const CompileRequest &request) {
   std::vector<std::string> options = {"-O" + std::to_string(request.optLevel),
                                       "--target=" + llvm::join(request.targets, ",")};
   auto given = [&](StringRef option, const std::string &value) {
@@ -174,15 +115,8 @@ std::vector<std::string> canonicalOptions(const Args &args, const CompileRequest
   given("--triple", request.triple);
   given("--mcpu", request.mcpu);
   given("--mattr", request.mattr);
-  given("--quantize", request.quantize.text);
-  for (const std::string &glob : request.quantize.skip)
-    given("--skip", glob);
-  given("--embed", request.quantize.embed);
-  given("--head", request.quantize.head);
-  if (request.quantize.requantize)
-    options.push_back("--requantize");
-  if (request.quantize.acceptUnmeasured)
-    options.push_back("--accept=none");
+  if (llvm::Error error = quantizeOptions(request.quantize, options))
+    return std::move(error);
   given("--numerics", request.exactNumerics ? "exact" : "fast");
   given("--weights", request.weightsInFile ? "file" : "embed");
   for (const std::string &shape : args.all("--shape"))
@@ -333,7 +267,7 @@ llvm::Expected<CompileRequest> cli::makeCompileRequest(const Args &args, const C
   request.quiet = temporary;
   if (llvm::Error error = parseCompilerOptions(args, request))
     return error;
-  if (llvm::Error error = parseQuantize(args, request.quantize))
+  if (llvm::Error error = parseQuantize(args, context, /*consent=*/true, request.quantize))
     return error;
   if (llvm::Error error = parseTarget(args, temporary, request))
     return error;
@@ -356,7 +290,10 @@ llvm::Expected<CompileRequest> cli::makeCompileRequest(const Args &args, const C
   if (!temporary && !args.has("-o"))
     if (llvm::Error error = checkOverwrite(context, request))
       return error;
-  request.options = canonicalOptions(args, request);
+  auto options = canonicalOptions(args, request);
+  if (!options)
+    return options.takeError();
+  request.options = std::move(*options);
   return request;
 }
 
@@ -373,13 +310,11 @@ llvm::Error cli::runCompile(const Args &args, const Context &context) {
   auto request = makeCompileRequest(args, context, *input);
   if (!request)
     return request.takeError();
-  if (!context.backend.compile)
-    return later("compiling");
   llvm::json::Object facts;
   request->facts = context.json ? &facts : nullptr;
   if (context.json && request->output == "-")
     return makeError(Diag::UsageError, "", "--json and -o - both write to stdout");
-  if (llvm::Error error = context.backend.compile(*request, context.err))
+  if (llvm::Error error = compileWithRuns(*request, context))
     return error;
   if (context.json) {
     facts["schema"] = "qcc.compile/1";

@@ -1,6 +1,6 @@
 // The .npy format: a magic, a header that is a Python dict literal, and the elements.
 // Format: numpy.lib.format documentation, versions 1.0 to 3.0.
-#include "qcc/Data/DataFiles.h"
+#include "NpyHeader.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Endian.h"
@@ -13,13 +13,6 @@ using llvm::ArrayRef;
 using llvm::StringRef;
 
 namespace {
-struct Header {
-  uint32_t dtype = 0;
-  bool swapped = false;
-  bool fortran = false;
-  std::vector<int64_t> dims;
-};
-
 llvm::Error malformed(StringRef where, const llvm::Twine &why) {
   return makeError(Diag::MalformedData, where.str(), why.str());
 }
@@ -29,7 +22,7 @@ class HeaderParser {
 public:
   HeaderParser(StringRef text, StringRef where) : text(text), where(where) {}
 
-  llvm::Error parse(Header &header) {
+  llvm::Error parse(NpyHeader &header) {
     if (!take('{'))
       return malformed(where, "the .npy header is not a dictionary");
     while (!take('}')) {
@@ -46,7 +39,7 @@ public:
   }
 
 private:
-  llvm::Error parseValue(StringRef key, Header &header) {
+  llvm::Error parseValue(StringRef key, NpyHeader &header) {
     if (key == "descr" && !sawDescr)
       return sawDescr = true, parseDescr(header);
     if (key == "fortran_order" && !sawOrder) {
@@ -62,7 +55,7 @@ private:
     return malformed(where, "unexpected key '" + llvm::Twine(key) + "' in the .npy header");
   }
 
-  llvm::Error parseDescr(Header &header) {
+  llvm::Error parseDescr(NpyHeader &header) {
     std::string descr;
     if (!takeString(descr))
       return makeError(Diag::UnsupportedData, where.str(), "structured arrays are not tensors");
@@ -84,7 +77,7 @@ private:
                      "use float, int, uint or bool arrays");
   }
 
-  llvm::Error parseShape(Header &header) {
+  llvm::Error parseShape(NpyHeader &header) {
     if (!take('('))
       return malformed(where, "the shape is not a tuple");
     while (!take(')')) {
@@ -146,7 +139,8 @@ HostTensor fromFortran(const HostTensor &source) {
 }
 } // namespace
 
-llvm::Expected<HostTensor> data::parseNpy(ArrayRef<uint8_t> bytes, StringRef where) {
+llvm::Expected<NpyHeader> data::parseNpyHeader(ArrayRef<uint8_t> bytes, uint64_t size,
+                                               StringRef where) {
   constexpr size_t prefix = 8;
   if (bytes.size() < prefix + 4 || std::memcmp(bytes.data(), "\x93NUMPY", 6) != 0)
     return malformed(where, "not an .npy file (no NUMPY magic)");
@@ -160,27 +154,37 @@ llvm::Expected<HostTensor> data::parseNpy(ArrayRef<uint8_t> bytes, StringRef whe
   if (headerLength > bytes.size() - start)
     return malformed(where, "the .npy header claims " + llvm::Twine(headerLength) +
                                 " bytes, the file has " + llvm::Twine(bytes.size() - start));
-  Header header;
+  NpyHeader header;
   StringRef text(reinterpret_cast<const char *>(bytes.data()) + start, headerLength);
   if (llvm::Error error = HeaderParser(text, where).parse(header))
-    return error;
+    return std::move(error);
+  header.start = start + headerLength;
   std::optional<int64_t> count = countElements(header.dims);
-  ArrayRef<uint8_t> payload = bytes.drop_front(start + headerLength);
-  if (!count || static_cast<uint64_t>(*count) * dtypeSize(header.dtype) > payload.size())
+  uint64_t payload = size - header.start;
+  if (!count || static_cast<uint64_t>(*count) * dtypeSize(header.dtype) > payload)
     return malformed(where, "shape " + dimsToString(header.dims) + " of " +
                                 dtypeName(header.dtype) + " does not fit in the " +
-                                llvm::Twine(payload.size()) + " bytes that follow");
-  HostTensor tensor(header.dtype, header.dims);
-  if (tensor.bytes())
-    std::memcpy(tensor.data(), payload.data(), tensor.bytes());
+                                llvm::Twine(payload) + " bytes that follow");
+  return header;
+}
+
+HostTensor data::finishNpy(const NpyHeader &header, HostTensor tensor) {
   if (header.swapped)
     swapElements(tensor);
   if (header.dtype == QCC_BOOL)
     for (int64_t i = 0; i < tensor.count(); ++i)
       tensor.data()[i] = tensor.data()[i] != 0;
-  if (header.fortran && tensor.rank() > 1)
-    return fromFortran(tensor);
-  return tensor;
+  return header.fortran && tensor.rank() > 1 ? fromFortran(tensor) : std::move(tensor);
+}
+
+llvm::Expected<HostTensor> data::parseNpy(ArrayRef<uint8_t> bytes, StringRef where) {
+  auto header = parseNpyHeader(bytes, bytes.size(), where);
+  if (!header)
+    return header.takeError();
+  HostTensor tensor(header->dtype, header->dims);
+  if (tensor.bytes())
+    std::memcpy(tensor.data(), bytes.data() + header->start, tensor.bytes());
+  return finishNpy(*header, std::move(tensor));
 }
 
 std::vector<uint8_t> data::formatNpy(const HostTensor &tensor) {

@@ -113,9 +113,7 @@ TEST_F(Commands, BadValues) {
 
 TEST_F(Commands, WhatNeedsALaterVersion) {
   std::string o = folder + "/x.so";
-  for (const char *option :
-       {"--quantize=auto", "--quantize=w8a8,w4a8", "--method=gptq", "--kv=int8", "--accept=99%",
-        "--target=nvptx-sm_90a", "--report=r.html", "--recipe=r.yaml", "--calib=d.npz"})
+  for (const char *option : {"--kv=int8", "--target=nvptx-sm_90a", "--report=r.html"})
     EXPECT_EQ(codeOf(request({"-o", o, option})), Diag::NotAvailable) << option;
 }
 

@@ -151,5 +151,4 @@ TEST_F(CliRefusals, Numbers) {
   };
   refuse("run", {"m.so", "--json=yes"}, "QCC1006", "--json takes no value, 'yes' is given");
   refuse("run", {"m.so", "--atol"}, "QCC1006", "--atol needs a value");
-  refuse("compile", {"m.onnx", "--calib=D"}, "QCC1002", "option --calib is not available");
 }

@@ -13,10 +13,9 @@ namespace qcc::cli {
 
 struct Option {
   enum Kind {
-    Flag,   ///< --json
-    Value,  ///< --threads=4 or --threads 4
-    Joined, ///< -O3
-    Later   ///< belongs to a version of qcc to come
+    Flag,  ///< --json
+    Value, ///< --threads=4 or --threads 4
+    Joined ///< -O3
   };
   const char *name; ///< with its dashes
   Kind kind;
@@ -54,8 +53,8 @@ public:
   std::map<std::string, std::vector<std::string>> values;
 };
 
-/// Sorts `arguments` into the command's options. Errors are QCC1002 (options of later versions),
-/// QCC1005 (unknown, with the nearest name) and QCC1006 (a value missing or not wanted).
+/// Sorts `arguments` into the command's options. Errors are QCC1005 (unknown, with the nearest
+/// name) and QCC1006 (a value missing or not wanted).
 llvm::Expected<Args> parseArgs(const Command &command, llvm::ArrayRef<std::string> arguments);
 
 /// The candidate within a small edit distance of `word`, or an empty string.

@@ -5,6 +5,7 @@
 #define QCC_CLI_COMMANDS_H
 
 #include "qcc/Data/Model.h"
+#include "qcc/Quality/Report.h"
 #include "qcc/Support/Scheme.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/JSON.h"
@@ -33,16 +34,49 @@ struct ShapeBinding {
   std::vector<ShapeRange> dims;
 };
 
-/// What --quantize, --embed and --head ask for, as parsed. An empty text means "not given".
+/// Samples to observe or to measure on.
+struct DataRequest {
+  std::string where;    ///< as --data takes it; empty: not given
+  int64_t samples = -1; ///< at most so many; negative: all
+  int64_t ctx = 0;      ///< window of a token file; 0: not given
+  std::string labels;   ///< array of class numbers; empty: none
+  bool given() const { return !where.empty(); }
+};
+
+/// What --quantize and everything about it ask for, as parsed. An empty text means "not given".
 struct QuantizeRequest {
-  bool keep = true;              ///< --quantize=keep or absent
-  std::string text = "keep";     ///< canonical
-  Scheme scheme;                 ///< valid unless keep
-  std::vector<std::string> skip; ///< globs over tensor names
-  std::string embed, head;       ///< f32, f16, w8, w4 or ""
-  std::string method = "rtn";
+  bool keep = true;               ///< --quantize=keep or absent
+  bool automatic = false;         ///< auto, asked for or implied by --calib, --accept, --budget-*
+  std::string text = "keep";      ///< canonical: "keep", "auto", a scheme, or a comma list of them
+  Scheme scheme;                  ///< valid when exactly one scheme is asked for
+  std::vector<Scheme> candidates; ///< of a comma list or one scheme; empty with keep and auto
+  std::vector<std::string> skip;  ///< globs over tensor names
+  std::string embed, head;        ///< f32, f16, w8, w4 or ""
+  std::string kv;                 ///< f32, f16, int8, fp8, int4 or ""
   bool requantize = false;
   bool acceptUnmeasured = false; ///< --accept=none
+
+  /// In the order given; empty: not given, which is "rtn" without data and "default" with it.
+  std::vector<std::string> methods;
+  std::string recipe;     ///< path of a .yaml
+  DataRequest calib;      ///< samples, unless `statistics`
+  std::string statistics; ///< --calib=F.qstats or F.json: a file that `qcc calibrate` wrote
+  uint64_t memLimit = 0;  ///< bytes for runs on data; 0: no limit
+  uint64_t seed = 0;
+
+  quality::Gate gate;
+  DataRequest evalData;
+  bool requireMeasured = false;
+  std::optional<uint64_t> budgetSize;
+  std::vector<LatencyBudget> budgetLatency;
+  std::string costTable; ///< path
+
+  /// Whether Backend::quantize is needed: the model has to be run, or choices have to be made.
+  bool needsRuns() const {
+    return automatic || candidates.size() > 1 || calib.given() || !statistics.empty() ||
+           evalData.given() || !recipe.empty() || budgetSize || !budgetLatency.empty() ||
+           (!methods.empty() && methods != std::vector<std::string>{"rtn"});
+  }
 };
 
 /// Every option of `qcc compile`, checked as far as the text allows.
@@ -70,6 +104,40 @@ struct CompileRequest {
   std::vector<std::string> options;  ///< canonical options without paths and job counts
   /// When not null, the compiler adds facts for --json (sizes, schemes, stages, timings).
   llvm::json::Object *facts = nullptr;
+  /// For Backend::quantize: where finished parts are kept, so that an interrupted run goes on where
+  /// it stopped. Parts that other options, data or another model made are not used.
+  std::string work;
+  bool keepWork = false; ///< not removed when all is done
+  /// Backend::quantize fills it (its request's `report` is empty, the command line writes the
+  /// file). Backend::compile gets it when a .qnt was made on the way, for its own --report; else
+  /// null.
+  quality::QuantizeReport *quantization = nullptr;
+};
+
+/// `qcc calibrate`: observe ranges and second moments.
+struct CalibrateRequest {
+  CompileRequest model; ///< input, binds, shapes, targets, threads; quantize.memLimit and seed
+  DataRequest data;
+  std::string output;
+  bool rangesOnly = false; ///< no second moments
+};
+
+/// `qcc sweep`: a table of schemes with size, latency and quality.
+struct SweepRequest {
+  CompileRequest model; ///< quantize.candidates are the rows (empty: the backend's usual ones)
+  DataRequest data;     ///< to measure on
+  std::vector<LatencyBudget> latencyAt;                      ///< only shape and threads count
+  std::function<void(int64_t done, int64_t total)> progress; ///< never empty
+};
+
+/// `qcc tune`: measure this machine's kernels for the latency model.
+struct TuneRequest {
+  std::vector<std::string> targets;
+  std::string output;
+  std::vector<unsigned> threads; ///< counts to measure; empty: 1 and all
+  double seconds = 0;            ///< about so long in all; 0: as long as it takes
+  llvm::json::Object *facts = nullptr;
+  std::function<void(int64_t done, int64_t total)> progress; ///< never empty
 };
 
 struct InspectRequest {
@@ -97,6 +165,18 @@ struct Backend {
   /// Hex hash that binds an artifact to its source, as the manifest's "source_sha256" spells it.
   /// Empty function: the SHA-256 of the file's bytes.
   std::function<llvm::Expected<std::string>(llvm::StringRef model)> sourceHash;
+
+  /// Calibration, methods, bit assignment and gates: writes request.output, a .qnt. Called for `qcc
+  /// quantize`, and by the other commands (into a temporary folder) when
+  /// request.quantize.needsRuns(); `compile` then gets the .qnt with quantize.keep. A gate that is
+  /// not met is QCC1871 (quality::gateError), and nothing is written.
+  std::function<llvm::Error(const CompileRequest &, llvm::raw_ostream &err)> quantize;
+  std::function<llvm::Error(const CalibrateRequest &, llvm::raw_ostream &err)> calibrate;
+  std::function<llvm::Expected<quality::SweepTable>(const SweepRequest &, llvm::raw_ostream &err)>
+      sweep;
+  std::function<llvm::Error(const TuneRequest &, llvm::raw_ostream &err)> tune;
+  /// Names of the schemes that a recipe defines, for parseScheme.
+  std::function<llvm::Expected<std::vector<std::string>>(llvm::StringRef recipe)> recipeSchemes;
 };
 
 /// Runs one command and returns the exit code of design.md 6.

@@ -67,6 +67,10 @@ llvm::Expected<OpenedModel> openModel(const Args &args, const Context &context,
                                       llvm::StringRef path);
 
 llvm::Error runCompile(const Args &args, const Context &context);
+llvm::Error runQuantize(const Args &args, const Context &context);
+llvm::Error runCalibrate(const Args &args, const Context &context);
+llvm::Error runSweep(const Args &args, const Context &context);
+llvm::Error runTune(const Args &args, const Context &context);
 llvm::Error runRun(const Args &args, const Context &context);
 llvm::Error runBench(const Args &args, const Context &context);
 llvm::Error runEval(const Args &args, const Context &context);
