@@ -14,10 +14,9 @@ static bool refused(llvm::Error error) {
 }
 
 TEST(Budget, Bytes) {
-  for (auto [text, bytes] :
-       {std::pair("60MB", 60000000ull), std::pair("1.5 GB", 1500000000ull),
-        std::pair("512KiB", 524288ull), std::pair("17", 17ull), std::pair("3kb", 3000ull),
-        std::pair("2 TiB", 2ull << 40)})
+  for (auto [text, bytes] : {std::pair("60MB", 60000000ull), std::pair("1.5 GB", 1500000000ull),
+                             std::pair("512KiB", 524288ull), std::pair("17", 17ull),
+                             std::pair("3kb", 3000ull), std::pair("2 TiB", 2ull << 40)})
     EXPECT_EQ(llvm::cantFail(parseBytes(text, "x")), bytes) << text;
   for (const char *text : {"", "MB", "60 XB", "-1", "0", "1e400", "nan", "60MB!", "99999999TB"})
     EXPECT_TRUE(refused(parseBytes(text, "x").takeError())) << text;
