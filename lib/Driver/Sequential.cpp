@@ -17,10 +17,12 @@ public:
       : model(model), function(function), floats(floats), samples(samples), method(method),
         options(options) {}
   Error run();
+  Error survey();
 
 private:
   Error quantizeGroup(LayerGroup &group, Value floatInput);
-  Expected<Moments> momentsOf(Value input, Value floatInput);
+  Expected<Moments> momentsOf(Walk &inputs, Value input, Value floatInput);
+  void report(size_t done, StringRef name) const;
   Error quantizeWeight(MarkedWeight &weight, const Moments &moments);
 
   LoadedModel &model;
@@ -30,6 +32,13 @@ private:
   const LayerMethod &method;
   const SequentialOptions &options;
   std::unique_ptr<Walk> walk, floatWalk;
+  std::vector<LayerGroup> groups;
+  std::vector<qnt::LinearOp> floatLayers; ///< the n-th layer there is the n-th layer here
+  DenseMap<Operation *, unsigned> numbers;
+  size_t all = 0;
+
+  void prepare(bool needFloats);
+  Value floatInputOf(const LayerGroup &group) const;
   MaskedSamples masked{samples};
 };
 
@@ -40,35 +49,67 @@ DenseMap<Operation *, unsigned> numberLayers(func::FuncOp function) {
   return numbers;
 }
 
-Error Sequence::run() {
-  std::vector<LayerGroup> groups = findMarkedWeights(function);
+void Sequence::prepare(bool needFloats) {
+  groups = findMarkedWeights(function);
+  for (const LayerGroup &group : groups)
+    all += group.input ? group.weights.size() : 0;
+  numbers = numberLayers(function);
   PieceOptions piece{options.folder, options.threads, 1};
   walk = std::make_unique<Walk>(model, function, samples.count, masked.source(), piece);
-  // The n-th layer of the float model is the n-th layer here.
-  std::vector<qnt::LinearOp> floatLayers;
-  auto numbers = numberLayers(function);
-  if (options.followFloat && floats) {
-    func::FuncOp other = *floats->module.get().getOps<func::FuncOp>().begin();
-    floatWalk = std::make_unique<Walk>(*floats, other, samples.count, samples.inputs, piece);
-    other.walk([&](qnt::LinearOp layer) { floatLayers.push_back(layer); });
-  }
-  size_t all = 0, finished = 0;
-  for (LayerGroup &group : groups)
-    all += group.input ? group.weights.size() : 0;
+  if (!needFloats || !floats)
+    return;
+  func::FuncOp other = *floats->module.get().getOps<func::FuncOp>().begin();
+  floatWalk = std::make_unique<Walk>(*floats, other, samples.count, masked.source(), piece);
+  other.walk([&](qnt::LinearOp layer) { floatLayers.push_back(layer); });
+}
+
+Value Sequence::floatInputOf(const LayerGroup &group) const {
+  if (!floatWalk)
+    return {};
+  qnt::LinearOp reader = group.weights.front().readers.front();
+  return floatLayers[numbers.lookup(reader)].getX();
+}
+
+void Sequence::report(size_t done, StringRef name) const {
+  if (options.progress)
+    options.progress(done, all, name);
+}
+
+Error Sequence::run() {
+  prepare(options.followFloat);
+  size_t finished = 0;
   for (LayerGroup &group : groups) {
     if (!group.input)
       continue;
-    if (options.progress)
-      options.progress(finished, all, group.weights.front().name);
-    Value floatInput;
-    if (floatWalk)
-      floatInput = floatLayers[numbers[group.weights.front().readers.front()]].getX();
-    if (Error failed = quantizeGroup(group, floatInput))
+    report(finished, group.weights.front().name);
+    if (Error failed = quantizeGroup(group, floatInputOf(group)))
       return failed;
     finished += group.weights.size();
   }
-  if (options.progress)
-    options.progress(finished, all, "");
+  report(finished, "");
+  return Error::success();
+}
+
+Error Sequence::survey() {
+  prepare(/*needFloats=*/true);
+  size_t finished = 0;
+  for (LayerGroup &group : groups) {
+    if (!group.input)
+      continue;
+    report(finished, group.weights.front().name);
+    Expected<Moments> moments = momentsOf(*floatWalk, floatInputOf(group), Value());
+    if (!moments)
+      return moments.takeError();
+    for (MarkedWeight &weight : group.weights) {
+      auto matrix = evaluateMatrix(model, weight.matrix(), options.threads);
+      if (!matrix)
+        return matrix.takeError();
+      auto rows = method(weight, std::move(*matrix), *moments);
+      if (!rows)
+        return rows.takeError();
+    }
+    finished += group.weights.size();
+  }
   return Error::success();
 }
 
@@ -81,7 +122,7 @@ Error Sequence::quantizeGroup(LayerGroup &group, Value floatInput) {
   }
   Moments moments;
   if (!complete) {
-    Expected<Moments> computed = momentsOf(group.input, floatInput);
+    Expected<Moments> computed = momentsOf(*walk, group.input, floatInput);
     if (!computed)
       return computed.takeError();
     moments = std::move(*computed);
@@ -94,7 +135,7 @@ Error Sequence::quantizeGroup(LayerGroup &group, Value floatInput) {
   return Error::success();
 }
 
-Expected<Moments> Sequence::momentsOf(Value input, Value floatInput) {
+Expected<Moments> Sequence::momentsOf(Walk &inputs, Value input, Value floatInput) {
   Moments moments;
   moments.k = *qnt::dimsOf(input.getType()).back().constantValue();
   ProductSum gram(moments.k, /*symmetric=*/true);
@@ -110,7 +151,7 @@ Expected<Moments> Sequence::momentsOf(Value input, Value floatInput) {
       return std::move(failed);
   }
   ProductSum cross(truth ? moments.k : 1, /*symmetric=*/false);
-  Error failed = walk->compute(input, [&](size_t sample, ArrayRef<qcc_tensor> x) -> Error {
+  Error failed = inputs.compute(input, [&](size_t sample, ArrayRef<qcc_tensor> x) -> Error {
     int64_t rows = x[0].bytes / (4 * moments.k);
     std::vector<uint8_t> counted = masked.counted(rows);
     const auto *data = static_cast<const float *>(x[0].data), *other = data;
@@ -155,4 +196,10 @@ Error qcc::quantizeSequentially(LoadedModel &model, func::FuncOp function,
                                 const LoadedModel *floats, const SampleSource &samples,
                                 const LayerMethod &method, const SequentialOptions &options) {
   return Sequence(model, function, floats, samples, method, options).run();
+}
+
+Error qcc::surveyLayers(LoadedModel &model, func::FuncOp function, const LoadedModel &floats,
+                        const SampleSource &samples, const LayerMethod &visit,
+                        const SequentialOptions &options) {
+  return Sequence(model, function, &floats, samples, visit, options).survey();
 }

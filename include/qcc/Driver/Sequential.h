@@ -40,5 +40,11 @@ llvm::Error quantizeSequentially(LoadedModel &model, mlir::func::FuncOp function
                                  const LoadedModel *floats, const SampleSource &samples,
                                  const LayerMethod &method, const SequentialOptions &options);
 
+/// Shows every marked weight of `function` that a layer reads to `visit`, with the moments of its
+/// inputs in the float model; what `visit` gives is not used.
+llvm::Error surveyLayers(LoadedModel &model, mlir::func::FuncOp function, const LoadedModel &floats,
+                         const SampleSource &samples, const LayerMethod &visit,
+                         const SequentialOptions &options);
+
 } // namespace qcc
 #endif

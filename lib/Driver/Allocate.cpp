@@ -1,0 +1,249 @@
+// Errors by second moments, sensitivities by measurement, the choice by a knapsack.
+#include "qcc/Driver/Allocate.h"
+#include "mlir/Support/Timing.h"
+#include "qcc/Algorithms/Knapsack.h"
+#include "qcc/Driver/Sequential.h"
+#include "qcc/Kernels/QuantizedLayout.h"
+#include "qcc/Pack/WeightFormats.h"
+#include "qcc/Emit/AtomicOutput.h"
+
+using namespace mlir;
+using namespace qcc;
+using llvm::Error;
+using llvm::Expected;
+
+namespace {
+
+LoadedModel copyOf(const LoadedModel &model) {
+  LoadedModel copy;
+  copy.module = cast<ModuleOp>(model.module.get()->clone());
+  copy.modelDir = model.modelDir;
+  copy.blobDir = model.blobDir;
+  return copy;
+}
+
+/// A name as a glob that matches nothing else.
+std::string literalGlob(StringRef name) {
+  std::string glob;
+  for (char c : name) {
+    if (StringRef("*?[]{}\\!^").contains(c))
+      glob += '\\';
+    glob += c;
+  }
+  return glob;
+}
+
+std::string quoted(StringRef text) {
+  std::string result = "'";
+  for (char c : text)
+    result += c == '\'' ? "''" : std::string(1, c);
+  return result + "'";
+}
+
+class Weigher {
+public:
+  Weigher(const LoadedModel &floats, ArrayRef<std::string> schemes, const SampleSource &samples,
+          const PipelineOptions &base, const CompileRequest &request,
+          const AllocationOptions &options)
+      : floats(floats), schemes(schemes), samples(samples), base(base), request(request),
+        options(options), timing(manager.getRootScope()) {}
+  Expected<std::vector<WeightChoice>> run();
+
+private:
+  Expected<LoadedModel> assigned(const PipelineOptions &pipeline);
+  Error addScheme(const std::string &scheme);
+  Error computeErrors();
+  Error measureSensitivities();
+  Expected<double> lossAlone(const WeightChoice &choice, const std::string &scheme,
+                             const OutputLoss &loss);
+
+  const LoadedModel &floats;
+  ArrayRef<std::string> schemes;
+  const SampleSource &samples;
+  const PipelineOptions &base;
+  const CompileRequest &request;
+  const AllocationOptions &options;
+  DefaultTimingManager manager;
+  TimingScope timing;
+  std::vector<WeightChoice> choices;
+  std::map<std::string, size_t> byName;
+  std::map<std::string, std::map<std::string, qnt::QType>> types; ///< weight, scheme
+};
+
+Expected<LoadedModel> Weigher::assigned(const PipelineOptions &pipeline) {
+  LoadedModel copy = copyOf(floats);
+  if (Error failed =
+          runStages(copy, Stage::AssignBits, Stage::AssignBits, pipeline, request, timing))
+    return std::move(failed);
+  return copy;
+}
+
+/// Which weights a scheme marks, and what they take.
+Error Weigher::addScheme(const std::string &scheme) {
+  PipelineOptions pipeline = base;
+  pipeline.scheme = scheme;
+  Expected<LoadedModel> copy = assigned(pipeline);
+  if (!copy)
+    return copy.takeError();
+  for (LayerGroup &group : findMarkedWeights(*copy->module->getOps<func::FuncOp>().begin())) {
+    if (!group.input)
+      continue;
+    for (MarkedWeight &weight : group.weights) {
+      auto [at, isNew] = byName.try_emplace(weight.name, choices.size());
+      if (isNew) {
+        WeightChoice choice;
+        choice.name = weight.name;
+        choice.rows = weight.rows;
+        choice.columns = weight.columns;
+        choices.push_back(std::move(choice));
+      }
+      qnt::QType type = weight.quantize.getType();
+      Candidate candidate;
+      candidate.scheme = scheme;
+      candidate.bytes = static_cast<double>(
+          *layoutOf(type.withLayout(qnt::Layout::logical)).bytes.constantValue());
+      choices[at->second].candidates.push_back(std::move(candidate));
+      types[weight.name][scheme] = type;
+    }
+  }
+  return Error::success();
+}
+
+/// The relative output error of each weight under each candidate, on the float model's inputs.
+Error Weigher::computeErrors() {
+  PipelineOptions pipeline = base;
+  pipeline.scheme = schemes.front();
+  Expected<LoadedModel> copy = assigned(pipeline);
+  if (!copy)
+    return copy.takeError();
+  MethodPlan plan;
+  plan.gptq = true;
+  auto method = [&](const MarkedWeight &weight, std::vector<float> matrix,
+                    const Moments &moments) -> Expected<EncodedRows> {
+    WeightChoice &choice = choices[byName[weight.name]];
+    for (Candidate &candidate : choice.candidates) {
+      auto format = pack::weightFormatOf(types[weight.name][candidate.scheme]);
+      if (!format)
+        continue;
+      WeightReport report;
+      chooseCodes(plan, *format, matrix, weight.rows, weight.columns, &moments, options.threads,
+                  report);
+      candidate.error = report.energy > 0 ? report.layer.result / report.energy : 0;
+    }
+    // The walk itself goes on with the float model.
+    return EncodedRows();
+  };
+  SequentialOptions sequence;
+  sequence.folder = options.folder;
+  sequence.threads = options.threads;
+  sequence.progress = [&](size_t done, size_t all, StringRef name) {
+    if (options.progress)
+      options.progress(done, 2 * all, name);
+  };
+  return surveyLayers(*copy, *copy->module->getOps<func::FuncOp>().begin(), floats, samples, method,
+                      sequence);
+}
+
+Expected<double> Weigher::lossAlone(const WeightChoice &choice, const std::string &scheme,
+                                    const OutputLoss &loss) {
+  std::string path = options.folder + "/alone.yaml";
+  std::string text = "overrides:\n  - {match: '*', quantize: keep}\n  - {match: " +
+                     quoted(literalGlob(choice.name)) + ", quantize: '" + scheme + "'}\n";
+  if (Error failed = emit::writeFileAtomically(path, text))
+    return std::move(failed);
+  PipelineOptions pipeline = base;
+  pipeline.scheme = scheme;
+  pipeline.recipe = path;
+  Expected<LoadedModel> copy = assigned(pipeline);
+  if (!copy)
+    return copy.takeError();
+  return loss.of(*copy);
+}
+
+Error Weigher::measureSensitivities() {
+  SampleSource few = samples;
+  few.count = std::min<size_t>(samples.count, options.lossSamples);
+  auto loss = OutputLoss::create(floats, few, {options.folder, options.threads, 1});
+  if (!loss)
+    return loss.takeError();
+  size_t done = 0;
+  for (WeightChoice &choice : choices) {
+    if (options.progress)
+      options.progress(choices.size() + done++, 2 * choices.size(), choice.name);
+    // The coarsest candidate stands out best from noise.
+    auto coarsest = llvm::max_element(choice.candidates, [](const Candidate &a, const Candidate &b) {
+      return a.error < b.error;
+    });
+    Expected<double> measured = lossAlone(choice, coarsest->scheme, **loss);
+    if (!measured)
+      return measured.takeError();
+    choice.measured = std::max(0.0, *measured);
+    choice.sensitivity = coarsest->error > 0 ? choice.measured / coarsest->error : 0;
+    for (Candidate &candidate : choice.candidates)
+      candidate.loss = candidate.error * choice.sensitivity;
+  }
+  return Error::success();
+}
+
+Expected<std::vector<WeightChoice>> Weigher::run() {
+  for (const std::string &scheme : schemes)
+    if (Error failed = addScheme(scheme))
+      return std::move(failed);
+  if (choices.empty())
+    return std::move(choices);
+  if (Error failed = computeErrors())
+    return std::move(failed);
+  if (Error failed = measureSensitivities())
+    return std::move(failed);
+  return std::move(choices);
+}
+
+} // namespace
+
+Expected<std::vector<WeightChoice>>
+qcc::weighCandidates(const LoadedModel &floats, ArrayRef<std::string> schemes,
+                     const SampleSource &samples, const PipelineOptions &base,
+                     const CompileRequest &request, const AllocationOptions &options) {
+  return Weigher(floats, schemes, samples, base, request, options).run();
+}
+
+Allocation qcc::allocate(std::vector<WeightChoice> &choices, std::optional<double> maxBytes,
+                         std::optional<double> maxMs) {
+  std::vector<std::vector<KnapsackOption>> groups;
+  for (const WeightChoice &choice : choices) {
+    groups.emplace_back();
+    for (const Candidate &candidate : choice.candidates) {
+      KnapsackOption option{candidate.loss, {}};
+      if (maxBytes)
+        option.costs.push_back(candidate.bytes);
+      if (maxMs)
+        option.costs.push_back(candidate.ms);
+      groups.back().push_back(std::move(option));
+    }
+  }
+  std::vector<double> budgets;
+  if (maxBytes)
+    budgets.push_back(*maxBytes);
+  if (maxMs)
+    budgets.push_back(*maxMs);
+  KnapsackResult result = chooseOptions(groups, budgets);
+  Allocation allocation;
+  allocation.feasible = result.feasible;
+  allocation.optimal = result.optimal;
+  allocation.loss = result.loss;
+  allocation.bound = result.bound;
+  for (auto [choice, chosen] : llvm::zip_equal(choices, result.choice)) {
+    choice.chosen = chosen;
+    allocation.bytes += choice.candidates[chosen].bytes;
+    allocation.ms += choice.candidates[chosen].ms;
+  }
+  return allocation;
+}
+
+std::string qcc::recipeOf(ArrayRef<WeightChoice> choices) {
+  std::string text = "# the schemes that were allocated\noverrides:\n";
+  for (const WeightChoice &choice : choices)
+    text += "  - {match: " + quoted(literalGlob(choice.name)) + ", quantize: '" +
+            choice.candidates[choice.chosen].scheme + "'}\n";
+  return text;
+}
