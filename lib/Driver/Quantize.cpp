@@ -130,7 +130,7 @@ EncodedRows Quantization::choose(const MarkedWeight &weight, std::vector<float> 
   report.rows = weight.rows;
   report.columns = weight.columns;
   MarkedWeight copy = weight;
-  EncodedRows codes = chooseCodes(plan, weightFormatOf(copy.quantize.getType()), std::move(matrix),
+  EncodedRows codes = chooseCodes(plan, *pack::weightFormatOf(copy.quantize.getType()), std::move(matrix),
                                   weight.rows, weight.columns, &moments, request.threads, report);
   reports.push_back(std::move(report));
   return codes;

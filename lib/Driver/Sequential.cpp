@@ -1,6 +1,7 @@
 // The loop over layer groups.
 #include "qcc/Driver/Sequential.h"
 #include "qcc/Algorithms/Moments.h"
+#include "qcc/Pack/WeightFormats.h"
 #include "qcc/Support/Diagnostics.h"
 
 using namespace mlir;
@@ -183,7 +184,7 @@ Error Sequence::quantizeWeight(MarkedWeight &weight, const Moments &moments) {
   auto rows = method(weight, std::move(*matrix), moments);
   if (!rows)
     return rows.takeError();
-  std::vector<uint8_t> bytes = logicalBytes(weight.quantize.getType(), *rows);
+  std::vector<uint8_t> bytes = pack::logicalBytes(weight.quantize.getType(), *rows);
   if (options.keep)
     if (Error failed = options.keep(weight, bytes))
       return failed;
