@@ -1,9 +1,10 @@
 // Which layers and embeddings are quantized, and how.
+#include "Choices.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/AssignBits/Passes.h"
+#include "qcc/Recipe/Recipe.h"
 #include "qcc/Support/Diagnostics.h"
-#include "qcc/Support/Scheme.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/GlobPattern.h"
 
@@ -14,6 +15,7 @@ namespace qcc::assignbits {
 
 using namespace mlir;
 using namespace qcc;
+using namespace qcc::assignbits;
 using namespace qcc::qnt;
 
 namespace {
@@ -24,90 +26,11 @@ const remark::RemarkOpts remarkAssign =
 /// From this many channels on, a layer whose result is returned is an output head.
 constexpr int64_t headChannels = 8192;
 
-/// How one kind of tensor is stored: not at all differently, in 16 bits, or as codes.
-struct Choice {
-  enum Kind { Keep, Half, Codes } kind = Keep;
-  Scheme scheme;
-  std::string text;
+/// Tensors that a recipe stores in their own way.
+struct Override {
+  llvm::GlobPattern match;
+  Choice choice;
 };
-
-//===-- Schemes ----------------------------------------------------------------------------------//
-
-/// What `scheme` asks for that no kernel of a linear layer does, or nothing.
-std::optional<std::string> lacksKernel(const Scheme &scheme) {
-  if (scheme.weight != Scheme::Weight::Int || (scheme.bits != 8 && scheme.bits != 4))
-    return "weights other than integers of 8 and 4 bits";
-  if (scheme.act == Scheme::Act::Float)
-    return "integer weights with float activations";
-  if (scheme.act != Scheme::Act::Int8Dynamic || scheme.actGroup)
-    return "activations other than int8 per token";
-  if (scheme.granularity == Scheme::Granularity::Tensor)
-    return "one scale for a whole weight";
-  bool blocks = scheme.granularity == Scheme::Granularity::Block;
-  if (scheme.bits == 8 && (blocks || !scheme.symmetric))
-    return blocks ? "8-bit weights in blocks" : "8-bit weights with zero points";
-  if (scheme.bits == 8 && scheme.scale != Scheme::ScaleType::F32)
-    return "8-bit weights with 16-bit scales";
-  if (blocks && scheme.block % 4 != 0)
-    return "blocks that are no multiple of 4";
-  return std::nullopt;
-}
-
-FailureOr<Choice> layerChoice(Operation *at, StringRef text) {
-  if (text.empty() || text == "f32" || text == "keep")
-    return Choice{Choice::Keep, {}, "f32"};
-  if (text == "f16")
-    return Choice{Choice::Half, {}, "f16"};
-  auto scheme = parseScheme(text);
-  if (!scheme) {
-    llvm::handleAllErrors(scheme.takeError(), [&](const CodedError &error) {
-      at->emitError(diagName(error.code) + ": " + error.message);
-    });
-    return failure();
-  }
-  if (auto why = lacksKernel(*scheme))
-    return at->emitError(diagName(Diag::SchemeWithoutKernel) + ": scheme '" + text + "' asks for " +
-                         *why +
-                         ", which have no kernels; w8a8, w4a8:gN with N a multiple of 4, and "
-                         "w4a8:channel work");
-  return Choice{Choice::Codes, *scheme, schemeToString(*scheme)};
-}
-
-/// `f32`, `f16`, `w8` or `w4` for a head: as a layer with int8 activations where layers have them.
-FailureOr<Choice> headChoice(Operation *at, StringRef text, const Choice &layers) {
-  if (layers.kind != Choice::Codes && text != "f16")
-    return Choice{Choice::Keep, {}, "f32"};
-  return layerChoice(at, text == "w8" || text == "w4" ? (text + "a8").str() : text.str());
-}
-
-FailureOr<Choice> embedChoice(Operation *at, StringRef text) {
-  if (text != "w8" && text != "w4")
-    return layerChoice(at, text);
-  return Choice{Choice::Codes, *parseScheme(text), text.str()};
-}
-
-Type scaleType(MLIRContext *context, Scheme::ScaleType scale) {
-  if (scale == Scheme::ScaleType::F16)
-    return Float16Type::get(context);
-  if (scale == Scheme::ScaleType::BF16)
-    return BFloat16Type::get(context);
-  return Float32Type::get(context);
-}
-
-/// The type of a matrix under `scheme`. 4 bits per channel are one block of the whole row.
-QType codesOf(Type matrix, const Scheme &scheme) {
-  MLIRContext *context = matrix.getContext();
-  SmallVector<DimExpr> dims = dimsOf(matrix);
-  Type scale = scaleType(context, scheme.scale);
-  if (scheme.bits == 8)
-    return QType::get(context, makeDims(context, dims), Storage::i8, Granularity::axis, 0, 0, scale,
-                      Type(), Layout::logical);
-  int64_t block =
-      scheme.granularity == Scheme::Granularity::Block ? scheme.block : *dims[1].constantValue();
-  Type zero = scheme.symmetric ? Type() : IntegerType::get(context, 4, IntegerType::Unsigned);
-  return QType::get(context, makeDims(context, dims), scheme.symmetric ? Storage::i4 : Storage::u4,
-                    Granularity::block, 1, block, scale, zero, Layout::logical);
-}
 
 //===-- The graph --------------------------------------------------------------------------------//
 
@@ -174,22 +97,26 @@ bool feedsRotation(Value value, int depth = 0) {
 
 class Assigner {
 public:
-  Assigner(func::FuncOp function, ArrayRef<llvm::GlobPattern> skip, int64_t minDim)
-      : function(function), skip(skip), minDim(minDim), rewriter(function.getContext()) {}
+  Assigner(func::FuncOp function, ArrayRef<llvm::GlobPattern> skip, ArrayRef<Override> overrides,
+           int64_t minDim)
+      : function(function), skip(skip), overrides(overrides), minDim(minDim),
+        rewriter(function.getContext()) {}
   void run(const Choice &layer, const Choice &head, const Choice &embed);
 
 private:
   bool mayQuantize(Operation *op, Value matrix);
   bool isSkipped(Operation *op, Value matrix);
+  const Choice &choiceFor(Operation *op, Value matrix, const Choice &usual);
   void findHeads();
   Value fakeQuantized(Value value, QType type);
   Value inHalf(Value matrix);
-  void quantizeInput(LinearOp op, QType weight);
+  std::optional<std::string> quantizeInput(LinearOp op, QType weight, const Scheme &scheme);
   void assignLayer(LinearOp op, const Choice &choice);
   void assignTable(GatherOp op, const Choice &choice);
 
   func::FuncOp function;
   ArrayRef<llvm::GlobPattern> skip;
+  ArrayRef<Override> overrides;
   int64_t minDim;
   IRRewriter rewriter;
   SmallVector<LinearOp> layers;
@@ -199,13 +126,25 @@ private:
   DenseMap<std::pair<Value, Type>, Value> made;
 };
 
-bool Assigner::isSkipped(Operation *op, Value matrix) {
+/// Whether `glob` matches the node's name or one of the weights behind `matrix`.
+bool matches(const llvm::GlobPattern &glob, Operation *op, Value matrix) {
   SetVector<StringRef> names;
   names.insert(nodeName(op->getLoc()));
   collectWeights(matrix, names);
-  return llvm::any_of(skip, [&](const llvm::GlobPattern &glob) {
-    return llvm::any_of(names, [&](StringRef name) { return glob.match(name); });
-  });
+  return llvm::any_of(names, [&](StringRef name) { return glob.match(name); });
+}
+
+bool Assigner::isSkipped(Operation *op, Value matrix) {
+  return llvm::any_of(skip,
+                      [&](const llvm::GlobPattern &glob) { return matches(glob, op, matrix); });
+}
+
+/// The last override that matches, else what is usual.
+const Choice &Assigner::choiceFor(Operation *op, Value matrix, const Choice &usual) {
+  for (const Override &own : llvm::reverse(overrides))
+    if (matches(own.match, op, matrix))
+      return own.choice;
+  return usual;
 }
 
 bool Assigner::mayQuantize(Operation *op, Value matrix) {
@@ -276,31 +215,36 @@ QType existingCodes(Value weight) {
   if (!dequantize)
     return {};
   QType type = dequantize.getX().getType();
-  bool perChannel = type.getGranularity() == Granularity::axis && type.getAxis() == 0 &&
-                    type.getStorage() == Storage::i8 && !type.getZero();
-  bool blocks = type.getGranularity() == Granularity::block && type.getAxis() == 1 &&
-                type.getBits() == 4 && type.getBlock() % 4 == 0 &&
-                (type.getZero() ? type.getZero().isInteger() : type.getStorage() == Storage::i4);
-  return dimsOf(type).size() == 2 && (perChannel || blocks) ? type : QType();
+  bool inBlocks = type.getGranularity() == Granularity::block;
+  bool known = type.getStorage() != Storage::f8e4m3fnuz && type.getStorage() != Storage::f8e5m2fnuz;
+  bool takes =
+      type.isByRows() && type.getBits() <= 8 && known && (!inBlocks || type.getBlock() % 4 == 0);
+  return takes ? type : QType();
 }
 
-/// The input of a layer on codes, per token: with the sums that weights in blocks need, else with a
-/// zero point, which halves the step of one-sided values such as those behind GELU.
-void Assigner::quantizeInput(LinearOp op, QType weight) {
-  MLIRContext *context = op.getContext();
-  int64_t sums = weight.getGranularity() == Granularity::block ? weight.getBlock() : 0;
-  QType rows = QType::get(context, makeDims(context, dimsOf(op.getX().getType())), Storage::i8,
-                          Granularity::token, -1, sums, Float32Type::get(context),
-                          sums ? Type() : Type(IntegerType::get(context, 8)), Layout::logical);
-  op.getXMutable().assign(fakeQuantized(op.getX(), rows));
+/// Gives the input of a layer the codes that a product with `weight` needs, or says why not.
+std::optional<std::string> Assigner::quantizeInput(LinearOp op, QType weight,
+                                                   const Scheme &scheme) {
+  QType codes = inputCodes(op.getX().getType(), weight, scheme.act, scheme.actGroup);
+  if (!codes)
+    return std::nullopt;
+  if (auto why = productProblem(codes, weight))
+    return why;
+  op.getXMutable().assign(fakeQuantized(op.getX(), codes));
+  return std::nullopt;
 }
 
-void Assigner::assignLayer(LinearOp op, const Choice &choice) {
+void Assigner::assignLayer(LinearOp op, const Choice &usual) {
   Value weight = op.getWeight();
+  const Choice &choice = choiceFor(op, weight, usual);
+  auto refuse = [&](const Twine &why) {
+    remark::missed(op.getLoc(), remarkAssign) << remark::reason("{0}", why.str());
+  };
   QType existing = existingCodes(weight);
   if (existing && choice.kind == Choice::Codes && elementTypeOf(op.getX().getType()).isF32() &&
       !isSkipped(op, weight)) {
-    quantizeInput(op, existing);
+    if (auto why = quantizeInput(op, existing, choice.scheme))
+      return refuse(*why);
     remark::passed(op.getLoc(), remarkAssign)
         << remark::metric("scheme", "the codes that the model has");
     return;
@@ -312,24 +256,19 @@ void Assigner::assignLayer(LinearOp op, const Choice &choice) {
     op.getWeightMutable().assign(CastOp::create(rewriter, weight.getLoc(), weight.getType(), half));
     return;
   }
-  if (!elementTypeOf(op.getX().getType()).isF32()) {
-    remark::missed(op.getLoc(), remarkAssign) << remark::reason("the input is not of f32");
-    return;
-  }
+  if (!elementTypeOf(op.getX().getType()).isF32())
+    return refuse("the input is not of f32");
   QType codes = codesOf(weight.getType(), choice.scheme);
-  bool blocks = codes.getGranularity() == Granularity::block;
-  if (blocks && codes.getBlock() % 4 != 0) {
-    remark::missed(op.getLoc(), remarkAssign) << remark::reason("a row is no multiple of 4 long");
-    return;
-  }
-  quantizeInput(op, codes);
+  if (auto why = quantizeInput(op, codes, choice.scheme))
+    return refuse(*why);
   op.getWeightMutable().assign(fakeQuantized(weight, codes));
   remark::passed(op.getLoc(), remarkAssign)
       << remark::metric("scheme", choice.text)
       << remark::metric("head", heads.contains(op) ? "yes" : "no");
 }
 
-void Assigner::assignTable(GatherOp op, const Choice &choice) {
+void Assigner::assignTable(GatherOp op, const Choice &usual) {
+  const Choice &choice = choiceFor(op, op.getX(), usual);
   if (choice.kind == Choice::Keep || op.getAxis() != 0 || !mayQuantize(op, op.getX()))
     return;
   if (feedsRotation(op.getOut())) {
@@ -369,26 +308,67 @@ void Assigner::run(const Choice &layer, const Choice &head, const Choice &embed)
 struct AssignSchemes : qcc::assignbits::impl::AssignSchemesBase<AssignSchemes> {
   using AssignSchemesBase::AssignSchemesBase;
 
-  void runOnOperation() override {
-    func::FuncOp function = getOperation();
-    auto layer = layerChoice(function, scheme);
+  /// Reports an error at the function.
+  LogicalResult report(llvm::Error error) {
+    llvm::handleAllErrors(std::move(error), [&](const CodedError &coded) {
+      InFlightDiagnostic diagnostic =
+          getOperation().emitError(diagName(coded.code) + ": " +
+                                   (coded.where.empty() ? "" : coded.where + ": ") + coded.message);
+      for (const std::string &note : coded.notes)
+        diagnostic.attachNote() << note;
+    });
+    return failure();
+  }
+  FailureOr<Choice> taken(llvm::Expected<Choice> choice) {
+    if (choice)
+      return *choice;
+    return report(choice.takeError());
+  }
+  FailureOr<llvm::GlobPattern> globOf(StringRef text) {
+    auto glob = llvm::GlobPattern::create(text);
+    if (glob)
+      return std::move(*glob);
+    return getOperation().emitError(diagName(Diag::BadGlob) + ": '" + text +
+                                    "': " + llvm::toString(glob.takeError()));
+  }
+
+  LogicalResult assign() {
+    Recipe own;
+    if (!recipe.empty()) {
+      auto read = readRecipe(recipe);
+      if (!read)
+        return report(read.takeError());
+      own = std::move(*read);
+    }
+    auto layer = taken(layerChoice(scheme, own.schemes));
     if (failed(layer))
-      return signalPassFailure();
-    auto forHead = headChoice(function, head, *layer);
-    auto forEmbed = embedChoice(function, embed);
+      return failure();
+    auto forHead = taken(headChoice(head, *layer, own.schemes));
+    auto forEmbed = taken(embedChoice(embed, own.schemes));
     if (failed(forHead) || failed(forEmbed))
-      return signalPassFailure();
+      return failure();
     SmallVector<llvm::GlobPattern> globs;
     for (const std::string &text : skip) {
-      auto glob = llvm::GlobPattern::create(text);
-      if (!glob) {
-        function.emitError(diagName(Diag::BadGlob) + ": '" + text +
-                           "': " + llvm::toString(glob.takeError()));
-        return signalPassFailure();
-      }
+      auto glob = globOf(text);
+      if (failed(glob))
+        return failure();
       globs.push_back(std::move(*glob));
     }
-    Assigner(function, globs, minDim).run(*layer, *forHead, *forEmbed);
+    SmallVector<Override> overrides;
+    for (const RecipeOverride &given : own.overrides) {
+      auto glob = globOf(given.match);
+      auto choice = taken(layerChoice(given.quantize, own.schemes));
+      if (failed(glob) || failed(choice))
+        return failure();
+      overrides.push_back({std::move(*glob), std::move(*choice)});
+    }
+    Assigner(getOperation(), globs, overrides, minDim).run(*layer, *forHead, *forEmbed);
+    return success();
+  }
+
+  void runOnOperation() override {
+    if (failed(assign()))
+      signalPassFailure();
   }
 };
 

@@ -16,29 +16,54 @@ namespace {
 const remark::RemarkOpts remarkQuantize =
     remark::RemarkOpts::name("quantize-linear").category("quantize");
 
+/// Why the codes of `weight` have no product, or nothing.
+std::optional<StringRef> whyNot(QType weight) {
+  bool isFnuz =
+      weight.getStorage() == Storage::f8e4m3fnuz || weight.getStorage() == Storage::f8e5m2fnuz;
+  if (weight.getBits() > 8 || isFnuz)
+    return "the weight has codes of more than 8 bits or of a float format that is read only";
+  if (!weight.isByRows())
+    return "the weight is neither per output channel nor in blocks along K";
+  if (weight.getGranularity() == Granularity::block && weight.getBlock() % 4 != 0)
+    return "the weight's blocks are no multiple of 4";
+  return std::nullopt;
+}
+
 /// Why codes of `x` and `weight` have no integer product, or nothing.
 std::optional<StringRef> whyNot(QType x, QType weight) {
-  if (x.getGranularity() != Granularity::token || x.getStorage() != Storage::i8)
-    return "the input is not 8-bit codes per token";
-  bool perChannel = weight.getGranularity() == Granularity::axis && weight.getAxis() == 0;
-  bool blocks = weight.getGranularity() == Granularity::block && weight.getAxis() == 1;
-  if (!perChannel && !blocks)
-    return "the weight is neither per output channel nor in blocks along K";
-  if (perChannel && (weight.getStorage() != Storage::i8 || weight.getZero()))
-    return "weights per channel need symmetric 8-bit codes";
-  if (blocks && weight.getBits() != 4)
-    return "weights in blocks need 4-bit codes";
-  if (blocks && x.getZero())
-    return "weights in blocks need symmetric inputs";
-  if (weight.getZero() && !weight.getZero().isInteger())
-    return "floating zero points have no integer product";
-  if (x.getBlock() != (blocks ? weight.getBlock() : 0))
+  if (x.getGranularity() != Granularity::token ||
+      (x.getStorage() != Storage::i8 && x.getStorage() != Storage::i16))
+    return "the input is not 8- or 16-bit codes per token";
+  Product product = productOf(x, weight);
+  if (product == Product::FloatSums)
+    return "the weight's values are no integers";
+  if (product != Product::FullSum && x.getZero())
+    return "sums over blocks need symmetric inputs";
+  auto k = dimsOf(weight)[1].constantValue();
+  int64_t step = productStep(x, weight, k.value_or(INT64_MAX));
+  if (product != Product::FullSum && x.getBlock() != step)
     return "the input does not carry the sums that the weight needs";
-  int64_t length =
-      blocks ? weight.getBlock() : dimsOf(weight)[1].constantValue().value_or(INT64_MAX);
-  if (length > (int64_t(1) << 31) / (255 * 128))
+  int64_t block = weight.getGranularity() == Granularity::block ? weight.getBlock() : 0;
+  int64_t group = x.getGroup();
+  if (block && group && std::max(block, group) % std::min(block, group) != 0)
+    return "the input's groups and the weight's blocks do not divide each other";
+  int64_t bits = weight.getCodebook() ? 8 : weight.getBits();
+  if (step > (int64_t(1) << 31) / (bits == 8 ? 255 * 128 : (1 << bits) * 128))
     return "a sum of products could overflow 32 bits";
   return std::nullopt;
+}
+
+/// The codes to multiply with: those of a quantized input where there is an integer product, else
+/// the floats that they stand for.
+Value inputOf(LinearOp op, QType weight) {
+  auto x = op.getX().getDefiningOp<DequantizeOp>();
+  if (!x)
+    return op.getX();
+  if (auto reason = whyNot(x.getX().getType(), weight)) {
+    remark::missed(op.getLoc(), remarkQuantize) << remark::reason("{0}", *reason);
+    return op.getX();
+  }
+  return x.getX();
 }
 
 struct QuantizeLinear : qcc::quantize::impl::QuantizeLinearBase<QuantizeLinear> {
@@ -46,21 +71,24 @@ struct QuantizeLinear : qcc::quantize::impl::QuantizeLinearBase<QuantizeLinear> 
     SmallVector<LinearOp> ops(getOperation().getOps<LinearOp>());
     IRRewriter rewriter(&getContext());
     for (LinearOp op : ops) {
-      auto x = op.getX().getDefiningOp<DequantizeOp>();
       auto weight = op.getWeight().getDefiningOp<DequantizeOp>();
-      if (!x || !weight)
+      if (!weight)
         continue;
-      if (auto reason = whyNot(x.getX().getType(), weight.getX().getType())) {
+      if (auto reason = whyNot(weight.getX().getType())) {
         remark::missed(op.getLoc(), remarkQuantize) << remark::reason("{0}", *reason);
         continue;
       }
+      auto read = op.getX().getDefiningOp<DequantizeOp>();
+      Value x = inputOf(op, weight.getX().getType());
       rewriter.setInsertionPoint(op);
-      auto layer = rewriter.replaceOpWithNewOp<QLinearOp>(op, op.getType(), x.getX(), weight.getX(),
-                                                          op.getBias());
+      auto layer =
+          rewriter.replaceOpWithNewOp<QLinearOp>(op, op.getType(), x, weight.getX(), op.getBias());
+      QType codes = layer.getWeight().getType();
       remark::passed(layer.getLoc(), remarkQuantize)
-          << remark::metric("bits", static_cast<int64_t>(layer.getWeight().getType().getBits()));
-      for (DequantizeOp dead : {x, weight})
-        if (dead->use_empty())
+          << remark::metric("bits", static_cast<int64_t>(codes.getBits()))
+          << remark::metric("meaning", static_cast<int64_t>(productOf(x.getType(), codes)));
+      for (DequantizeOp dead : {read, weight})
+        if (dead && dead->use_empty())
           rewriter.eraseOp(dead);
     }
   }

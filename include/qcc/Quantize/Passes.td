@@ -8,11 +8,13 @@ def QuantizeLinear : Pass<"qcc-quantize-linear", "::mlir::func::FuncOp"> {
   let summary = "Compute linear layers on codes";
   let description = [{
     `linear(dequantize(x), dequantize(w), bias)` becomes `qlinear(x, w, bias)` where the codes of
-    both sides have an integer product.
+    both sides have an integer product; `linear(x, dequantize(w), bias)` of other inputs becomes
+    `qlinear` of the floats and the codes of the weight.
 
     Needs: `qcc-assign-schemes`, or a model that came quantized. Leaves: such layers as
-    `qnt.qlinear`. Refuses: activations that are not symmetric 8-bit codes per token, weights that
-    are neither per output channel nor in blocks along K, and sums that could overflow 32 bits.
+    `qnt.qlinear`. Refuses: weights whose scales go neither with output channels nor with blocks
+    along K. Inputs whose codes have no integer product (other granularities, sums that the weight
+    does not need, sums that could overflow 32 bits) count as floats.
 
     Example: test/Quantize/quantize-linear.mlir
   }];
