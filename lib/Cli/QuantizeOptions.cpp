@@ -1,5 +1,6 @@
 // --quantize, methods, calibration data, budgets and gates as a QuantizeRequest.
 #include "Options.h"
+#include "qcc/Recipe/Recipe.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -62,21 +63,14 @@ static llvm::Error parseSchemes(const Args &args, const Context &context,
   request.automatic = text == "auto";
   if (request.automatic)
     return llvm::Error::success();
-  std::vector<std::string> custom;
-  if (!request.recipe.empty()) {
-    auto names = context.backend.recipeSchemes(request.recipe);
-    if (!names)
-      return names.takeError();
-    custom = std::move(*names);
-  }
-  auto schemes = parseSchemeList(text, custom);
+  auto schemes = parseSchemeList(text, request.ownSchemes);
   if (!schemes)
     return schemes.takeError();
   request.candidates = std::move(*schemes);
   request.scheme = request.candidates.front();
   request.text.clear();
   for (const Scheme &scheme : request.candidates)
-    request.text += (request.text.empty() ? "" : ",") + schemeToString(scheme);
+    request.text += (request.text.empty() ? "" : ",") + schemeToString(scheme, request.ownSchemes);
   return llvm::Error::success();
 }
 
@@ -190,15 +184,32 @@ static llvm::Error checkQuantize(const Args &args, bool consent, QuantizeRequest
   return llvm::Error::success();
 }
 
-llvm::Error cli::parseQuantize(const Args &args, const Context &context, bool consent,
-                               QuantizeRequest &request) {
+/// The options of a recipe, where the command line does not say otherwise, and its own schemes.
+static llvm::Error takeRecipe(Args &args, QuantizeRequest &request) {
   request.recipe = args.get("--recipe");
-  if (!request.recipe.empty()) {
-    if (llvm::Error error = mustExist("--recipe", request.recipe))
-      return error;
-    if (!context.backend.recipeSchemes)
-      return later("--recipe");
-  }
+  if (request.recipe.empty())
+    return llvm::Error::success();
+  if (llvm::Error error = mustExist("--recipe", request.recipe))
+    return error;
+  auto recipe = qcc::readRecipe(request.recipe);
+  if (!recipe)
+    return recipe.takeError();
+  request.ownSchemes = std::move(recipe->schemes);
+  request.overrides = !recipe->overrides.empty();
+  std::map<std::string, std::vector<std::string>> options;
+  for (auto &[name, value] : recipe->options)
+    options["--" + name].push_back(value);
+  for (auto &[name, values] : options)
+    if (!args.has(name))
+      args.values[name] = values;
+  return llvm::Error::success();
+}
+
+llvm::Error cli::parseQuantize(const Args &given, const Context &context, bool consent,
+                               QuantizeRequest &request) {
+  Args args = given;
+  if (llvm::Error error = takeRecipe(args, request))
+    return error;
   request.skip = args.all("--skip");
   request.requantize = args.has("--requantize");
   for (auto [option, value] :

@@ -3,9 +3,9 @@
 #include "mlir/Support/Timing.h"
 #include "qcc/Algorithms/Knapsack.h"
 #include "qcc/Driver/Sequential.h"
+#include "qcc/Emit/AtomicOutput.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Pack/WeightFormats.h"
-#include "qcc/Emit/AtomicOutput.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -42,7 +42,7 @@ std::string quoted(StringRef text) {
 
 class Weigher {
 public:
-  Weigher(const LoadedModel &floats, ArrayRef<std::string> schemes, const SampleSource &samples,
+  Weigher(const LoadedModel &floats, ArrayRef<std::string> schemes, const ModelSamples &samples,
           const PipelineOptions &base, const CompileRequest &request,
           const AllocationOptions &options)
       : floats(floats), schemes(schemes), samples(samples), base(base), request(request),
@@ -59,7 +59,7 @@ private:
 
   const LoadedModel &floats;
   ArrayRef<std::string> schemes;
-  const SampleSource &samples;
+  const ModelSamples &samples;
   const PipelineOptions &base;
   const CompileRequest &request;
   const AllocationOptions &options;
@@ -161,7 +161,7 @@ Expected<double> Weigher::lossAlone(const WeightChoice &choice, const std::strin
 }
 
 Error Weigher::measureSensitivities() {
-  SampleSource few = samples;
+  ModelSamples few = samples;
   few.count = std::min<size_t>(samples.count, options.lossSamples);
   auto loss = OutputLoss::create(floats, few, {options.folder, options.threads, 1});
   if (!loss)
@@ -171,9 +171,9 @@ Error Weigher::measureSensitivities() {
     if (options.progress)
       options.progress(choices.size() + done++, 2 * choices.size(), choice.name);
     // The coarsest candidate stands out best from noise.
-    auto coarsest = llvm::max_element(choice.candidates, [](const Candidate &a, const Candidate &b) {
-      return a.error < b.error;
-    });
+    auto coarsest =
+        llvm::max_element(choice.candidates,
+                          [](const Candidate &a, const Candidate &b) { return a.error < b.error; });
     Expected<double> measured = lossAlone(choice, coarsest->scheme, **loss);
     if (!measured)
       return measured.takeError();
@@ -202,7 +202,7 @@ Expected<std::vector<WeightChoice>> Weigher::run() {
 
 Expected<std::vector<WeightChoice>>
 qcc::weighCandidates(const LoadedModel &floats, ArrayRef<std::string> schemes,
-                     const SampleSource &samples, const PipelineOptions &base,
+                     const ModelSamples &samples, const PipelineOptions &base,
                      const CompileRequest &request, const AllocationOptions &options) {
   return Weigher(floats, schemes, samples, base, request, options).run();
 }

@@ -96,7 +96,7 @@ std::vector<SmallVector<ObserveOp>> cutRounds(ArrayRef<ObserveOp> observers, int
 }
 
 /// The largest number of elements of an integer input of the first sample: about its positions.
-Expected<int64_t> positionsOf(const SampleSource &samples) {
+Expected<int64_t> positionsOf(const ModelSamples &samples) {
   auto first = samples.inputs(0);
   if (!first)
     return first.takeError();
@@ -109,7 +109,7 @@ Expected<int64_t> positionsOf(const SampleSource &samples) {
 } // namespace
 
 Expected<StatisticsStore> qcc::collectStatistics(const LoadedModel &model, func::FuncOp function,
-                                                 const SampleSource &samples,
+                                                 const ModelSamples &samples,
                                                  const CalibrateOptions &options) {
   SmallVector<ObserveOp> observers = usableObservers(function);
   Expected<int64_t> positions = positionsOf(samples);

@@ -10,7 +10,7 @@ using llvm::Error;
 using llvm::Expected;
 
 struct OutputLoss::Impl {
-  const SampleSource &samples;
+  const ModelSamples &samples;
   PieceOptions options;
   unsigned output = 0;
   bool isLogits = false;
@@ -43,7 +43,7 @@ static Value resultOf(const LoadedModel &model, unsigned index) {
 }
 
 Expected<std::unique_ptr<OutputLoss>> OutputLoss::create(const LoadedModel &reference,
-                                                         const SampleSource &samples,
+                                                         const ModelSamples &samples,
                                                          const PieceOptions &options) {
   auto impl = std::unique_ptr<Impl>(new Impl{samples, options, 0, false, 1, nullptr});
   func::FuncOp function = *reference.module.get().getOps<func::FuncOp>().begin();
@@ -56,9 +56,8 @@ Expected<std::unique_ptr<OutputLoss>> OutputLoss::create(const LoadedModel &refe
     return store.takeError();
   impl->truth = std::move(*store);
   Walk walk(reference, function, samples.count, samples.inputs, options);
-  if (Error failed = walk.compute(result, [&](size_t, ArrayRef<qcc_tensor> out) {
-        return impl->truth->append(out[0]);
-      }))
+  if (Error failed = walk.compute(
+          result, [&](size_t, ArrayRef<qcc_tensor> out) { return impl->truth->append(out[0]); }))
     return std::move(failed);
   return std::unique_ptr<OutputLoss>(new OutputLoss(std::move(impl)));
 }

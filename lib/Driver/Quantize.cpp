@@ -3,6 +3,7 @@
 #include "mlir/Support/Timing.h"
 #include "qcc/Driver/Methods.h"
 #include "qcc/Driver/WorkFolder.h"
+#include "qcc/Pack/WeightFormats.h"
 #include "qcc/Pipeline/Compile.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/Support/FileSystem.h"
@@ -77,7 +78,7 @@ private:
   PipelineOptions options;
   std::unique_ptr<MLIRContext> context;
   LoadedModel model, floats; ///< floats: before schemes were assigned
-  SampleSource samples;
+  ModelSamples samples;
   std::vector<WeightReport> reports;
 };
 
@@ -92,6 +93,7 @@ Error Quantization::load() {
   options.embed = wish.embed;
   options.head = wish.head;
   options.skip = wish.skip;
+  options.recipe = wish.recipe;
   context = makeContext(request.threads);
   if (request.blobs.empty())
     request.blobs = request.work + "/blobs";
@@ -130,8 +132,9 @@ EncodedRows Quantization::choose(const MarkedWeight &weight, std::vector<float> 
   report.rows = weight.rows;
   report.columns = weight.columns;
   MarkedWeight copy = weight;
-  EncodedRows codes = chooseCodes(plan, *pack::weightFormatOf(copy.quantize.getType()), std::move(matrix),
-                                  weight.rows, weight.columns, &moments, request.threads, report);
+  EncodedRows codes =
+      chooseCodes(plan, *pack::weightFormatOf(copy.quantize.getType()), std::move(matrix),
+                  weight.rows, weight.columns, &moments, request.threads, report);
   reports.push_back(std::move(report));
   return codes;
 }
@@ -140,7 +143,7 @@ Error Quantization::chooseAllCodes() {
   if (!plan.needsMoments())
     return Error::success();
   const DataRequest &calib = request.quantize.calib;
-  Expected<SampleSource> opened = openSamples(function(), calib.where, calib.ctx, calib.samples);
+  Expected<ModelSamples> opened = openSamples(function(), calib.where, calib.ctx, calib.samples);
   if (!opened)
     return opened.takeError();
   samples = std::move(*opened);

@@ -14,7 +14,7 @@ namespace {
 class Sequence {
 public:
   Sequence(LoadedModel &model, func::FuncOp function, const LoadedModel *floats,
-           const SampleSource &samples, const LayerMethod &method, const SequentialOptions &options)
+           const ModelSamples &samples, const LayerMethod &method, const SequentialOptions &options)
       : model(model), function(function), floats(floats), samples(samples), method(method),
         options(options) {}
   Error run();
@@ -29,7 +29,7 @@ private:
   LoadedModel &model;
   func::FuncOp function;
   const LoadedModel *floats;
-  const SampleSource &samples;
+  const ModelSamples &samples;
   const LayerMethod &method;
   const SequentialOptions &options;
   std::unique_ptr<Walk> walk, floatWalk;
@@ -68,7 +68,8 @@ Value Sequence::floatInputOf(const LayerGroup &group) const {
   if (!floatWalk)
     return {};
   qnt::LinearOp reader = group.weights.front().readers.front();
-  return floatLayers[numbers.lookup(reader)].getX();
+  qnt::LinearOp layer = floatLayers[numbers.lookup(reader)];
+  return layer.getX();
 }
 
 void Sequence::report(size_t done, StringRef name) const {
@@ -194,13 +195,13 @@ Error Sequence::quantizeWeight(MarkedWeight &weight, const Moments &moments) {
 } // namespace
 
 Error qcc::quantizeSequentially(LoadedModel &model, func::FuncOp function,
-                                const LoadedModel *floats, const SampleSource &samples,
+                                const LoadedModel *floats, const ModelSamples &samples,
                                 const LayerMethod &method, const SequentialOptions &options) {
   return Sequence(model, function, floats, samples, method, options).run();
 }
 
 Error qcc::surveyLayers(LoadedModel &model, func::FuncOp function, const LoadedModel &floats,
-                        const SampleSource &samples, const LayerMethod &visit,
+                        const ModelSamples &samples, const LayerMethod &visit,
                         const SequentialOptions &options) {
   return Sequence(model, function, &floats, samples, visit, options).survey();
 }

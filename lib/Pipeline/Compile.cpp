@@ -288,6 +288,7 @@ Error qcc::compileModel(const CompileRequest &request, raw_ostream &err) {
   options.embed = request.quantize.embed;
   options.head = request.quantize.head;
   options.skip = request.quantize.skip;
+  options.recipe = request.quantize.recipe;
   for (const Target *target : *targets)
     options.levels.push_back(target->name);
 

@@ -92,7 +92,7 @@ void addRaise(OpPassManager &pm) {
 }
 
 void addAssignBits(OpPassManager &pm, const PipelineOptions &options) {
-  if (options.scheme == "keep")
+  if (options.scheme == "keep" && options.recipe.empty())
     return;
   assignbits::AssignSchemesOptions schemes;
   schemes.scheme = options.scheme;
@@ -101,6 +101,7 @@ void addAssignBits(OpPassManager &pm, const PipelineOptions &options) {
   if (!options.head.empty())
     schemes.head = options.head;
   schemes.skip.assign(options.skip.begin(), options.skip.end());
+  schemes.recipe = options.recipe;
   pm.addNestedPass<func::FuncOp>(assignbits::createAssignSchemes(schemes));
   pm.addPass(createCSEPass()); // one quantization of an activation for all its readers
 }

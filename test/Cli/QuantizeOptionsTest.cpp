@@ -24,7 +24,7 @@ protected:
     write("d.npz", "x");
     write("d.stats", "x");
     write("costs.json", "x");
-    write("r.yaml", "x");
+    write("r.yaml", "head: f32\nschemes:\n  my3:\n    weight: {bits: 3, block: 64}\n");
     write("gate.yaml", "size: 60MB\n");
   }
   void TearDown() override { fs::remove_directories(folder); }
@@ -149,15 +149,17 @@ TEST_F(QuantizeOptions, Mistakes) {
   EXPECT_EQ(codeOf(request({"--quantize=w8a8,w4a8"})), Diag::UsageError);
   EXPECT_EQ(codeOf(request({"--quantize=w2"})), Diag::BadOptionValue);
   EXPECT_EQ(codeOf(request({"--quantize=w2", "--calib=@/d.npz"})), noDiag);
-  EXPECT_EQ(codeOf(request({"--recipe=@/r.yaml"})), Diag::NotAvailable);
+  EXPECT_EQ(codeOf(request({"--recipe=@/r.yaml"})), noDiag);
   EXPECT_EQ(codeOf(request({"--recipe=@/none.yaml"})), Diag::CannotRead);
 }
 
 TEST_F(QuantizeOptions, RecipesNameSchemes) {
-  backend.recipeSchemes = [](llvm::StringRef) { return std::vector<std::string>{"my3"}; };
   QuantizeRequest r = llvm::cantFail(request({"--recipe=@/r.yaml", "--quantize=my3"}));
   EXPECT_EQ(r.scheme.custom, "my3");
-  EXPECT_TRUE(r.needsRuns());
+  EXPECT_EQ(r.head, "f32");
+  // The command line goes before the recipe.
+  r = llvm::cantFail(request({"--recipe=@/r.yaml", "--quantize=my3", "--head=w8"}));
+  EXPECT_EQ(r.head, "w8");
 }
 
 TEST_F(QuantizeOptions, CompileQuantizesOnTheWay) {

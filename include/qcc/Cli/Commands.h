@@ -58,10 +58,12 @@ struct QuantizeRequest {
 
   /// In the order given; empty: not given, which is "rtn" without data and "default" with it.
   std::vector<std::string> methods;
-  std::string recipe;     ///< path of a .yaml
-  DataRequest calib;      ///< samples, unless `statistics`
-  std::string statistics; ///< --calib=F.qstats or F.json: a file that `qcc calibrate` wrote
-  uint64_t memLimit = 0;  ///< bytes for runs on data; 0: no limit
+  std::string recipe;             ///< path of a .yaml
+  std::vector<Scheme> ownSchemes; ///< that the recipe defines
+  bool overrides = false;         ///< whether the recipe says how to store some tensors
+  DataRequest calib;              ///< samples, unless `statistics`
+  std::string statistics;         ///< --calib=F.qstats or F.json: a file that `qcc calibrate` wrote
+  uint64_t memLimit = 0;          ///< bytes for runs on data; 0: no limit
   uint64_t seed = 0;
 
   quality::Gate gate;
@@ -74,7 +76,7 @@ struct QuantizeRequest {
   /// Whether Backend::quantize is needed: the model has to be run, or choices have to be made.
   bool needsRuns() const {
     return automatic || candidates.size() > 1 || calib.given() || !statistics.empty() ||
-           evalData.given() || !recipe.empty() || budgetSize || !budgetLatency.empty() ||
+           evalData.given() || budgetSize || !budgetLatency.empty() ||
            (!methods.empty() && methods != std::vector<std::string>{"rtn"});
   }
 };
@@ -175,8 +177,6 @@ struct Backend {
   std::function<llvm::Expected<quality::SweepTable>(const SweepRequest &, llvm::raw_ostream &err)>
       sweep;
   std::function<llvm::Error(const TuneRequest &, llvm::raw_ostream &err)> tune;
-  /// Names of the schemes that a recipe defines, for parseScheme.
-  std::function<llvm::Expected<std::vector<std::string>>(llvm::StringRef recipe)> recipeSchemes;
 };
 
 /// Runs one command and returns the exit code of design.md 6.

@@ -42,7 +42,7 @@ struct AllocationOptions {
 /// the model before schemes are assigned; `base` the options of the compile.
 llvm::Expected<std::vector<WeightChoice>>
 weighCandidates(const LoadedModel &floats, llvm::ArrayRef<std::string> schemes,
-                const SampleSource &samples, const PipelineOptions &base,
+                const ModelSamples &samples, const PipelineOptions &base,
                 const CompileRequest &request, const AllocationOptions &options);
 
 struct Allocation {
@@ -60,9 +60,8 @@ std::string recipeOf(llvm::ArrayRef<WeightChoice> choices);
 /// 1 - cosine.
 class OutputLoss {
 public:
-  static llvm::Expected<std::unique_ptr<OutputLoss>> create(const LoadedModel &reference,
-                                                            const SampleSource &samples,
-                                                            const PieceOptions &options);
+  static llvm::Expected<std::unique_ptr<OutputLoss>>
+  create(const LoadedModel &reference, const ModelSamples &samples, const PieceOptions &options);
   ~OutputLoss();
   llvm::Expected<double> of(const LoadedModel &model) const;
 

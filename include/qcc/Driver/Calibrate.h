@@ -21,7 +21,7 @@ struct CalibrateOptions {
 /// attention mask do not count. The numbers do not depend on padding, threads or rounds.
 llvm::Expected<StatisticsStore> collectStatistics(const LoadedModel &model,
                                                   mlir::func::FuncOp function,
-                                                  const SampleSource &samples,
+                                                  const ModelSamples &samples,
                                                   const CalibrateOptions &options);
 
 } // namespace qcc

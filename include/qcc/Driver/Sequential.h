@@ -3,6 +3,7 @@
 #ifndef QCC_DRIVER_SEQUENTIAL_H
 #define QCC_DRIVER_SEQUENTIAL_H
 
+#include "qcc/Algorithms/WeightCodec.h"
 #include "qcc/Driver/Codes.h"
 #include "qcc/Driver/Samples.h"
 #include "qcc/Driver/Walk.h"
@@ -37,13 +38,13 @@ struct SequentialOptions {
 /// tables that are only looked up in keep their quantization op. `floats` is the same function
 /// before schemes were assigned, in a module of its own (followFloat), else null.
 llvm::Error quantizeSequentially(LoadedModel &model, mlir::func::FuncOp function,
-                                 const LoadedModel *floats, const SampleSource &samples,
+                                 const LoadedModel *floats, const ModelSamples &samples,
                                  const LayerMethod &method, const SequentialOptions &options);
 
 /// Shows every marked weight of `function` that a layer reads to `visit`, with the moments of its
 /// inputs in the float model; what `visit` gives is not used.
 llvm::Error surveyLayers(LoadedModel &model, mlir::func::FuncOp function, const LoadedModel &floats,
-                         const SampleSource &samples, const LayerMethod &visit,
+                         const ModelSamples &samples, const LayerMethod &visit,
                          const SequentialOptions &options);
 
 } // namespace qcc

@@ -1,6 +1,7 @@
 // The compiler plugged into the command line.
-#include "qcc/Pipeline/Backend.h"
+#include "qcc/Driver/Backend.h"
 #include "mlir/Support/Timing.h"
+#include "qcc/Driver/Quantize.h"
 #include "qcc/Import/Import.h"
 #include "qcc/Pipeline/Compile.h"
 #include "qcc/Pipeline/Signature.h"
@@ -74,6 +75,7 @@ Expected<std::unique_ptr<data::Model>> ReferenceModel::load(const CompileRequest
     options.embed = request.quantize.embed;
     options.head = request.quantize.head;
     options.skip = request.quantize.skip;
+    options.recipe = request.quantize.recipe;
     DefaultTimingManager manager;
     TimingScope timing = manager.getRootScope();
     if (Error failed =
@@ -192,6 +194,7 @@ Error inspect(const InspectRequest &request, raw_ostream &out) {
 Backend qcc::makeBackend() {
   Backend backend;
   backend.compile = compileModel;
+  backend.quantize = quantizeModel;
   backend.inspect = inspect;
   backend.check = check;
   backend.reference = ReferenceModel::load;

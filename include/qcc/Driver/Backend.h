@@ -1,6 +1,6 @@
 // The compiler as the command line sees it.
-#ifndef QCC_PIPELINE_BACKEND_H
-#define QCC_PIPELINE_BACKEND_H
+#ifndef QCC_DRIVER_BACKEND_H
+#define QCC_DRIVER_BACKEND_H
 
 #include "qcc/Cli/Commands.h"
 
