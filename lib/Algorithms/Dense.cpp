@@ -33,57 +33,74 @@ void parallelFor(unsigned threads, int64_t count, int64_t grain,
 
 namespace {
 
-/// Columns of b that a packed tile holds: two vectors of 32 bytes.
+/// Columns of b that a packed tile holds: 64 bytes.
 template <typename T> constexpr int64_t kTile = 64 / static_cast<int64_t>(sizeof(T));
-constexpr int64_t kDepth = 256, kQuad = 4;
+constexpr int64_t kDepth = 256;
 
-template <typename T> using Vector [[gnu::vector_size(32)]] = T;
+template <typename T, int64_t Bytes> using Vector [[gnu::vector_size(Bytes)]] = T;
 
-/// c[count][tile] += sign * a[count][depth] * b[depth][tile] for up to four rows.
-template <typename T, int64_t Rows>
+/// c[Rows][tile] += sign * a[Rows][depth] * b[depth][tile], in vectors of some bytes; what a number
+/// is does not depend on Rows or Bytes.
+template <typename T, int64_t Rows, int64_t Bytes>
 [[gnu::always_inline]] inline void tileProduct(T *c, int64_t cStride, const T *a, int64_t aStride,
                                                const T *b, int64_t depth, int64_t columns, T sign) {
-  constexpr int64_t tile = kTile<T>, half = tile / 2;
-  Vector<T> sums[Rows][2] = {};
+  constexpr int64_t tile = kTile<T>, parts = 64 / Bytes;
+  using Lanes = Vector<T, Bytes>;
+  Lanes sums[Rows][parts] = {};
   for (int64_t p = 0; p < depth; ++p) {
-    Vector<T> b0, b1;
-    std::memcpy(&b0, b + p * tile, sizeof b0);
-    std::memcpy(&b1, b + p * tile + half, sizeof b1);
-    for (int64_t i = 0; i < Rows; ++i) {
-      T x = a[i * aStride + p];
-      sums[i][0] += x * b0;
-      sums[i][1] += x * b1;
-    }
+    Lanes row[parts];
+    std::memcpy(row, b + p * tile, sizeof row);
+    for (int64_t i = 0; i < Rows; ++i)
+      for (int64_t j = 0; j < parts; ++j)
+        sums[i][j] += a[i * aStride + p] * row[j];
   }
   for (int64_t i = 0; i < Rows; ++i) {
-    T parts[tile];
-    std::memcpy(parts, sums[i], sizeof parts);
+    T numbers[tile];
+    std::memcpy(numbers, sums[i], sizeof numbers);
     for (int64_t j = 0; j < columns; ++j)
-      c[i * cStride + j] += sign * parts[j];
+      c[i * cStride + j] += sign * numbers[j];
   }
 }
 
-template <typename T>
+/// All rows [first, last) of one tile of columns.
+template <typename T, int64_t Rows, int64_t Bytes>
 [[gnu::always_inline]] inline void tileColumn(View<T> c, View<const T> a, const T *tile,
                                               int64_t depth, int64_t first, int64_t last,
                                               int64_t column, T sign) {
   int64_t width = std::min(kTile<T>, c.columns - column), i = first;
-  for (; i + kQuad <= last; i += kQuad)
-    tileProduct<T, kQuad>(c.row(i) + column, c.stride, a.row(i), a.stride, tile, depth, width,
-                          sign);
+  for (; i + Rows <= last; i += Rows)
+    tileProduct<T, Rows, Bytes>(c.row(i) + column, c.stride, a.row(i), a.stride, tile, depth, width,
+                                sign);
   for (; i < last; ++i)
-    tileProduct<T, 1>(c.row(i) + column, c.stride, a.row(i), a.stride, tile, depth, width, sign);
+    tileProduct<T, 1, Bytes>(c.row(i) + column, c.stride, a.row(i), a.stride, tile, depth, width,
+                             sign);
 }
 
-QCC_CLONES void tileColumn32(View<float> c, View<const float> a, const float *tile, int64_t depth,
-                             int64_t first, int64_t last, int64_t column, float sign) {
-  tileColumn<float>(c, a, tile, depth, first, last, column, sign);
+#define QCC_TILE_ARGUMENTS(T)                                                                      \
+  View<T> c, View<const T> a, const T *tile, int64_t depth, int64_t first, int64_t last,           \
+      int64_t column, T sign
+#define QCC_TILE_FORWARD c, a, tile, depth, first, last, column, sign
+
+QCC_CLONES void tileColumn32(QCC_TILE_ARGUMENTS(float)) {
+  tileColumn<float, 4, 32>(QCC_TILE_FORWARD);
 }
-QCC_CLONES void tileColumn64(View<double> c, View<const double> a, const double *tile,
-                             int64_t depth, int64_t first, int64_t last, int64_t column,
-                             double sign) {
-  tileColumn<double>(c, a, tile, depth, first, last, column, sign);
+QCC_CLONES void tileColumn64(QCC_TILE_ARGUMENTS(double)) {
+  tileColumn<double, 4, 32>(QCC_TILE_FORWARD);
 }
+
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+__attribute__((target("arch=x86-64-v4"))) void wideColumn32(QCC_TILE_ARGUMENTS(float)) {
+  tileColumn<float, 8, 64>(QCC_TILE_FORWARD);
+}
+__attribute__((target("arch=x86-64-v4"))) void wideColumn64(QCC_TILE_ARGUMENTS(double)) {
+  tileColumn<double, 8, 64>(QCC_TILE_FORWARD);
+}
+bool hasWide() { return __builtin_cpu_supports("x86-64-v4"); }
+#else
+constexpr auto wideColumn32 = tileColumn32;
+constexpr auto wideColumn64 = tileColumn64;
+bool hasWide() { return false; }
+#endif
 
 template <typename T, typename F>
 void product(View<T> c, View<const T> a, View<const T> b, T sign, unsigned threads, Part part,
@@ -113,12 +130,12 @@ void product(View<T> c, View<const T> a, View<const T> b, T sign, unsigned threa
 
 void addProduct(View<float> c, View<const float> a, View<const float> b, float sign,
                 unsigned threads, Part part) {
-  product(c, a, b, sign, threads, part, tileColumn32);
+  product(c, a, b, sign, threads, part, hasWide() ? wideColumn32 : tileColumn32);
 }
 
 void addProduct(View<double> c, View<const double> a, View<const double> b, double sign,
                 unsigned threads, Part part) {
-  product(c, a, b, sign, threads, part, tileColumn64);
+  product(c, a, b, sign, threads, part, hasWide() ? wideColumn64 : tileColumn64);
 }
 
 namespace {

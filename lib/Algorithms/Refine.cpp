@@ -2,6 +2,7 @@
 #include "qcc/Algorithms/Refine.h"
 #include "Clones.h"
 #include "Dense.h"
+#include "LocalSearch.h"
 #include <algorithm>
 #include <cmath>
 
@@ -12,7 +13,8 @@ using dense::View;
 
 namespace {
 
-constexpr int64_t kWidest = 128; ///< columns of a tile, at most
+constexpr int64_t kGroup = 128; ///< columns whose changes are applied together
+static_assert(kGroup >= kWidestTile);
 
 QCC_CLONES void addScaled(float *row, const float *other, float factor, int64_t count) {
   for (int64_t i = 0; i < count; ++i)
@@ -34,172 +36,70 @@ QCC_CLONES double dot(const float *a, const float *b, int64_t count) {
   return sum;
 }
 
-/// What all rows share for columns [from, to): the block of H, its inverse, and the upper factor U
-/// of that inverse.
-struct Tile {
-  int64_t from, width;
-  std::vector<float> h, inverse, factor;
-  bool regular = false;
-
-  Tile(const float *full, int64_t k, int64_t from, int64_t to) : from(from), width(to - from) {
-    h.resize(width * width);
-    std::vector<double> lower(width * width);
-    double largest = 0;
-    for (int64_t i = 0; i < width; ++i)
-      largest = std::max<double>(largest, full[(from + i) * k + from + i]);
-    for (int64_t i = 0; i < width; ++i)
-      for (int64_t j = 0; j < width; ++j) {
-        h[i * width + j] = full[(from + i) * k + from + j];
-        lower[i * width + j] =
-            full[(from + width - 1 - i) * k + from + width - 1 - j] + (i == j ? largest * 1e-6 : 0);
-      }
-    regular = largest > 0 && dense::cholesky(lower.data(), width, 1);
-    if (!regular)
-      return;
-    dense::invertLower(lower.data(), width, 1);
-    factor.resize(width * width);
-    inverse.resize(width * width);
-    for (int64_t i = 0; i < width; ++i)
-      for (int64_t j = 0; j < width; ++j)
-        factor[i * width + j] = static_cast<float>(lower[(width - 1 - i) * width + width - 1 - j]);
-    for (int64_t i = 0; i < width; ++i)
-      for (int64_t j = 0; j < width; ++j) {
-        double sum = 0;
-        for (int64_t p = 0; p <= std::min(i, j); ++p)
-          sum += static_cast<double>(factor[p * width + i]) * factor[p * width + j];
-        inverse[i * width + j] = static_cast<float>(sum);
-      }
-  }
+/// Grids to try for a tile.
+struct Attempts {
+  RefineOptions options;
+  float super = 0;
+  bool grids = false;      ///< whether the tile has a grid to itself
+  bool neighbours = false; ///< beside the fitted scale
 };
 
-/// A way to fill a tile of a row. `change` is that of the objective against what stands.
-struct Choice {
-  Grid grid;
-  double change = 0;
-  uint8_t codes[kWidest];
-  float values[kWidest]; ///< decoded
-};
-
-/// One tile of one row, everything else fixed. With d the change of the tile's numbers and g the
-/// row's gradient H (w - q), the objective changes by dᵀ H d - 2 dᵀ g.
-class Local {
-public:
-  Local(const Coder &coder, const Tile &tile, const float *gradient)
-      : coder(coder), tile(tile), width(tile.width), gradient(gradient) {}
-
-  void start(const uint8_t *codes, Grid grid) {
-    best.grid = grid;
-    best.change = 0;
-    for (int64_t i = 0; i < width; ++i) {
-      best.codes[i] = codes[i];
-      best.values[i] = stands[i] = coder.decode(codes[i], grid);
+QCC_INLINE void tryScales(LocalSearch &local, const WeightFormat &format,
+                          const Attempts &attempts) {
+  float tried[32] = {}, zeros[32] = {};
+  int count = 0;
+  auto attempt = [&](float scale, float zero) __attribute__((always_inline)) {
+    Grid grid{roundScale(format, scale, attempts.super), zero};
+    for (int i = 0; i < count; ++i)
+      if (tried[i] == grid.scale && zeros[i] == grid.zero)
+        return;
+    if (count < 32) {
+      tried[count] = grid.scale;
+      zeros[count++] = grid.zero;
     }
-    if (!tile.regular)
-      return;
-    for (int64_t i = 0; i < width; ++i)
-      target[i] = stands[i] + static_cast<float>(dot(&tile.inverse[i * width], gradient, width));
+    local.tryGrid(grid);
+  };
+  attempt(local.best.scale, local.best.zero);
+  attempt(local.fittedScale(), local.best.zero);
+  if (attempts.options.breadth == 0 || !attempts.neighbours)
+    return;
+  Grid centre{local.best.scale, local.best.zero};
+  float step = format.scale == ScaleFormat::E8M0 ? 2.0f
+               : attempts.options.breadth > 1    ? 1.03f
+                                                 : 1.05f;
+  float up = centre.scale, down = centre.scale;
+  for (int i = 1; i <= std::min(attempts.options.breadth, 4); ++i) {
+    attempt(up *= step, centre.zero);
+    attempt(down /= step, centre.zero);
   }
-
-  /// Coordinate descent from the best codes so far.
-  void descend() {
-    Choice next = best;
-    settle(next);
-    keep(next);
-  }
-
-  /// Codes for another grid: the nearest plane, then descent.
-  void tryGrid(Grid grid) {
-    if (!tile.regular || !(grid.scale > 0))
-      return;
-    Choice next;
-    next.grid = grid;
-    float work[kWidest];
-    std::copy_n(target, width, work);
-    for (int64_t i = 0; i < width; ++i) {
-      next.codes[i] = coder.nearest(work[i], grid);
-      next.values[i] = coder.decode(next.codes[i], grid);
-      const float *factors = &tile.factor[i * width];
-      float error = (work[i] - next.values[i]) / factors[i];
-      for (int64_t j = i + 1; j < width; ++j)
-        work[j] -= error * factors[j];
+  if (format.zeroPoint) {
+    CodeRange range = codeRange(format);
+    for (float shift : {-1.0f, 1.0f}) {
+      float zero = centre.zero + shift;
+      if (zero < static_cast<float>(range.low) || zero > static_cast<float>(range.high))
+        continue;
+      attempt(centre.scale, zero);
+      attempt(centre.scale * step, zero);
+      attempt(centre.scale / step, zero);
     }
-    settle(next);
-    keep(next);
   }
+  attempt(local.fittedScale(), local.best.zero);
+}
 
-  /// Scale of the best codes by least squares: q = s c, with c the codes less the zero point.
-  float fittedScale() const {
-    const float scale = best.grid.scale;
-    if (!(scale > 0))
-      return scale;
-    float changes[kWidest], products[kWidest], before[kWidest];
-    for (int64_t i = 0; i < width; ++i)
-      changes[i] = best.values[i];
-    multiply(changes, products);
-    multiply(stands, before);
-    double top = 0, bottom = 0;
-    for (int64_t i = 0; i < width; ++i) {
-      top += static_cast<double>(changes[i]) * (gradient[i] + before[i]);
-      bottom += static_cast<double>(changes[i]) * products[i];
-    }
-    return bottom > 0 && top > 0 ? static_cast<float>(scale * (top / bottom)) : scale;
-  }
-
-  Choice best;
-
-private:
-  void multiply(const float *x, float *out) const {
-    std::fill_n(out, width, 0.0f);
-    for (int64_t i = 0; i < width; ++i)
-      if (x[i] != 0)
-        addScaled(out, &tile.h[i * width], x[i], width);
-  }
-
-  /// Coordinate descent on codes, then the change of the objective.
-  void settle(Choice &choice) const {
-    float changes[kWidest], rest[kWidest];
-    for (int64_t i = 0; i < width; ++i)
-      changes[i] = choice.values[i] - stands[i];
-    multiply(changes, rest);
-    for (int64_t i = 0; i < width; ++i)
-      rest[i] = gradient[i] - rest[i];
-    for (int pass = 0; pass < 4; ++pass) {
-      bool moved = false;
-      for (int64_t i = 0; i < width; ++i) {
-        float curvature = tile.h[i * width + i];
-        if (!(curvature > 0))
-          continue;
-        uint8_t code = coder.nearest(choice.values[i] + rest[i] / curvature, choice.grid);
-        if (code == choice.codes[i])
-          continue;
-        float value = coder.decode(code, choice.grid), step = value - choice.values[i];
-        if (!(step * (step * curvature - 2 * rest[i]) < 0))
-          continue;
-        choice.codes[i] = code;
-        choice.values[i] = value;
-        addScaled(rest, &tile.h[i * width], -step, width);
-        moved = true;
-      }
-      if (!moved)
-        break;
-    }
-    choice.change = 0;
-    for (int64_t i = 0; i < width; ++i)
-      choice.change -= static_cast<double>(choice.values[i] - stands[i]) *
-                       (static_cast<double>(gradient[i]) + rest[i]);
-  }
-
-  void keep(const Choice &next) {
-    if (next.change < best.change)
-      best = next;
-  }
-
-  const Coder &coder;
-  const Tile &tile;
-  int64_t width;
-  const float *gradient;
-  float stands[kWidest], target[kWidest];
-};
+/// The best of one tile of one row.
+QCC_CLONES void improveTile(const Coder &coder, const Tile &tile, const float *gradient,
+                            const uint8_t *codes, Grid grid, const Attempts &attempts,
+                            Choice &result) {
+  LocalSearch local;
+  local.bind(coder, tile, gradient);
+  local.start(codes, grid);
+  local.descend();
+  if (attempts.grids)
+    tryScales(local, coder.format(), attempts);
+  else
+    local.tryGrid(grid);
+  result = local.best;
+}
 
 class Descent {
 public:
@@ -248,8 +148,9 @@ private:
     for (int64_t i = 0; i < rows * k; ++i)
       errors[i] = w[i] - errors[i];
     renewGradient();
-    wide = block > kWidest;
+    wide = block > kWidestTile;
     width = wide ? 64 : block;
+    quiet.assign(rows * q.blocks, 0);
   }
 
   void renewGradient() {
@@ -266,22 +167,26 @@ private:
     return sum;
   }
 
+  /// Within a group of tiles the gradient is kept up to the group's end only; what follows gets all
+  /// of the group's changes at once, and what lies before waits for the end of the sweep.
   void sweep() {
-    std::vector<float> changes(rows * width);
-    for (int64_t from = 0; from < k;) {
-      int64_t to = std::min(k, from + width);
-      if (wide)
-        to = std::min(to, (from / block + 1) * block);
-      Tile tile(second.data(), k, from, to);
-      parallelFor(threads, rows, 8, [&](int64_t first, int64_t last) {
-        for (int64_t row = first; row < last; ++row)
-          improve(tile, row, &changes[row * width]);
-      });
-      dense::addProduct(View<float>{gradient.data(), rows, k, k},
-                        View<const float>{changes.data(), rows, tile.width, width},
-                        View<const float>{second.data() + from * k, tile.width, k, k}, -1.0f,
-                        threads);
-      from = to;
+    std::vector<float> changes(rows * kGroup);
+    for (int64_t group = 0; group < k;) {
+      int64_t end = std::min(k, group + std::max(width, kGroup / width * width));
+      for (int64_t from = group; from < end;) {
+        int64_t to = std::min(end, from + width);
+        if (wide)
+          to = std::min(to, (from / block + 1) * block);
+        Tile tile(second.data(), k, from, to);
+        parallelFor(threads, rows, 8, [&](int64_t first, int64_t last) {
+          for (int64_t row = first; row < last; ++row)
+            improve(tile, row, &changes[row * kGroup + from - group]);
+        });
+        apply(changes, from - group, from, to, to, end);
+        from = to;
+      }
+      apply(changes, 0, group, end, end, k);
+      group = end;
     }
     if (options.scales && block == k)
       parallelFor(threads, rows, 16, [&](int64_t first, int64_t last) {
@@ -291,52 +196,37 @@ private:
     renewGradient(); // without the rounding of the steps
   }
 
+  /// What the changes of columns [from, to), at `offset` in each row of `changes`, mean for the
+  /// gradient of columns [first, last).
+  void apply(const std::vector<float> &changes, int64_t offset, int64_t from, int64_t to,
+             int64_t first, int64_t last) {
+    if (first < last)
+      dense::addProduct(
+          View<float>{gradient.data() + first, rows, last - first, k},
+          View<const float>{changes.data() + offset, rows, to - from, kGroup},
+          View<const float>{second.data() + from * k + first, to - from, last - first, k}, -1.0f,
+          threads);
+  }
+
   void improve(const Tile &tile, int64_t row, float *changes) {
     int64_t b = tile.from / block, at = row * k + tile.from;
-    Local local(coder, tile, &gradient[at]);
+    Attempts attempts{options, format.super ? q.supers[row] : 0, options.scales && !wide, false};
+    // Neighbours of a grid that has not moved for a sweep were tried before.
+    uint8_t &settled = quiet[row * q.blocks + b];
+    attempts.neighbours = !settled;
+    Choice best;
     Grid grid = gridAt(format, q, row, b);
-    local.start(&q.codes[at], grid);
-    local.descend();
-    local.tryGrid(grid);
-    if (options.scales && !wide)
-      tryScales(local, row);
-    const Choice &best = local.best;
+    improveTile(coder, tile, &gradient[at], &q.codes[at], grid, attempts, best);
+    if (attempts.grids) {
+      settled = best.scale == grid.scale && best.zero == grid.zero;
+      setGrid(format, q, row, b, {best.scale, best.zero});
+    }
     for (int64_t i = 0; i < tile.width; ++i) {
       float value = w[at + i] - best.values[i];
       changes[i] = errors[at + i] - value;
       errors[at + i] = value;
       q.codes[at + i] = best.codes[i];
     }
-    if (options.scales && !wide)
-      setGrid(format, q, row, b, best.grid);
-  }
-
-  void tryScales(Local &local, int64_t row) const {
-    float super = format.super ? q.supers[row] : 0;
-    auto attempt = [&](float scale, float zero) {
-      Grid grid{roundScale(format, scale, super), zero};
-      if (grid.scale != local.best.grid.scale || grid.zero != local.best.grid.zero)
-        local.tryGrid(grid);
-    };
-    attempt(local.fittedScale(), local.best.grid.zero);
-    if (options.breadth == 0)
-      return;
-    Grid centre = local.best.grid;
-    float step = format.scale == ScaleFormat::E8M0 ? 2.0f : options.breadth > 1 ? 1.03f : 1.05f;
-    for (int i = 1; i <= options.breadth; ++i)
-      for (float factor : {std::pow(step, float(i)), std::pow(step, float(-i))})
-        attempt(centre.scale * factor, centre.zero);
-    if (format.zeroPoint) {
-      CodeRange range = codeRange(format);
-      for (float shift : {-1.0f, 1.0f}) {
-        float zero = centre.zero + shift;
-        if (zero < static_cast<float>(range.low) || zero > static_cast<float>(range.high))
-          continue;
-        for (float factor : {1.0f, step, 1 / step})
-          attempt(centre.scale * factor, zero);
-      }
-    }
-    attempt(local.fittedScale(), local.best.grid.zero);
   }
 
   /// q (1 + r) for the whole row: the gradient is H w - H q, and H q = H w - gradient.
@@ -372,13 +262,51 @@ private:
   const RefineOptions &options;
   unsigned threads;
   int64_t rows, k, block, width = 0;
-  bool wide = false; ///< a tile is a part of a block
+  bool wide = false;          ///< a tile is a part of a block
+  std::vector<uint8_t> quiet; ///< blocks whose grid stayed in the last sweep
   double unit = 1;
   std::vector<float> second;           ///< H in units of its largest diagonal entry
   std::vector<float> errors, gradient; ///< w - q and its product with H
 };
 
 } // namespace
+
+Tile::Tile(const float *full, int64_t k, int64_t from, int64_t to) : from(from), width(to - from) {
+  h.resize(width * width);
+  std::vector<double> lower(width * width);
+  double largest = 0;
+  for (int64_t i = 0; i < width; ++i)
+    largest = std::max<double>(largest, full[(from + i) * k + from + i]);
+  for (int64_t i = 0; i < width; ++i)
+    for (int64_t j = 0; j < width; ++j) {
+      h[i * width + j] = full[(from + i) * k + from + j];
+      lower[i * width + j] =
+          full[(from + width - 1 - i) * k + from + width - 1 - j] + (i == j ? largest * 1e-6 : 0);
+    }
+  regular = largest > 0 && dense::cholesky(lower.data(), width, 1);
+  perCurvature.resize(width);
+  for (int64_t i = 0; i < width; ++i)
+    if (float curvature = h[i * width + i]; curvature > 0)
+      perCurvature[i] = 1 / curvature;
+  if (!regular)
+    return;
+  dense::invertLower(lower.data(), width, 1);
+  factor.resize(width * width);
+  inverse.resize(width * width);
+  for (int64_t i = 0; i < width; ++i)
+    for (int64_t j = 0; j < width; ++j)
+      factor[i * width + j] = static_cast<float>(lower[(width - 1 - i) * width + width - 1 - j]);
+  for (int64_t i = 0; i < width; ++i)
+    for (int64_t j = 0; j < width; ++j) {
+      double sum = 0;
+      for (int64_t p = 0; p <= std::min(i, j); ++p)
+        sum += static_cast<double>(factor[p * width + i]) * factor[p * width + j];
+      inverse[i * width + j] = static_cast<float>(sum);
+    }
+  perFactor.resize(width);
+  for (int64_t i = 0; i < width; ++i)
+    perFactor[i] = 1 / factor[i * width + i];
+}
 
 void refine(const WeightFormat &format, const float *w, EncodedRows &q, const double *h,
             const RefineOptions &options, unsigned threads, RefineReport *report) {
