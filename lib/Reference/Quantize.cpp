@@ -118,6 +118,8 @@ float exactScale(QType type, const Group &group) {
 
 /// The nearest f8E4M3FN, ties to even; above the largest it, above zero not zero.
 uint8_t nearestE4M3(float value) {
+  if (std::isnan(value))
+    return 0;
   llvm::APFloat rounded(std::fmin(value, 448.0f));
   bool loses;
   rounded.convert(llvm::APFloat::Float8E4M3FN(), llvm::APFloat::rmNearestTiesToEven, &loses);
@@ -214,6 +216,15 @@ int32_t nearestInteger(float quotient, float zero, CodeLimits limits) {
   return int32_t(std::clamp(code, float(limits.low), float(limits.high)));
 }
 
+ScaleFormat scaleFormat(Type type) {
+  return type.isF16()                   ? ScaleFormat::F16
+         : type.isBF16()                ? ScaleFormat::BF16
+         : isa<Float8E8M0FNUType>(type) ? ScaleFormat::E8M0
+         : isa<Float8E4M3FNType>(type)  ? ScaleFormat::E4M3
+         : type.isInteger(8)            ? ScaleFormat::U8
+                                        : ScaleFormat::F32;
+}
+
 /// The table that codes count, learned where the type says so. The entries beyond a shorter fixed
 /// one are 0 and never chosen.
 ArrayRef<float> chooseTable(QTensor &q, ArrayRef<float> x) {
@@ -226,6 +237,8 @@ ArrayRef<float> chooseTable(QTensor &q, ArrayRef<float> x) {
     format.bits = q.type.getBits();
     bool blocks = q.type.getGranularity() == Granularity::block;
     format.block = blocks ? q.type.getBlock() : 0;
+    format.scale = scaleFormat(q.type.getScale());
+    format.super = static_cast<bool>(q.type.getSuper());
     int64_t k = q.type.getGranularity() == Granularity::tensor ? int64_t(x.size()) : q.dims.back();
     q.table = learnTable(format, x.data(), k ? int64_t(x.size()) / k : 0, k);
   } else {
@@ -319,7 +332,7 @@ QTensor quantizeStatic(const Call &call, QuantizeStaticOp op) {
   QTensor q;
   q.type = cast<QType>(op.getOut().getType());
   q.dims.assign(call.tensor(0).dims().begin(), call.tensor(0).dims().end());
-  float scale = op.getScale().convertToFloat(), zero = float(op.getZero());
+  float scale = op.getScale().convertToFloat(), zero = float(int64_t(op.getZero()));
   q.scales.assign(q.groupCount(), scale);
   if (q.type.getZero())
     q.zeros.assign(q.groupCount(), zero);

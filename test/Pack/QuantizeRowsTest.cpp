@@ -1,6 +1,6 @@
 // The fast quantizer against the interpreter, bit for bit.
 #include "mlir/AsmParser/AsmParser.h"
-#include "qcc/Algorithms/WeightCodec.h"
+#include "qcc/Pack/WeightFormats.h"
 #include "qcc/Reference/Interpreter.h"
 #include <cmath>
 #include <gtest/gtest.h>
@@ -32,17 +32,6 @@ std::vector<float> sample(int64_t rows, int64_t k) {
   return x;
 }
 
-WeightFormat uniform(unsigned bits, bool isUnsigned, bool zeroPoint, ScaleFormat scale,
-                     int64_t block) {
-  WeightFormat format;
-  format.bits = bits;
-  format.isUnsigned = isUnsigned;
-  format.zeroPoint = zeroPoint;
-  format.scale = scale;
-  format.block = block;
-  return format;
-}
-
 void expectEqual(const std::string &text, const WeightFormat &scheme) {
   mlir::MLIRContext context;
   context.loadDialect<qnt::QntDialect>();
@@ -51,43 +40,79 @@ void expectEqual(const std::string &text, const WeightFormat &scheme) {
   constexpr int64_t rows = 12, k = 70;
   std::vector<float> x = sample(rows, k);
   reference::QTensor want = reference::quantize(type, {rows, k}, x);
-  int64_t blocks = scheme.blocks(k);
-  std::vector<uint8_t> codes(rows * k);
-  std::vector<float> scales(rows * blocks);
-  std::vector<int8_t> zeros(rows * blocks);
-  RowParts parts;
-  parts.codes = codes.data();
-  parts.scales = scales.data();
-  parts.zeros = scheme.zeroPoint ? zeros.data() : nullptr;
-  encodeRows(scheme, x.data(), rows, k, parts);
-  ASSERT_EQ(want.scales.size(), scales.size());
-  for (size_t i = 0; i < scales.size(); ++i) {
-    EXPECT_EQ(want.scales[i], scales[i]) << text << " scale " << i;
+  EncodedRows got = encodeRows(scheme, x.data(), rows, k);
+  ASSERT_EQ(want.scales.size(), got.scales.size());
+  auto same = [](float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  for (size_t i = 0; i < got.scales.size(); ++i) {
+    EXPECT_TRUE(same(want.scales[i], got.scales[i]))
+        << text << " scale " << i << ": " << want.scales[i] << " and " << got.scales[i];
     if (scheme.zeroPoint)
-      EXPECT_EQ(static_cast<uint8_t>(int32_t(want.zeros[i])), static_cast<uint8_t>(zeros[i]))
+      EXPECT_EQ(static_cast<uint8_t>(int32_t(want.zeros[i])), static_cast<uint8_t>(got.zeros[i]))
           << text << " zero " << i;
   }
-  for (size_t i = 0; i < codes.size(); ++i)
-    EXPECT_EQ(static_cast<uint8_t>(want.codes[i]), codes[i])
+  EXPECT_EQ(want.scaleCodes, got.scaleCodes) << text;
+  EXPECT_EQ(want.supers.size(), got.supers.size()) << text;
+  for (size_t i = 0; i < got.supers.size(); ++i)
+    EXPECT_TRUE(same(want.supers[i], got.supers[i])) << text;
+  for (size_t i = 0; i < got.codes.size(); ++i)
+    ASSERT_EQ(static_cast<uint8_t>(want.codes[i]), got.codes[i])
         << text << " row " << i / k << " element " << i % k << " of " << x[i];
+  for (size_t i = 0; i < got.table.size(); ++i)
+    EXPECT_TRUE(same(want.table[i], got.table[i])) << text;
 }
 
 } // namespace
 
-TEST(QuantizeRows, AgreesWithTheInterpreter) {
-  expectEqual("[12, 70], i8, axis 0, scale f32", {});
-  expectEqual("[12, 70], u8, axis 0, scale f32, zero ui8",
-              uniform(8, true, true, ScaleFormat::F32, 0));
-  expectEqual("[12, 70], i8, axis 0, scale f32, zero i8",
-              uniform(8, false, true, ScaleFormat::F32, 0));
-  expectEqual("[12, 70], i4, block 1 x 32, scale f16",
-              uniform(4, false, false, ScaleFormat::F16, 32));
-  expectEqual("[12, 70], u4, block 1 x 32, scale f16, zero ui4",
-              uniform(4, true, true, ScaleFormat::F16, 32));
-  expectEqual("[12, 70], u4, block 1 x 70, scale bf16, zero ui4",
-              uniform(4, true, true, ScaleFormat::BF16, 70));
-  expectEqual("[12, 70], i2, block 1 x 16, scale f32",
-              uniform(2, false, false, ScaleFormat::F32, 16));
+/// Every format in the type's text: what weightFormatOf makes of it, and the interpreter.
+TEST(QuantizeRows, EveryFormatAgreesWithTheInterpreter) {
+  const char *storages[] = {
+      "i8",
+      "i7",
+      "i6",
+      "i5",
+      "i4",
+      "i3",
+      "i2",
+      "ternary",
+      "f8e4m3fn",
+      "f8e5m2",
+      "f4e2m1",
+      "u1 codebook #qnt.codebook<[-1.0, 1.0]>",
+      "u2 codebook #qnt.codebook<[-2.0, 0.25, 1.0]>",
+      "u3 codebook #qnt.codebook<[-4.0, -1.0, 0.01, 0.5, 2.0, 4.0]>",
+      "u4 codebook #qnt.codebook<[-1.0, -0.6961928009986877, -0.5250730514526367, "
+      "-0.39491748809814453, -0.28444138169288635, -0.18477343022823334, "
+      "-0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, "
+      "0.24611230194568634, 0.33791524171829224, 0.44070982933044434, "
+      "0.5626170039176941, 0.7229568362236023, 1.0]>",
+      "u3 codebook #qnt.codebook<learned>",
+      "u8 zero ui8",
+      "u5 zero ui5",
+      "u3 zero ui3",
+      "u2 zero ui2",
+      "u1 zero ui1",
+      "i8 zero i8"};
+  const char *groupings[] = {"axis 0, scale f32",
+                             "axis 0, scale bf16",
+                             "block 1 x 32, scale f16",
+                             "block 1 x 32, scale f8E8M0FNU",
+                             "block 1 x 24, scale f8E4M3FN",
+                             "block 1 x 32, scale ui8, super f32",
+                             "block 1 x 24, scale f8E4M3FN, super f32"};
+  mlir::MLIRContext context;
+  context.loadDialect<qnt::QntDialect>();
+  for (llvm::StringRef storage : storages)
+    for (const char *grouping : groupings) {
+      auto [name, rest] = storage.split(' ');
+      std::string text =
+          "[12, 70], " + name.str() + ", " + grouping + (rest.empty() ? "" : ", " + rest.str());
+      auto type =
+          llvm::dyn_cast_or_null<qnt::QType>(mlir::parseType("!qnt.q<" + text + ">", &context));
+      ASSERT_TRUE(type) << text;
+      auto format = pack::weightFormatOf(type);
+      ASSERT_TRUE(format.has_value()) << text;
+      expectEqual(text, *format);
+    }
 }
 
 TEST(QuantizeRows, HalfTypesRoundToNearestEven) {

@@ -110,6 +110,12 @@ float scaleAt(const uint8_t *bytes, int64_t i, mlir::Type type) {
     std::memcpy(&value, bytes + i * 4, 4);
     return value;
   }
+  if (type.isInteger(8))
+    return bytes[i];
+  if (llvm::isa<mlir::Float8E8M0FNUType>(type))
+    return floatFromE8m0(bytes[i]);
+  if (llvm::isa<mlir::Float8E4M3FNType>(type))
+    return floatFromMini(kFloat8E4M3, bytes[i]);
   uint16_t bits;
   std::memcpy(&bits, bytes + i * 2, 2);
   return type.isF16() ? floatFromHalf(bits) : floatFromBfloat(bits);
@@ -120,7 +126,35 @@ struct Decoded {
   std::vector<uint8_t> codes;
   std::vector<float> scales;
   std::vector<uint8_t> zeros;
+  std::vector<float> realZeros, table;
 };
+
+/// The parts of a panel16_block buffer, through the inverse of the packer.
+Decoded decodeBlocks(QType type, const OwnedBytes &bytes, Decoded out) {
+  BlockLayout layout = blockLayoutOf(type);
+  int64_t n = *dimsOf(type)[0].constantValue(), k = *dimsOf(type)[1].constantValue();
+  int64_t blocks = layout.blocks(k);
+  EXPECT_EQ(layout.bytes(n, k), static_cast<int64_t>(bytes.size()));
+  std::vector<uint8_t> scales(n * blocks * 4);
+  std::vector<float> super(n, 1);
+  out.realZeros.resize(n * blocks);
+  BlockParts parts{out.codes.data(), scales.data(), out.zeros.data(), out.realZeros.data(),
+                   super.data()};
+  unpackBlocks(bytes.data() + layout.tableBytes(), layout, n, k, parts);
+  for (int64_t i = 0; i < n * blocks; ++i)
+    out.scales[i] = scaleAt(scales.data(), i, type.getScale()) * super[i / blocks];
+  out.table.resize(layout.tableEntries);
+  std::memcpy(out.table.data(), bytes.data(), out.table.size() * 4);
+  return out;
+}
+
+/// Bits [bit, bit + count) of packed codes.
+unsigned bitsAt(const uint8_t *bytes, int64_t bit, unsigned count) {
+  unsigned code = 0;
+  for (unsigned i = 0; i < count; ++i)
+    code |= unsigned(bytes[(bit + i) / 8] >> (bit + i) % 8 & 1) << i;
+  return code;
+}
 
 Decoded decode(QType type, const OwnedBytes &bytes) {
   int64_t n = *dimsOf(type)[0].constantValue(), k = *dimsOf(type)[1].constantValue();
@@ -145,6 +179,8 @@ Decoded decode(QType type, const OwnedBytes &bytes) {
       else
         EXPECT_EQ(scale, 0);
     }
+  } else if (type.getLayout() == Layout::panel16_block) {
+    return decodeBlocks(type, bytes, std::move(out));
   } else if (type.getLayout() == Layout::panel16_u4) {
     std::vector<uint8_t> scales(n * blocks * 4);
     unpackW4(bytes.data(), w4LayoutOf(type), n, k, out.codes.data(), scales.data(),
@@ -153,14 +189,26 @@ Decoded decode(QType type, const OwnedBytes &bytes) {
       out.scales[i] = scaleAt(scales.data(), i, type.getScale());
   } else {
     for (int64_t i = 0; i < n * k; ++i) {
-      unsigned bits = type.getBits(), bit = i % k * bits;
-      out.codes[i] = bytes[i / k * at(layout.rowBytes) + bit / 8] >> bit % 8 & ((1u << bits) - 1);
+      unsigned bits = type.getBits();
+      out.codes[i] = bitsAt(bytes.data() + i / k * at(layout.rowBytes), i % k * bits, bits);
     }
+    auto reals = [&](int64_t from, int64_t count) {
+      std::vector<float> values(count);
+      std::memcpy(values.data(), bytes.data() + from, count * 4);
+      return values;
+    };
+    bool one = type.getGranularity() == Granularity::tensor;
+    std::vector<float> super = reals(at(layout.supers), type.getSuper() ? n : 0);
     for (int64_t i = 0; i < n * blocks; ++i) {
-      out.scales[i] = scaleAt(bytes.data() + at(layout.scales), i, type.getScale());
-      if (type.getZero())
-        out.zeros[i] = bytes[at(layout.extra) + i];
+      out.scales[i] = scaleAt(bytes.data() + at(layout.scales), one ? 0 : i, type.getScale());
+      if (type.getSuper())
+        out.scales[i] *= super[i / blocks];
+      if (type.getZero() && type.getZero().isInteger())
+        out.zeros[i] = bytes[at(layout.extra) + (one ? 0 : i)];
     }
+    if (isa_and_nonnull<mlir::FloatType>(type.getZero()))
+      out.realZeros = reals(at(layout.extra), n * blocks);
+    out.table = reals(at(layout.table), type.getCodebook() ? 1 << type.getBits() : 0);
   }
   return out;
 }
@@ -170,14 +218,25 @@ void WeightStoreTest::expectCodes() {
   auto type = llvm::cast<QType>(weight().getType());
   auto want = std::get<std::shared_ptr<const reference::QTensor>>(referenceValue());
   Decoded got = decode(type, bytes);
-  EXPECT_EQ(got.scales, want->scales);
-  bool fromEight = type.getLayout() == Layout::panel16_u4 && type.getStorage() == Storage::i4;
+  bool one = type.getGranularity() == Granularity::tensor;
+  for (size_t i = 0; i < got.scales.size(); ++i)
+    ASSERT_EQ(got.scales[i], want->scales[one ? 0 : i]) << "scale " << i;
+  // Packed codes count from the lowest one.
+  bool packed = type.getLayout() == Layout::panel16_u4 || type.getLayout() == Layout::panel16_block;
+  unsigned low = packed && !isUnsignedStorage(type.getStorage()) ? 1u << (type.getBits() - 1) : 0;
   unsigned mask = (1u << type.getBits()) - 1;
   for (size_t i = 0; i < got.codes.size(); ++i)
-    ASSERT_EQ(got.codes[i], static_cast<unsigned>(want->codes[i] + (fromEight ? 8 : 0)) & mask)
-        << "code " << i;
-  for (size_t i = 0; i < want->zeros.size(); ++i)
-    ASSERT_EQ(got.zeros[i], static_cast<uint8_t>(want->zeros[i])) << "zero point " << i;
+    ASSERT_EQ(got.codes[i], (static_cast<unsigned>(want->codes[i]) + low) & mask) << "code " << i;
+  bool realZeros = isa_and_nonnull<mlir::FloatType>(type.getZero());
+  for (size_t i = 0; i < want->zeros.size() && i < got.scales.size(); ++i) {
+    if (realZeros)
+      ASSERT_EQ(got.realZeros[i], want->zeros[i]) << "zero point " << i;
+    else
+      ASSERT_EQ(got.zeros[i],
+                (static_cast<unsigned>(int32_t(want->zeros[i])) + low) & (packed ? mask : 255))
+          << "zero point " << i;
+  }
+  EXPECT_EQ(got.table, want->table);
   EXPECT_EQ(bytes, bytesOf(weight(), 3));
 }
 
@@ -299,6 +358,104 @@ TEST_F(WeightStoreTest, CodesInEveryLayout) {
     parse(w + quantizeAndPack(type, type == q8 ? "panel16_k4" : "panel16_u4"));
     expectCodes();
   }
+}
+
+TEST_F(WeightStoreTest, EverySchemeInItsLayouts) {
+  std::string w = "qnt.weight @w : tensor<70x33xf32> = " + f32(2310) + "\n";
+  for (const char *storage : {"i8",
+                              "i7",
+                              "i6",
+                              "i5",
+                              "i4",
+                              "i3",
+                              "i2",
+                              "ternary",
+                              "f8e4m3fn",
+                              "f8e5m2",
+                              "f4e2m1",
+                              "u8 zero ui8",
+                              "u7 zero ui7",
+                              "u6 zero ui6",
+                              "u5 zero ui5",
+                              "u4 zero ui4",
+                              "u3 zero ui3",
+                              "u2 zero ui2",
+                              "u1 zero ui1",
+                              "u1 codebook #qnt.codebook<[-1.0, 1.0]>",
+                              "u3 codebook #qnt.codebook<[-4.0, -1.0, 0.01, 0.5, 2.0, 4.0]>",
+                              "u2 codebook #qnt.codebook<learned>"})
+    for (const char *grouping :
+         {"tensor, scale f32", "axis 0, scale f16", "block 1 x 32, scale bf16",
+          "block 1 x 24, scale f8E8M0FNU", "block 1 x 20, scale ui8, super f32",
+          "block 1 x 70, scale f8E4M3FN, super f32"}) {
+      auto [name, rest] = llvm::StringRef(storage).split(' ');
+      std::string type = "!qnt.q<[33, 70], " + name.str() + ", " + grouping +
+                         (rest.empty() ? "" : ", " + rest.str());
+      SCOPED_TRACE(type);
+      parse(w + quantizeAndPack(type, ""));
+      expectCodes();
+      parse(w + quantizeAndPack(type, "panel16_block"));
+      expectCodes();
+    }
+}
+
+/// What the logical layout holds is read back from a blob, in every layout.
+TEST_F(WeightStoreTest, CodesOfABlob) {
+  std::string w = "qnt.weight @w : tensor<70x33xf32> = " + f32(2310) + "\n";
+  for (const char *storage :
+       {"i8", "i5", "i3", "ternary", "f8e5m2", "f4e2m1", "u6 zero ui6", "u4 zero ui4",
+        "u1 codebook #qnt.codebook<[-1.0, 1.0]>", "u3 codebook #qnt.codebook<learned>"})
+    for (const char *grouping :
+         {"tensor, scale f32", "axis 0, scale f32", "block 1 x 32, scale f8E8M0FNU",
+          "block 1 x 20, scale ui8, super f32", "block 1 x 24, scale f8E4M3FN, super f32"}) {
+      auto [name, rest] = llvm::StringRef(storage).split(' ');
+      std::string type = "!qnt.q<[33, 70], " + name.str() + ", " + grouping +
+                         (rest.empty() ? "" : ", " + rest.str());
+      SCOPED_TRACE(type);
+      parse(w + quantizeAndPack(type, ""));
+      OwnedBytes logical = bytesOf(weight());
+      parse(w + quantizeAndPack(type, "panel16_block"));
+      OwnedBytes packed = bytesOf(weight());
+      std::string hash = llvm::toHex(llvm::SHA256::hash(logical), true);
+      put(hash, llvm::StringRef(reinterpret_cast<const char *>(logical.data()), logical.size()));
+      std::string source = "#qnt.blob<\"" + hash + "\", " + std::to_string(logical.size()) + ">";
+      parse("qnt.weight @r : " + type + "> = " + source);
+      EXPECT_EQ(bytesOf(weight()), logical);
+      expectCodes();
+      parse("qnt.weight @q : " + type + "> = " + source + "\nqnt.weight @r : " + type +
+            ", layout panel16_block> {\n%0 = qnt.use @q : " + type + ">\n%1 = qnt.pack %0 : (" +
+            type + ">) -> " + type + ", layout panel16_block>\nqnt.yield %1 : " + type +
+            ", layout panel16_block>\n}");
+      EXPECT_EQ(bytesOf(weight()), packed);
+      parse("qnt.weight @q : " + type + "> = " + source +
+            "\nqnt.weight @r : tensor<33x70xf32> {\n%0 = qnt.use @q : " + type +
+            ">\n%1 = qnt.dequantize %0 : (" + type +
+            ">) -> tensor<33x70xf32>\nqnt.yield %1 : tensor<33x70xf32>\n}");
+      expectDense();
+    }
+}
+
+/// Zero points of float type, as imported models have them.
+TEST_F(WeightStoreTest, RealZeroPoints) {
+  std::string type = "!qnt.q<[20, 12], u4, block 1 x 4, scale f32, zero f32";
+  std::string parts = "qnt.weight @c : tensor<120xi8> = " + source(ints, 120) +
+                      "\nqnt.weight @s : tensor<20x3xf32> = " + f32(60) +
+                      "\nqnt.weight @z : tensor<60xf32> = " + f32(60, 403) + "\n";
+  std::string codes = R"(
+  %0 = qnt.use @c : tensor<120xi8>
+  %1 = qnt.use @s : tensor<20x3xf32>
+  %2 = qnt.use @z : tensor<60xf32>
+  %3 = qnt.assemble %0, %1, %2 : (tensor<120xi8>, tensor<20x3xf32>, tensor<60xf32>) -> )" +
+                      type + ">\n";
+  parse(parts + "qnt.weight @r : " + type + "> {" + codes + "qnt.yield %3 : " + type + ">\n}");
+  expectCodes();
+  std::string packed = type + ", layout panel16_block>";
+  parse(parts + "qnt.weight @r : " + packed + " {" + codes + "%4 = qnt.pack %3 : (" + type +
+        ">) -> " + packed + "\nqnt.yield %4 : " + packed + "\n}");
+  expectCodes();
+  parse(parts + "qnt.weight @r : tensor<20x12xf32> {" + codes + "%4 = qnt.dequantize %3 : (" +
+        type + ">) -> tensor<20x12xf32>\nqnt.yield %4 : tensor<20x12xf32>\n}");
+  expectDense();
 }
 
 TEST_F(WeightStoreTest, QuantizesHalvesAfterWidening) {
