@@ -148,15 +148,20 @@ private:
     for (int64_t i = 0; i < rows * k; ++i)
       errors[i] = w[i] - errors[i];
     renewGradient();
+    if (options.scales && block == k) {
+      whole.resize(rows * k);
+      product(w, whole);
+    }
     wide = block > kWidestTile;
     width = wide ? 64 : block;
     quiet.assign(rows * q.blocks, 0);
   }
 
-  void renewGradient() {
-    std::fill(gradient.begin(), gradient.end(), 0.0f);
-    dense::addProduct(View<float>{gradient.data(), rows, k, k},
-                      View<const float>{errors.data(), rows, k, k},
+  void renewGradient() { product(errors.data(), gradient); }
+
+  void product(const float *x, std::vector<float> &out) {
+    std::fill(out.begin(), out.end(), 0.0f);
+    dense::addProduct(View<float>{out.data(), rows, k, k}, View<const float>{x, rows, k, k},
                       View<const float>{second.data(), k, k, k}, 1.0f, threads);
   }
 
@@ -188,12 +193,12 @@ private:
       apply(changes, 0, group, end, end, k);
       group = end;
     }
+    renewGradient();
     if (options.scales && block == k)
       parallelFor(threads, rows, 16, [&](int64_t first, int64_t last) {
         for (int64_t row = first; row < last; ++row)
           fitRow(row);
       });
-    renewGradient(); // without the rounding of the steps
   }
 
   /// What the changes of columns [from, to), at `offset` in each row of `changes`, mean for the
@@ -235,11 +240,10 @@ private:
     if (!(grid.scale > 0))
       return;
     std::vector<float> values(k), products(k);
-    for (int64_t i = 0; i < k; ++i)
+    for (int64_t i = 0; i < k; ++i) {
       values[i] = w[row * k + i] - errors[row * k + i];
-    for (int64_t i = 0; i < k; ++i)
-      if (values[i] != 0)
-        addScaled(products.data(), &second[i * k], values[i], k);
+      products[i] = whole[row * k + i] - gradient[row * k + i];
+    }
     double bottom = dot(values.data(), products.data(), k);
     double top = dot(values.data(), &gradient[row * k], k);
     if (!(bottom > 0))
@@ -252,6 +256,7 @@ private:
     setGrid(format, q, row, 0, {scale, grid.zero});
     for (int64_t i = 0; i < k; ++i)
       errors[row * k + i] = w[row * k + i] - coder.decode(q.codes[row * k + i], {scale, grid.zero});
+    addScaled(&gradient[row * k], products.data(), static_cast<float>(-ratio), k);
   }
 
   WeightFormat format;
@@ -267,6 +272,7 @@ private:
   double unit = 1;
   std::vector<float> second;           ///< H in units of its largest diagonal entry
   std::vector<float> errors, gradient; ///< w - q and its product with H
+  std::vector<float> whole;            ///< w's product with H, where rows have one scale
 };
 
 } // namespace
