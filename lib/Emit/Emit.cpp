@@ -1,6 +1,7 @@
 // The order of emission: check, compile, link, stream the weights, verify, rename.
 #include "qcc/Emit/Emit.h"
 #include "Detail.h"
+#include "MapFile.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -49,10 +50,7 @@ private:
     return Error::success();
   }
   Expected<std::unique_ptr<MemoryBuffer>> readOutput(uint64_t from) {
-    auto buffer = MemoryBuffer::getFileSlice(outputs.tempPath(model), imageBytes, from);
-    if (!buffer)
-      return makeError(Diag::CannotRead, options.path, buffer.getError().message());
-    return std::move(*buffer);
+    return mapFile(outputs.tempPath(model), from, imageBytes);
   }
 
   bool sidecar() const { return options.sidecar && parts.weights.bytes && !isText(options.kind); }
@@ -158,9 +156,9 @@ Error Emission::linkStatic(ArrayRef<const ObjectCode *> objects) {
   const std::string &temp = outputs.tempPath(model);
   if (Error e = linkRelocatable(objects, {temp, options.path, options.threads}))
     return e;
-  auto linked = MemoryBuffer::getFile(temp, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto linked = mapFile(temp);
   if (!linked)
-    return makeError(Diag::CannotRead, temp, linked.getError().message());
+    return linked.takeError();
   Expected<SmallVector<char, 0>> local = localizeSymbols(**linked, exportedSymbol(parts.name));
   if (!local)
     return local.takeError();
@@ -202,8 +200,10 @@ Error Emission::linkObjects(ArrayRef<ObjectCode> objects) {
   const std::string &temp = outputs.tempPath(model);
   if (Error e = linkShared(list, {temp, options.path, options.threads}))
     return e;
-  if (std::error_code ec = sys::fs::file_size(temp, imageBytes))
-    return makeError(Diag::CannotRead, temp, ec.message());
+  auto linked = mapFile(temp);
+  if (!linked)
+    return linked.takeError();
+  imageBytes = (*linked)->getBufferSize();
   return checkSelfContained(temp, {"qcc_model", exportedSymbol(parts.name)});
 }
 

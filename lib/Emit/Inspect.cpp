@@ -1,5 +1,6 @@
 // Reading artifacts back, as data: nothing of them is loaded or executed.
 #include "Detail.h"
+#include "MapFile.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/BinaryFormat/ELF.h"
@@ -10,15 +11,18 @@
 using namespace llvm;
 
 namespace qcc::emit {
-namespace {
 
-/// Maps the file; gigabytes of weights are not read.
-Expected<std::unique_ptr<MemoryBuffer>> mapFile(StringRef path) {
-  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+Expected<std::unique_ptr<MemoryBuffer>> mapFile(StringRef path, uint64_t from,
+                                                std::optional<uint64_t> bytes) {
+  auto buffer = bytes ? MemoryBuffer::getFileSlice(path, *bytes, from)
+                      : MemoryBuffer::getFile(path, /*IsText=*/false,
+                                              /*RequiresNullTerminator=*/false);
   if (!buffer)
     return makeError(Diag::CannotRead, path.str(), "cannot read: " + buffer.getError().message());
   return std::move(*buffer);
 }
+
+namespace {
 
 Error notAnArtifact(StringRef path, const Twine &why) {
   return makeError(Diag::NotAnArtifact, path.str(), ("not a compiled model: " + why).str());

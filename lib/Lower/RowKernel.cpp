@@ -41,7 +41,7 @@ public:
 
 private:
   LogicalResult addOp(Operation *op);
-  Node &leaf(Value value);
+  LogicalResult leaf(Operation *reader, Value value);
   void spillIfNeeded(Value value, int useLevel);
 };
 
@@ -76,14 +76,15 @@ bool RowPlan::isScalarType(Type type) const {
   return own.empty() || (own.back().isConstant(1) && !dims.back().isConstant(1));
 }
 
-Node &RowPlan::leaf(Value value) {
-  auto [it, isNew] = nodes.try_emplace(value);
-  if (!isNew)
-    return it->second;
+/// What is not computed lies in memory.
+LogicalResult RowPlan::leaf(Operation *reader, Value value) {
+  if (nodes.count(value))
+    return success();
   auto access = accessOf(value);
-  assert(succeeded(access) && "fusion only absorbs views that have an access");
-  it->second.access = access->broadcastTo(dimsOf(value.getType()), dims);
-  return it->second;
+  if (failed(access))
+    return refuse(reader, "row kernels cannot address its operand of type " + typeText(value));
+  nodes[value].access = access->broadcastTo(dimsOf(value.getType()), dims);
+  return success();
 }
 
 void RowPlan::spillIfNeeded(Value value, int useLevel) {
@@ -102,11 +103,8 @@ LogicalResult RowPlan::addOp(Operation *op) {
   bool isReduce = isa<ReduceOp>(op), isQuantize = isa<QuantizeOp>(op);
   int level = 0;
   for (Value operand : op->getOperands()) {
-    bool computed = operand.getDefiningOp() && !isView(operand.getDefiningOp());
-    if (!computed && !nodes.count(operand))
-      leaf(operand);
-    if (nodes.find(operand) == nodes.end())
-      return refuse(op, "row kernels cannot address its operand of type " + typeText(operand));
+    if (failed(leaf(op, operand)))
+      return failure();
     level = std::max(level, node(operand).level);
   }
   // The codes need the largest magnitude, which is a reduction of its own.
@@ -148,8 +146,8 @@ FailureOr<RowPlan> RowPlan::build(KernelOp kernel) {
       return failure();
   for (auto [i, value] : llvm::enumerate(body.getTerminator()->getOperands())) {
     Value source = stripReshape(value);
-    if (!plan.nodes.count(source))
-      plan.leaf(source);
+    if (failed(plan.leaf(body.getTerminator(), source)))
+      return failure();
     plan.outputs.emplace_back(source, i);
   }
   return plan;

@@ -1,0 +1,459 @@
+// What the operators' import functions refuse, each by its own message.
+#include "ImportTesting.h"
+
+using namespace qcc;
+using namespace qcc::test;
+
+namespace {
+
+/// A model of one node; operands are added in the node's order.
+class One {
+public:
+  One(const std::string &op, const std::string &domain = "") : op(op), domain(domain) {}
+  One &in(const Names &dims, int type = F32) {
+    g.input(fresh(), dims, type);
+    return *this;
+  }
+  One &ints(const std::vector<int64_t> &values) {
+    g.constant(test::ints(fresh(), values));
+    return *this;
+  }
+  One &constant(int type, const std::vector<int64_t> &dims, const std::string &bytes) {
+    g.constant(rawTensor(fresh(), type, dims, bytes));
+    return *this;
+  }
+  One &number(float value) { return constant(F32, {}, WireWriter::pod(value)); }
+  One &none() {
+    operands.push_back("");
+    return *this;
+  }
+  One &attribute(const WireWriter &attribute) {
+    attributes.push_back(attribute);
+    return *this;
+  }
+  One &integer(const std::string &name, int64_t value) {
+    return attribute(intAttribute(name, value));
+  }
+  One &outputs(size_t count) {
+    outputCount = count;
+    return *this;
+  }
+  One &opset(int64_t version) {
+    g.version = version;
+    return *this;
+  }
+  void refused(Diag code, llvm::StringRef part) {
+    Names results;
+    for (size_t i = 0; i < outputCount; ++i)
+      results.push_back("y" + std::to_string(i));
+    g.add(with(node(op, operands, results, "n", domain), attributes));
+    for (const std::string &result : results)
+      g.output(result);
+    std::string text = test::refused(g, code);
+    expectContains(text, part);
+    expectContains(text, "node 'n' (" + (domain.empty() ? "" : domain + ".") + op);
+  }
+
+private:
+  std::string fresh() {
+    operands.push_back("x" + std::to_string(operands.size()));
+    return operands.back();
+  }
+  std::string op, domain;
+  Graph g;
+  Names operands;
+  std::vector<WireWriter> attributes;
+  size_t outputCount = 1;
+};
+
+const char *const microsoft = "com.microsoft";
+
+TEST(ImportRefusals, Constants) {
+  One("Constant").refused(Diag::BadNode, "has no value");
+  WireWriter two = WireWriter().bytes(1, "value").message(5, floats("t", {2}, {1, 2}));
+  One("ConstantOfShape")
+      .ints({3})
+      .attribute(two.varint(20, 4))
+      .refused(Diag::BadNode, "value is not a tensor of one element");
+  WireWriter complex =
+      WireWriter().bytes(1, "value").message(5, rawTensor("t", 14, {1}, std::string(8, 'a')));
+  One("ConstantOfShape")
+      .ints({3})
+      .attribute(complex.varint(20, 4))
+      .refused(Diag::BadNode, "has element type complex64");
+  One("ConstantOfShape").ints({-1}).refused(Diag::BadNode, "the shape has a dimension of -1");
+  One("Range").number(0).number(1).number(0).refused(Diag::BadNode, "has no end");
+}
+
+TEST(ImportRefusals, NewShapes) {
+  One("Reshape")
+      .in({"2", "3"})
+      .ints({-1, -1})
+      .refused(Diag::BadNode, "the new shape has two dimensions of -1");
+  One("Reshape").in({"4"}).ints({2, 0}).refused(Diag::BadNode,
+                                                "dimension 1 is to be kept, but the rank is 1");
+  One("Reshape").in({"6"}).ints({-2, 3}).refused(Diag::BadNode,
+                                                 "the new shape has a dimension of -2");
+  One("Flatten")
+      .in({"2", "3"})
+      .integer("axis", 5)
+      .refused(Diag::BadNode, "axis 5 is outside rank 2");
+  One("Unsqueeze").in({"2"}).refused(Diag::BadNode, "axes are missing");
+  One("Transpose")
+      .in({"2", "3"})
+      .attribute(intsAttribute("perm", {0, 0}))
+      .refused(Diag::BadNode, "perm is no permutation of 2 axes");
+  One("Expand").in({"2"}).ints({-1}).refused(Diag::BadNode, "the new shape has a dimension of -1");
+  One("Tile").in({"2", "3"}).ints({2}).refused(Diag::BadNode, "gives 1 repeats for rank 2");
+  One("Tile").in({"2", "3"}).ints({-1, 1}).refused(Diag::BadNode, "repeats -1 times");
+}
+
+TEST(ImportRefusals, PartsAndWholes) {
+  One("Concat").integer("axis", 0).refused(Diag::BadNode, "has no inputs");
+  One("Concat").in({"2"}).refused(Diag::BadNode, "lacks the attribute 'axis'");
+  One("Split").in({"3"}).ints({1, 1, 1}).outputs(2).refused(
+      Diag::BadNode, "splits into 3 parts, but has 2 outputs");
+  One("Split")
+      .in({"4"})
+      .integer("num_outputs", 3)
+      .outputs(2)
+      .opset(18)
+      .refused(Diag::BadNode, "num_outputs is 3, but it has 2 outputs");
+  One("Split").in({"4"}).ints({-1, 5}).outputs(2).refused(Diag::BadNode, "splits off a part of -1");
+  One("Slice").in({"4"}).ints({0}).ints({4}).ints({0}).ints({0}).refused(Diag::BadNode,
+                                                                         "a step is 0");
+}
+
+TEST(ImportRefusals, Matrices) {
+  One("Trilu").in({"4"}).refused(Diag::ShapeMismatch, "needs a matrix, but the rank is 1");
+  One("EyeLike").in({"4"}).refused(Diag::ShapeMismatch, "needs a matrix, but the rank is 1");
+  One("Gemm")
+      .in({"2", "3", "4"})
+      .in({"4", "5"})
+      .refused(Diag::ShapeMismatch, "needs matrices, but has ranks 3 and 2");
+  One("Einsum")
+      .in({"2", "3"})
+      .in({"3", "4"})
+      .attribute(stringAttribute("equation", "ij->ij"))
+      .refused(Diag::BadNode, "equation 'ij->ij' does not have 2 operands");
+  One("Einsum")
+      .in({"2", "3"})
+      .attribute(stringAttribute("equation", "ij->ik"))
+      .refused(Diag::BadNode, "equation 'ij->ik' has a wrong result");
+  One("Einsum")
+      .in({"2", "3"})
+      .attribute(stringAttribute("equation", "ij->ii"))
+      .refused(Diag::BadNode, "equation 'ij->ii' has a wrong result");
+}
+
+TEST(ImportRefusals, Blocks) {
+  One("DepthToSpace")
+      .in({"1", "4", "2"})
+      .integer("blocksize", 2)
+      .refused(Diag::BadNode, "needs rank 4 and a blocksize of 1 to 2^31 - 1, which is 2");
+  One("DepthToSpace").in({"1", "4", "2", "2"}).refused(Diag::BadNode, "which is 0");
+  One("DepthToSpace")
+      .in({"1", "3", "2", "2"})
+      .integer("blocksize", 2)
+      .refused(Diag::ShapeMismatch, "3 channels do not divide by the blocks");
+  One("SpaceToDepth")
+      .in({"1", "4", "2"})
+      .integer("blocksize", 2)
+      .refused(Diag::BadNode, "needs rank 4 and a blocksize of 1 to 2^31 - 1, which is 2");
+  One("SpaceToDepth")
+      .in({"1", "4", "3", "2"})
+      .integer("blocksize", 2)
+      .refused(Diag::ShapeMismatch, "the size does not divide by the blocks");
+}
+
+TEST(ImportRefusals, PadAndResize) {
+  One("Pad").in({"2", "3"}).ints({1}).refused(Diag::BadNode, "gives 1 pads for 2 axes");
+  One("Pad")
+      .in({"2", "3"})
+      .ints({-3, 0, 0, 0})
+      .refused(Diag::BadNode, "padding takes more off axis 0 than its 2");
+  One("Resize")
+      .in({"1", "2", "3"})
+      .none()
+      .none()
+      .ints({1, 1})
+      .refused(Diag::BadNode, "sizes and axes differ in length");
+  One("Resize")
+      .in({"2", "3"})
+      .none()
+      .constant(F32, {2}, WireWriter::pods<float>({0, 1}))
+      .refused(Diag::BadNode, "a scale is not a positive constant");
+}
+
+TEST(ImportRefusals, Convolutions) {
+  One("Conv")
+      .in({"1", "3"})
+      .in({"2", "3"})
+      .refused(Diag::ShapeMismatch, "needs data and weight of one rank, at least 3");
+  One("Conv")
+      .in({"1", "0", "5"})
+      .in({"2", "3", "3"})
+      .integer("group", 0)
+      .refused(Diag::BadNode, "group is 0");
+  One("Conv")
+      .in({"1", "3", "5"})
+      .in({"2", "3", "3"})
+      .attribute(intsAttribute("kernel_shape", {5}))
+      .refused(Diag::BadNode, "kernel_shape is not the weight's");
+  One("MaxPool")
+      .in({"2", "3"})
+      .attribute(intsAttribute("kernel_shape", {2}))
+      .refused(Diag::ShapeMismatch, "needs spatial axes, but the rank is 2");
+  One("AveragePool")
+      .in({"1", "2", "3"}, I32)
+      .attribute(intsAttribute("kernel_shape", {2}))
+      .refused(Diag::TypeMismatch, "averages integers");
+  One("GlobalAveragePool")
+      .in({"2", "3"})
+      .refused(Diag::ShapeMismatch, "needs spatial axes, but the rank is 2");
+}
+
+TEST(ImportRefusals, Indices) {
+  One("GatherElements")
+      .in({"2", "3"})
+      .in({"2"}, I64)
+      .refused(Diag::ShapeMismatch, "data and indices differ in rank");
+  One("GatherND")
+      .in({"2", "3"})
+      .in({"2", "1"}, I64)
+      .integer("batch_dims", -1)
+      .refused(Diag::BadNode, "batch_dims -1 does not fit the indices");
+  One("ScatterND")
+      .in({"2", "3"})
+      .in({"4", "1"}, I64)
+      .in({"4"})
+      .refused(Diag::ShapeMismatch, "updates are [4] instead of [4, 3]");
+  One("ScatterElements")
+      .in({"2", "3"})
+      .in({"2", "3"}, I64)
+      .in({"2"})
+      .refused(Diag::ShapeMismatch, "data, indices and updates differ in rank");
+  One("ScatterElements")
+      .in({"2", "3"})
+      .in({"2"}, I64)
+      .in({"2", "3"})
+      .refused(Diag::ShapeMismatch, "data, indices and updates differ in rank");
+  One("ReverseSequence")
+      .in({"4", "2"})
+      .in({"2"}, I64)
+      .integer("batch_axis", 2)
+      .refused(Diag::BadNode, "needs rank 2 and the axes 0 and 1");
+  One("ReverseSequence")
+      .in({"4", "2"})
+      .in({"2", "1"}, I64)
+      .refused(Diag::ShapeMismatch, "needs one length per sequence");
+}
+
+TEST(ImportRefusals, Norms) {
+  One("BatchNormalization")
+      .in({"4"})
+      .in({"4"})
+      .in({"4"})
+      .in({"4"})
+      .in({"4"})
+      .refused(Diag::ShapeMismatch, "needs channels, but the rank is 1");
+  One("InstanceNormalization")
+      .in({"2", "3"})
+      .in({"3"})
+      .in({"3"})
+      .refused(Diag::ShapeMismatch, "needs spatial axes, but the rank is 2");
+  One("GroupNormalization")
+      .in({"1", "4", "2"})
+      .in({"2"})
+      .in({"2"})
+      .opset(18)
+      .refused(Diag::BadNode, "needs spatial axes and num_groups");
+  One("GroupNormalization")
+      .in({"1", "3", "2"})
+      .in({"2"})
+      .in({"2"})
+      .integer("num_groups", 2)
+      .opset(18)
+      .refused(Diag::ShapeMismatch, "3 channels do not divide into 2 groups");
+  One("EmbedLayerNormalization", microsoft)
+      .in({"5"}, I32)
+      .none()
+      .in({"9", "4"})
+      .in({"9", "4"})
+      .none()
+      .in({"4"})
+      .in({"4"})
+      .refused(Diag::ShapeMismatch, "needs ids of rank 2");
+  One("LpNormalization")
+      .in({"2", "3"})
+      .integer("p", 3)
+      .refused(Diag::BadNode, "p is 3, not 1 or 2");
+  One("Gelu")
+      .in({"2"})
+      .attribute(stringAttribute("approximate", "cubic"))
+      .opset(20)
+      .refused(Diag::BadNode, "approximate 'cubic' is neither none nor tanh");
+  One("Cast").in({"2"}).refused(Diag::BadNode, "lacks the attribute 'to'");
+}
+
+TEST(ImportRefusals, Attention) {
+  One("Attention", microsoft)
+      .in({"2", "4"})
+      .in({"4", "12"})
+      .refused(Diag::BadNode, "needs an input of rank 3 and a weight of rank 2");
+  One("Attention", microsoft)
+      .in({"1", "2", "4"})
+      .in({"4", "12"})
+      .refused(Diag::BadNode, "needs num_heads");
+  One("Attention", microsoft)
+      .in({"1", "2", "4"})
+      .in({"4", "12"})
+      .none()
+      .none()
+      .in({"2", "1", "2", "3"})
+      .integer("num_heads", 2)
+      .refused(Diag::ShapeMismatch, "the past has rank 4, not 5");
+  One("MultiHeadAttention", microsoft)
+      .in({"1", "2", "4"})
+      .in({"1", "2", "4"})
+      .in({"1", "2", "4"})
+      .refused(Diag::BadNode, "needs num_heads");
+  auto grouped = [](const Names &query) {
+    return One("GroupQueryAttention", microsoft)
+        .in(query)
+        .none()
+        .none()
+        .none()
+        .none()
+        .in({"1"}, I32)
+        .in({"1"}, I32);
+  };
+  grouped({"1", "2", "8"})
+      .refused(Diag::BadNode, "needs a query of rank 3, seqlens_k, num_heads and kv_num_heads");
+  grouped({"1", "2", "10"})
+      .integer("num_heads", 2)
+      .integer("kv_num_heads", 1)
+      .refused(Diag::ShapeMismatch, "the packed channels do not divide into heads");
+}
+
+TEST(ImportRefusals, Codes) {
+  One("QLinearConcat", microsoft)
+      .in({})
+      .in({}, U8)
+      .integer("axis", 0)
+      .refused(Diag::BadNode, "has no operands");
+  One("QGemm", microsoft)
+      .in({"4"}, U8)
+      .in({})
+      .in({}, U8)
+      .in({"4", "3"}, U8)
+      .in({})
+      .in({}, U8)
+      .refused(Diag::ShapeMismatch, "needs matrices");
+  One("QAttention", microsoft)
+      .in({"2", "4"}, U8)
+      .in({"4", "12"}, U8)
+      .in({"12"})
+      .in({})
+      .in({})
+      .integer("num_heads", 2)
+      .refused(Diag::BadNode, "needs an input of rank 3 and a weight of rank 2");
+  One("MatMulBnb4", microsoft)
+      .in({"1", "32"})
+      .constant(U8, {10}, std::string(10, '\x12'))
+      .constant(F32, {2}, std::string(8, '\0'))
+      .integer("N", 2)
+      .integer("K", 32)
+      .integer("block_size", 32)
+      .refused(Diag::ShapeMismatch, "codes [10] do not fit 2 x 32 in blocks");
+  One("GatherBlockQuantized", microsoft)
+      .constant(22, {2, 32}, std::string(32, '\x12'))
+      .in({"3"}, I64)
+      .constant(F32, {2, 1}, std::string(8, '\0'))
+      .integer("block_size", 16)
+      .refused(Diag::ShapeMismatch, "scales [2, 1] do not fit");
+}
+
+/// An If whose condition is a constant, with one branch.
+WireWriter branching(const WireWriter &branch, const std::string &name = "then_branch") {
+  return with(node("If", {"c"}, {"y"}, "if"), {graphAttribute(name, branch)});
+}
+std::string refusedBranch(const WireWriter &ifNode, Diag code = Diag::BadNode) {
+  Graph g;
+  g.constant(rawTensor("c", Bool, {}, "\1")).input("x", {"2"}).add(ifNode).output("y");
+  return refused(g, code);
+}
+WireWriter inner(const std::vector<WireWriter> &nodes, const Names &inputs, const Names &outputs) {
+  return graph(nodes, inputs, outputs);
+}
+
+TEST(ImportRefusals, Branches) {
+  WireWriter good = inner({node("Neg", {"x"}, {"r"})}, {}, {"r"});
+  expectContains(refusedBranch(branching(good, "else_branch")), "then_branch is missing");
+  expectContains(
+      refusedBranch(with(node("If", {"c"}, {"y"}, "if"), {intAttribute("then_branch", 1)})),
+      "then_branch");
+  expectContains(refusedBranch(branching(inner({node("Neg", {"x"}, {"r"})}, {}, {"r", "x"}))),
+                 "then_branch has 2 outputs instead of 1");
+  WireWriter failing = inner(
+      {with(node("Transpose", {"x"}, {"r"}, "inside"), {intsAttribute("perm", {3})})}, {}, {"r"});
+  expectContains(refusedBranch(branching(failing)), "perm is no permutation");
+  // Branches take no inputs; some writers give them some.
+  expectContains(refusedBranch(branching(inner({node("Neg", {"p"}, {"r"}, "neg")}, {"p"}, {"r"}))),
+                 "reads 'p', which nothing defines");
+  expectContains(refusedBranch(branching(inner({}, {"p"}, {"p"}))),
+                 "branch output 'p' is defined nowhere");
+}
+
+Graph identity(const Names &dims = {"2"}, int type = F32) {
+  Graph g;
+  return g.input("x", dims, type).add(node("Identity", {"x"}, {"y"})).output("y", {}, type);
+}
+
+TEST(ImportRefusals, Signature) {
+  ImportOptions options;
+  options.outputs = {"nope"};
+  expectContains(refused(identity(), Diag::UnknownValue, options),
+                 "the model has no value 'nope' to make an output of");
+  // An output that a node leaves out has the empty name.
+  Graph dropout;
+  dropout.input("x", {"2"}).add(node("Dropout", {"x"}, {"y", ""})).output("y");
+  options.outputs = {""};
+  expectContains(refused(dropout, Diag::UnknownValue, options), "the model has no value ''");
+  options = {};
+  options.inputs = {"b"};
+  Graph two;
+  two.input("x", {"2"}).add(node("Neg", {"x"}, {"b"})).add(node("Abs", {"b"}, {"y"})).output("y");
+  expectContains(refused(two, Diag::UnsupportedType, options),
+                 "the model does not say the type of this value");
+  expectContains(refused(identity({"2"}, 8), Diag::UnsupportedType),
+                 "has element type string, which qcc does not take");
+  Graph strings;
+  strings.constant(tensorHead("s", 8, {1}).bytes(6, "a")).add(node("Identity", {"s"}, {"y"}));
+  strings.output("y", {}, 8);
+  expectContains(refused(strings, Diag::UnsupportedType), "has element type string");
+  Graph old = identity();
+  old.version = 6;
+  expectContains(refused(old, Diag::UnsupportedOpset), "the model uses opset 6");
+}
+
+TEST(ImportRefusals, ShapeOptions) {
+  auto fails = [](const char *text, llvm::StringRef part) {
+    expectContains(expectCode(parseShapeOption(text), Diag::BadShapeOption), part);
+  };
+  fails("x", "names no input");
+  fails("=1", "names no input");
+  fails("x=a", "'a' is not a size");
+  fails("x=-1", "'-1' is not a size");
+  fails("x=3..2", "'3..2' is not a range of sizes");
+  fails("x=3..a", "'3..a' is not a range of sizes");
+  auto with = [](const char *text) {
+    ImportOptions options;
+    options.shapes.push_back(expectOk(parseShapeOption(text)));
+    return refused(identity({"n"}), Diag::BadShapeOption, options);
+  };
+  expectContains(with("z=1"), "the model has no input of this name");
+  expectContains(with("x=1x2"), "gives 2 dimensions, but the input has 1");
+}
+
+} // namespace
