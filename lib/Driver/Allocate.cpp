@@ -52,6 +52,8 @@ public:
 private:
   Expected<LoadedModel> assigned(const PipelineOptions &pipeline);
   Error addScheme(const std::string &scheme);
+  Error addTables();
+  void addCandidate(MarkedWeight &weight, const std::string &scheme);
   Error computeErrors();
   Error measureSensitivities();
   Expected<double> lossAlone(const WeightChoice &choice, const std::string &scheme,
@@ -78,32 +80,76 @@ Expected<LoadedModel> Weigher::assigned(const PipelineOptions &pipeline) {
   return copy;
 }
 
-/// Which weights a scheme marks, and what they take.
+void Weigher::addCandidate(MarkedWeight &weight, const std::string &scheme) {
+  auto [at, isNew] = byName.try_emplace(weight.name, choices.size());
+  if (isNew) {
+    WeightChoice choice;
+    choice.name = weight.name;
+    choice.rows = weight.rows;
+    choice.columns = weight.columns;
+    choices.push_back(std::move(choice));
+  }
+  qnt::QType type = weight.quantize.getType();
+  auto &known = types[weight.name];
+  if (llvm::any_of(known, [&](const auto &entry) { return entry.second == type; }))
+    return; // the same codes by another name
+  known[scheme] = type;
+  Candidate candidate;
+  candidate.scheme = scheme;
+  candidate.bytes =
+      static_cast<double>(*layoutOf(type.withLayout(qnt::Layout::logical)).bytes.constantValue());
+  choices[at->second].candidates.push_back(std::move(candidate));
+}
+
+/// Which weights of layers a scheme marks, and what they take.
 Error Weigher::addScheme(const std::string &scheme) {
   PipelineOptions pipeline = base;
   pipeline.scheme = scheme;
+  if (pipeline.head.empty())
+    pipeline.head = scheme;
   Expected<LoadedModel> copy = assigned(pipeline);
   if (!copy)
     return copy.takeError();
-  for (LayerGroup &group : findMarkedWeights(*copy->module->getOps<func::FuncOp>().begin())) {
-    if (!group.input)
-      continue;
-    for (MarkedWeight &weight : group.weights) {
-      auto [at, isNew] = byName.try_emplace(weight.name, choices.size());
-      if (isNew) {
-        WeightChoice choice;
-        choice.name = weight.name;
-        choice.rows = weight.rows;
-        choice.columns = weight.columns;
-        choices.push_back(std::move(choice));
+  for (LayerGroup &group : findMarkedWeights(*copy->module->getOps<func::FuncOp>().begin()))
+    if (group.input)
+      for (MarkedWeight &weight : group.weights)
+        addCandidate(weight, scheme);
+  return Error::success();
+}
+
+/// Embedding tables that no layer shares: their error is that of their numbers.
+Error Weigher::addTables() {
+  if (!base.embed.empty())
+    return Error::success();
+  for (const char *scheme : {"w8", "w4"}) {
+    PipelineOptions pipeline = base;
+    pipeline.scheme = schemes.front();
+    pipeline.embed = scheme;
+    Expected<LoadedModel> copy = assigned(pipeline);
+    if (!copy)
+      return copy.takeError();
+    for (LayerGroup &group : findMarkedWeights(*copy->module->getOps<func::FuncOp>().begin())) {
+      if (group.input)
+        continue;
+      for (MarkedWeight &weight : group.weights) {
+        addCandidate(weight, scheme);
+        Candidate &candidate = choices[byName[weight.name]].candidates.back();
+        auto format = pack::weightFormatOf(weight.quantize.getType());
+        auto matrix = evaluateMatrix(*copy, weight.matrix(), options.threads);
+        if (!matrix)
+          return matrix.takeError();
+        if (!format || candidate.scheme != scheme)
+          continue;
+        EncodedRows codes = encodeRows(*format, matrix->data(), weight.rows, weight.columns);
+        std::vector<float> decoded(matrix->size());
+        decodeRows(*format, codes, decoded.data());
+        double energy = 0, error = 0;
+        for (size_t i = 0; i < decoded.size(); ++i) {
+          energy += double((*matrix)[i]) * (*matrix)[i];
+          error += std::pow(double((*matrix)[i]) - decoded[i], 2);
+        }
+        candidate.error = energy > 0 ? error / energy : 0;
       }
-      qnt::QType type = weight.quantize.getType();
-      Candidate candidate;
-      candidate.scheme = scheme;
-      candidate.bytes = static_cast<double>(
-          *layoutOf(type.withLayout(qnt::Layout::logical)).bytes.constantValue());
-      choices[at->second].candidates.push_back(std::move(candidate));
-      types[weight.name][scheme] = type;
     }
   }
   return Error::success();
@@ -189,6 +235,8 @@ Expected<std::vector<WeightChoice>> Weigher::run() {
   for (const std::string &scheme : schemes)
     if (Error failed = addScheme(scheme))
       return std::move(failed);
+  if (Error failed = addTables())
+    return std::move(failed);
   if (choices.empty())
     return std::move(choices);
   if (Error failed = computeErrors())

@@ -1,8 +1,12 @@
 // The order in which a model is quantized.
 #include "qcc/Driver/Quantize.h"
 #include "mlir/Support/Timing.h"
+#include "qcc/Driver/Allocate.h"
+#include "qcc/Driver/Calibrate.h"
 #include "qcc/Driver/Methods.h"
 #include "qcc/Driver/WorkFolder.h"
+#include "qcc/Emit/AtomicOutput.h"
+#include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Pack/WeightFormats.h"
 #include "qcc/Pipeline/Compile.h"
 #include "qcc/Support/Diagnostics.h"
@@ -11,6 +15,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include <chrono>
+#include <set>
 
 using namespace mlir;
 using namespace qcc;
@@ -18,6 +23,9 @@ using llvm::Error;
 using llvm::Expected;
 
 namespace {
+
+/// Code and descriptors of an artifact of three levels, about.
+constexpr double kCodeBytes = 600e3;
 
 using Clock = std::chrono::steady_clock;
 double secondsSince(Clock::time_point start) {
@@ -27,8 +35,8 @@ double secondsSince(Clock::time_point start) {
 /// Says how far the layers are and how long the rest takes, on a terminal only.
 class LayerProgress {
 public:
-  LayerProgress(llvm::raw_ostream &err, bool quiet)
-      : err(err), shown(!quiet && llvm::sys::Process::StandardErrIsDisplayed()) {}
+  LayerProgress(llvm::raw_ostream &err, StringRef what, bool quiet)
+      : err(err), what(what), shown(!quiet && llvm::sys::Process::StandardErrIsDisplayed()) {}
   ~LayerProgress() {
     if (shown && any)
       err << "\r\033[K";
@@ -42,15 +50,63 @@ public:
     if (done > 0)
       rest = llvm::formatv(", {0:f0} s left",
                            elapsed * static_cast<double>(all - done) / static_cast<double>(done));
-    err << llvm::formatv("\r\033[Kquantize: {0} of {1}{2}  {3}", done, all, rest, name);
+    err << llvm::formatv("\r\033[K{0}: {1} of {2}{3}  {4}", what, done, all, rest, name);
     err.flush();
   }
 
 private:
   llvm::raw_ostream &err;
+  std::string what;
   bool shown, any = false;
   Clock::time_point start = Clock::now();
 };
+
+/// A row of the decision table for a weight that was allocated.
+quality::TensorReport tensorReport(const WeightChoice &choice, const WeightReport *result,
+                                   const MethodPlan &plan) {
+  quality::TensorReport tensor;
+  tensor.name = choice.name;
+  tensor.dims = {choice.rows, choice.columns};
+  for (const Candidate &candidate : choice.candidates) {
+    quality::CandidateReport row;
+    row.scheme = candidate.scheme;
+    row.transform = plan.hadamard ? "hadamard" : plan.smooth ? "smoothquant" : "none";
+    row.method = plan.text;
+    row.predictedLoss = candidate.loss;
+    row.bytes = static_cast<uint64_t>(candidate.bytes);
+    tensor.candidates.push_back(std::move(row));
+  }
+  tensor.chosen = choice.chosen;
+  const Candidate &chosen = choice.candidates[choice.chosen];
+  tensor.reason = llvm::formatv("least predicted loss of the model within the budget: {0:e2} here, "
+                                "sensitivity {1:e2}",
+                                chosen.loss, choice.sensitivity);
+  if (result && result->energy > 0)
+    tensor.reason +=
+        llvm::formatv("; relative output error {0:e2}", result->layer.result / result->energy);
+  return tensor;
+}
+
+/// A row for a weight of the one scheme that was asked for.
+quality::TensorReport tensorReport(const WeightReport &weight, const MethodPlan &plan) {
+  quality::TensorReport tensor;
+  tensor.name = weight.name;
+  tensor.dims = {weight.rows, weight.columns};
+  quality::CandidateReport row;
+  row.scheme = weight.scheme;
+  row.transform = plan.hadamard ? "hadamard" : plan.smooth ? "smoothquant" : "none";
+  row.method = plan.text;
+  row.bytes = weight.bytes;
+  if (weight.energy > 0)
+    row.measuredLoss = weight.layer.result / weight.energy;
+  tensor.candidates.push_back(std::move(row));
+  tensor.chosen = 0;
+  tensor.reason = "asked for";
+  if (weight.energy > 0)
+    tensor.reason +=
+        llvm::formatv("; rounding to nearest would cost {0:e2}", weight.layer.rtn / weight.energy);
+  return tensor;
+}
 
 /// What the driver holds while a model is quantized.
 class Quantization {
@@ -61,8 +117,16 @@ public:
 
 private:
   Error load();
-  Error prepare();
+  Error raise();
+  double unquantizedBytes();
+  Error openCalibration();
+  Error observe();
+  Error transform();
+  Error allocateSchemes();
+  Error assign();
   Error chooseAllCodes();
+  void fillReport();
+  std::vector<std::string> candidateSchemes() const;
   Error stages(Stage from, Stage to) {
     return runStages(model, from, to, options, request, timing);
   }
@@ -80,6 +144,9 @@ private:
   LoadedModel model, floats; ///< floats: before schemes were assigned
   ModelSamples samples;
   std::vector<WeightReport> reports;
+  std::vector<WeightChoice> choices; ///< of the allocation, empty without one
+  std::optional<StatisticsStore> statistics;
+  Clock::time_point start = Clock::now();
 };
 
 Error Quantization::load() {
@@ -95,6 +162,8 @@ Error Quantization::load() {
   options.skip = wish.skip;
   options.recipe = wish.recipe;
   context = makeContext(request.threads);
+  if (std::error_code failed = llvm::sys::fs::create_directories(request.work))
+    return makeError(Diag::CannotWrite, request.work, failed.message());
   if (request.blobs.empty())
     request.blobs = request.work + "/blobs";
   Expected<LoadedModel> loaded = loadModel(*context, request);
@@ -104,14 +173,114 @@ Error Quantization::load() {
   return Error::success();
 }
 
-Error Quantization::prepare() {
-  if (Error failed = stages(Stage::Import, Stage::Transform))
+Error Quantization::openCalibration() {
+  const DataRequest &calib = request.quantize.calib;
+  if (!calib.given())
+    return Error::success();
+  Expected<ModelSamples> opened = openSamples(function(), calib.where, calib.ctx, calib.samples);
+  if (!opened)
+    return opened.takeError();
+  samples = std::move(*opened);
+  if (samples.count < 128 && !request.quiet)
+    err << llvm::formatv("{0}: note: {1} samples are few to calibrate on; 128 to 1024 are usual\n",
+                         calib.where, samples.count);
+  return Error::success();
+}
+
+/// Statistics of what layers read, where a method asks for them: from the file given, or a run.
+Error Quantization::observe() {
+  if (!plan.needsRanges())
+    return stages(Stage::Calibrate, Stage::Calibrate);
+  options.observeRanges = true;
+  if (Error failed = stages(Stage::Calibrate, Stage::Calibrate))
+    return failed;
+  options.ranges = request.quantize.statistics;
+  if (!options.ranges.empty())
+    return Error::success();
+  CalibrateOptions calibrate;
+  calibrate.folder = request.work;
+  calibrate.threads = request.threads;
+  calibrate.memLimit = request.quantize.memLimit;
+  Expected<StatisticsStore> seen = collectStatistics(model, function(), samples, calibrate);
+  if (!seen)
+    return seen.takeError();
+  options.ranges = request.work + "/statistics.json";
+  if (Error failed = emit::writeFileAtomically(options.ranges, seen->toJson()))
+    return failed;
+  statistics = std::move(*seen);
+  return Error::success();
+}
+
+Error Quantization::transform() {
+  if (Error failed = stages(Stage::Transform, Stage::Transform))
     return failed;
   floats.module = cast<ModuleOp>(model.module->clone());
   floats.modelDir = model.modelDir;
   floats.blobDir = model.blobDir;
-  return stages(Stage::AssignBits, Stage::AssignBits);
+  return Error::success();
 }
+
+/// What `auto` chooses from when no list is given.
+std::vector<std::string> Quantization::candidateSchemes() const {
+  std::vector<std::string> schemes;
+  for (const Scheme &scheme : request.quantize.candidates)
+    schemes.push_back(schemeToString(scheme, request.quantize.ownSchemes));
+  if (schemes.empty())
+    schemes = {"w8a8", "w4a8:g32", "w4a8:g128"};
+  return schemes;
+}
+
+/// A scheme for each weight, where there is a choice.
+Error Quantization::allocateSchemes() {
+  const QuantizeRequest &wish = request.quantize;
+  if (!wish.automatic && wish.candidates.size() < 2)
+    return Error::success();
+  if (samples.count == 0)
+    return makeError(Diag::UsageError, "",
+                     "choosing between schemes needs samples to measure their loss on", {},
+                     "give --calib DATA, or one scheme");
+  AllocationOptions allocation;
+  allocation.folder = request.work;
+  allocation.threads = request.threads;
+  LayerProgress progress(err, "weigh", request.quiet);
+  allocation.progress = std::ref(progress);
+  std::vector<std::string> schemes = candidateSchemes();
+  PipelineOptions base = options;
+  Expected<std::vector<WeightChoice>> weighed =
+      weighCandidates(floats, schemes, samples, base, request, allocation);
+  if (!weighed)
+    return weighed.takeError();
+  choices = std::move(*weighed);
+  std::optional<double> maxBytes;
+  if (wish.budgetSize)
+    maxBytes = static_cast<double>(*wish.budgetSize) - kCodeBytes - unquantizedBytes();
+  Allocation result = allocate(choices, maxBytes, std::nullopt);
+  if (!result.feasible)
+    return makeError(Diag::BudgetMissed, request.input,
+                     llvm::formatv("the smallest choice of schemes takes {0:f1} MB, the budget "
+                                   "leaves {1:f1} MB for weights",
+                                   result.bytes / 1e6, maxBytes.value_or(0) / 1e6));
+  options.recipe = request.work + "/allocation.yaml";
+  options.scheme = schemes.front();
+  return emit::writeFileAtomically(options.recipe, recipeOf(choices));
+}
+
+/// Bytes of what stays as it is: norms, biases, weights that no scheme takes.
+double Quantization::unquantizedBytes() {
+  std::set<std::string> chosen;
+  for (const WeightChoice &choice : choices)
+    chosen.insert(choice.name);
+  double bytes = 0;
+  for (qnt::WeightOp weight : floats.module->getOps<qnt::WeightOp>())
+    if (auto file = dyn_cast_or_null<qnt::FileAttr>(weight.getSource().value_or(Attribute())))
+      if (!chosen.count(weight.getSymName().str()))
+        bytes += static_cast<double>(file.getLength());
+  return bytes;
+}
+
+Error Quantization::assign() { return stages(Stage::AssignBits, Stage::AssignBits); }
+
+Error Quantization::raise() { return stages(Stage::Import, Stage::Rotate); }
 
 std::string Quantization::workKey() const {
   std::string key = request.quantize.text + "|" + plan.text + "|" + samples.hash + "|" +
@@ -132,6 +301,8 @@ EncodedRows Quantization::choose(const MarkedWeight &weight, std::vector<float> 
   report.rows = weight.rows;
   report.columns = weight.columns;
   MarkedWeight copy = weight;
+  report.scheme = request.quantize.text;
+  report.bytes = static_cast<uint64_t>(*quantizedBytes(copy.quantize.getType()).constantValue());
   EncodedRows codes =
       chooseCodes(plan, *pack::weightFormatOf(copy.quantize.getType()), std::move(matrix),
                   weight.rows, weight.columns, &moments, request.threads, report);
@@ -142,18 +313,10 @@ EncodedRows Quantization::choose(const MarkedWeight &weight, std::vector<float> 
 Error Quantization::chooseAllCodes() {
   if (!plan.needsMoments())
     return Error::success();
-  const DataRequest &calib = request.quantize.calib;
-  Expected<ModelSamples> opened = openSamples(function(), calib.where, calib.ctx, calib.samples);
-  if (!opened)
-    return opened.takeError();
-  samples = std::move(*opened);
-  if (samples.count < 128 && !request.quiet)
-    err << llvm::formatv("{0}: note: {1} samples are few to calibrate on; 128 to 1024 are usual\n",
-                         calib.where, samples.count);
   Expected<WorkFolder> work = WorkFolder::open(request.work, workKey());
   if (!work)
     return work.takeError();
-  LayerProgress progress(err, request.quiet);
+  LayerProgress progress(err, "quantize", request.quiet);
   SequentialOptions sequence;
   sequence.folder = work->path();
   sequence.threads = request.threads;
@@ -171,17 +334,46 @@ Error Quantization::chooseAllCodes() {
                               sequence);
 }
 
+/// The decision table: what each weight got, from what, and why.
+void Quantization::fillReport() {
+  quality::QuantizeReport *report = request.quantization;
+  if (!report)
+    return;
+  report->dataHash = samples.hash;
+  report->samples = static_cast<int64_t>(samples.count);
+  std::map<std::string, const WeightReport *> byName;
+  for (const WeightReport &weight : reports)
+    byName[weight.name] = &weight;
+  for (const WeightChoice &choice : choices)
+    report->tensors.push_back(tensorReport(choice, byName[choice.name], plan));
+  if (choices.empty())
+    for (const WeightReport &weight : reports)
+      report->tensors.push_back(tensorReport(weight, plan));
+  for (const WeightReport &weight : reports)
+    for (const std::string &note : weight.layer.notes)
+      report->notes.push_back(weight.name + ": " + note);
+  if (statistics)
+    for (const auto &[id, value] : statistics->values)
+      report->convergence.push_back({id, samples.count ? int64_t(samples.count) : 0, value.drift});
+  report->timings.push_back({"quantize", secondsSince(start)});
+}
+
 Error Quantization::run() {
-  if (Error failed = load())
-    return failed;
-  if (Error failed = prepare())
-    return failed;
-  if (Error failed = chooseAllCodes())
-    return failed;
+  for (auto step :
+       {&Quantization::load, &Quantization::raise, &Quantization::openCalibration,
+        &Quantization::observe, &Quantization::transform, &Quantization::allocateSchemes,
+        &Quantization::assign, &Quantization::chooseAllCodes})
+    if (Error failed = (this->*step)())
+      return failed;
+  fillReport();
   if (Error failed = stages(Stage::Quantize, Stage::Quantize))
     return failed;
   request.emit = EmitKind::Qnt;
-  return emitArtifact(model, {}, request, err);
+  if (Error failed = emitArtifact(model, {}, request, err))
+    return failed;
+  if (!request.keepWork)
+    llvm::sys::fs::remove_directories(request.work);
+  return Error::success();
 }
 
 } // namespace
