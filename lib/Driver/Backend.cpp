@@ -1,6 +1,7 @@
 // The compiler plugged into the command line.
 #include "qcc/Driver/Backend.h"
 #include "mlir/Support/Timing.h"
+#include "qcc/Driver/Calibrate.h"
 #include "qcc/Driver/Quantize.h"
 #include "qcc/Import/Import.h"
 #include "qcc/Pipeline/Compile.h"
@@ -195,6 +196,7 @@ Backend qcc::makeBackend() {
   Backend backend;
   backend.compile = compileModel;
   backend.quantize = quantizeModel;
+  backend.calibrate = calibrateModel;
   backend.inspect = inspect;
   backend.check = check;
   backend.reference = ReferenceModel::load;

@@ -1,14 +1,21 @@
 // Observers in rounds that fit into memory.
 #include "qcc/Driver/Calibrate.h"
+#include "mlir/Support/Timing.h"
 #include "qcc/Algorithms/Collectors.h"
 #include "qcc/Algorithms/Moments.h"
+#include "qcc/Driver/TempFolder.h"
+#include "qcc/Emit/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace qcc;
 using namespace qcc::qnt;
 using llvm::Error;
 using llvm::Expected;
+
+/// Below this many samples ranges and moments depend on which ones they are.
+static constexpr size_t kFewSamples = 128;
 
 namespace {
 
@@ -147,4 +154,63 @@ Expected<StatisticsStore> qcc::collectStatistics(const LoadedModel &model, func:
       store.values[op.getId().str()] = collector.finish();
   }
   return store;
+}
+
+/// What a reader of the file should know of it: how much there was, and whether it was enough.
+static void printSummary(const StatisticsStore &store, llvm::raw_ostream &err) {
+  double worst = 0;
+  std::string where;
+  int64_t positions = 0;
+  for (const auto &[id, value] : store.values) {
+    positions = std::max(positions, value.positions);
+    if (value.drift > worst) {
+      worst = value.drift;
+      where = id;
+    }
+  }
+  err << llvm::formatv("{0} values seen on {1} samples, {2} positions", store.values.size(),
+                       store.samples, positions);
+  if (!where.empty())
+    err << llvm::formatv(" · ranges grew by at most {0:f1} % in the second half (node '{1}')",
+                         100 * worst, where);
+  err << '\n';
+}
+
+Error qcc::calibrateModel(const CalibrateRequest &request, llvm::raw_ostream &err) {
+  auto folder = TempFolder::create();
+  if (!folder)
+    return folder.takeError();
+  CompileRequest load = request.model;
+  if (load.blobs.empty())
+    load.blobs = (*folder)->path + "/blobs";
+  auto context = makeContext(load.threads);
+  Expected<LoadedModel> model = loadModel(*context, load);
+  if (!model)
+    return model.takeError();
+  DefaultTimingManager manager;
+  TimingScope timing = manager.getRootScope();
+  PipelineOptions pipeline;
+  pipeline.observeRanges = true;
+  if (Error failed = runStages(*model, Stage::Import, Stage::Calibrate, pipeline, load, timing))
+    return failed;
+  func::FuncOp function = *model->module->getOps<func::FuncOp>().begin();
+  Expected<ModelSamples> samples =
+      openSamples(function, request.data.where, request.data.ctx, request.data.samples);
+  if (!samples)
+    return samples.takeError();
+  if (samples->count < kFewSamples)
+    err << llvm::formatv("{0}: note: {1} samples are few to calibrate on; 128 to 1024 are usual\n",
+                         request.data.where, samples->count);
+  CalibrateOptions options;
+  options.folder = (*folder)->path;
+  options.threads = load.threads;
+  options.memLimit = load.quantize.memLimit;
+  Expected<StatisticsStore> store = collectStatistics(*model, function, *samples, options);
+  if (!store)
+    return store.takeError();
+  store->modelHash = hashOfFile(load.input);
+  if (Error failed = emit::writeFileAtomically(request.output, store->toJson()))
+    return failed;
+  printSummary(*store, err);
+  return Error::success();
 }

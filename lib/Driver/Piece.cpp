@@ -108,8 +108,12 @@ OwningOpRef<ModuleOp> qcc::extractPiece(func::FuncOp function, const Piece &piec
   for (auto [i, input] : llvm::enumerate(piece.inputs))
     mapping.map(input, body->getArgument(given + i));
   builder.setInsertionPointToEnd(body);
-  for (Operation *op : piece.ops)
-    builder.clone(*op, mapping);
+  for (Operation *op : piece.ops) {
+    if (auto observe = dyn_cast<ObserveOp>(op)) // who runs the piece sees the value itself
+      mapping.map(observe->getResult(0), mapping.lookup(observe.getX()));
+    else
+      builder.clone(*op, mapping);
+  }
   SmallVector<Value> returned;
   for (Value output : piece.outputs)
     returned.push_back(mapping.lookup(output));

@@ -2,6 +2,7 @@
 #ifndef QCC_DRIVER_CALIBRATE_H
 #define QCC_DRIVER_CALIBRATE_H
 
+#include "qcc/Cli/Commands.h"
 #include "qcc/Driver/Samples.h"
 #include "qcc/Driver/Walk.h"
 #include "qcc/Support/Statistics.h"
@@ -23,6 +24,9 @@ llvm::Expected<StatisticsStore> collectStatistics(const LoadedModel &model,
                                                   mlir::func::FuncOp function,
                                                   const ModelSamples &samples,
                                                   const CalibrateOptions &options);
+
+/// Backend::calibrate: writes the statistics file.
+llvm::Error calibrateModel(const CalibrateRequest &request, llvm::raw_ostream &err);
 
 } // namespace qcc
 #endif
