@@ -26,6 +26,12 @@ const remark::RemarkOpts remarkAssign =
 /// From this many channels on, a layer whose result is returned is an output head.
 constexpr int64_t headChannels = 8192;
 
+/// Ranges for static activations.
+struct CalibratedRanges {
+  StatisticsStore statistics;
+  std::string collector;
+};
+
 /// Tensors that a recipe stores in their own way.
 struct Override {
   llvm::GlobPattern match;
@@ -98,8 +104,8 @@ bool feedsRotation(Value value, int depth = 0) {
 class Assigner {
 public:
   Assigner(func::FuncOp function, ArrayRef<llvm::GlobPattern> skip, ArrayRef<Override> overrides,
-           int64_t minDim)
-      : function(function), skip(skip), overrides(overrides), minDim(minDim),
+           const CalibratedRanges *ranges, int64_t minDim)
+      : function(function), skip(skip), overrides(overrides), ranges(ranges), minDim(minDim),
         rewriter(function.getContext()) {}
   void run(const Choice &layer, const Choice &head, const Choice &embed);
 
@@ -111,12 +117,15 @@ private:
   Value fakeQuantized(Value value, QType type);
   Value inHalf(Value matrix);
   std::optional<std::string> quantizeInput(LinearOp op, QType weight, const Scheme &scheme);
+  std::optional<std::string> quantizeStatic(LinearOp op, QType codes);
   void assignLayer(LinearOp op, const Choice &choice);
   void assignTable(GatherOp op, const Choice &choice);
 
   func::FuncOp function;
   ArrayRef<llvm::GlobPattern> skip;
   ArrayRef<Override> overrides;
+  const CalibratedRanges *ranges;      ///< null without calibration
+  DenseMap<Value, StringRef> observed; ///< the node that names a value's statistics
   int64_t minDim;
   IRRewriter rewriter;
   SmallVector<LinearOp> layers;
@@ -230,7 +239,35 @@ std::optional<std::string> Assigner::quantizeInput(LinearOp op, QType weight,
     return std::nullopt;
   if (auto why = productProblem(codes, weight))
     return why;
+  if (scheme.act == Scheme::Act::Int8Static)
+    return quantizeStatic(op, codes);
   op.getXMutable().assign(fakeQuantized(op.getX(), codes));
+  return std::nullopt;
+}
+
+/// Codes with the scale that calibration found for the value, under the name of its first reader.
+std::optional<std::string> Assigner::quantizeStatic(LinearOp op, QType codes) {
+  Value x = op.getX();
+  StringRef &id = observed[x];
+  if (id.empty())
+    id = nodeName(op.getLoc());
+  const ValueStatistics *seen = ranges->statistics.find(id);
+  auto range = seen ? seen->ranges.find(ranges->collector)
+                    : std::map<std::string, Interval>::const_iterator();
+  if (!seen || range == seen->ranges.end())
+    return "no range '" + ranges->collector + "' was calibrated for the input of node '" +
+           id.str() + "'";
+  Value &result = made[{x, codes}];
+  if (!result) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointAfterValue(x);
+    StaticGrid grid = staticGrid(codes, range->second);
+    auto fixed = QuantizeStaticOp::create(rewriter, x.getLoc(), codes, x,
+                                          rewriter.getF32FloatAttr(grid.scale),
+                                          rewriter.getI64IntegerAttr(grid.zero));
+    result = DequantizeOp::create(rewriter, x.getLoc(), x.getType(), fixed.getOut());
+  }
+  op.getXMutable().assign(result);
   return std::nullopt;
 }
 
@@ -340,7 +377,15 @@ struct AssignSchemes : qcc::assignbits::impl::AssignSchemesBase<AssignSchemes> {
         return report(read.takeError());
       own = std::move(*read);
     }
-    auto layer = taken(layerChoice(scheme, own.schemes));
+    std::optional<CalibratedRanges> ranges;
+    if (!statistics.empty()) {
+      auto read = StatisticsStore::read(statistics);
+      if (!read)
+        return report(read.takeError());
+      ranges = CalibratedRanges{std::move(*read), collector};
+    }
+    bool calibrated = ranges.has_value();
+    auto layer = taken(layerChoice(scheme, own.schemes, calibrated));
     if (failed(layer))
       return failure();
     auto forHead = taken(headChoice(head, *layer, own.schemes));
@@ -357,12 +402,13 @@ struct AssignSchemes : qcc::assignbits::impl::AssignSchemesBase<AssignSchemes> {
     SmallVector<Override> overrides;
     for (const RecipeOverride &given : own.overrides) {
       auto glob = globOf(given.match);
-      auto choice = taken(layerChoice(given.quantize, own.schemes));
+      auto choice = taken(layerChoice(given.quantize, own.schemes, calibrated));
       if (failed(glob) || failed(choice))
         return failure();
       overrides.push_back({std::move(*glob), std::move(*choice)});
     }
-    Assigner(getOperation(), globs, overrides, minDim).run(*layer, *forHead, *forEmbed);
+    Assigner(getOperation(), globs, overrides, calibrated ? &*ranges : nullptr, minDim)
+        .run(*layer, *forHead, *forEmbed);
     return success();
   }
 

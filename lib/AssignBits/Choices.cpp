@@ -2,6 +2,7 @@
 #include "Choices.h"
 #include "qcc/Algorithms/WeightCodec.h"
 #include "qcc/Support/Diagnostics.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace qcc;
@@ -23,7 +24,8 @@ std::optional<std::string> assignbits::lacksKernel(const Scheme &scheme) {
   return std::nullopt;
 }
 
-llvm::Expected<Choice> assignbits::layerChoice(llvm::StringRef text, llvm::ArrayRef<Scheme> own) {
+llvm::Expected<Choice> assignbits::layerChoice(llvm::StringRef text, llvm::ArrayRef<Scheme> own,
+                                               bool calibrated) {
   if (text.empty() || text == "f32" || text == "keep")
     return Choice{Choice::Keep, {}, "f32"};
   if (text == "f16")
@@ -36,7 +38,7 @@ llvm::Expected<Choice> assignbits::layerChoice(llvm::StringRef text, llvm::Array
                      "scheme '" + text.str() + "' asks for " + *why +
                          ", which have no kernels; blocks and groups that are multiples of 4, and "
                          "of each other, work");
-  if (scheme->act == Scheme::Act::Int8Static)
+  if (scheme->act == Scheme::Act::Int8Static && !calibrated)
     return makeError(Diag::NeedsCalibration, "",
                      "scheme '" + text.str() +
                          "' needs the ranges of activations; give --calib, or a8 for ranges that "
@@ -199,4 +201,17 @@ std::optional<std::string> assignbits::productProblem(Type x, QType weight) {
   if (step % 4 != 0)
     return "a row is no multiple of 4 long";
   return std::nullopt;
+}
+
+StaticGrid assignbits::staticGrid(QType codes, Interval range) {
+  StaticGrid grid;
+  double low = std::min(0.0, range.low), high = std::max(0.0, range.high);
+  double width = codes.getZero() ? (high - low) / 255 : std::max(-low, high) / 127;
+  auto scale = static_cast<float>(width);
+  if (!(scale > 0) || !std::isfinite(1 / scale))
+    return grid;
+  grid.scale = scale;
+  if (codes.getZero())
+    grid.zero = std::clamp<int64_t>(std::llrint(-128 - low / scale), -128, 127);
+  return grid;
 }

@@ -4,6 +4,7 @@
 
 #include "Qnt/Qnt.h"
 #include "qcc/Support/Scheme.h"
+#include "qcc/Support/Statistics.h"
 
 namespace qcc::assignbits {
 
@@ -14,8 +15,10 @@ struct Choice {
   std::string text;
 };
 
-/// `f32`, `keep`, `f16` or a scheme. Errors: QCC1003, QCC1501, QCC1540.
-llvm::Expected<Choice> layerChoice(llvm::StringRef text, llvm::ArrayRef<Scheme> own);
+/// `f32`, `keep`, `f16` or a scheme. `calibrated`: ranges for static schemes are at hand. Errors:
+/// QCC1003, QCC1501, QCC1540.
+llvm::Expected<Choice> layerChoice(llvm::StringRef text, llvm::ArrayRef<Scheme> own,
+                                   bool calibrated = false);
 /// A head: `w8` and `w4` with the activations that `layers` have.
 llvm::Expected<Choice> headChoice(llvm::StringRef text, const Choice &layers,
                                   llvm::ArrayRef<Scheme> own);
@@ -31,6 +34,13 @@ qnt::QType codesOf(mlir::Type matrix, const Scheme &scheme);
 /// The type of the codes that a layer's input `x` gets before a product with `weight`, with the
 /// sums that it needs; null where `act` leaves it in floats.
 qnt::QType inputCodes(mlir::Type x, qnt::QType weight, Scheme::Act act, unsigned group);
+
+/// Scale and zero point of static codes that cover `range`; the scale is 1 where it holds 0 alone.
+struct StaticGrid {
+  float scale = 1;
+  int64_t zero = 0;
+};
+StaticGrid staticGrid(qnt::QType codes, Interval range);
 
 /// Why codes of these types cannot be multiplied, or nothing.
 std::optional<std::string> productProblem(mlir::Type x, qnt::QType weight);

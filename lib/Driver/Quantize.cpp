@@ -122,6 +122,7 @@ private:
   Error openCalibration();
   Error observe();
   Error transform();
+  Error observeStatic();
   Error allocateSchemes();
   Error assign();
   Error chooseAllCodes();
@@ -276,6 +277,39 @@ double Quantization::unquantizedBytes() {
       if (!chosen.count(weight.getSymName().str()))
         bytes += static_cast<double>(file.getLength());
   return bytes;
+}
+
+/// Whether a scheme asks for ranges that are known before.
+static bool isStatic(const QuantizeRequest &wish) {
+  return llvm::any_of(wish.candidates,
+                      [](const Scheme &scheme) { return scheme.act == Scheme::Act::Int8Static; });
+}
+
+/// Static scales are those of the values after the transforms: a run of its own.
+Error Quantization::observeStatic() {
+  if (!isStatic(request.quantize))
+    return Error::success();
+  options.statistics = request.quantize.statistics;
+  if (!options.statistics.empty() || samples.count == 0)
+    return Error::success(); // assign-bits says what is missing
+  LoadedModel copy;
+  copy.module = cast<ModuleOp>(model.module->clone());
+  copy.modelDir = model.modelDir;
+  copy.blobDir = model.blobDir;
+  PipelineOptions pipeline;
+  pipeline.observeRanges = true;
+  if (Error failed = runStages(copy, Stage::Calibrate, Stage::Calibrate, pipeline, request, timing))
+    return failed;
+  Expected<StatisticsStore> seen =
+      collectStatistics(copy, *copy.module->getOps<func::FuncOp>().begin(), samples,
+                        {request.work, request.threads, request.quantize.memLimit, {}});
+  if (!seen)
+    return seen.takeError();
+  options.statistics = request.work + "/static.json";
+  if (Error failed = emit::writeFileAtomically(options.statistics, seen->toJson()))
+    return failed;
+  statistics = std::move(*seen);
+  return Error::success();
 }
 
 Error Quantization::assign() { return stages(Stage::AssignBits, Stage::AssignBits); }

@@ -102,6 +102,7 @@ void addAssignBits(OpPassManager &pm, const PipelineOptions &options) {
     schemes.head = options.head;
   schemes.skip.assign(options.skip.begin(), options.skip.end());
   schemes.recipe = options.recipe;
+  schemes.statistics = options.statistics;
   pm.addNestedPass<func::FuncOp>(assignbits::createAssignSchemes(schemes));
   pm.addPass(createCSEPass()); // one quantization of an activation for all its readers
 }

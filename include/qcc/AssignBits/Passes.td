@@ -31,6 +31,8 @@ def AssignSchemes : Pass<"qcc-assign-schemes", "::mlir::func::FuncOp"> {
     Option<"scheme", "scheme", "std::string", "\"w8a8\"", "scheme of linear layers">,
     Option<"embed", "embed", "std::string", "\"w8\"", "embedding tables: f32, f16, w8, w4, or a scheme without activations">,
     Option<"head", "head", "std::string", "\"w8\"", "output head: f32, f16, w8, w4, or a scheme">,
+    Option<"statistics", "statistics", "std::string", "\"\"", "file of statistics (qcc/Support/Statistics.h) that static scales come from">,
+    Option<"collector", "collector", "std::string", "\"mse\"", "which range of it: minmax, average, percentile, entropy or mse">,
     Option<"recipe", "recipe", "std::string", "", "file with schemes of its own and overrides">,
     Option<"minDim", "min-dim", "int64_t", "32", "smallest K and N that are quantized">,
     ListOption<"skip", "skip", "std::string", "globs over node and weight names to leave alone">];

@@ -32,6 +32,7 @@ struct PipelineOptions {
   std::string embed, head;         ///< "" takes the default of the scheme
   std::vector<std::string> skip;   ///< globs
   std::string recipe;              ///< file with schemes of its own and overrides
+  std::string statistics;          ///< assign-bits: file that static scales come from
   bool foldNormGains = false;      ///< rotate: norm gains move into the layers that follow
   bool observeRanges = false;      ///< calibrate: observers at the inputs of linear layers
   std::string ranges;              ///< transform: file of ranges that scales migrate by
