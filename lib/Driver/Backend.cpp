@@ -3,6 +3,7 @@
 #include "mlir/Support/Timing.h"
 #include "qcc/Driver/Calibrate.h"
 #include "qcc/Driver/Quantize.h"
+#include "qcc/Driver/Tune.h"
 #include "qcc/Import/Import.h"
 #include "qcc/Pipeline/Compile.h"
 #include "qcc/Pipeline/Signature.h"
@@ -197,6 +198,7 @@ Backend qcc::makeBackend() {
   backend.compile = compileModel;
   backend.quantize = quantizeModel;
   backend.calibrate = calibrateModel;
+  backend.tune = tuneMachine;
   backend.inspect = inspect;
   backend.check = check;
   backend.reference = ReferenceModel::load;

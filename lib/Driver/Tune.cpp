@@ -168,8 +168,12 @@ Error qcc::tuneMachine(const TuneRequest &request, llvm::raw_ostream &err) {
     return folder.takeError();
   TuneOptions options;
   options.folder = (*folder)->path;
-  if (!request.targets.empty())
-    options.level = request.targets.front();
+  if (!request.targets.empty()) {
+    Expected<std::vector<const Target *>> levels = expandTarget(request.targets.front());
+    if (!levels)
+      return levels.takeError();
+    options.level = levels->front()->name;
+  }
   options.schemes = {"f32", "w8a8", "w4a8:g32", "w4a8:g128", "w3a8:g32", "w8", "w4:g32", "nf4"};
   options.shapes = {{384, 384},  {1536, 384}, {384, 1536},  {768, 768},
                     {3072, 768}, {768, 3072}, {2048, 2048}, {5632, 2048}};
