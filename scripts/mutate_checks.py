@@ -4,11 +4,11 @@
 usage: mutate_checks.py [--seed N] [--count 30] [--work DIR] [--jobs 2] [--list] [PATH...]
 
 A check is a statement that refuses: `return emitOpError(…)`, `return makeError(…)` and the like under
-an `if`, `notifyMatchFailure`, a `faultIf(…)` in a kernel. Picked at random by the seed, each is taken
-out of a copy of the checkout, what depends on it is built again and the tests of its room run. A
-check whose loss no test notices has survived: a test is missing, or the check is. The checkout itself
-is never changed. PATH restricts the choice to files beneath it. Checks for faults of qcc itself, which
-no input reaches, are left out.
+an `if`, `notifyMatchFailure`, a `faultIf(…)` in a kernel. They are picked at random by the seed. A copy
+of the checkout is built once, in which a file turns off one of them; with each turned off in turn, the
+tests of its room run. A check whose loss no test notices has survived: a test is missing, or the check
+is. The checkout itself is never changed. PATH restricts the choice to files beneath it. Checks for
+faults of qcc itself, which no input reaches, are left out.
 
 --work DIR keeps the copy and its build for the next run. The exit status is 1 when a check survived.
 """
@@ -56,12 +56,12 @@ OTHERWISE = ["unit:Qcc{room}Tests", "lit:{room}", *COMMON]
 
 @dataclass
 class Check:
-    """Lines [first, last] of a file, counted from 0, and what replaces them."""
+    """A statement of a file, from a line to the column behind it on another; lines count from 0."""
 
     path: str
     first: int
     last: int
-    replacement: str
+    end: int
     text: str
 
     @property
@@ -75,14 +75,14 @@ class Check:
 
 # --- finding checks -----------------------------------------------------------------------------
 def statement_end(lines, first):
-    """The line that ends the statement begun on line `first`; strings and comments are skipped."""
+    """Line and column behind the statement begun on line `first`; strings and comments are skipped."""
     depth = 0
     for number in range(first, min(first + 12, len(lines))):
-        code = re.sub(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])\'|//.*', "", lines[number])
-        for character in code:
+        code = re.sub(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])\'|//.*', lambda m: " " * len(m[0]), lines[number])
+        for column, character in enumerate(code):
             depth += (character in "([{") - (character in ")]}")
             if character == ";" and depth == 0:
-                return number
+                return number, column + 1
     return None
 
 
@@ -120,12 +120,13 @@ def checks_of(root, path, skipped):
         found = fault or refusal
         if not found or refusal and not guarded(lines, first):
             continue
-        last = statement_end(lines, first)
-        if last is None:
+        behind = statement_end(lines, first)
+        if behind is None:
             continue
+        last, end = behind
         text = " ".join(l.strip() for l in lines[first:last + 1])
         if not skipped.search(text):
-            yield Check(path, first, last, found[1] + "{}", text[:110])
+            yield Check(path, first, last, end, text[:110])
 
 
 def all_checks(root, only):
@@ -154,6 +155,32 @@ def copy_tree(source, target):
             os.utime(into)
 
 
+SWITCH = """// Which check is turned off: its number, in a file.
+#pragma once
+#include <cstdio>
+inline const int qccCheckTurnedOff = [] {
+  int number = 0;
+  if (std::FILE *file = std::fopen("%s", "r")) {
+    if (std::fscanf(file, "%%d", &number) != 1)
+      number = 0;
+    std::fclose(file);
+  }
+  return number;
+}();
+"""
+
+
+def instrumented(lines, numbered):
+    """The lines of a file with each of its (number, check) behind the switch."""
+    lines = list(lines)
+    for number, check in sorted(numbered, key=lambda n: -n[1].first):
+        end, start = lines[check.last], lines[check.first]
+        lines[check.last] = end[:check.end] + " }" + end[check.end:]
+        code = lines[check.first].lstrip()
+        lines[check.first] = f"{start[:len(start) - len(start.lstrip())]}{{ if (qccCheckTurnedOff != {number}) {code}"
+    return ['#include "qcc/CheckSwitch.h"', *lines]
+
+
 def attend_to_interrupts():
     """Background jobs inherit that they ignore Ctrl-C, which tests of it would notice."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -164,6 +191,7 @@ class Copy:
 
     def __init__(self, folder, jobs):
         self.root, self.build, self.jobs = folder, folder / "build", jobs
+        self.switch = folder / "build" / "check-turned-off"
 
     def run(self, *command, timeout=1800):
         environment = dict(os.environ, QCC_BUILD=str(self.build), PYTHONPATH=str(self.root / "python"),
@@ -216,25 +244,28 @@ class Copy:
         return self.run(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", self.root / name)
 
 
+    def instrument(self, checks):
+        """Puts checks behind the switch: number i + 1 turns off checks[i]."""
+        header = self.root / "include/qcc/CheckSwitch.h"
+        header.write_text(SWITCH % self.switch)
+        for path in {check.path for check in checks}:
+            numbered = [(i + 1, check) for i, check in enumerate(checks) if check.path == path]
+            file = self.root / path
+            file.write_text("\n".join(instrumented(file.read_text().splitlines(), numbered)) + "\n")
+
+
 # --- the experiment -----------------------------------------------------------------------------
-def try_without(copy, check, suites):
-    """'killed by …', 'does not build' or 'SURVIVED'."""
-    path = copy.root / check.path
-    whole = path.read_text()
-    lines = whole.splitlines()
-    lines[check.first:check.last + 1] = [check.replacement]
+def try_without(copy, number, suites):
+    """'killed by …' or 'SURVIVED'."""
+    copy.switch.write_text(str(number))
     try:
-        path.write_text("\n".join(lines) + "\n")
-        status, _ = copy.make(suites)
-        if status:
-            return "does not build"
         for suite in suites:
             status, output = copy.test(suite)
             if status:
                 return f"killed by {suite}: {first_failure(output)}"
         return "SURVIVED"
     finally:
-        path.write_text(whole)
+        copy.switch.unlink()
 
 
 def first_failure(output):
@@ -268,23 +299,20 @@ def experiment(copy, options):
     if options.list:
         print("\n".join(str(c) for c in checks[:options.count]))
         return 0
+    checks = checks[:options.count]
     copy.configure()
-    spare = checks[:options.count * 2]  # some will not build
-    good = sound_suites(copy, {c.room for c in spare})
-    tried, survived = 0, []
-    for check in spare:
-        if tried == options.count:
-            break
+    copy.switch.unlink(missing_ok=True)
+    copy.instrument(checks)
+    good = sound_suites(copy, {c.room for c in checks})
+    survived = []
+    for number, check in enumerate(checks, 1):
         suites = [s for s in copy.suites(check.room) if s in good]
         start = time.monotonic()
-        result = try_without(copy, check, suites)
+        result = try_without(copy, number, suites)
         print(f"{result} [{time.monotonic() - start:.0f} s] {check}", flush=True)
-        if result == "does not build":
-            continue
-        tried += 1
         if result == "SURVIVED":
             survived.append(check)
-    print(f"{tried} checks deleted, {tried - len(survived)} noticed, {len(survived)} survived")
+    print(f"{len(checks)} checks deleted, {len(checks) - len(survived)} noticed, {len(survived)} survived")
     for check in survived:
         print(f"  survived {check}")
     return 1 if survived else 0

@@ -1,6 +1,7 @@
 // Dispatch of ops, weights and recipes, fused groups and kernels, and functions with their symbols.
 #include "Detail.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
@@ -68,14 +69,17 @@ llvm::Expected<WeightSource::Bytes> FolderWeights::read(Attribute source) {
     llvm::sys::path::append(path, blob.getSha256());
     length = blob.getLength();
   }
+  // Slices beyond the end would read as zeros.
+  uint64_t size = 0;
+  std::error_code failed = llvm::sys::fs::file_size(path, size);
+  if (!failed && (size < offset || size - offset < length))
+    return makeError(Diag::WeightBytesMissing, path.str().str(),
+                     "has " + std::to_string(size) + " bytes, but a weight lies at " +
+                         std::to_string(offset) + " and has " + std::to_string(length));
   auto buffer = llvm::MemoryBuffer::getFileSlice(path, length, offset);
   if (!buffer)
     return makeError(Diag::WeightBytesMissing, path.str().str(),
                      "cannot be read: " + buffer.getError().message());
-  if ((*buffer)->getBufferSize() != length)
-    return makeError(Diag::WeightBytesMissing, path.str().str(),
-                     "has " + std::to_string((*buffer)->getBufferSize()) + " of " +
-                         std::to_string(length) + " bytes at offset " + std::to_string(offset));
   std::shared_ptr<const llvm::MemoryBuffer> owner = std::move(*buffer);
   return Bytes{owner->getBufferStart(), owner->getBufferSize(), owner};
 }

@@ -85,6 +85,15 @@ TEST(Inspect, PartsThatDoNotFit) {
   expectBad("producer", [](ModelParts &p) { p.weights.write = nullptr; });
 }
 
+TEST(Inspect, ArchivesHoldTenDigits) {
+  ModelParts parts = testModel("m");
+  parts.weights.bytes = 9999999999;
+  Failure failure = emitFailure(std::move(parts), OutputKind::Archive);
+  EXPECT_EQ(failure.number, int(Diag::OutputNoSpace)) << failure.text;
+  EXPECT_NE(failure.text.find("an archive cannot hold a member of"), std::string::npos)
+      << failure.text;
+}
+
 TEST(Inspect, CodeThatDoesNotCompile) {
   ModelParts parts = testModel("m");
   parts.bodyModules.push_back(parse("define void @bad() {\n"

@@ -142,6 +142,15 @@ TEST(KernelsMove, ScattersInOrder) {
       elements.check({3}, elements.randomInputs({3}, {{1, at}}), 1e-6);
       elements.checkFault({2}, elements.randomInputs({2}, {{1, at}}), QCC_FAULT_INDEX);
     }
+  // Indices that are longer than the tensor on another axis than the one they index.
+  std::string x = "tensor<4x?xf32, #qnt.dims<[4, d0]>>", e = "tensor<2x3xf32>";
+  KernelHarness longer("qnt.kernel @k \"scatter_elements\" dims 1 { ^bb0(%x: " + x +
+                       ", %i: tensor<2x3xi64>, %u: " + e +
+                       "): %0 = qnt.scatter_elements %x, %i, %u {axis = 0 : i64} : (" + x +
+                       ", tensor<2x3xi64>, " + e + ") -> " + x + " qnt.yield %0 : " + x + " }");
+  Tensor at = ints({2, 3}, {1, 0, 3, 1, 2, 2});
+  longer.check({3}, longer.randomInputs({3}, {{1, at}}));
+  longer.checkFault({2}, longer.randomInputs({2}, {{1, at}}), QCC_FAULT_SHAPE);
 }
 
 /// Rows of a table in panels, as an output head shares it.
@@ -230,6 +239,22 @@ void checkTable(const std::string &storage, int bits, const std::string &granula
       ASSERT_EQ(reinterpret_cast<float *>(out.data())[i], want) << type << " " << i;
     }
   }
+}
+
+TEST(KernelsMove, DividesIntegersByNoZero) {
+  for (std::string op : {"div", "mod"})
+    for (unsigned bits : {32, 64}) {
+      std::string x = "tensor<?xi" + std::to_string(bits) + ", #qnt.dims<[d0]>>";
+      KernelHarness divide("qnt.kernel @k \"map\" dims 1 { ^bb0(%x: " + x + ", %y: " + x +
+                           "): %0 = qnt." + op + " %x, %y : (" + x + ", " + x + ") -> " + x +
+                           " qnt.yield %0 : " + x + " }");
+      Tensor all = ints({19}, std::vector<double>(19, 3), bits);
+      divide.check({19}, divide.randomInputs({19}, {{1, all}}));
+      std::vector<double> some(19, 3);
+      some[17] = 0;
+      divide.checkFault({19}, divide.randomInputs({19}, {{1, ints({19}, some, bits)}}),
+                        QCC_FAULT_DIVIDE);
+    }
 }
 
 TEST(KernelsMove, GathersQuantizedRows) {

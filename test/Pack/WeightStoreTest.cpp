@@ -560,3 +560,34 @@ qnt.weight @s : tensor<4xi8> {
 })");
   EXPECT_NE(faultOf().find("nest"), std::string::npos) << faultOf();
 }
+
+TEST_F(WeightStoreTest, NamesOfNothing) {
+  parse(R"(qnt.weight @s : tensor<4xi8> = #qnt.file<"w.bin", 0, 4>
+qnt.weight @r : tensor<4xi8> {
+  %0 = qnt.use @s : tensor<4xi8>
+  qnt.yield %0 : tensor<4xi8>
+})");
+  weight("s").erase();
+  EXPECT_NE(faultOf().find("error QCC1856: no weight has this name"), std::string::npos)
+      << faultOf();
+  parse("qnt.weight @r : tensor<4xi8> = #qnt.blob<\"w.bin\", 4>");
+  EXPECT_NE(faultOf().find("is not the hash of a blob"), std::string::npos) << faultOf();
+  parse("qnt.weight @r : tensor<4xi8> = #qnt.file<\"w.bin\", 1000000, 4>");
+  EXPECT_NE(faultOf().find("but a weight lies at 1000000 and has 4"), std::string::npos)
+      << faultOf();
+}
+
+TEST_F(WeightStoreTest, CodesThatDoNotFillTheirType) {
+  parse("qnt.weight @r : !qnt.q<[4, 64], i8, axis 0, scale f32> = " + source(0, 64));
+  EXPECT_NE(faultOf().find("64 bytes do not hold 320 bytes of codes by rows"), std::string::npos)
+      << faultOf();
+}
+
+TEST_F(WeightStoreTest, CodesThatAreNotByRows) {
+  parse("qnt.weight @w : tensor<4x64xf32> = " + f32(256) +
+        "\nqnt.weight @r : !qnt.q<[4, 64], i8, axis 1, scale f32> {\n"
+        "  %0 = qnt.use @w : tensor<4x64xf32>\n"
+        "  %1 = qnt.quantize %0 : (tensor<4x64xf32>) -> !qnt.q<[4, 64], i8, axis 1, scale f32>\n"
+        "  qnt.yield %1 : !qnt.q<[4, 64], i8, axis 1, scale f32>\n}");
+  EXPECT_NE(faultOf().find("are not stored by rows"), std::string::npos) << faultOf();
+}

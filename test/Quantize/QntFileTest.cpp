@@ -227,3 +227,20 @@ TEST_F(QntFileTest, ForgedContentsAreRefused) {
   EXPECT_EQ(outcome(signedImage(forged)), "QCC1523");
   EXPECT_EQ(outcome(signedImage(image)), "read");
 }
+
+TEST_F(QntFileTest, ContentsAreBytecodeOnly) {
+  // The same module as text, which the parser would read just as well.
+  uint64_t at = number(image, 72), size = number(image, 80);
+  std::string forged = image, text = "module {\n}\n";
+  ASSERT_LT(text.size(), size);
+  text.resize(size, ' ');
+  forged.replace(at, size, text);
+  EXPECT_EQ(outcome(signedImage(forged)), "QCC1523");
+}
+
+TEST_F(QntFileTest, MissingFilesAreNamed) {
+  auto file = quantize::readQntFile(at("none.qnt"), context);
+  ASSERT_FALSE(static_cast<bool>(file));
+  std::string text = llvm::toString(file.takeError());
+  EXPECT_NE(text.find("none.qnt: error QCC1101: No such file"), std::string::npos) << text;
+}
