@@ -87,23 +87,14 @@ def statement_end(lines, first):
 
 
 def guarded(lines, first):
-    """Whether the statement on line `first` is reached through an if alone, so that the code goes on
-    without it."""
-    depth = 0
-    for number in range(first - 1, max(-1, first - 10), -1):
-        line = lines[number]
-        stripped = line.split("//")[0].rstrip()
-        if not stripped:
-            continue
-        depth += stripped.count(")") - stripped.count("(")
-        if depth > 0:
-            continue  # still inside the condition of the if
-        if GUARD.match(line):
-            return True
-        if not stripped.endswith((";", ",")) or stripped.endswith("}"):
-            return False
-        if stripped.endswith(";") and depth == 0 and re.match(r"^\s*(return|break|continue)\b", line):
-            return False
+    """Whether the statement on line `first` stands under an if, so that the code goes on without it. The
+    line that it belongs to is the nearest one above that is indented less."""
+    def indent(line):
+        return len(line) - len(line.lstrip())
+
+    for number in range(first - 1, max(-1, first - 40), -1):
+        if lines[number].strip() and indent(lines[number]) < indent(lines[first]):
+            return bool(GUARD.match(lines[number]))
     return False
 
 

@@ -138,3 +138,15 @@ qnt.kernel @cubes "resize" dims 0 {
   %0 = qnt.resize %x {mode = "cubic", coordinates = "half_pixel", nearest = "floor", scales = array<f64: 2.0, 2.0, 2.0, 2.0>} : (tensor<2x2x2x2xf32>) -> tensor<4x4x4x4xf32>
   qnt.yield %0 : tensor<4x4x4x4xf32>
 }
+
+// -----
+
+// expected-error @below {{QCC1650: no kernel for this 'attention' on scalar}}
+// expected-error @below {{the result of attention is reshaped before it is transposed}}
+qnt.kernel @between "attention" dims 0 {
+^bb0(%q: tensor<1x2x3x8xf32>):
+  %0 = qnt.attention %q, %q, %q {scale = 1.0} : (tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>) -> tensor<1x2x3x8xf32>
+  %1 = qnt.reshape %0 : (tensor<1x2x3x8xf32>) -> tensor<2x3x8xf32>
+  %2 = qnt.transpose %1 {permutation = array<i64: 1, 0, 2>} : (tensor<2x3x8xf32>) -> tensor<3x2x8xf32>
+  qnt.yield %2 : tensor<3x2x8xf32>
+}
