@@ -95,7 +95,8 @@ struct Buffer {
 
 void measure(const Target &target, const char *name, const MatmulSpec &spec, bool gelu = false) {
   auto jit = compileMatmul(target, spec, gelu);
-  bool integer = spec.kind != MatmulKind::F32;
+  bool isBlock = spec.kind == MatmulKind::Block;
+  bool integer = spec.kind == MatmulKind::W8A8 || (isBlock && spec.block.core != BlockCore::Float);
   auto probe = compileProbe(target, integer);
   int accumulators = target.vectorBytes == 64 ? 24 : 6;
   double macs = integer ? 64 : 16;
@@ -104,8 +105,8 @@ void measure(const Target &target, const char *name, const MatmulSpec &spec, boo
                          {128, 384, 384},   {128, 1536, 384},  {128, 384, 1536}, {4096, 384, 384},
                          {4096, 1536, 384}, {4096, 384, 1536}, {512, 4096, 4096}};
   for (auto &[m, n, kk] : shapes) {
-    int64_t blocks = spec.kind == MatmulKind::W4A8 ? spec.w4.blocks(kk) : 1;
-    size_t bBytes = spec.kind == MatmulKind::W4A8   ? spec.w4.bytes(n, kk)
+    int64_t blocks = isBlock && spec.block.inputs ? kk / spec.block.inputs : 1;
+    size_t bBytes = isBlock                         ? spec.block.layout.bytes(n, kk)
                     : spec.kind == MatmulKind::W8A8 ? packedW8Bytes(n, kk)
                                                     : packedFloatBytes(n, kk, elemBytes(spec.b));
     Buffer a(m * kk * (integer ? 1 : 4)), b(bBytes), out(m * n * 4), scale(std::max(m, n) * 4),
@@ -158,10 +159,39 @@ int main(int argc, char **argv) {
     measure(*target, "w8a8", spec);
   if (wanted("w8a8-gelu"))
     measure(*target, "w8a8 with GELU", spec, true);
-  spec.kind = MatmulKind::W4A8;
-  if (wanted("w4a8"))
-    measure(*target, "w4a8:g32", spec);
-  spec.w4.zeroPoints = false;
-  if (wanted("w4a8s"))
-    measure(*target, "w4a8:g32,sym", spec);
+  spec.kind = MatmulKind::Block;
+  auto block = [&](const char *kind, BlockProduct product) {
+    spec.block = product;
+    if (wanted(kind))
+      measure(*target, kind, spec);
+  };
+  BlockProduct w4;
+  block("w4a8:g32", w4);
+  w4.layout.zeros = BlockZeros::None, w4.bias = 8;
+  block("w4a8:g32,sym", w4);
+  BlockProduct w4f = w4;
+  w4f.core = BlockCore::Float;
+  block("w4:g32,sym", w4f);
+  w4f.layout.zeros = BlockZeros::Packed, w4f.bias = 0;
+  block("w4:g32", w4f);
+  w4f.layout.zeros = BlockZeros::None, w4f.value = CodeValue::Table;
+  w4f.layout.tableEntries = 16;
+  block("nf4:g32", w4f);
+  w4f.value = CodeValue::Float4E2M1, w4f.layout.tableEntries = 0;
+  block("mxfp4", w4f);
+  w4f.value = CodeValue::Float8E4M3, w4f.layout.bits = 8;
+  block("fp8", w4f);
+  for (int bits = 1; bits <= 8; ++bits) {
+    BlockProduct w = w4;
+    w.layout.bits = bits, w.bias = 1 << (bits - 1);
+    block(("w" + std::to_string(bits) + "a8:g32").c_str(), w);
+    w.core = BlockCore::Int16;
+    block(("w" + std::to_string(bits) + "a16:g32").c_str(), w);
+    w.core = BlockCore::Float;
+    block(("w" + std::to_string(bits) + ":g32").c_str(), w);
+  }
+  BlockProduct row;
+  row.layout = {8, 0, 4, BlockZeros::None};
+  row.core = BlockCore::Float, row.bias = 128, row.scale = ScaleForm::F32, row.inputs = 0;
+  block("w8:row", row);
 }

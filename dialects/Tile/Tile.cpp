@@ -30,6 +30,22 @@ LogicalResult Dot4Op::verify() {
   return success();
 }
 
+LogicalResult LookupOp::verify() {
+  auto table = cast<VectorType>(getTable().getType());
+  auto indices = cast<VectorType>(getIndices().getType());
+  auto result = cast<VectorType>(getResult().getType());
+  bool floats = table.getElementType().isF32() && indices.getElementType().isInteger(32);
+  bool bytes = table.getElementType().isInteger(8) && indices.getElementType().isInteger(8);
+  if (table.getNumElements() != 16 || (!floats && !bytes)) // (C1)
+    return emitOpError("looks up ") << indices << " in " << table
+                                    << ", expected i32 in vector<16xf32> or i8 in vector<16xi8>";
+  if (result != VectorType::get(indices.getShape(), table.getElementType())) // (C2)
+    return emitOpError("gives ") << result << " for " << indices << " in " << table;
+  if (indices.getNumElements() % 16 != 0) // (C3)
+    return emitOpError("has ") << indices.getNumElements() << " indices, expected a multiple of 16";
+  return success();
+}
+
 static LogicalResult verifyElement(Operation *op, Type vector) {
   Type e = cast<VectorType>(vector).getElementType();
   if (e.isInteger(8) || e.isInteger(16) || e.isInteger(32) || e.isInteger(64) || e.isF16() ||

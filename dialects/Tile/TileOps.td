@@ -29,7 +29,7 @@ def Tile_Dot4Op : Tile_Op<"dot4", [Pure, AllTypesMatch<["acc", "result"]>]> {
     result[i] = acc[i] + Σ_{j<4} u(a[4i + j]) · s(b[4i + j])   (mod 2^32)
 
     where u() reads a byte as unsigned and s() as two's complement. Exact: no saturation at any
-    step. `bits` promises u(a) < 2^bits; with at most 4 the lowering may use 16-bit partial sums.
+    step. `bits` promises u(a) < 2^bits; with at most 7 the lowering may use 16-bit partial sums.
 
     (C1) acc is a vector of i32, a and b are vectors of i8 with four times as many lanes.
     (C2) the lanes of acc are a multiple of 16.
@@ -45,16 +45,19 @@ def Tile_Dot4Op : Tile_Op<"dot4", [Pure, AllTypesMatch<["acc", "result"]>]> {
   let hasVerifier = 1;
 }
 
-def Tile_UnpackU4Op : Tile_Op<"unpack_u4", [Pure, AllTypesMatch<["packed", "low", "high"]>]> {
-  let summary = "the low and the high half of every byte";
+def Tile_LookupOp : Tile_Op<"lookup", [Pure]> {
+  let summary = "entries of a table of sixteen";
   let description = [{
-    low[i] = packed[i] mod 16,  high[i] = packed[i] div 16   (bytes as unsigned)
+    result[i] = table[indices[i] mod 16]   (indices as unsigned)
 
-    (C1) packed is a vector of i8.
+    (C1) table has 16 elements of f32 and indices are i32, or both are of i8.
+    (C2) the result has the element type of the table and the lanes of the indices.
+    (C3) the lanes of the indices are a multiple of 16.
   }];
-  let arguments = (ins VectorOfRankAndType<[1], [I8]>:$packed);
-  let results = (outs VectorOfRankAndType<[1], [I8]>:$low, VectorOfRankAndType<[1], [I8]>:$high);
-  let assemblyFormat = "$packed attr-dict `:` type($packed)";
+  let arguments = (ins Tile_Vec:$table, Tile_Vec:$indices);
+  let results = (outs Tile_Vec:$result);
+  let assemblyFormat = "$table `,` $indices attr-dict `:` type($table) `,` type($indices) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Tile_RoundEvenToI32Op : Tile_Op<"round_even_to_i32", [Pure, SameOperandsAndResultShape]> {

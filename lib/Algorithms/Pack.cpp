@@ -144,17 +144,6 @@ uint8_t blockCode(const uint8_t *units, const BlockLayout &layout, int64_t j, in
   return static_cast<uint8_t>(code);
 }
 
-/// Fills codes of a block with padCode, whole bytes at a time.
-static void fillCodes(uint8_t *units, const BlockLayout &layout, int64_t bytes) {
-  std::memset(units, 0, bytes);
-  if (layout.padCode == 0)
-    return;
-  for (int64_t unit = 0; unit < bytes / layout.unitBytes(); ++unit)
-    for (int64_t j = 0; j < kPanel; ++j)
-      for (int64_t i = 0; i < layout.unit(); ++i)
-        setBlockCode(units, layout, j, unit * layout.unit() + i, layout.padCode);
-}
-
 static void packBlock(const BlockSource &w, const BlockLayout &layout, int64_t n, int64_t block,
                       uint8_t *base) {
   const StridedMatrix<uint8_t> &c = w.codes;
@@ -195,8 +184,6 @@ void packBlocks(const BlockSource &w, const BlockLayout &layout, int64_t first, 
   for (int64_t p = first; p < last; ++p) {
     uint8_t *panel = out + p * layout.panelBytes(k), *body = panel + layout.headerBytes();
     std::memset(panel, 0, layout.panelBytes(k));
-    for (int64_t b = 0; b < blocks; ++b)
-      fillCodes(body + b * layout.blockBytes(k), layout, layout.codeBytes(k));
     for (int64_t row = p * kPanel; row < std::min(n, (p + 1) * kPanel); ++row) {
       if (layout.twoLevel)
         std::memcpy(panel + row % kPanel * 4, w.super + row, 4);

@@ -52,6 +52,17 @@ Operation *nextLink(Value value, ArrayRef<DimExpr> dims) {
   return user;
 }
 
+/// Products in float read floats: codes of activations are dequantized by a kernel of their own.
+void readFloats(IRRewriter &rewriter, QLinearOp layer) {
+  Value x = layer.getX();
+  if (!isa<QType>(x.getType()) ||
+      productOf(x.getType(), layer.getWeight().getType()) != Product::FloatSums)
+    return;
+  rewriter.setInsertionPoint(layer);
+  auto type = makeTensorType(dimsOf(x.getType()), rewriter.getF32Type());
+  layer.getXMutable().assign(DequantizeOp::create(rewriter, layer.getLoc(), type, x));
+}
+
 struct FuseLinear : qcc::fuse::impl::FuseLinearBase<FuseLinear> {
   void runOnOperation() override {
     Block &block = getOperation().getBody().front();
@@ -60,6 +71,9 @@ struct FuseLinear : qcc::fuse::impl::FuseLinearBase<FuseLinear> {
       if (isa<LinearOp, QLinearOp>(op))
         roots.push_back(&op);
     IRRewriter rewriter(&getContext());
+    for (Operation *root : roots)
+      if (auto layer = dyn_cast<QLinearOp>(root))
+        readFloats(rewriter, layer);
     for (Operation *root : roots) {
       SmallVector<Operation *> chain = {root};
       SmallVector<DimExpr> dims = dimsOf(root->getResult(0).getType());

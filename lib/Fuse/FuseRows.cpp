@@ -22,7 +22,7 @@ const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-rows").cate
 bool isRowOp(Operation *op) {
   if (auto quantize = dyn_cast<QuantizeOp>(op))
     return quantize.getOut().getType().getGranularity() == Granularity::token;
-  return isa<SoftmaxOp, LayerNormOp, RmsNormOp, ReduceOp>(op);
+  return isa<SoftmaxOp, LayerNormOp, RmsNormOp, ReduceOp, QuantizeStaticOp>(op);
 }
 
 struct Group {

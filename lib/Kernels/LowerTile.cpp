@@ -24,7 +24,7 @@ public:
       : ValueBuilder(OpBuilder(op), op->getLoc()), level(target) {}
 
   Value dot4(tile::Dot4Op op);
-  std::pair<Value, Value> unpackU4(Value packed);
+  Value lookup(tile::LookupOp op);
   Value roundEvenToI32(Value x);
   Value load(tile::LoadOp op);
   void store(tile::StoreOp op);
@@ -45,6 +45,10 @@ private:
   Value dotByPairs(Value acc, Value a, Value c);
   Value dotByNarrowPairs(Value acc, Value a, Value c);
   Value dotGeneric(Value acc, Value a, Value c);
+  Value dotByNeon(Value acc, Value a, Value c, bool narrow);
+  Value lookupFloats(Value table, Value indices);
+  Value lookupWords(Value table, Value indices);
+  Value lookupBytes(Value table, Value indices);
   /// Copies `count` elements one by one.
   void copy(Value from, Value to, Value count, Type element) {
     auto loop = scf::ForOp::create(b, where, ci64(0), count, ci64(1));
@@ -62,7 +66,7 @@ private:
   const Target &level;
 };
 
-/// Applies fn to slices of the operands that give `lanes` i32 lanes each, and joins the results.
+/// Applies fn to slices of the operands of `lanes` 32-bit lanes each, and joins the results.
 Value TileBuilder::perRegister(ValueRange operands, int64_t lanes,
                                llvm::function_ref<Value(ValueRange)> fn) {
   int64_t bytes = lanes * 4;
@@ -80,8 +84,8 @@ Value TileBuilder::perRegister(ValueRange operands, int64_t lanes,
       slices.push_back(part(v, p * lanesOf(v) / parts, lanesOf(v) / parts));
     Value r = fn(slices);
     if (!joined)
-      joined = broadcast(constant(i32(), 0), parts * lanes);
-    joined = vector::InsertStridedSliceOp::create(b, where, r, joined, p * lanes, 1);
+      joined = broadcast(constant(getElementTypeOrSelf(r.getType()), 0), parts * lanesOf(r));
+    joined = vector::InsertStridedSliceOp::create(b, where, r, joined, p * lanesOf(r), 1);
   }
   return joined;
 }
@@ -104,7 +108,7 @@ Value TileBuilder::dotByPairs(Value acc, Value a, Value c) {
   return add(add(acc, even), odd);
 }
 
-/// For a < 16: pairs of byte products fit 16 bits, so vpmaddubsw never saturates.
+/// For a < 128: pairs of byte products fit 16 bits, so vpmaddubsw never saturates.
 Value TileBuilder::dotByNarrowPairs(Value acc, Value a, Value c) {
   bool wide = level.dot == DotLowering::PmaddAvx512;
   int64_t lanes = wide ? 16 : 8;
@@ -129,6 +133,28 @@ Value TileBuilder::dotGeneric(Value acc, Value a, Value c) {
   return acc;
 }
 
+/// Products of signed bytes fit 16 bits; so do pairs of them when a < 128. Other a are taken as
+/// a - 128, and 128 times the sum of c is added.
+Value TileBuilder::dotByNeon(Value acc, Value a, Value c, bool narrow) {
+  Type byte = b.getI8Type(), word = b.getI16Type();
+  auto product = [&](Value x, Value y, int64_t half) {
+    return call("llvm.aarch64.neon.smull.v8i16", vec(word, 8),
+                {part(x, 8 * half, 8), part(y, 8 * half, 8)});
+  };
+  auto widen = [&](Value words) {
+    return call("llvm.aarch64.neon.saddlp.v4i32.v8i16", vec(i32(), 4), {words});
+  };
+  return perRegister({acc, a, c}, 4, [&](ValueRange v) -> Value {
+    Value x = narrow ? v[1] : xor_(v[1], constant(byte, -128));
+    Value low = product(x, v[2], 0), high = product(x, v[2], 1);
+    if (narrow)
+      return add(v[0], widen(call("llvm.aarch64.neon.addp.v8i16", vec(word, 8), {low, high})));
+    Value sums = call("llvm.aarch64.neon.addp.v4i32", vec(i32(), 4), {widen(low), widen(high)});
+    Value codes = widen(call("llvm.aarch64.neon.saddlp.v8i16.v16i8", vec(word, 8), {v[2]}));
+    return add(add(v[0], sums), shl(codes, ci32(7)));
+  });
+}
+
 Value TileBuilder::dot4(tile::Dot4Op op) {
   Value acc = op.getAcc(), a = op.getA(), c = op.getB();
   switch (level.dot) {
@@ -138,19 +164,90 @@ Value TileBuilder::dot4(tile::Dot4Op op) {
     });
   case DotLowering::PmaddAvx2:
   case DotLowering::PmaddAvx512:
-    return op.getBits() <= 4 ? dotByNarrowPairs(acc, a, c) : dotByPairs(acc, a, c);
+    return op.getBits() <= 7 ? dotByNarrowPairs(acc, a, c) : dotByPairs(acc, a, c);
+  case DotLowering::Neon:
+    return dotByNeon(acc, a, c, op.getBits() <= 7);
   case DotLowering::Generic:
     return dotGeneric(acc, a, c);
   }
   llvm_unreachable("unknown lowering of dot4");
 }
 
-std::pair<Value, Value> TileBuilder::unpackU4(Value packed) {
-  // x86 has no shifts of bytes: shift wider lanes and mask what crosses.
-  Value low = and_(packed, constant(b.getI8Type(), 15));
-  VectorType words = vec(b.getI16Type(), lanesOf(packed) / 2);
-  Value shifted = shrU(bitcast(packed, words), constant(b.getI16Type(), 4));
-  return {low, and_(bitcast(shifted, packed.getType()), constant(b.getI8Type(), 15))};
+/// A buffer of the enclosing function's stack frame.
+static Value frameBuffer(Operation *op, int64_t bytes) {
+  auto fn = op->getParentOfType<func::FuncOp>();
+  OpBuilder b(op->getContext());
+  b.setInsertionPointToStart(&fn.front());
+  Value count = arith::ConstantIntOp::create(b, op->getLoc(), bytes, 64);
+  auto ptr = LLVM::LLVMPointerType::get(op->getContext());
+  return LLVM::AllocaOp::create(b, op->getLoc(), ptr, b.getI8Type(), count, 64);
+}
+
+/// Tables of floats. AVX2 permutes eight lanes: both halves of the table, then a choice by bit 3.
+Value TileBuilder::lookupFloats(Value table, Value indices) {
+  if (level.arch == Arch::AArch64)
+    return lookupWords(table, indices);
+  if (level.vectorBytes == 64)
+    return perRegister({indices}, 16, [&](ValueRange v) {
+      return call("llvm.x86.avx512.permvar.sf.512", vec(f32(), 16), {table, v[0]});
+    });
+  Value low = part(table, 0, 8), high = part(table, 8, 8);
+  return perRegister({indices}, 8, [&](ValueRange v) {
+    Value a = call("llvm.x86.avx2.permps", vec(f32(), 8), {low, v[0]});
+    Value c = call("llvm.x86.avx2.permps", vec(f32(), 8), {high, v[0]});
+    return select(lt(shl(v[0], ci32(28)), ci32(0)), c, a);
+  });
+}
+
+/// NEON looks bytes up in four registers: entry e is bytes 4 e to 4 e + 3.
+Value TileBuilder::lookupWords(Value table, Value indices) {
+  Type byte = b.getI8Type();
+  Value bytes = bitcast(table, vec(byte, 64));
+  Values operands;
+  for (int r = 0; r < 4; ++r)
+    operands.push_back(part(bytes, 16 * r, 16));
+  return perRegister({indices}, 4, [&](ValueRange v) {
+    Value words = add(mul(and_(v[0], ci32(15)), ci32(0x04040404)), ci32(0x03020100));
+    Values all(operands);
+    all.push_back(bitcast(words, vec(byte, 16)));
+    return bitcast(call("llvm.aarch64.neon.tbl4.v16i8", vec(byte, 16), all), vec(f32(), 4));
+  });
+}
+
+Value TileBuilder::lookupBytes(Value table, Value indices) {
+  int64_t lanes = level.vectorBytes;
+  StringRef name = level.arch == Arch::AArch64 ? "llvm.aarch64.neon.tbl1.v16i8"
+                   : lanes == 64               ? "llvm.x86.avx512.pshuf.b.512"
+                                               : "llvm.x86.avx2.pshuf.b";
+  // x86 looks up within 16 bytes each, so every 16 bytes have the table.
+  SmallVector<int64_t> repeat;
+  for (int64_t i = 0; i < lanes; ++i)
+    repeat.push_back(i % 16);
+  Value wide = lanes == 16 ? table : shuffle(table, table, repeat);
+  Value masked = and_(indices, constant(b.getI8Type(), 15));
+  return perRegister({masked}, lanes / 4, [&](ValueRange v) {
+    return call(name, vec(b.getI8Type(), lanes), {wide, v[0]});
+  });
+}
+
+Value TileBuilder::lookup(tile::LookupOp op) {
+  auto type = cast<VectorType>(op.getResult().getType());
+  Type element = type.getElementType();
+  if (level.arch == Arch::AArch64 || level.vectorBytes >= 32)
+    return element.isF32() ? lookupFloats(op.getTable(), op.getIndices())
+                           : lookupBytes(op.getTable(), op.getIndices());
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  Value buffer = frameBuffer(op, 16 * bytes),
+        result = broadcast(constant(element, 0), type.getNumElements());
+  LLVM::StoreOp::create(b, where, op.getTable(), buffer, bytes);
+  for (int64_t i = 0; i < type.getNumElements(); ++i) {
+    Value index = extract(op.getIndices(), i);
+    index = zextI64(and_(index, constant(index.getType(), 15)));
+    Value at = LLVM::GEPOp::create(b, where, ptrType(), element, buffer, ValueRange{index},
+                                   LLVM::GEPNoWrapFlags::inbounds);
+    result = insert(LLVM::LoadOp::create(b, where, element, at, bytes), result, i);
+  }
+  return result;
 }
 
 Value TileBuilder::roundEvenToI32(Value x) {
@@ -184,16 +281,6 @@ static bool hasMaskedAccess(const Target &level, Type element) {
     return true;
   return level.arch == Arch::X86_64 && level.vectorBytes >= 32 &&
          element.getIntOrFloatBitWidth() >= 32;
-}
-
-/// A buffer of the enclosing function's stack frame.
-static Value frameBuffer(Operation *op, int64_t bytes) {
-  auto fn = op->getParentOfType<func::FuncOp>();
-  OpBuilder b(op->getContext());
-  b.setInsertionPointToStart(&fn.front());
-  Value count = arith::ConstantIntOp::create(b, op->getLoc(), bytes, 64);
-  auto ptr = LLVM::LLVMPointerType::get(op->getContext());
-  return LLVM::AllocaOp::create(b, op->getLoc(), ptr, b.getI8Type(), count, 64);
 }
 
 Value TileBuilder::load(tile::LoadOp op) {
@@ -267,11 +354,7 @@ private:
     TileBuilder t(op, *level);
     llvm::TypeSwitch<Operation *>(op)
         .Case([&](tile::Dot4Op o) { o.getResult().replaceAllUsesWith(t.dot4(o)); })
-        .Case([&](tile::UnpackU4Op o) {
-          auto [low, high] = t.unpackU4(o.getPacked());
-          o.getLow().replaceAllUsesWith(low);
-          o.getHigh().replaceAllUsesWith(high);
-        })
+        .Case([&](tile::LookupOp o) { o.getResult().replaceAllUsesWith(t.lookup(o)); })
         .Case([&](tile::RoundEvenToI32Op o) {
           o.getResult().replaceAllUsesWith(t.roundEvenToI32(o.getValue()));
         })

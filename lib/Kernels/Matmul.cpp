@@ -6,6 +6,7 @@
 // all of K and leaves them in a small tile on the stack, from which one shared loop scales them and
 // calls the epilogue: the epilogue's code exists twice (full groups and tails), not once a shape.
 #include "qcc/Kernels/Matmul.h"
+#include "BlockMicro.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include <numeric>
@@ -22,9 +23,27 @@ struct Blocking {
   int singleRowPanels;   ///< of a lone row, where more streams hide the latency of memory
 };
 
-Blocking blockingFor(MatmulKind kind, const Target &t) {
+/// Products in blocks, where sums of a block and of all blocks are live.
+Blocking blockingFor(const BlockProduct &p, const Target &t) {
   bool wide = t.vectorBytes == 64, medium = t.vectorBytes == 32;
-  switch (kind) {
+  bool many = t.vectorRegisters >= 32;
+  if (p.core == BlockCore::Int16) { // sums of low and of high bytes
+    if (t.dot == DotLowering::Vnni512)
+      return {{4, 2, 1}, 2, 4};
+    return wide ? Blocking{{2, 1}, 2, 4} : Blocking{{1}, 1, 1};
+  }
+  if (p.core == BlockCore::Int8 && wide && t.dot != DotLowering::Vnni512)
+    return {{4, 2, 1}, 2, 4};
+  if (wide)
+    return {{6, 4, 2, 1}, 2, 8};
+  if (medium)
+    return {{2, 1}, 1, 2};
+  return many && p.core == BlockCore::Float ? Blocking{{2, 1}, 1, 1} : Blocking{{1}, 1, 1};
+}
+
+Blocking blockingFor(const MatmulSpec &spec, const Target &t) {
+  bool wide = t.vectorBytes == 64, medium = t.vectorBytes == 32;
+  switch (spec.kind) {
   case MatmulKind::F32:
   case MatmulKind::Batched:
     if (wide)
@@ -40,14 +59,8 @@ Blocking blockingFor(MatmulKind kind, const Target &t) {
     if (medium)
       return {{3, 1}, 1, 2};
     return {{2, 1}, 1, 1};
-  case MatmulKind::W4A8: // both integer and float accumulators are live
-    if (t.dot == DotLowering::Vnni512)
-      return {{6, 4, 2, 1}, 2, 8};
-    if (wide)
-      return {{4, 2, 1}, 2, 4};
-    if (medium)
-      return {{2, 1}, 1, 2};
-    return {{1}, 1, 1};
+  case MatmulKind::Block:
+    return blockingFor(spec.block, t);
   }
   llvm_unreachable("unknown kind of product");
 }
@@ -56,7 +69,7 @@ class MatmulEmitter {
 public:
   MatmulEmitter(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
                 MatmulEpilogue epilogue)
-      : k(k), spec(spec), o(o), epilogue(epilogue), blocking(blockingFor(spec.kind, k.target())) {}
+      : k(k), spec(spec), o(o), epilogue(epilogue), blocking(blockingFor(spec, k.target())) {}
   void run();
 
 private:
@@ -73,9 +86,7 @@ private:
   void micro(int rows, int panels, Value row, Value panel);
   Values microFloat(int rows, int panels, Value depth);
   Values microW8(int rows, int panels, Value depth, Value correction);
-  Value blockZeros(Value address);
-  Values microW4(int rows, int panels, Value depth, Value sums, Value sumStride);
-  void dotVector(Values &sums, int rows, int panels, Value offset, bool highHalf);
+  Values microBlock(int rows, int panels, ValueRange captured);
   void prefetchPanels(int rows, int panels, Value offset);
   Value broadcastCodes(int row, Value byteOffset);
 
@@ -87,6 +98,11 @@ private:
   void storeGroup(Value row, Value column, Value acc, Value rowScale);
 
   bool isBatched() const { return spec.kind == MatmulKind::Batched; }
+  /// What a whole row of results is multiplied by, at the end.
+  bool hasRowScale() const {
+    bool codes = spec.block.core != BlockCore::Float && !spec.block.aGroup;
+    return spec.kind == MatmulKind::W8A8 || (spec.kind == MatmulKind::Block && codes);
+  }
   Elem panelElem() const { return isBatched() ? Elem::F32 : spec.b; }
 
   KernelBuilder &k;
@@ -117,11 +133,13 @@ void MatmulEmitter::run() {
   case MatmulKind::W8A8:
     panelBytes = k.mul(k.ceilDiv(o.k, k.ci64(4)), k.ci64(64));
     break;
-  case MatmulKind::W4A8:
-    panelBytes = k.mul(k.ceilDiv(o.k, k.ci64(spec.w4.group)), k.ci64(spec.w4.blockBytes()));
+  case MatmulKind::Block:
+    panelBytes = blockPanelBytes(k, spec.block.layout, o.k);
     break;
   }
   panelBase = isBatched() ? k.scratch() : o.b;
+  if (spec.kind == MatmulKind::Block)
+    panelBase = k.bytePtr(o.b, k.ci64(spec.block.layout.tableBytes()));
   Value rowTasks = k.ceilDiv(o.m, k.ci64(kMatmulRowBlock));
   Value columnTasks = k.ceilDiv(o.n, k.ci64(kMatmulColBlock));
   Value lastPanel = k.ceilDiv(o.n, k.ci64(kPanel));
@@ -223,16 +241,24 @@ Value MatmulEmitter::pickRows(ArrayRef<int> rows, int panels, Value left, Value 
 
 /// Each shape is a function of its own, so that nothing around its loop takes its registers.
 void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
-  Elem element = spec.kind == MatmulKind::W8A8   ? Elem::U8
-                 : spec.kind == MatmulKind::W4A8 ? Elem::I8
-                                                 : spec.a;
+  bool isBlock = spec.kind == MatmulKind::Block;
+  Elem element = spec.kind == MatmulKind::W8A8                    ? Elem::U8
+                 : isBlock && spec.block.core != BlockCore::Float ? Elem::I8
+                                                                  : spec.a;
   Value firstRow = k.elemPtr(element, o.a, k.mul(row, o.aStride));
   Value first = isBatched() ? panelBase : k.bytePtr(panelBase, k.mul(panel, panelBytes));
   SmallVector<Value> captured = {o.k, firstRow, o.aStride, first, panelBytes, tile};
   if (spec.kind == MatmulKind::W8A8)
     captured.push_back(k.elemPtr(Elem::I32, o.bCorrection, k.mul(panel, k.ci64(kPanel))));
-  if (spec.kind == MatmulKind::W4A8)
-    captured.append({k.elemPtr(Elem::I32, o.aSum, k.mul(row, o.aSumStride)), o.aSumStride});
+  if (isBlock) {
+    // What a core does not read is passed as the weights: kernels of one shape look alike.
+    bool integer = spec.block.core != BlockCore::Float, grouped = spec.block.aGroup;
+    Value none = k.ci64(0);
+    captured.append({integer ? k.elemPtr(Elem::I32, o.aSum, k.mul(row, o.aSumStride)) : o.b,
+                     integer ? o.aSumStride : none,
+                     grouped ? k.elemPtr(Elem::F32, o.aScale, k.mul(row, o.aScaleStride)) : o.b,
+                     grouped ? o.aScaleStride : none, o.aLow ? o.aLow : none, o.b});
+  }
   std::string suffix = "tile" + std::to_string(rows) + "x" + std::to_string(panels * kPanel);
   k.outlined(suffix, captured, [&](ValueRange v) {
     rowPtr.clear();
@@ -241,12 +267,23 @@ void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
       rowPtr.push_back(k.elemPtr(element, v[1], k.mul(k.ci64(r), v[2])));
     for (int g = 0; g < panels; ++g)
       panelPtr.push_back(k.bytePtr(v[3], k.mul(k.ci64(g), v[4])));
-    Values acc = spec.kind == MatmulKind::W8A8   ? microW8(rows, panels, v[0], v[6])
-                 : spec.kind == MatmulKind::W4A8 ? microW4(rows, panels, v[0], v[6], v[7])
-                                                 : microFloat(rows, panels, v[0]);
+    Values acc = spec.kind == MatmulKind::W8A8 ? microW8(rows, panels, v[0], v[6])
+                 : isBlock                     ? microBlock(rows, panels, v)
+                                               : microFloat(rows, panels, v[0]);
     for (auto [i, value] : llvm::enumerate(acc))
       k.rawStore(value, k.bytePtr(v[5], k.ci64(i * 64)), 64);
   });
+}
+
+MatmulEmitter::Values MatmulEmitter::microBlock(int rows, int panels, ValueRange v) {
+  BlockTile tile{
+      rows,  panels, rows < blocking.rows.front() || rows == 1, v[0], rowPtr, panelPtr, {}, {},
+      v[10], v[11]};
+  for (int r = 0; r < rows; ++r) {
+    tile.rowSum.push_back(k.elemPtr(Elem::I32, v[6], k.mul(k.ci64(r), v[7])));
+    tile.aScale.push_back(k.elemPtr(Elem::F32, v[8], k.mul(k.ci64(r), v[9])));
+  }
+  return emitBlockMicro(k, spec, tile);
 }
 
 /// Few rows wait for memory: ask for what comes two kilobytes later.
@@ -302,103 +339,6 @@ MatmulEmitter::Values MatmulEmitter::microW8(int rows, int panels, Value depth, 
   });
 }
 
-/// One vector of packed codes per panel against eight activations per row: `offset` counts code
-/// vectors within the panel's block (rowPtr and panelPtr point to the block).
-void MatmulEmitter::dotVector(Values &sums, int rows, int panels, Value offset, bool highHalf) {
-  auto bytes = k.vec(k.builder().getI8Type(), 64);
-  SmallVector<Value> low, high;
-  for (int g = 0; g < panels; ++g) {
-    Value packed = k.rawLoad(bytes, k.bytePtr(panelPtr[g], k.mul(offset, k.ci64(64))));
-    auto halves = tile::UnpackU4Op::create(k.builder(), k.loc(), packed);
-    low.push_back(halves.getLow());
-    high.push_back(halves.getHigh());
-  }
-  auto dot = [&](Value acc, Value codes, Value x) {
-    auto op = tile::Dot4Op::create(k.builder(), k.loc(), acc, codes, x);
-    op.setBits(4);
-    return op.getResult();
-  };
-  Value at = k.mul(offset, k.ci64(8));
-  for (int half = 0; half < (highHalf ? 2 : 1); ++half)
-    for (int r = 0; r < rows; ++r) {
-      Value x = broadcastCodes(r, half ? k.add(at, k.ci64(4)) : at);
-      for (int g = 0; g < panels; ++g) {
-        Value &s = sums[r * panels + g];
-        s = dot(s, half ? high[g] : low[g], x);
-      }
-    }
-}
-
-/// The 16 zero points of a block of a panel, two a byte.
-Value MatmulEmitter::blockZeros(Value address) {
-  constexpr int64_t half = kPanel / 2;
-  Value bytes = k.rawLoad(k.vec(k.builder().getI8Type(), half), address);
-  Value wide = arith::ExtUIOp::create(k.builder(), k.loc(), k.vec(k.i32(), half), bytes);
-  SmallVector<int64_t> inOrder(kPanel);
-  std::iota(inOrder.begin(), inOrder.end(), 0);
-  return k.shuffle(k.and_(wide, k.broadcast(k.ci32(15), half)),
-                   k.shrU(wide, k.broadcast(k.ci32(4), half)), inOrder);
-}
-
-MatmulEmitter::Values MatmulEmitter::microW4(int rows, int panels, Value depth, Value sumBase,
-                                             Value sumStride) {
-  const W4Layout &w = spec.w4;
-  SmallVector<Value> rowStart = rowPtr, panelStart = panelPtr, sumPtr;
-  for (int r = 0; r < rows; ++r)
-    sumPtr.push_back(k.elemPtr(Elem::I32, sumBase, k.mul(k.ci64(r), sumStride)));
-  Values init(rows * panels, k.broadcast(k.cf32(0)));
-  int64_t vectors = ceilDiv(w.group, 8), unroll = std::min<int64_t>(vectors, 4);
-  bool oddSteps = w.group % 8 != 0;
-  return k.forRange(k.ceilDiv(depth, k.ci64(w.group)), init, [&](Value block, ValueRange acc) {
-    Value at = k.mul(block, k.ci64(w.blockBytes()));
-    for (int64_t line = 0; line < w.blockBytes(); line += 64) {
-      panelPtr.assign(panelStart);
-      prefetchPanels(rows, panels, k.add(at, k.ci64(line)));
-    }
-    for (int g = 0; g < panels; ++g)
-      panelPtr[g] = k.bytePtr(panelStart[g], at);
-    for (int r = 0; r < rows; ++r)
-      rowPtr[r] = k.bytePtr(rowStart[r], k.mul(block, k.ci64(w.group)));
-    // zero · Σ a is taken off in float where everything stays below 2^24 and is exact: one fma,
-    // where an integer product is two operations. Without zero points it is a scalar.
-    bool inFloat = w.zeroPoints && w.group <= 4096;
-    Values sums, zeros, blockSums;
-    for (int g = 0; g < panels && w.zeroPoints; ++g)
-      zeros.push_back(
-          k.sub(k.ci32(0),
-                blockZeros(k.bytePtr(panelPtr[g], k.ci64(w.codeBytes() + kPanel * w.scaleBytes)))));
-    for (int r = 0; r < rows; ++r) {
-      blockSums.push_back(k.load(Elem::I32, sumPtr[r], block));
-      for (int g = 0; g < panels; ++g)
-        sums.push_back(inFloat        ? k.broadcast(k.ci32(0))
-                       : w.zeroPoints ? k.mul(zeros[g], blockSums[r])
-                                      : k.broadcast(k.mul(blockSums[r], k.ci32(-8))));
-    }
-    int64_t whole = oddSteps ? vectors - 1 : vectors, done = 0;
-    if (whole > unroll) {
-      done = whole / unroll * unroll;
-      sums = k.forLoop(k.ci64(0), k.ci64(done), k.ci64(unroll), sums, [&](Value v, ValueRange c) {
-        Values inner(c);
-        for (int64_t u = 0; u < unroll; ++u)
-          dotVector(inner, rows, panels, k.add(v, k.ci64(u)), true);
-        return inner;
-      });
-    }
-    for (int64_t v = done; v < vectors; ++v)
-      dotVector(sums, rows, panels, k.ci64(v), v < whole);
-    Values next;
-    for (int r = 0; r < rows; ++r)
-      for (int g = 0; g < panels; ++g) {
-        Value scale = k.vload(spec.w4Scale, k.bytePtr(panelPtr[g], k.ci64(w.codeBytes())));
-        Value sum = k.toF32(sums[r * panels + g]);
-        if (inFloat)
-          sum = k.fma(k.toF32(zeros[g]), k.toF32(k.broadcast(blockSums[r])), sum);
-        next.push_back(k.fma(sum, scale, acc[r * panels + g]));
-      }
-    return next;
-  });
-}
-
 //===-- Packing of activations (Batched) ------------------------------------------------------===//
 
 void MatmulEmitter::packColumns(Value panel, Value width) {
@@ -450,7 +390,7 @@ void MatmulEmitter::packTransposed(Value target, Value column) {
 void MatmulEmitter::storeTile(Value rows, Value width, Value row, Value panel) {
   k.forRange(rows, [&](Value r) {
     Value at = k.add(row, r), rowScale;
-    if (spec.kind == MatmulKind::W8A8 || spec.kind == MatmulKind::W4A8)
+    if (hasRowScale())
       rowScale = o.aScale ? k.load(Elem::F32, o.aScale, at) : o.aScaleUniform;
     k.forRange(width, [&](Value g) {
       Value group = k.bytePtr(tile, k.mul(k.add(k.mul(r, width), g), k.ci64(64)));
@@ -473,7 +413,7 @@ void MatmulEmitter::storeGroup(Value row, Value column, Value acc, Value rowScal
     }
     Value scale = k.mul(rowScale, k.vload(Elem::F32, o.bScale, column));
     acc = k.mul(k.toF32(acc), scale);
-  } else if (spec.kind == MatmulKind::W4A8) {
+  } else if (hasRowScale()) {
     acc = k.mul(acc, rowScale);
   }
   Value lanes = k.sub(o.n, column);

@@ -110,6 +110,18 @@ QuantizedLayout tokenLayout(const Shape &s) {
 
 } // namespace
 
+ScaleForm qcc::scaleFormOf(mlir::Type scale) {
+  if (scale.isF16())
+    return ScaleForm::F16;
+  if (scale.isBF16())
+    return ScaleForm::BF16;
+  if (isa<mlir::Float8E8M0FNUType>(scale))
+    return ScaleForm::E8M0;
+  if (isa<mlir::Float8E4M3FNType>(scale))
+    return ScaleForm::E4M3;
+  return scale.isInteger(8) ? ScaleForm::U8 : ScaleForm::F32;
+}
+
 QuantizedLayout qcc::layoutOf(QType type) {
   Shape s(type);
   QuantizedLayout layout = s.empty();

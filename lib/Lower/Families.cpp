@@ -22,6 +22,7 @@ static constexpr KernelFamily families[] = {
     {"gather_elements", gatherElementsShape, emitGatherElements},
     {"gather_nd", gatherNdShape, emitGatherNd},
     {"qgather", qgatherShape, emitQGather},
+    {"dequantize", dequantizeShape, emitDequantize},
     {"scatter_nd", scatterShape, emitScatterNd},
     {"scatter_elements", scatterShape, emitScatterElements},
     {"arg_reduce", argReduceShape, emitArgReduce},

@@ -17,6 +17,12 @@ std::string lower::typeText(Value value) {
   return text;
 }
 
+std::string lower::valueText(Value value) {
+  std::string text;
+  llvm::raw_string_ostream(text) << value.getType();
+  return text;
+}
+
 lower::AroundAxis::AroundAxis(MLIRContext *context, ArrayRef<DimExpr> dims, int64_t axis)
     : outer(elementCount(context, dims.take_front(axis))), size(dims[axis]),
       inner(elementCount(context, dims.drop_front(axis + 1))) {}

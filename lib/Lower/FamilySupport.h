@@ -13,6 +13,8 @@ namespace qcc::lower {
 llvm::LogicalResult refuse(mlir::Operation *op, const llvm::Twine &message);
 /// The element type of a value, for messages.
 std::string typeText(mlir::Value value);
+/// The whole type of a value, for messages.
+std::string valueText(mlir::Value value);
 
 /// The first op of type Op in the body; the family's table says that there is one.
 template <typename Op> Op opOf(qnt::KernelOp kernel) {

@@ -1,6 +1,7 @@
-// Kernels that read by index: gather, gather_elements, gather_nd, qgather.
+// Kernels that read by index: gather, gather_elements, gather_nd, qgather; and dequantize, which
+// reads all rows.
+#include "Dequantizer.h"
 #include "FamilySupport.h"
-#include "qcc/Kernels/QuantizedLayout.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -191,91 +192,6 @@ RowBlocks qgatherRows(QGatherOp op) {
                    dimsOf(op.getTable().getType())[1]);
 }
 
-/// One row of a table, logical or in panels that an output head shares, as real numbers.
-class RowDequantizer {
-public:
-  RowDequantizer(KernelFrame &frame, QGatherOp op, Value table)
-      : k(frame.k), type(op.getTable().getType()), table(table) {
-    QuantizedLayout layout = layoutOf(type);
-    DimExpr k4 = dimsOf(type)[1].ceilDiv(DimExpr::constant(type.getContext(), 4)) * 64;
-    rowBytes = frame.dim(isPanels() ? k4 : layout.rowBytes);
-    blocks = frame.dim(layout.blocks);
-    scales = k.bytePtr(table, frame.dim(layout.scales));
-    if (type.getZero())
-      zeros = k.bytePtr(table, frame.dim(layout.extra));
-    columns = frame.dim(dimsOf(type)[1]);
-    out = elemOfValue(op.getOut());
-  }
-  void emit(Value row, Value result);
-
-private:
-  bool isSigned() const {
-    Storage s = type.getStorage();
-    return s == Storage::i8 || s == Storage::i4 || s == Storage::i2 || s == Storage::i16;
-  }
-  bool isPanels() const { return type.getLayout() == Layout::panel16_k4; }
-  Value codes(Value codeRow, Value i, Value lanes);
-  void emitRun(Value codeRow, Value group, Value from, Value count, Value result);
-
-  KernelBuilder &k;
-  QType type;
-  Value table, rowBytes; ///< from a row, or a panel of 16, to the next
-  Value blocks, scales, zeros, columns;
-  Elem out;
-};
-
-/// 16 codes from column `i` on, as i32; below 8 bits read one by one from their bytes.
-Value RowDequantizer::codes(Value codeRow, Value i, Value lanes) {
-  int64_t bits = type.getBits();
-  if (isPanels()) { // four columns of a row lie together, in steps of 16 rows
-    Value column = k.add(k.iota64(), i);
-    Value at = k.add(k.mul(k.shrU(column, k.ci64(2)), k.ci64(64)), k.and_(column, k.ci64(3)));
-    return k.vgather(isSigned() ? Elem::I8 : Elem::U8, codeRow, at, lanes);
-  }
-  if (bits == 8)
-    return k.vload(isSigned() ? Elem::I8 : Elem::U8, codeRow, i, lanes);
-  if (bits == 16)
-    return k.vload(isSigned() ? Elem::I16 : Elem::U16, codeRow, i, lanes);
-  int64_t perByte = 8 / bits, shift = perByte == 2 ? 1 : 2;
-  Value columnsAt = k.add(k.iota64(), i);
-  Value bytes = k.vgather(Elem::U8, codeRow, k.shrU(columnsAt, k.ci64(shift)), lanes);
-  Value place = k.mul(k.and_(k.toI32(columnsAt), k.ci32(perByte - 1)), k.ci32(bits));
-  Value code = k.and_(k.shrU(bytes, place), k.ci32((1 << bits) - 1));
-  if (!isSigned())
-    return code;
-  return k.shr(k.shl(code, k.ci32(32 - bits)), k.ci32(32 - bits));
-}
-
-/// `count` columns from `from` on, which share scale and zero point number `group`.
-void RowDequantizer::emitRun(Value codeRow, Value group, Value from, Value count, Value result) {
-  Elem scaleElem = *elemOf(type.getScale());
-  Value scale = k.toF32(k.load(scaleElem, scales, group));
-  Value zero = k.cf32(0);
-  if (type.getZero())
-    zero = k.toF32(k.load(isSigned() ? Elem::I8 : Elem::U8, zeros, group));
-  k.forLanes(count, [&](Value i, Value lanes) {
-    Value at = k.add(from, i);
-    Value real = k.mul(k.broadcast(scale), k.sub(k.toF32(codes(codeRow, at, lanes)), zero));
-    k.vstore(out, k.cast(real, Elem::F32, out), result, at, lanes);
-  });
-}
-
-void RowDequantizer::emit(Value row, Value result) {
-  Value first = k.mul(row, blocks);
-  Value offset = k.mul(row, rowBytes);
-  if (isPanels()) // rowBytes is a panel's share of 16 rows
-    offset =
-        k.add(k.mul(k.shrU(row, k.ci64(4)), rowBytes), k.mul(k.and_(row, k.ci64(15)), k.ci64(4)));
-  Value codeRow = k.bytePtr(table, offset);
-  if (type.getGranularity() == Granularity::axis)
-    return emitRun(codeRow, row, k.ci64(0), columns, result);
-  k.forRange(blocks, [&](Value block) {
-    Value size = k.ci64(type.getBlock()), from = k.mul(block, size);
-    Value count = k.min(size, k.sub(columns, from));
-    emitRun(codeRow, k.add(first, block), from, count, result);
-  });
-}
-
 } // namespace
 
 FailureOr<LaunchShape> lower::qgatherShape(KernelOp kernel) {
@@ -289,13 +205,46 @@ LogicalResult lower::emitQGather(KernelFrame &frame) {
   auto indices = densePointer(frame, op.getIndices());
   if (!table || failed(indices))
     return refuse(op, "the table is not an operand of the kernel");
-  RowDequantizer rows(frame, op, frame.pointer(table));
+  if (!Dequantizer::reads(op.getTable().getType()))
+    return refuse(op, "there is no kernel that reads rows of " + valueText(op.getTable()));
+  Elem outElem = elemOfValue(op.getOut());
+  Dequantizer rows(frame, op.getTable().getType(), frame.pointer(table), outElem);
   SmallVector<DimExpr> dims = dimsOf(op.getTable().getType());
   Value size = frame.dim(dims[0]), columns = frame.dim(dims[1]), out = frame.resultPointer(0);
-  Elem indexElem = elemOfValue(op.getIndices()), outElem = elemOfValue(op.getOut());
+  Elem indexElem = elemOfValue(op.getIndices());
   qgatherRows(op).forRows(frame, [&](Value i) {
     CheckedIndex at = checkIndex(k, loadIndex(k, indexElem, *indices, i), size);
     k.ifThen(at.good, [&] { rows.emit(at.index, k.elemPtr(outElem, out, k.mul(i, columns))); });
   });
+  return success();
+}
+
+//===-- dequantize ----------------------------------------------------------------------------===//
+
+static RowBlocks dequantizeRows(DequantizeOp op) {
+  SmallVector<DimExpr> dims = dimsOf(op.getX().getType());
+  return RowBlocks(rowCount(op.getContext(), dims), dims.back());
+}
+
+FailureOr<LaunchShape> lower::dequantizeShape(KernelOp kernel) {
+  auto op = opOf<DequantizeOp>(kernel);
+  if (dimsOf(op.getX().getType()).empty())
+    return refuse(op, "a single number has no rows");
+  return dequantizeRows(op).launch();
+}
+
+LogicalResult lower::emitDequantize(KernelFrame &frame) {
+  KernelBuilder &k = frame.k;
+  auto op = opOf<DequantizeOp>(frame.kernel);
+  QType type = op.getX().getType();
+  auto x = dyn_cast<BlockArgument>(op.getX());
+  if (!x || !Dequantizer::reads(type))
+    return refuse(op, "there is no kernel that reads rows of " + valueText(op.getX()));
+  Elem elem = elemOfValue(op.getOut());
+  Dequantizer rows(frame, type, frame.pointer(x), elem);
+  Value columns = frame.dim(dimsOf(type).back()), out = frame.resultPointer(0);
+  RowBlocks blocks = dequantizeRows(op);
+  frame.dim(blocks.rows), frame.dim(blocks.perTask);
+  blocks.forRows(frame, [&](Value i) { rows.emit(i, k.elemPtr(elem, out, k.mul(i, columns))); });
   return success();
 }

@@ -43,13 +43,77 @@ Elem storageElem(Storage storage) {
   return storage == Storage::f16 ? Elem::F16 : storage == Storage::bf16 ? Elem::BF16 : Elem::F32;
 }
 
+/// Integers behind the codes of a codebook: evenly spaced where they are, else up to 16 listed.
+LogicalResult setIntegers(BlockProduct &product, ArrayRef<float> table) {
+  auto first = static_cast<int32_t>(table[0]);
+  auto stride = static_cast<int32_t>(table[1]) - first;
+  bool even = stride <= (product.layout.bits < 8 ? 2 : 1);
+  for (size_t i = 1; i < table.size(); ++i)
+    even &= table[i] - table[i - 1] == static_cast<float>(stride);
+  product.bias = -first;
+  product.step = stride;
+  if (even)
+    return success();
+  product.value = CodeValue::Integers;
+  for (size_t i = 0; i < table.size() && i < 16; ++i)
+    product.integers[i] = static_cast<uint8_t>(static_cast<int32_t>(table[i]) - first);
+  return success(table.size() <= 16);
+}
+
+/// What the codes of `weight` stand for in a product with `x`, or failure where no kernel knows.
+FailureOr<BlockProduct> blockProductOf(Type x, QType weight) {
+  BlockProduct product;
+  product.layout = blockLayoutOf(weight);
+  product.scale = scaleFormOf(weight.getScale());
+  bool packedZeros = product.layout.zeros == BlockZeros::Packed;
+  if (!isUnsignedStorage(weight.getStorage()) && !packedZeros)
+    product.bias = 1 << (weight.getBits() - 1);
+  switch (weight.getStorage()) {
+  case Storage::f4e2m1:
+    product.value = CodeValue::Float4E2M1;
+    break;
+  case Storage::f8e4m3fn:
+    product.value = CodeValue::Float8E4M3;
+    break;
+  case Storage::f8e5m2:
+    product.value = CodeValue::Float8E5M2;
+    break;
+  case Storage::f8e4m3fnuz:
+  case Storage::f8e5m2fnuz:
+    return failure();
+  default:
+    break;
+  }
+  Product meaning = productOf(x, weight);
+  if (meaning == Product::FloatSums) {
+    product.core = BlockCore::Float;
+    if (weight.getCodebook())
+      product.value = CodeValue::Table;
+    return isa<QType>(x) ? FailureOr<BlockProduct>(failure()) : product;
+  }
+  auto codes = cast<QType>(x);
+  product.core = meaning == Product::WideSums ? BlockCore::Int16 : BlockCore::Int8;
+  constexpr int64_t all = std::numeric_limits<int64_t>::max();
+  int64_t step = productStep(x, weight, all);
+  product.inputs = step == all ? 0 : step;
+  product.aGroup = codes.getGroup();
+  product.aSums = codes.getBlock() != 0;
+  if (weight.getCodebook() && failed(setIntegers(product, weight.getCodebook().table())))
+    return failure();
+  bool wholeUnits = !product.inputs || product.inputs == product.layout.group ||
+                    product.inputs % product.layout.unit() == 0;
+  if (!wholeUnits || codes.getZero())
+    return failure();
+  return product;
+}
+
 class LinearEmitter {
 public:
   LinearEmitter(KernelFrame &frame, Layer &layer) : frame(frame), k(frame.k), layer(layer) {}
   LogicalResult emit();
 
 private:
-  MatmulSpec spec();
+  FailureOr<MatmulSpec> spec();
   MatmulOperands operands();
   Value input(Value value, const MatmulResult &at);
   void epilogue(const MatmulResult &at);
@@ -61,21 +125,32 @@ private:
   bool failedOp = false;
 };
 
-MatmulSpec LinearEmitter::spec() {
+FailureOr<MatmulSpec> LinearEmitter::spec() {
   MatmulSpec spec;
-  switch (layer.weight.getLayout()) {
-  case Layout::panel16_k4:
-    spec.kind = MatmulKind::W8A8;
-    break;
-  case Layout::panel16_u4:
-    spec.kind = MatmulKind::W4A8;
-    spec.w4 = w4LayoutOf(layer.weight);
-    spec.w4Scale = *elemOf(layer.weight.getScale());
-    break;
-  default:
+  auto codes = dyn_cast<QType>(layer.x.getType());
+  Layout layout = layer.weight.getLayout();
+  bool unsignedCodes = codes && codes.getLayout() == Layout::token_u8;
+  if (!codes)
     spec.a = *elemOf(elementTypeOf(layer.x.getType()));
-    spec.b = storageElem(layer.weight.getStorage());
+  if (layout == Layout::panel16_k4 && unsignedCodes) {
+    spec.kind = MatmulKind::W8A8;
+    return spec;
   }
+  if (layout == Layout::panel16_f32 && !codes) {
+    spec.b = storageElem(layer.weight.getStorage());
+    return spec;
+  }
+  bool blocks = layout == Layout::panel16_u4 || layout == Layout::panel16_block;
+  FailureOr<BlockProduct> block = failure();
+  if (blocks && !unsignedCodes)
+    block = blockProductOf(layer.x.getType(), layer.weight);
+  if (failed(block))
+    return refuse(layer.op, "there is no kernel for " + valueText(layer.x) + " with weights of " +
+                                valueText(layer.op->getOperand(1)) +
+                                "; use float or symmetric 8-bit activations, or another scheme for "
+                                "this layer");
+  spec.kind = MatmulKind::Block;
+  spec.block = *block;
   return spec;
 }
 
@@ -95,6 +170,8 @@ MatmulOperands LinearEmitter::operands() {
     o.aScale = k.bytePtr(x, frame.dim(from.scales));
     o.aSum = k.bytePtr(x, frame.dim(from.extra));
     o.aSumStride = frame.dim(from.blocks);
+    o.aScaleStride = frame.dim(from.groups);
+    o.aLow = frame.dim(from.planeBytes);
     if (layer.weight.getLayout() == Layout::panel16_k4) {
       o.bScale = k.bytePtr(weight, frame.dim(to.scales));
       o.bCorrection = k.bytePtr(weight, frame.dim(to.extra));
@@ -153,8 +230,11 @@ void LinearEmitter::epilogue(const MatmulResult &at) {
 }
 
 LogicalResult LinearEmitter::emit() {
+  FailureOr<MatmulSpec> chosen = spec();
+  if (failed(chosen))
+    return failure();
   MatmulOperands values = operands();
-  emitMatmul(k, spec(), values, [&](const MatmulResult &at) { epilogue(at); });
+  emitMatmul(k, *chosen, values, [&](const MatmulResult &at) { epilogue(at); });
   return success(!failedOp);
 }
 

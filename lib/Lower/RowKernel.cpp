@@ -58,6 +58,8 @@ DimExpr spillBytes(DimExpr length) {
   return (length * 8 + 63).floorDiv(DimExpr::constant(context, 64)) * 64;
 }
 
+bool isQuantization(Operation *op) { return isa<QuantizeOp, QuantizeStaticOp>(op); }
+
 Elem computeElem(Type type) {
   if (type.isF32())
     return Elem::F32;
@@ -100,7 +102,11 @@ LogicalResult RowPlan::addOp(Operation *op) {
     nodes.insert({op->getResult(0), constant});
     return success();
   }
-  bool isReduce = isa<ReduceOp>(op), isQuantize = isa<QuantizeOp>(op);
+  bool isReduce = isa<ReduceOp>(op), isQuantize = isQuantization(op);
+  if (auto type = isQuantize ? cast<QType>(op->getResult(0).getType()) : QType();
+      type && !isTokenRow(type))
+    return refuse(op, "row kernels cannot write " + valueText(op->getResult(0)) +
+                          ": sums must not reach over groups, and tokens need a token layout");
   int level = 0;
   for (Value operand : op->getOperands()) {
     if (failed(leaf(op, operand)))
@@ -126,7 +132,7 @@ FailureOr<RowPlan> RowPlan::build(KernelOp kernel) {
   // The row space is the widest shape that a reduction reads or an output has.
   for (Operation &op : body) {
     Type type;
-    if (isa<ReduceOp, QuantizeOp>(op))
+    if (isa<ReduceOp>(op) || isQuantization(&op))
       type = op.getOperand(0).getType();
     else if (op.hasTrait<Elementwise>())
       type = op.getResult(0).getType();
@@ -169,6 +175,7 @@ private:
   Value loadLeaf(Value value, Value i, Value lanes);
   Value scalar(Value value);
   void computeScalars(int level);
+  TokenRange rangeOf(Value codes);
   void sweep(int level, Value row);
   void storeOutputs(int level, Value row, Value i, Value lanes);
   Value spillPointer(int slot) { return k.bytePtr(k.scratch(), k.mul(k.ci64(slot), spillStride)); }
@@ -350,8 +357,11 @@ struct Accumulator {
   bool fromZero = false;  ///< 0 counts as an element
 };
 
-/// Symmetric types need the largest magnitude, others the smallest and the largest value.
+/// Symmetric types need the largest magnitude, others the smallest and the largest value; groups
+/// find their own.
 void addRanges(QuantizeOp quantize, SmallVectorImpl<Accumulator> &accumulators) {
+  if (quantize.getOut().getType().getGroup())
+    return;
   bool symmetric = quantize.getOut().getType().isSymmetric();
   accumulators.push_back({quantize.getOut(), quantize.getX(), ReduceKind::max, symmetric, true});
   if (!symmetric)
@@ -384,7 +394,11 @@ void RowEmitter::sweep(int level, Value row) {
         x = k.abs(x);
       Type type = getElementTypeOrSelf(x.getType());
       Value fill = a.fromZero ? k.constant(type, 0) : identityOf(k, a.kind, type);
-      next.push_back(combine(k, a.kind, acc, k.fillTail(x, lanes, fill)));
+      x = k.fillTail(x, lanes, fill);
+      // Ranges leave NaN out, which is not greater or less than anything.
+      next.push_back(!a.fromZero                 ? combine(k, a.kind, acc, x)
+                     : a.kind == ReduceKind::max ? k.maxFast(x, acc)
+                                                 : k.minFast(x, acc));
     }
     // Vectors that only later sweeps read are computed (and spilled) here.
     for (auto &[value, node] : plan.nodes)
@@ -424,6 +438,15 @@ void RowEmitter::computeScalars(int level) {
   }
 }
 
+TokenRange RowEmitter::rangeOf(Value codes) {
+  if (auto fixed = codes.getDefiningOp<QuantizeStaticOp>()) {
+    auto zero = static_cast<int32_t>(fixed.getZero());
+    bool hasZero = static_cast<bool>(cast<QType>(codes.getType()).getZero());
+    return {{}, {}, k.cf32(fixed.getScale().convertToFloat()), hasZero ? k.ci32(zero) : Value()};
+  }
+  return {lows.lookup(codes), scalars.lookup(codes), {}, {}};
+}
+
 void RowEmitter::emitRow(Value row) {
   rowBases.clear();
   scalars.clear();
@@ -444,12 +467,11 @@ void RowEmitter::emitRow(Value row) {
     computeScalars(level + 1);
     for (auto [value, index] : plan.outputs)
       if (isa<QType>(value.getType()) && plan.node(value).level == level + 1) {
-        auto quantize = value.getDefiningOp<QuantizeOp>();
         memo.clear();
-        emitTokenRow(k, tokenBuffers[index], row, length, {lows.lookup(value), scalars[value]},
+        emitTokenRow(k, tokenBuffers[index], row, length, rangeOf(value),
                      [&](Value i, Value lanes) {
                        memo.clear();
-                       return vector(quantize.getX(), level + 1, i, lanes);
+                       return vector(value.getDefiningOp()->getOperand(0), level + 1, i, lanes);
                      });
       }
   }

@@ -23,6 +23,7 @@ void buildKernels(mlir::ModuleOp module, const Target &target) {
     KernelBuilder k(module, "kernel" + std::to_string(kind), target);
     MatmulSpec spec;
     spec.kind = MatmulKind(kind);
+    spec.block.layout = {4, 32, 2, BlockZeros::Packed};
     MatmulOperands o;
     o.m = k.argI64(0), o.n = k.argI64(1), o.k = o.aStride = k.argI64(2);
     o.a = k.argPtr(3), o.b = k.argPtr(4), o.aScale = k.argPtr(5), o.bScale = k.argPtr(6);

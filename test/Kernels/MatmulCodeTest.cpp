@@ -11,12 +11,13 @@ using Value = mlir::Value;
 
 namespace {
 
-std::string code(const char *level, MatmulKind kind) {
+std::string code(const char *level, MatmulKind kind, const BlockProduct &block = {}) {
   const Target &target = *findTarget(level);
   return Jit::assembly(target, [&](mlir::ModuleOp module) {
     KernelBuilder k(module, "matmul", target);
     MatmulSpec spec;
     spec.kind = kind;
+    spec.block = block;
     MatmulOperands o;
     int n = 0;
     for (Value *v : {&o.m, &o.n, &o.k, &o.aStride, &o.aSumStride, &o.bStride, &o.batchCount0,
@@ -78,10 +79,10 @@ TEST(MatmulCode, KeepsAccumulatorsInRegisters) {
 }
 
 TEST(MatmulCode, UsesTheInstructionsOfTheLevel) {
-  std::string vnni = code("x86-avx512-vnni", MatmulKind::W4A8);
+  std::string vnni = code("x86-avx512-vnni", MatmulKind::Block);
   EXPECT_GT(count(vnni, R"(vpdpbusd\t.*\{1to16\})"), 0); // activations broadcast from memory
   EXPECT_EQ(count(vnni, "vpmaddubsw"), 0);
-  std::string base = code("x86-avx512-base", MatmulKind::W4A8);
+  std::string base = code("x86-avx512-base", MatmulKind::Block);
   EXPECT_GT(count(base, "vpmaddubsw"), 0);
   EXPECT_EQ(count(base, "vpdpbusd"), 0);
   std::string v3 = code("x86-64-v3", MatmulKind::W8A8);
@@ -89,10 +90,40 @@ TEST(MatmulCode, UsesTheInstructionsOfTheLevel) {
   EXPECT_GT(count(v3, "vpmaddwd"), 0);
 }
 
+TEST(MatmulCode, LooksValuesUpInRegisters) {
+  BlockProduct table, mxfp4;
+  table.layout.zeros = mxfp4.layout.zeros = BlockZeros::None;
+  table.layout.tableEntries = 16;
+  table.core = BlockCore::Float;
+  table.value = CodeValue::Table;
+  mxfp4.value = CodeValue::Float4E2M1;
+  EXPECT_GT(count(code("x86-avx512-base", MatmulKind::Block, table), R"(\tvperm(ps|d)\t.*%zmm)"),
+            100);
+  EXPECT_GT(count(code("x86-64-v3", MatmulKind::Block, table), R"(\tvperm(ps|d)\t.*%ymm)"), 100);
+  EXPECT_GT(count(code("aarch64-neon", MatmulKind::Block, table), R"(\ttbl\t)"), 100);
+  EXPECT_GT(count(code("x86-avx512-vnni", MatmulKind::Block, mxfp4), R"(\tvpshufb\t.*%zmm)"), 10);
+  EXPECT_GT(count(code("x86-64-v3", MatmulKind::Block, mxfp4), R"(\tvpmaddubsw\t.*%ymm)"), 10);
+  EXPECT_GT(count(code("aarch64-neon", MatmulKind::Block, mxfp4), R"(\tsmull2?\t)"), 10);
+}
+
+TEST(MatmulCode, SymmetricCodesNeedNoArithmeticInTheFloatCore) {
+  BlockProduct four;
+  four.layout.zeros = BlockZeros::None;
+  four.core = BlockCore::Float;
+  four.bias = 8;
+  // A shift, a permutation and a multiply-add for sixteen weights.
+  std::string text = code("x86-avx512-base", MatmulKind::Block, four);
+  EXPECT_GT(count(text, R"(\tvperm(ps|d)\t.*%zmm)"), 100);
+  EXPECT_EQ(count(text, R"(\tvcvtdq2ps\t)"), 0);
+  for (const std::string &loop : innerLoops(text))
+    if (count(loop, R"(\tvperm(ps|d)\t)") > 0)
+      EXPECT_EQ(count(loop, R"(vmov\w+\t%zmm\d+, [\w-]*\(%r[sb]p)"), 0) << loop;
+}
+
 TEST(MatmulCode, CallsNothing) {
   for (const Target &t : allTargets())
     for (MatmulKind kind :
-         {MatmulKind::F32, MatmulKind::W8A8, MatmulKind::W4A8, MatmulKind::Batched}) {
+         {MatmulKind::F32, MatmulKind::W8A8, MatmulKind::Block, MatmulKind::Batched}) {
       std::string text = code(t.name, kind);
       ASSERT_FALSE(text.empty()) << t.name;
       EXPECT_EQ(count(text, R"(\t(callq?|bl|blr)\t)"),

@@ -3,6 +3,7 @@
 // RUN: qcc-opt --qcc-lower-tile="level=x86-avx512-base" %s | FileCheck %s --check-prefixes=CHECK,BASE
 // RUN: qcc-opt --qcc-lower-tile="level=x86-64-v3" %s | FileCheck %s --check-prefixes=CHECK,AVX2
 // RUN: qcc-opt --qcc-lower-tile="level=scalar" %s | FileCheck %s --check-prefixes=CHECK,PLAIN
+// RUN: qcc-opt --qcc-lower-tile="level=aarch64-neon" %s | FileCheck %s --check-prefixes=CHECK,ARM
 // RUN: not qcc-opt --qcc-lower-tile="level=z80" %s 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // UNKNOWN: no feature level 'z80'
 
@@ -13,6 +14,7 @@
 // BASE-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"
 // AVX2-NOT: pmadd.ub.sw
 // AVX2-COUNT-4: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+// ARM-COUNT-8: llvm.call_intrinsic "llvm.aarch64.neon.smull.v8i16"
 // PLAIN-NOT: llvm.call_intrinsic
 // PLAIN-COUNT-4: arith.muli {{.*}} : vector<16xi32>
 func.func @dot4(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) -> vector<16xi32> {
@@ -52,11 +54,20 @@ func.func @round(%x: vector<16xf32>) -> vector<16xi32> {
   return %0 : vector<16xi32>
 }
 
-// CHECK-LABEL: func.func @unpack
-// CHECK: arith.shrui {{.*}} : vector<32xi16>
+// Two permutations of eight lanes where there are no sixteen; bytes within 16 bytes.
+// CHECK-LABEL: func.func @lookup
+// VNNI: llvm.call_intrinsic "llvm.x86.avx512.permvar.sf.512"
+// VNNI: llvm.call_intrinsic "llvm.x86.avx512.pshuf.b.512"
+// AVX2-COUNT-4: llvm.call_intrinsic "llvm.x86.avx2.permps"
+// AVX2-COUNT-2: llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"
+// ARM-COUNT-4: llvm.call_intrinsic "llvm.aarch64.neon.tbl4.v16i8"
+// ARM-COUNT-4: llvm.call_intrinsic "llvm.aarch64.neon.tbl1.v16i8"
+// PLAIN: llvm.alloca
 // CHECK-NOT: tile.
-func.func @unpack(%x: vector<64xi8>, %p: !llvm.ptr) -> (vector<64xi8>, vector<64xi8>) {
-  %low, %high = tile.unpack_u4 %x : vector<64xi8>
+func.func @lookup(%x: vector<64xi8>, %i: vector<16xi32>, %t: vector<16xf32>, %u: vector<16xi8>,
+                  %p: !llvm.ptr) -> (vector<16xf32>, vector<64xi8>) {
+  %0 = tile.lookup %t, %i : vector<16xf32>, vector<16xi32> -> vector<16xf32>
+  %1 = tile.lookup %u, %x : vector<16xi8>, vector<64xi8> -> vector<64xi8>
   tile.prefetch %p : !llvm.ptr
-  return %low, %high : vector<64xi8>, vector<64xi8>
+  return %0, %1 : vector<16xf32>, vector<64xi8>
 }

@@ -93,8 +93,8 @@ enum class BlockZeros {
 /// 5 = 4 + 1, 6 = 4 + 2, 7 = 4 + 2 + 1). A sub-vector is 4 inputs of 16 outputs, byte 4 j + i for
 /// output j and input i. A 64-byte vector of a plane of p bits holds 8 / p sub-vectors, the first
 /// in the lowest bits. A unit is the inputs that a vector of the narrowest plane holds: its
-/// vectors, widest plane first, follow each other. Inputs and outputs that do not exist have
-/// padCode.
+/// vectors, widest plane first, follow each other. Inputs and outputs that do not exist have code
+/// 0, and what kernels multiply them with is 0 too.
 struct BlockLayout {
   int bits = 4;
   int64_t group = 32;     ///< inputs of a block; 0: all of them are one
@@ -102,7 +102,6 @@ struct BlockLayout {
   BlockZeros zeros = BlockZeros::Packed;
   bool twoLevel = false;
   int64_t tableEntries = 0;
-  uint8_t padCode = 0; ///< of absent inputs: what the integer core reads as 0 (f4e2m1: 15)
 
   /// Widths of the planes, widest first, 0 where there are fewer.
   constexpr std::array<int, 3> planes() const {

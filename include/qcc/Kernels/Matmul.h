@@ -4,9 +4,11 @@
 // whole of K. What a result is does not depend on M, the level, the tasks or the blocking:
 //   f32, batched   one fma a step: acc = fma(A[m][k], B[n][k], acc), starting from +0
 //   w8a8           the exact sum in int32 (mod 2^32), then float(acc) * (aScale[m] * bScale[n])
-//   w4a8           for blocks b ascending acc = fma(float(Σ_{k in b} (w - zero_b) a), scale_b,
-//   acc),
-//                  the integer sum exact; then acc * aScale[m]
+//   block, integer for steps s ascending acc = fma(float(Σ_{k in s} (w - zero) a), scale, acc), the
+//                  sum exact and rounded once; scale = bScale, or bScale * aScale of the step's
+//                  group; then acc * aScale[m] unless grouped
+//   block, float   for blocks b ascending t = Σ_{k in b} by t = fma(a, value(w) - zero, t) from +0,
+//                  acc = fma(t, bScale, acc)
 //
 // Tasks are level-independent: blocks of rows × blocks of kColBlock columns, as matmulTasks()
 // counts. M, N, K, strides and addresses are run-time values, so one kernel serves all layers of
@@ -16,23 +18,54 @@
 
 #include "qcc/Algorithms/Pack.h"
 #include "qcc/Kernels/KernelBuilder.h"
+#include "qcc/Kernels/SmallFloats.h"
+#include <array>
 
 namespace qcc {
 
 enum class MatmulKind {
   F32,    ///< A f32 (or f16, bf16) rows; B packed panels of f32, f16 or bf16
   W8A8,   ///< A u8 codes, B packed s8 codes
-  W4A8,   ///< A s8 codes with block sums, B packed u4 codes in blocks
+  Block,  ///< B codes of 1 to 8 bits in blocks (BlockLayout)
   Batched ///< A and B both activations, B row-major [K][N] or transposed [N][K]
+};
+
+/// What multiplies: Int8 and Int16 take codes of activations, Float f32, f16 or bf16 rows.
+enum class BlockCore { Int8, Int16, Float };
+
+/// What a stored code stands for, before the zero point is taken off.
+enum class CodeValue {
+  Uniform,    ///< step * code - bias
+  Table,      ///< table[code], f32 in front of panel 0 (float core)
+  Integers,   ///< integers[code] - bias, up to 4 bits (integer cores)
+  Float4E2M1, ///< integer cores: twice the value
+  Float8E4M3,
+  Float8E5M2
+};
+
+/// A product with codes in blocks.
+struct BlockProduct {
+  BlockLayout layout;
+  BlockCore core = BlockCore::Int8;
+  CodeValue value = CodeValue::Uniform;
+  int32_t step = 1, bias = 0; ///< step: Uniform; with stored zero points the bias must be 0
+  std::array<uint8_t, 16> integers = {}; ///< Integers
+  float unit = 1; ///< integer cores: scales are multiplied by it (a power of two)
+  ScaleForm scale = ScaleForm::F16;
+  /// Integer cores: inputs whose sum is scaled at once, 0 for all of K; divides or equals
+  /// layout.group. Below a block it is a multiple of layout.unit().
+  int64_t inputs = 32;
+  bool aSums = true;  ///< integer cores: aSum is given; else sums are computed where needed
+  int64_t aGroup = 0; ///< integer cores: inputs that share a scale of A, a multiple of `inputs`;
+                      ///< 0: aScale is per row
 };
 
 struct MatmulSpec {
   MatmulKind kind = MatmulKind::F32;
-  Elem a = Elem::F32;            ///< F32, Batched: type of A in memory
+  Elem a = Elem::F32;            ///< F32, Batched, Block with floats: type of A in memory
   Elem b = Elem::F32;            ///< F32, Batched: type of B in memory
   bool bTransposed = false;      ///< Batched
-  W4Layout w4;                   ///< W4A8
-  Elem w4Scale = Elem::F16;      ///< W4A8: type of block scales (F16, BF16, F32)
+  BlockProduct block;            ///< Block
   bool weightZeroPoints = false; ///< W8A8: B has zero points (bZero, aSum)
 };
 
@@ -40,19 +73,23 @@ struct MatmulSpec {
 /// null.
 struct MatmulOperands {
   mlir::Value m, n, k;    ///< i64
-  mlir::Value a, aStride; ///< rows of at least K elements (W8A8: K rounded up to 4; W4A8: to
-                          ///< whole blocks) that may be read; values past K do not matter
+  mlir::Value a, aStride; ///< rows of at least K elements that may be read. W8A8: K rounded up to
+                          ///< 4, values past K do not matter. Integer cores: K rounded up to whole
+                          ///< blocks or steps, then to 32, values past K are 0
   mlir::Value b;          ///< packed (Pack.h), or Batched: base of the batch's matrices
-  // W8A8 and W4A8: f32 [M], or a uniform f32 in aScaleUniform (static quantization).
-  mlir::Value aScale, aScaleUniform;
+  // W8A8 and integer cores: f32 [M], or a uniform f32 in aScaleUniform (static quantization).
+  // Grouped: f32 [M][aScaleStride].
+  mlir::Value aScale, aScaleUniform, aScaleStride;
   // W8A8: f32 and i32 [N rounded up to 16]; correction is what accumulators start with.
   mlir::Value bScale, bCorrection;
   mlir::Value aZero; ///< W8A8: i32 [M], zero points of the codes as signed numbers;
                      ///< null when all are 0
   mlir::Value bZero; ///< weightZeroPoints: i32 [N rounded up to 16]
-  // W4A8: i32 [M][aSumStride], sums of the codes of each block; weightZeroPoints: i32 [M] of the
-  // codes as signed numbers (aSumStride 1).
+  // Integer cores: i32 [M][aSumStride], sums of the codes of each step; weightZeroPoints: i32 [M]
+  // of the codes as signed numbers (aSumStride 1).
   mlir::Value aSum, aSumStride;
+  mlir::Value aLow; ///< Int16: bytes from a row's high bytes to its low bytes; a code is
+                    ///< 256 * high + low, both signed
   // Batched: batch = batch0 * batchCount1 + batch1; element strides of both, 0 to broadcast.
   mlir::Value bStride;
   mlir::Value batchCount0, batchCount1;

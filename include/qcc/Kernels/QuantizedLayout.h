@@ -17,6 +17,7 @@
 
 #include "Qnt/Qnt.h"
 #include "qcc/Algorithms/Pack.h"
+#include "qcc/Kernels/SmallFloats.h"
 
 namespace qcc {
 
@@ -36,7 +37,11 @@ struct QuantizedLayout {
 QuantizedLayout layoutOf(qnt::QType type);
 inline qnt::DimExpr quantizedBytes(qnt::QType type) { return layoutOf(type).bytes; }
 
-/// Packing parameters of a type in layout panel16_block.
+/// How kernels read the scales of a type.
+ScaleForm scaleFormOf(mlir::Type scale);
+
+/// Packing parameters of a type in layout panel16_block. Packers add 2^(bits - 1) to codes and zero
+/// points of signed storages and repeat a scale that all rows share.
 BlockLayout blockLayoutOf(qnt::QType type);
 /// Packing parameters of a 4-bit type in blocks along axis 1.
 W4Layout w4LayoutOf(qnt::QType type);

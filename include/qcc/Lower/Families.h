@@ -59,6 +59,8 @@ mlir::FailureOr<LaunchShape> gatherNdShape(qnt::KernelOp kernel);
 llvm::LogicalResult emitGatherNd(KernelFrame &frame);
 mlir::FailureOr<LaunchShape> qgatherShape(qnt::KernelOp kernel);
 llvm::LogicalResult emitQGather(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> dequantizeShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitDequantize(KernelFrame &frame);
 mlir::FailureOr<LaunchShape> scatterShape(qnt::KernelOp kernel);
 llvm::LogicalResult emitScatterNd(KernelFrame &frame);
 llvm::LogicalResult emitScatterElements(KernelFrame &frame);

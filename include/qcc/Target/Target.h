@@ -13,7 +13,7 @@ namespace qcc {
 enum class Arch { X86_64 = 1, AArch64 = 2 }; // the numbers of qcc_arch
 
 /// How `tile.dot4` becomes instructions.
-enum class DotLowering { Generic, PmaddAvx2, PmaddAvx512, Vnni512 };
+enum class DotLowering { Generic, Neon, PmaddAvx2, PmaddAvx512, Vnni512 };
 
 /// One feature level: everything code generation may depend on. Levels differ in instructions and
 /// register blocking only; the bits that kernels compute are the same on all of them.

@@ -25,9 +25,25 @@ func.func @dot4_c3(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) {
 
 // -----
 
-func.func @unpack_c1(%a: vector<16xi32>) {
-  // expected-error @+1 {{operand #0 must be}}
-  %0, %1 = tile.unpack_u4 %a : vector<16xi32>
+func.func @lookup_c1(%t: vector<8xf32>, %i: vector<16xi32>) {
+  // expected-error @+1 {{expected i32 in vector<16xf32> or i8 in vector<16xi8>}}
+  %0 = tile.lookup %t, %i : vector<8xf32>, vector<16xi32> -> vector<16xf32>
+  return
+}
+
+// -----
+
+func.func @lookup_c2(%t: vector<16xf32>, %i: vector<16xi32>) {
+  // expected-error @+1 {{gives 'vector<32xf32>' for 'vector<16xi32>'}}
+  %0 = tile.lookup %t, %i : vector<16xf32>, vector<16xi32> -> vector<32xf32>
+  return
+}
+
+// -----
+
+func.func @lookup_c3(%t: vector<16xi8>, %i: vector<8xi8>) {
+  // expected-error @+1 {{has 8 indices, expected a multiple of 16}}
+  %0 = tile.lookup %t, %i : vector<16xi8>, vector<8xi8> -> vector<8xi8>
   return
 }
 

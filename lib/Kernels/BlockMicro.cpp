@@ -1,0 +1,571 @@
+// Products with codes in blocks; see BlockMicro.h and BlockLayout for where codes lie.
+//
+// The integer cores turn a sub-vector (4 inputs of 16 outputs) into 64 unsigned bytes and multiply
+// them with four broadcast codes of activations (tile.dot4). What the bytes are too large by (bias,
+// zero points) is taken off with the sums of the activations' codes. The float core turns an input
+// of 16 outputs into floats and needs one fused multiply-add a row.
+#include "BlockMicro.h"
+#include "Tile/Tile.h"
+#include <bit>
+
+using namespace mlir;
+
+namespace qcc {
+namespace {
+
+/// Makes twice the values of f4e2m1 unsigned.
+constexpr int32_t kF4Bias = 12;
+
+class BlockMicro {
+public:
+  using Values = KernelBuilder::Values;
+  BlockMicro(KernelBuilder &k, const MatmulSpec &spec, const BlockTile &tile)
+      : k(k), aElem(spec.a), p(spec.block), w(p.layout), tile(tile) {}
+  Values run();
+
+private:
+  // Blocks.
+  Value codeBytes();
+  Values blockScales(Value base);
+  Values blockZeros(Value base, bool asFloat);
+  void prefetchBlock(Value at);
+  void prefetchUnit(Value at);
+
+  // Codes.
+  VectorType byteVector() { return k.vec(k.builder().getI8Type(), 64); }
+  Value byteField(Value vector, int from, int width, int to);
+  SmallVector<Value> loadPlanes(Value unit, VectorType type);
+  Value subCodes(ArrayRef<Value> planes, int sub, int shift);
+  Value integerCodes(ArrayRef<Value> planes, int sub);
+
+  // Integer cores.
+  int codeBits() const;
+  int32_t bias() const { return p.value == CodeValue::Float4E2M1 ? kF4Bias : p.bias; }
+  float unit() const { return p.value == CodeValue::Float4E2M1 ? 0.5f : p.unit; }
+  bool high() const { return p.core == BlockCore::Int16; }
+  Value broadcastCodes(Value row, Value byteOffset);
+  Values dotUnit(ValueRange sums, Value unitBase, Value input, int64_t subs);
+  void dotInto(Value &sum, Value codes, Value x, int bits) {
+    auto dot = tile::Dot4Op::create(k.builder(), k.loc(), sum, codes, x);
+    dot.setBits(bits);
+    sum = dot;
+  }
+  bool needsSums() const { return w.zeros != BlockZeros::None || bias(); }
+  bool computesSums() const { return needsSums() && !p.aSums; }
+  Value stepResult(ValueRange sums, int row, int panel, Value zero, Value codeSum, bool inFloat);
+  Value roundedSum(Value low, Value high, Value zero, Value sum);
+  Values step(Value base, Value firstInput, Value number, ValueRange acc, ValueRange scales,
+              ValueRange zeros);
+  Values runInteger();
+
+  // The float core.
+  Value floatOf(Value code, Value zero);
+  Value field(ArrayRef<Value> planes, Value bytes, int sub, int input);
+  Values mulUnits(ValueRange sums, ArrayRef<Value> unit, Value input, int64_t units,
+                  ValueRange zeros);
+  Values mulOne(ValueRange sums, ArrayRef<Value> units, Value from, Value input, ValueRange zeros);
+  Values runFloat();
+
+  KernelBuilder &k;
+  Elem aElem;
+  const BlockProduct &p;
+  const BlockLayout &w;
+  const BlockTile &tile;
+  Value table; ///< 16 entries in a register
+};
+
+//===-- Blocks --------------------------------------------------------------------------------===//
+
+/// Bytes of a block's codes; a panel of one block has as many as K asks for.
+Value BlockMicro::codeBytes() {
+  if (w.group)
+    return k.ci64(w.codeBytes(0));
+  return k.mul(k.ceilDiv(tile.depth, k.ci64(w.unit())), k.ci64(w.unitBytes()));
+}
+
+/// The scales of a block of every panel.
+BlockMicro::Values BlockMicro::blockScales(Value offset) {
+  Values scales;
+  for (Value panel : tile.panel) {
+    Value at = k.bytePtr(panel, k.add(offset, codeBytes()));
+    Value scale = scaleToF32(k, p.scale, k.vload(scaleElem(p.scale), at));
+    if (w.twoLevel)
+      scale = k.mul(scale, k.vload(Elem::F32, panel));
+    if (p.core != BlockCore::Float && unit() != 1) // the integers are multiples of it
+      scale = k.mul(scale, k.cf32(unit()));
+    scales.push_back(scale);
+  }
+  return scales;
+}
+
+/// The zero points of a block of every panel: i32, or f32 as the float core takes them off.
+BlockMicro::Values BlockMicro::blockZeros(Value offset, bool asFloat) {
+  Values zeros;
+  for (Value panel : tile.panel) {
+    Value at = k.bytePtr(panel, k.add(offset, k.add(codeBytes(), k.ci64(kPanel * w.scaleBytes))));
+    if (w.zeros == BlockZeros::Float) {
+      zeros.push_back(k.vload(Elem::F32, at));
+      continue;
+    }
+    Value zero;
+    if (w.bits > 4) {
+      zero = k.vload(Elem::U8, at);
+    } else { // two a byte
+      constexpr int64_t half = kPanel / 2;
+      Value bytes = k.rawLoad(k.vec(k.builder().getI8Type(), half), at);
+      SmallVector<int64_t> twice;
+      for (int64_t i = 0; i < kPanel; ++i)
+        twice.push_back(i % half);
+      Value packed = k.shuffle(bytes, bytes, twice);
+      packed = arith::ExtUIOp::create(k.builder(), k.loc(), k.vec(k.i32()), packed);
+      SmallVector<int32_t> shifts(half, 0);
+      shifts.append(half, 4);
+      Value shift = arith::ConstantOp::create(
+          k.builder(), k.loc(), DenseElementsAttr::get(k.vec(k.i32()), ArrayRef<int32_t>(shifts)));
+      zero = k.and_(k.shrU(packed, shift), k.ci32(15));
+    }
+    zeros.push_back(asFloat ? k.toF32(zero) : zero);
+  }
+  return zeros;
+}
+
+/// Asks for what comes two kilobytes later.
+void BlockMicro::prefetchBlock(Value at) {
+  if (!tile.prefetch || !w.group)
+    return;
+  for (int64_t line = 0; line < w.blockBytes(0); line += 64)
+    prefetchUnit(k.add(at, k.ci64(line)));
+}
+void BlockMicro::prefetchUnit(Value at) {
+  for (Value panel : tile.panel)
+    k.prefetch(k.bytePtr(panel, k.add(at, k.ci64(2048))));
+}
+
+//===-- Codes ---------------------------------------------------------------------------------===//
+
+/// In every byte: bits [from, from + width) moved to bit `to`. x86 has no shifts of bytes: wider
+/// lanes shift, and a mask takes away what crosses.
+Value BlockMicro::byteField(Value vector, int from, int width, int to) {
+  if (width == 8)
+    return vector;
+  Type word = k.builder().getI16Type();
+  Value words = k.bitcast(vector, k.vec(word, 32));
+  if (from > to)
+    words = k.shrU(words, k.constant(word, from - to));
+  else if (to > from)
+    words = k.shl(words, k.constant(word, to - from));
+  Value bytes = k.bitcast(words, byteVector());
+  return k.and_(bytes, k.constant(k.builder().getI8Type(), ((1 << width) - 1) << to));
+}
+
+/// The vectors of a unit, plane after plane.
+SmallVector<Value> BlockMicro::loadPlanes(Value unit, VectorType type) {
+  SmallVector<Value> planes;
+  for (int64_t at = 0; at < w.unitBytes(); at += 64)
+    planes.push_back(k.rawLoad(type, k.bytePtr(unit, k.ci64(at))));
+  return planes;
+}
+
+/// The codes of a sub-vector of a unit, one a byte, times 2^shift.
+Value BlockMicro::subCodes(ArrayRef<Value> planes, int sub, int shift) {
+  Value codes;
+  int bit = shift;
+  for (int width : w.planes()) {
+    if (!width)
+      break;
+    int perVector = 8 / width;
+    Value part = byteField(planes[sub / perVector], sub % perVector * width, width, bit);
+    codes = codes ? k.or_(codes, part) : part;
+    planes = planes.drop_front(w.unit() / 4 / perVector);
+    bit += width;
+  }
+  return codes;
+}
+
+Value BlockMicro::integerCodes(ArrayRef<Value> planes, int sub) {
+  if (p.value == CodeValue::Uniform)
+    return subCodes(planes, sub, p.step == 2);
+  if (!table) {
+    int8_t bytes[16];
+    for (int i = 0; i < 16; ++i)
+      bytes[i] = static_cast<int8_t>(p.value == CodeValue::Float4E2M1 ? kTwiceF4[i] + kF4Bias
+                                                                      : p.integers[i]);
+    VectorType type = k.vec(k.builder().getI8Type());
+    table = arith::ConstantOp::create(k.builder(), k.loc(),
+                                      DenseElementsAttr::get(type, ArrayRef<int8_t>(bytes)));
+  }
+  return tile::LookupOp::create(k.builder(), k.loc(), byteVector(), table,
+                                subCodes(planes, sub, 0));
+}
+
+//===-- Integer cores -------------------------------------------------------------------------===//
+
+/// Bits of the unsigned bytes.
+int BlockMicro::codeBits() const {
+  if (p.value == CodeValue::Float4E2M1)
+    return 5;
+  if (p.value == CodeValue::Integers)
+    return std::bit_width(unsigned(*std::max_element(p.integers.begin(), p.integers.end())) | 1u);
+  return w.bits + (p.step == 2);
+}
+
+/// Four codes of a row in every 32-bit lane.
+Value BlockMicro::broadcastCodes(Value row, Value byteOffset) {
+  Value four = k.rawLoad(k.i32(), k.bytePtr(row, byteOffset));
+  return k.bitcast(k.broadcast(four), byteVector());
+}
+
+/// `subs` sub-vectors of a unit, `input` their first in K. Sums are [planes of A][rows][panels
+/// and, where they are computed, one for the codes of A].
+BlockMicro::Values BlockMicro::dotUnit(ValueRange sums, Value unitOffset, Value input,
+                                       int64_t subs) {
+  Values next(sums);
+  SmallVector<SmallVector<Value>> planes;
+  for (Value panel : tile.panel)
+    planes.push_back(loadPlanes(k.bytePtr(panel, unitOffset), byteVector()));
+  for (int64_t s = 0; s < subs; ++s) {
+    Values codes;
+    for (ArrayRef<Value> panel : planes)
+      codes.push_back(integerCodes(panel, static_cast<int>(s)));
+    Value at = k.add(input, k.ci64(4 * s));
+    size_t sum = 0;
+    for (int part = 0; part < (high() ? 2 : 1); ++part)
+      for (Value row : tile.row) {
+        Value x = broadcastCodes(row, part ? k.add(at, tile.aLow) : at);
+        for (Value panelCodes : codes)
+          dotInto(next[sum++], panelCodes, x, codeBits());
+        if (computesSums())
+          dotInto(next[sum++], k.broadcast(k.constant(k.builder().getI8Type(), 1), 64), x, 1);
+      }
+  }
+  return next;
+}
+
+/// float(Σ (code - zero) a), exact before it is rounded.
+Value BlockMicro::roundedSum(Value low, Value high, Value zero, Value sum) {
+  int64_t largest = (int64_t(1) << codeBits()) * 32768 * p.inputs;
+  if (p.inputs && largest <= INT64_C(1) << 31) {
+    Value total = k.add(k.shl(high, k.ci32(8)), low);
+    return k.toF32(k.sub(total, k.mul(zero, sum)));
+  }
+  auto wide = [&](Value v) { return k.cast(v, Elem::I32, Elem::F64); };
+  Value total = k.fma(wide(high), k.broadcast(k.cf64(256)), wide(low));
+  total = k.sub(total, k.mul(wide(zero), wide(sum)));
+  return k.cast(total, Elem::F64, Elem::F32);
+}
+
+/// The rounded sum of one row and panel. `zero` and `codeSum` are null where there are none;
+/// `inFloat` as in step().
+Value BlockMicro::stepResult(ValueRange sums, int row, int panel, Value zero, Value codeSum,
+                             bool inFloat) {
+  int columns = tile.panels + computesSums(), at = row * columns + panel;
+  int half = tile.rows * columns, own = row * columns + tile.panels;
+  if (!zero)
+    zero = k.broadcast(k.ci32(bias()));
+  if (codeSum)
+    codeSum = k.broadcast(codeSum);
+  else if (computesSums())
+    codeSum = high() ? k.add(k.shl(sums[own], k.ci32(8)), sums[half + own]) : sums[own];
+  else
+    codeSum = k.broadcast(k.ci32(0));
+  if (high())
+    return roundedSum(sums[half + at], sums[at], zero, codeSum);
+  if (inFloat)
+    return k.fma(k.neg(k.toF32(zero)), k.toF32(codeSum), k.toF32(sums[at]));
+  return k.toF32(computesSums() ? k.sub(sums[at], k.mul(zero, codeSum)) : sums[at]);
+}
+
+/// One step: `base` is where its codes begin in a panel, `number` counts steps over all of K.
+BlockMicro::Values BlockMicro::step(Value base, Value firstInput, Value number, ValueRange acc,
+                                    ValueRange scales, ValueRange zeros) {
+  // zero · Σ a is taken off in float where everything stays below 2^24 and is exact: one fma,
+  // where an integer product is two operations. Without zero points it is a scalar.
+  bool inFloat = !zeros.empty() && !high() && p.inputs &&
+                 ((int64_t(1) << codeBits()) - 1) * 128 * p.inputs < 1 << 24;
+  Values sums, codeSums(tile.rows);
+  Value none = k.broadcast(k.ci32(0));
+  for (int r = 0; r < tile.rows; ++r) {
+    if (needsSums() && p.aSums)
+      codeSums[r] = k.load(Elem::I32, tile.rowSum[r], number);
+    bool starts = codeSums[r] && !high() && !inFloat;
+    for (int g = 0; g < tile.panels; ++g)
+      sums.push_back(!starts         ? none
+                     : zeros.empty() ? k.broadcast(k.mul(codeSums[r], k.ci32(-bias())))
+                                     : k.mul(k.sub(k.ci32(0), zeros[g]), codeSums[r]));
+    if (computesSums())
+      sums.push_back(none);
+  }
+  if (high())
+    sums.append(sums.size(), none);
+  int64_t unit = w.unit();
+  auto units = [&](Value first, int64_t count, int64_t subs, Values c) {
+    for (int64_t u = 0; u < count; ++u) {
+      Value number = k.add(first, k.ci64(u));
+      Value at = k.add(base, k.mul(number, k.ci64(w.unitBytes())));
+      c = dotUnit(c, at, k.add(firstInput, k.mul(number, k.ci64(unit))), subs);
+    }
+    return c;
+  };
+  if (!w.group) { // the codes end with K
+    Value count = k.ceilDiv(k.sub(tile.depth, firstInput), k.ci64(unit));
+    if (p.inputs)
+      count = k.min(count, k.ci64(p.inputs / unit));
+    sums = k.forRange(count, sums, [&](Value u, ValueRange c) {
+      if (tile.prefetch)
+        for (int64_t line = 0; line < w.unitBytes(); line += 64)
+          prefetchUnit(k.add(base, k.add(k.mul(u, k.ci64(w.unitBytes())), k.ci64(line))));
+      return units(u, 1, unit / 4, Values(c));
+    });
+  } else {
+    // Units that are whole, about 32 inputs at a time; the last one may have fewer sub-vectors.
+    int64_t whole = p.inputs / unit, unroll = std::max<int64_t>(1, 32 / unit), done = 0;
+    if (whole > unroll) {
+      done = whole / unroll * unroll;
+      sums = k.forLoop(k.ci64(0), k.ci64(done), k.ci64(unroll), sums, [&](Value u, ValueRange c) {
+        return units(u, unroll, unit / 4, Values(c));
+      });
+    }
+    sums = units(k.ci64(done), whole - done, unit / 4, sums);
+    if (int64_t rest = p.inputs % unit)
+      sums = units(k.ci64(whole), 1, ceilDiv(rest, 4), sums);
+  }
+  Values next;
+  for (int r = 0; r < tile.rows; ++r) {
+    Value aScale;
+    if (p.aGroup)
+      aScale = k.broadcast(
+          k.load(Elem::F32, tile.aScale[r], k.div(number, k.ci64(p.aGroup / p.inputs))));
+    for (int g = 0; g < tile.panels; ++g) {
+      Value sum = stepResult(sums, r, g, zeros.empty() ? Value() : zeros[g], codeSums[r], inFloat);
+      Value scale = aScale ? k.mul(scales[g], aScale) : scales[g];
+      next.push_back(k.fma(sum, scale, acc[r * tile.panels + g]));
+    }
+  }
+  return next;
+}
+
+BlockMicro::Values BlockMicro::runInteger() {
+  Values init(tile.rows * tile.panels, k.broadcast(k.cf32(0)));
+  Value header = k.ci64(w.headerBytes());
+  auto zerosAt = [&](Value at) {
+    return w.zeros == BlockZeros::None ? Values() : blockZeros(at, false);
+  };
+  if (!w.group) {
+    Values scales = blockScales(header), zeros = zerosAt(header);
+    if (!p.inputs)
+      return step(header, k.ci64(0), k.ci64(0), init, scales, zeros);
+    Value bytes = k.ci64(p.inputs / w.unit() * w.unitBytes());
+    return k.forRange(k.ceilDiv(tile.depth, k.ci64(p.inputs)), init, [&](Value s, ValueRange acc) {
+      Value at = k.add(header, k.mul(s, bytes));
+      return step(at, k.mul(s, k.ci64(p.inputs)), s, acc, scales, zeros);
+    });
+  }
+  Value blocks = k.ceilDiv(tile.depth, k.ci64(w.group));
+  return k.forRange(blocks, init, [&](Value block, ValueRange acc) {
+    Value at = k.add(header, k.mul(block, k.ci64(w.blockBytes(0))));
+    Value first = k.mul(block, k.ci64(w.group));
+    prefetchBlock(at);
+    Values scales = blockScales(at), zeros = zerosAt(at);
+    if (p.inputs == w.group)
+      return step(at, first, block, acc, scales, zeros);
+    Value left = k.min(k.ci64(w.group), k.sub(tile.depth, first));
+    Value bytes = k.ci64(p.inputs / w.unit() * w.unitBytes());
+    return k.forRange(k.ceilDiv(left, k.ci64(p.inputs)), acc, [&](Value s, ValueRange c) {
+      Value number = k.add(k.mul(block, k.ci64(w.group / p.inputs)), s);
+      return step(k.add(at, k.mul(s, bytes)), k.mul(number, k.ci64(p.inputs)), number, c, scales,
+                  zeros);
+    });
+  });
+}
+
+//===-- The float core ------------------------------------------------------------------------===//
+
+/// Entry `code` of the table in memory, or, up to 16 entries, in a register.
+static bool inRegister(const BlockProduct &p) {
+  return p.value == CodeValue::Float4E2M1 || p.layout.bits <= 4;
+}
+
+/// Whether codes look up their values: up to four bits where a permutation is one instruction.
+static bool looksUp(const BlockProduct &p, const Target &target) {
+  if (p.value == CodeValue::Uniform)
+    return p.layout.zeros == BlockZeros::None && p.layout.bits <= 4 && target.vectorBytes == 64;
+  return p.value == CodeValue::Table || p.value == CodeValue::Float4E2M1;
+}
+
+/// value(code) - zero, as f32.
+Value BlockMicro::floatOf(Value code, Value zero) {
+  if (looksUp(p, k.target())) {
+    if (inRegister(p))
+      return tile::LookupOp::create(k.builder(), k.loc(), k.vec(k.f32()), table, code);
+    return k.vgather(Elem::F32, tile.table, k.zextI64(code));
+  }
+  switch (p.value) {
+  case CodeValue::Uniform: {
+    // 2^23 + code has the code as its last bits; differences of such numbers are exact.
+    Value large = k.bitcast(k.or_(code, k.ci32(0x4b000000)), k.vec(k.f32()));
+    if (w.zeros == BlockZeros::Packed)
+      return k.sub(large, zero); // 2^23 + zero
+    Value value = k.sub(large, k.cf32(0x1p23f + static_cast<float>(p.bias)));
+    return zero ? k.sub(value, zero) : value;
+  }
+  case CodeValue::Float8E4M3:
+    return e4m3ToF32(k, code);
+  case CodeValue::Float8E5M2:
+    return e5m2ToF32(k, code);
+  default:
+    llvm_unreachable("tables are looked up");
+  }
+}
+
+/// The codes of one input of a sub-vector, as i32: from the plane itself where there is one, else
+/// from the bytes that the planes were joined to.
+Value BlockMicro::field(ArrayRef<Value> planes, Value bytes, int sub, int input) {
+  int width = bytes ? 8 : w.bits, perVector = 8 / width;
+  Value lanes = bytes ? bytes : planes[sub / perVector];
+  lanes = k.bitcast(lanes, k.vec(k.i32()));
+  int shift = 8 * input + (bytes ? 0 : sub % perVector * width);
+  Value code = shift ? k.shrU(lanes, k.ci32(shift)) : lanes;
+  bool modulo16 = w.bits == 4 && looksUp(p, k.target()); // the look-up takes the last four bits
+  bool top = shift + width == 32;
+  return modulo16 || top ? code : k.and_(code, k.ci32((1 << width) - 1));
+}
+
+/// Whole units from `unit` on, one address per panel; `input` is their first in K.
+BlockMicro::Values BlockMicro::mulUnits(ValueRange sums, ArrayRef<Value> unit, Value input,
+                                        int64_t units, ValueRange zeros) {
+  Values next(sums);
+  bool joined = (w.bits & (w.bits - 1)) != 0;
+  for (int64_t u = 0; u < units; ++u) {
+    SmallVector<SmallVector<Value>> planes;
+    for (Value address : unit)
+      planes.push_back(loadPlanes(k.bytePtr(address, k.ci64(u * w.unitBytes())), byteVector()));
+    for (int64_t s = 0; s < w.unit() / 4; ++s) {
+      SmallVector<Value> bytes(tile.panels);
+      for (int g = 0; joined && g < tile.panels; ++g)
+        bytes[g] = subCodes(planes[g], static_cast<int>(s), 0);
+      for (int i = 0; i < 4; ++i) {
+        Values values;
+        for (int g = 0; g < tile.panels; ++g)
+          values.push_back(floatOf(field(planes[g], bytes[g], static_cast<int>(s), i),
+                                   zeros.empty() ? Value() : zeros[g]));
+        Value at = k.add(input, k.ci64(u * w.unit() + 4 * s + i));
+        for (int r = 0; r < tile.rows; ++r) {
+          Value x = k.broadcast(k.load(aElem, tile.row[r], at));
+          for (int g = 0; g < tile.panels; ++g) {
+            Value &sum = next[r * tile.panels + g];
+            sum = k.fma(x, values[g], sum);
+          }
+        }
+      }
+    }
+  }
+  return next;
+}
+
+/// Input `from` of the block that begins at input `first` of K: for what no whole unit holds.
+BlockMicro::Values BlockMicro::mulOne(ValueRange sums, ArrayRef<Value> units, Value from,
+                                      Value first, ValueRange zeros) {
+  Value number = k.div(from, k.ci64(w.unit())), within = k.rem(from, k.ci64(w.unit()));
+  Value sub = k.div(within, k.ci64(4)), bit = k.mul(k.rem(within, k.ci64(4)), k.ci64(8));
+  Values next, values;
+  for (int g = 0; g < tile.panels; ++g) {
+    Value code, plane = k.mul(number, k.ci64(w.unitBytes()));
+    int64_t done = 0;
+    for (int width : w.planes()) {
+      if (!width)
+        break;
+      int64_t perVector = 8 / width;
+      Value at = k.add(plane, k.mul(k.div(sub, k.ci64(perVector)), k.ci64(64)));
+      Value lanes = k.rawLoad(k.vec(k.i32()), k.bytePtr(units[g], at));
+      Value shift = k.add(bit, k.mul(k.rem(sub, k.ci64(perVector)), k.ci64(width)));
+      Value part = k.and_(k.shrU(lanes, k.broadcast(k.toI32(shift))), k.ci32((1 << width) - 1));
+      part = k.shl(part, k.ci32(static_cast<int32_t>(done)));
+      code = code ? k.or_(code, part) : part;
+      plane = k.add(plane, k.ci64(w.unit() / 4 / perVector * 64));
+      done += width;
+    }
+    values.push_back(floatOf(code, zeros.empty() ? Value() : zeros[g]));
+  }
+  for (int r = 0; r < tile.rows; ++r) {
+    Value x = k.broadcast(k.load(aElem, tile.row[r], k.add(first, from)));
+    for (int g = 0; g < tile.panels; ++g)
+      next.push_back(k.fma(x, values[g], sums[r * tile.panels + g]));
+  }
+  return next;
+}
+
+BlockMicro::Values BlockMicro::runFloat() {
+  if (p.value == CodeValue::Table && inRegister(p))
+    table = k.rawLoad(k.vec(k.f32()), tile.table);
+  else if (looksUp(p, k.target()) && inRegister(p)) {
+    SmallVector<float> entries(16);
+    for (int i = 0; i < 16; ++i)
+      entries[i] = p.value == CodeValue::Float4E2M1
+                       ? f4Value(i)
+                       : static_cast<float>(i % (1 << w.bits) - p.bias);
+    table = arith::ConstantOp::create(
+        k.builder(), k.loc(), DenseElementsAttr::get(k.vec(k.f32()), ArrayRef<float>(entries)));
+  }
+  Values init(tile.rows * tile.panels, k.broadcast(k.cf32(0)));
+  int64_t unroll = std::max<int64_t>(1, 16 / w.unit()), chunk = unroll * w.unit();
+  auto block = [&](Value at, Value first, Value inputs, ValueRange acc) {
+    Values zeros, units;
+    if (w.zeros != BlockZeros::None)
+      zeros = blockZeros(at, true);
+    if (w.zeros == BlockZeros::Packed)
+      for (Value &zero : zeros)
+        zero = k.add(zero, k.cf32(0x1p23f));
+    for (Value panel : tile.panel)
+      units.push_back(k.bytePtr(panel, at));
+    Value whole = k.div(inputs, k.ci64(chunk));
+    Values sums = k.forRange(whole, init, [&](Value c, ValueRange t) {
+      Value offset = k.mul(c, k.ci64(unroll * w.unitBytes()));
+      Values here;
+      for (Value address : units)
+        here.push_back(k.bytePtr(address, offset));
+      if (tile.prefetch && !w.group)
+        for (int64_t line = 0; line < unroll * w.unitBytes(); line += 64)
+          prefetchUnit(k.add(at, k.add(offset, k.ci64(line))));
+      return mulUnits(t, here, k.add(first, k.mul(c, k.ci64(chunk))), unroll, zeros);
+    });
+    sums = k.forLoop(k.mul(whole, k.ci64(chunk)), inputs, k.ci64(1), sums,
+                     [&](Value i, ValueRange t) { return mulOne(t, units, i, first, zeros); });
+    Values next, scales = blockScales(at);
+    for (int r = 0; r < tile.rows; ++r)
+      for (int g = 0; g < tile.panels; ++g)
+        next.push_back(k.fma(sums[r * tile.panels + g], scales[g], acc[r * tile.panels + g]));
+    return next;
+  };
+  Value header = k.ci64(w.headerBytes());
+  if (!w.group)
+    return block(header, k.ci64(0), tile.depth, init);
+  return k.forRange(k.ceilDiv(tile.depth, k.ci64(w.group)), init, [&](Value b, ValueRange acc) {
+    Value at = k.add(header, k.mul(b, k.ci64(w.blockBytes(0))));
+    Value first = k.mul(b, k.ci64(w.group));
+    prefetchBlock(at);
+    return block(at, first, k.min(k.ci64(w.group), k.sub(tile.depth, first)), acc);
+  });
+}
+
+BlockMicro::Values BlockMicro::run() {
+  return p.core == BlockCore::Float ? runFloat() : runInteger();
+}
+
+} // namespace
+
+Value blockPanelBytes(KernelBuilder &k, const BlockLayout &w, Value depth) {
+  int64_t parts = kPanel * w.scaleBytes + w.zeroBytes();
+  if (!w.group) {
+    Value units = k.ceilDiv(depth, k.ci64(w.unit()));
+    return k.add(k.mul(units, k.ci64(w.unitBytes())), k.ci64(parts + w.headerBytes()));
+  }
+  Value blocks = k.ceilDiv(depth, k.ci64(w.group));
+  return k.add(k.mul(blocks, k.ci64(w.blockBytes(0))), k.ci64(w.headerBytes()));
+}
+
+KernelBuilder::Values emitBlockMicro(KernelBuilder &k, const MatmulSpec &spec,
+                                     const BlockTile &tile) {
+  return BlockMicro(k, spec, tile).run();
+}
+
+} // namespace qcc

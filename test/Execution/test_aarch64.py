@@ -1,0 +1,114 @@
+"""Models compiled for Arm give the bytes that x86 gives, run by qemu in user mode."""
+
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from conftest import ROOT
+
+import qcc
+
+SYSROOT = "/usr/aarch64-linux-gnu"
+DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16,
+          11: np.float64, 16: np.uint16}
+NUMBERS = {np.dtype(dtype): number for number, dtype in DTYPES.items()}
+SCHEMES = ["keep", "w8a8", "w4a8:g32"]
+
+
+@pytest.fixture(scope="session")
+def runner(tmp_path_factory):
+    """The runtime and a program around it, for Arm."""
+    for tool in ("qemu-aarch64", "clang-22", "ld.lld-22"):
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not installed")
+    if not Path(SYSROOT, "lib/libc.so.6").exists():
+        pytest.skip(f"there is no C library for Arm in {SYSROOT} (libc6-dev-arm64-cross)")
+    program = tmp_path_factory.mktemp("arm") / "run-model"
+    sources = sorted(ROOT.glob("runtime/src/*.c")) + [ROOT / "test/Execution/Inputs/run-model.c"]
+    built = subprocess.run(
+        ["clang-22", "--target=aarch64-linux-gnu", "-O1", "-std=gnu11", "-D_GNU_SOURCE",
+         '-DQCC_RUNTIME_VERSION="test"', "-fuse-ld=lld", "-mno-outline-atomics",
+         f"-I{ROOT / 'runtime/include'}", *map(str, sources), "-o", str(program), "-lpthread", "-ldl"],
+        capture_output=True, text=True)
+    if "cannot find" in built.stderr or "unable to find library" in built.stderr:
+        pytest.skip(f"programs for Arm do not link here: {built.stderr.splitlines()[0]}")
+    assert built.returncode == 0, built.stderr
+    return program
+
+
+def run_on_arm(runner, model, inputs, folder, threads=2):
+    """Outputs in signature order; `inputs` likewise."""
+    source, result = folder / "inputs", folder / "outputs"
+    with source.open("wb") as file:
+        for tensor in inputs:
+            file.write(struct.pack("<II", NUMBERS[tensor.dtype], tensor.ndim))
+            file.write(struct.pack(f"<{tensor.ndim}q", *tensor.shape) + np.ascontiguousarray(tensor).tobytes())
+    subprocess.run(["qemu-aarch64", "-L", SYSROOT, str(runner), str(model), str(threads), str(source), str(result)],
+                   check=True, capture_output=True, timeout=600)
+    data, at, outputs = result.read_bytes(), 0, []
+    while at < len(data):
+        number, rank = struct.unpack_from("<II", data, at)
+        shape = struct.unpack_from(f"<{rank}q", data, at + 8)
+        at += 8 + 8 * rank
+        count = int(np.prod(shape, dtype=np.int64))
+        outputs.append(np.frombuffer(data, DTYPES[number], count, at).reshape(shape))
+        at += outputs[-1].nbytes
+    return outputs
+
+
+def compile_for(model, target, scheme, folder):
+    return qcc.compile(model, output=folder / f"{target}.so", level=1, quantize=scheme, target=target,
+                       options=["--numerics=exact"])
+
+
+def check(runner, onnx, feeds, scheme, folder, levels=("scalar", "x86")):
+    """The outputs on Arm are those of each x86 build that this machine runs."""
+    arm = run_on_arm(runner, compile_for(onnx, "aarch64", scheme, folder), list(feeds.values()), folder)
+    for target in levels:
+        model = qcc.load(compile_for(onnx, target, scheme, folder))
+        here = list(model(**feeds).values())
+        assert len(here) == len(arm)
+        for ours, theirs in zip(here, arm):
+            assert ours.shape == theirs.shape
+            np.testing.assert_array_equal(np.ascontiguousarray(ours).view(np.uint8),
+                                          np.ascontiguousarray(theirs).view(np.uint8), err_msg=target)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_encoder(runner, qcc_tool, tmp_path, scheme):
+    rng = np.random.default_rng(5)
+    mask = (np.arange(9)[None] < np.array([[9], [4], [7]])).astype(np.int64)
+    feeds = {"input_ids": rng.integers(0, 40, (3, 9)), "attention_mask": mask,
+             "token_type_ids": rng.integers(0, 2, (3, 9))}
+    check(runner, tiny.write_bert(tmp_path), feeds, scheme, tmp_path)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_decoder_prompt(runner, qcc_tool, tmp_path, scheme):
+    onnx = tiny.write_llama(tmp_path)
+    signature = qcc.load(compile_for(onnx, "scalar", scheme, tmp_path)).signature
+    check(runner, onnx, {x.name: prompt_input(x) for x in signature.inputs}, scheme, tmp_path)
+
+
+def prompt_input(tensor):
+    """A prompt of six tokens, nothing in the cache."""
+    if tensor.role.startswith("past"):
+        return np.zeros([1, int(tensor.dims[1]), 0, int(tensor.dims[3])], np.float32)
+    values = {"ids": [5, 17, 33, 2, 71, 8], "mask": [1] * 6, "positions": list(range(6))}
+    return np.array([values[tensor.role]], np.int64)
+
+
+@pytest.mark.parametrize("name", ["bert-qdq-u8s8", "vit-ts17", "llama-nocache-bf16-dyn23", "whisper-encoder-dyn20"])
+def test_zoo(runner, qcc_tool, tmp_path, name):
+    onnx = pytest.importorskip("onnx")
+    folder = ROOT / "test/data/zoo" / name
+    names = [x.name for x in onnx.load(folder / "model.onnx", load_external_data=False).graph.input]
+    feeds = {}
+    for i, name in enumerate(names):
+        tensor = onnx.TensorProto.FromString((folder / f"test_data_set_0/input_{i}.pb").read_bytes())
+        feeds[name] = onnx.numpy_helper.to_array(tensor)
+    check(runner, folder / "model.onnx", feeds, "keep", tmp_path, levels=["x86"])
