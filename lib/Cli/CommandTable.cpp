@@ -84,6 +84,11 @@ constexpr Option tuneOptions[] = {
     QCC_COMMON_OPTIONS,          {"-o", Option::Value},        {"--output", Option::Value, "-o"},
     {"--target", Option::Value}, {"--threads", Option::Value}, {"--seconds", Option::Value}};
 
+constexpr Option compareOptions[] = {
+    QCC_MODEL_OPTIONS,        QCC_COMMON_OPTIONS,           {"--data", Option::Value},
+    {"--ctx", Option::Value}, {"--limit", Option::Value},   {"--layerwise", Option::Flag},
+    {"--top", Option::Value}, {"--threads", Option::Value}, {"--force-level", Option::Value}};
+
 constexpr Option runOptions[] = {QCC_MODEL_OPTIONS,
                                  QCC_COMMON_OPTIONS,
                                  {"--test-data", Option::Value},
@@ -233,6 +238,23 @@ usage: qcc tune [--target T] [options] -o FILE
   --json              a summary on stdout
 )";
 
+constexpr const char compareHelp[] =
+    R"(qcc compare w8.so f32.so --data D.npz                 outputs, worst first
+qcc compare bert.onnx bert.onnx --quantize=w8a8 --data D.npz --layerwise
+
+usage: qcc compare A B --data DATA [options]
+
+A is held against B, the reference; --quantize and what goes with it apply to A.
+
+  --data DATA         .npz, folder of .npy, .npz or test data folders, a token file
+  --ctx N, --limit N  window of a token file; only the first N samples
+  --layerwise         values inside the model too (both .onnx)
+  --top N             so many rows (20)
+  --threads N         default: all cores within affinity and quota
+  --json              results as JSON
+  -O, --target, --quantize … as in qcc compile, when a model needs compiling
+)";
+
 constexpr const char runHelp[] =
     R"(qcc run bert.so --test-data test_data_set_0           compare with expected outputs
 qcc run bert.so --input input_ids=ids.npy --output-dir out
@@ -283,8 +305,9 @@ qcc eval w4.so --tokens val.npy --ctx 256 --against f32.so    and KL divergence,
 qcc eval minilm.so --pairs stsb.npz                           Spearman of similarities
 qcc eval w8.so --data D.npz --against f32.so                  cosine and SQNR per output
 qcc eval cls.so --data D.npz --labels label                   accuracy, F1
+qcc eval w8.so --accept=gate.yaml --against f32.so            limits that must hold
 
-usage: qcc eval MODEL (--tokens F | --pairs F | --data D) [options]
+usage: qcc eval MODEL (--tokens F | --pairs F | --data D | --accept G) [options]
 
   --tokens FILE.npy   token ids: one line of them, or a window per row
   --ctx N             window length in tokens
@@ -292,6 +315,7 @@ usage: qcc eval MODEL (--tokens F | --pairs F | --data D) [options]
   --data D            .npz, folder of .npy, .npz or test data folders, a leading sample axis
   --labels NAME       the array of D that holds class numbers
   --against MODEL     the reference
+  --accept GATE       FILE.yaml, 99%, 99.9% or guard: decided by confidence bounds, exit 5
   --limit N           only the first N windows, pairs or samples
   --batch N           rows per run for --pairs (8); results do not depend on it
   --threads N         default: all cores within affinity and quota
@@ -337,6 +361,7 @@ constexpr Command commands[] = {{"compile", compileOptions, compileHelp},
                                 {"bench", benchOptions, benchHelp},
                                 {"calibrate", calibrateOptions, calibrateHelp},
                                 {"eval", evalOptions, evalHelp},
+                                {"compare", compareOptions, compareHelp},
                                 {"sweep", sweepOptions, sweepHelp},
                                 {"inspect", inspectOptions, inspectHelp},
                                 {"check", checkOptions, checkHelp},
@@ -345,7 +370,7 @@ constexpr Command commands[] = {{"compile", compileOptions, compileHelp},
                                 {"explain", plainOptions, explainHelp},
                                 {"version", plainOptions, versionHelp}};
 
-constexpr const char *later[] = {"compare", "bisect"};
+constexpr const char *later[] = {"bisect"};
 
 constexpr const char topHelp[] =
     R"(qcc bert.onnx -o bert.so                         compile a model into one file
@@ -361,6 +386,7 @@ commands
   run       run once, on files, random values or test data
   bench     latency, or tokens per second
   eval      perplexity, similarity, accuracy, distance from a reference
+  compare   where two builds differ, worst first
   calibrate, sweep, tune   statistics, tables of schemes, costs of kernels
   inspect   signature, sizes, schemes, feature levels
   check     what a model needs that qcc lacks

@@ -7,21 +7,45 @@ using namespace qcc::data;
 using namespace qcc::quality;
 using llvm::StringRef;
 
-llvm::Error Evaluation::openSubjects(StringRef path) {
-  auto opened = Subject::open(args, context, path);
+llvm::Expected<OpenedSubject> cli::openSubject(const Args &args, const Context &context,
+                                               StringRef path) {
+  OpenedSubject result;
+  // The gate concerns the measurement here, not the compile on the way.
+  Args plain = args;
+  if (args.get("--accept") != "none")
+    plain.values.erase("--accept");
+  auto opened = openModel(plain, context, path);
   if (!opened)
     return opened.takeError();
-  subject = std::move(*opened);
+  result.opened = std::move(*opened);
+  auto subject = Subject::create(*result.opened.model);
+  if (!subject)
+    return subject.takeError();
+  result.subject = std::move(*subject);
+  return result;
+}
+
+Args cli::referenceArgs(const Args &args) {
+  Args plain = args;
+  for (const char *option :
+       {"--quantize", "--skip", "--embed", "--head", "--method", "--force-level"})
+    plain.values.erase(option);
+  return plain;
+}
+
+llvm::Error Evaluation::openSubjects(StringRef path) {
+  auto opened = openSubject(args, context, path);
+  if (!opened)
+    return opened.takeError();
+  ours = std::move(*opened);
+  subject = ours.subject.get();
   if (!args.has("--against"))
     return llvm::Error::success();
-  // The scheme on the command line is for the model, not for what it is held against.
-  Args plain = args;
-  for (const char *option : {"--quantize", "--skip", "--embed", "--head", "--force-level"})
-    plain.values.erase(option);
-  opened = Subject::open(plain, context, args.get("--against"));
+  opened = openSubject(referenceArgs(args), context, args.get("--against"));
   if (!opened)
     return opened.takeError();
-  reference = std::move(*opened);
+  theirs = std::move(*opened);
+  reference = theirs.subject.get();
   return llvm::Error::success();
 }
 
@@ -29,10 +53,12 @@ llvm::Error Evaluation::run() {
   auto path = onlyModel(args, "eval");
   if (!path)
     return path.takeError();
-  if (args.has("--accept") && args.get("--accept") != "none")
-    return makeError(Diag::NotAvailable, "", "qcc eval --accept is not available in this version");
+  auto gate = parseAccept(args.get("--accept", "none"));
+  if (!gate)
+    return gate.takeError();
+  bool gated = gate->kind != Gate::Kind::None;
   int protocols = args.has("--tokens") + args.has("--pairs") + args.has("--data");
-  if (protocols != 1)
+  if (protocols > 1 || (protocols == 0 && !gated))
     return makeError(Diag::UsageError, "", "give one of --tokens, --pairs and --data", {},
                      "qcc eval --help shows examples");
   auto count = args.integer("--limit", -1, 1, INT64_MAX);
@@ -41,6 +67,8 @@ llvm::Error Evaluation::run() {
   limit = *count;
   if (llvm::Error error = openSubjects(*path))
     return error;
+  if (gated)
+    return evalGate(*gate);
   return args.has("--tokens") ? evalTokens() : args.has("--pairs") ? evalPairs() : evalData();
 }
 

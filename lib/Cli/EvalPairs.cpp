@@ -1,153 +1,31 @@
 // `qcc eval --pairs`: similarity of sentence pairs.
 #include "Eval.h"
-#include <algorithm>
-#include <numeric>
 
 using namespace qcc;
 using namespace qcc::cli;
-using namespace qcc::data;
-using namespace qcc::quality;
-using llvm::StringRef;
 
-namespace {
-/// Mean over the unmasked positions of each row; an output that is pooled already passes through.
-llvm::Error meanPool(const HostTensor &output, const HostTensor &mask, int64_t row,
-                     std::vector<double> &pooled) {
-  if (output.rank() != 2 && output.rank() != 3)
-    return unsuitable("", "output of shape " + dimsToString(output.dims()) +
-                              " is neither BxSxH nor BxH");
-  int64_t width = output.dims().back(), length = output.rank() == 3 ? output.dims()[1] : 1;
-  pooled.assign(width, 0);
-  double weight = 0;
-  for (int64_t t = 0; t < length; ++t) {
-    if (output.rank() == 3 && mask.number(row * mask.dims()[1] + t) == 0)
-      continue;
-    weight += 1;
-    for (int64_t h = 0; h < width; ++h)
-      pooled[h] += output.number((row * length + t) * width + h);
-  }
-  for (double &value : pooled)
-    value /= std::max(weight, 1.0);
-  return llvm::Error::success();
-}
-} // namespace
-
-/// Runs `rows` of the arrays, cut to `length` tokens, as one batch.
-llvm::Error Evaluation::embedBatch(const std::map<std::string, const HostTensor *> &arrays,
-                                   llvm::ArrayRef<int64_t> rows, int64_t length,
-                                   std::vector<std::vector<double>> &vectors) {
-  const Model &model = subject->model();
-  PartialInputs values(model.inputs.size());
-  HostTensor mask;
-  for (auto &[name, array] : arrays) {
-    int64_t width = array->dims()[1], used = std::min(width, length);
-    HostTensor part(array->dtype(), {static_cast<int64_t>(rows.size()), length});
-    for (size_t i = 0; i < rows.size(); ++i)
-      for (int64_t t = 0; t < used; ++t)
-        part.setNumber(i * length + t, array->number(rows[i] * width + t));
-    if (name == "attention_mask")
-      mask = part.clone();
-    int index = findInput(model, name);
-    if (index < 0)
-      index = findInputRole(model, StringRef(name).contains("ids") && name != "input_ids" ? "types"
-                                   : name == "attention_mask"                             ? "mask"
-                                                                                          : "ids");
-    if (index < 0)
-      continue;
-    auto fitted = fitInput(model, index, std::move(part), /*convert=*/true);
-    if (!fitted)
-      return fitted.takeError();
-    values[index] = std::move(*fitted);
-  }
-  auto outputs = subject->run(std::move(values));
-  if (!outputs)
-    return outputs.takeError();
-  for (size_t i = 0; i < rows.size(); ++i)
-    if (llvm::Error error =
-            meanPool(outputs->front(), mask, static_cast<int64_t>(i), vectors[rows[i]]))
-      return error;
-  return llvm::Error::success();
-}
-
-/// A vector per sentence. Rows of equal length go together and padding never reaches the model, so
-/// that the size of a batch changes nothing.
-llvm::Expected<std::vector<std::vector<double>>>
-Evaluation::embedAll(const std::vector<NamedTensor> &all, StringRef prefix, StringRef file,
-                     int64_t count) {
-  std::map<std::string, const HostTensor *> arrays;
-  for (const NamedTensor &array : all)
-    if (StringRef name = array.name; name.consume_front(prefix)) {
-      if (array.tensor.rank() != 2 || array.tensor.dims()[0] < count)
-        return unsuitable(file, "array '" + llvm::Twine(array.name) + "' has shape " +
-                                    dimsToString(array.tensor.dims()) + ", expected " +
-                                    llvm::Twine(count) + " rows of tokens");
-      arrays[name.str()] = &array.tensor;
-    }
-  if (!arrays.count("input_ids") || !arrays.count("attention_mask"))
-    return unsuitable(file, prefix + "input_ids or " + prefix + "attention_mask is missing");
-  const HostTensor &mask = *arrays["attention_mask"];
-  int64_t width = mask.dims()[1], fixed = 0;
-  int ids = findInputRole(subject->model(), "ids");
-  bool isFixed = ids >= 0 && subject->model().inputs[ids].dims.size() == 2 &&
-                 !StringRef(subject->model().inputs[ids].dims[1]).getAsInteger(10, fixed);
-  std::vector<int64_t> lengths(count, 1), order(count);
-  for (int64_t row = 0; row < count; ++row)
-    for (int64_t t = 0; t < width; ++t)
-      if (mask.number(row * width + t) != 0)
-        lengths[row] = t + 1;
-  if (isFixed)
-    std::fill(lengths.begin(), lengths.end(), fixed);
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return std::pair(lengths[a], a) < std::pair(lengths[b], b);
-  });
+llvm::Error Evaluation::evalPairs() {
   auto batch = args.integer("--batch", 8, 1, 4096);
   if (!batch)
     return batch.takeError();
-  std::vector<std::vector<double>> vectors(count);
   Progress progress(context, "eval");
-  for (int64_t begin = 0; begin < count;) {
-    int64_t end = begin + 1;
-    while (end < count && end - begin < *batch && lengths[order[end]] == lengths[order[begin]])
-      ++end;
-    llvm::ArrayRef<int64_t> rows = llvm::ArrayRef(order).slice(begin, end - begin);
-    if (llvm::Error error = embedBatch(arrays, rows, lengths[order[begin]], vectors))
-      return error;
-    begin = end;
-    progress.show(end, count);
+  auto series =
+      measurePairs(*subject, reference, args.get("--pairs"), limit, *batch, progress.function());
+  if (!series)
+    return series.takeError();
+  double rank = spearman(series->similarity, series->gold);
+  double linear = pearson(series->similarity, series->gold);
+  int64_t pairs = static_cast<int64_t>(series->gold.size());
+  llvm::json::Object facts{
+      {"pairs", pairs}, {"spearman", jsonNumber(rank)}, {"pearson", jsonNumber(linear)}};
+  std::vector<std::vector<std::string>> rows = {{"Spearman", formatNumber(rank, 6)},
+                                                {"Pearson", formatNumber(linear, 6)},
+                                                {"pairs", std::to_string(pairs)}};
+  if (reference) {
+    double base = spearman(series->referenceSimilarity, series->gold);
+    facts["reference_spearman"] = jsonNumber(base);
+    rows.insert(rows.begin() + 1, {"reference", formatNumber(base, 6)});
   }
-  return vectors;
-}
-
-llvm::Error Evaluation::evalPairs() {
-  std::string file = args.get("--pairs");
-  auto arrays = readArrays(file);
-  if (!arrays)
-    return arrays.takeError();
-  const HostTensor *gold = nullptr;
-  for (const NamedTensor &array : *arrays)
-    if (array.name == "gold" && array.tensor.rank() == 1)
-      gold = &array.tensor;
-  if (!gold)
-    return unsuitable(file, "no array 'gold' with a number per pair");
-  int64_t count = limit >= 0 ? std::min(limit, gold->count()) : gold->count();
-  auto a = embedAll(*arrays, "a_", file, count);
-  if (!a)
-    return a.takeError();
-  auto b = embedAll(*arrays, "b_", file, count);
-  if (!b)
-    return b.takeError();
-  std::vector<double> similarity, want;
-  for (int64_t i = 0; i < count; ++i) {
-    similarity.push_back(cosine((*a)[i], (*b)[i]));
-    want.push_back(gold->number(i));
-  }
-  double rank = spearman(similarity, want), linear = pearson(similarity, want);
-  finish("pairs",
-         llvm::json::Object{
-             {"pairs", count}, {"spearman", jsonNumber(rank)}, {"pearson", jsonNumber(linear)}},
-         {{"Spearman", formatNumber(rank, 6)},
-          {"Pearson", formatNumber(linear, 6)},
-          {"pairs", std::to_string(count)}});
+  finish("pairs", std::move(facts), rows);
   return llvm::Error::success();
 }

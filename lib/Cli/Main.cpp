@@ -111,11 +111,11 @@ int reportErrors(llvm::Error error, llvm::raw_ostream &err) {
 using Runner = llvm::Error (*)(const Args &, const Context &);
 Runner runnerOf(StringRef name) {
   static constexpr std::pair<const char *, Runner> table[] = {
-      {"compile", runCompile}, {"quantize", runQuantize}, {"run", runRun},
-      {"bench", runBench},     {"eval", runEval},         {"calibrate", runCalibrate},
-      {"sweep", runSweep},     {"tune", runTune},         {"inspect", runInspect},
-      {"check", runCheck},     {"targets", runTargets},   {"explain", runExplain},
-      {"version", runVersion}};
+      {"compile", runCompile},     {"quantize", runQuantize}, {"run", runRun},
+      {"bench", runBench},         {"eval", runEval},         {"compare", runCompare},
+      {"calibrate", runCalibrate}, {"sweep", runSweep},       {"tune", runTune},
+      {"inspect", runInspect},     {"check", runCheck},       {"targets", runTargets},
+      {"explain", runExplain},     {"version", runVersion}};
   for (auto [command, runner] : table)
     if (name == command)
       return runner;
@@ -277,6 +277,7 @@ llvm::Expected<OpenedModel> cli::openModel(const Args &args, const Context &cont
                        "--bind " + bind + ": no input '" + name.str() + "'");
     (*model)->inputs[index].role = role.str();
   }
+  opened.artifact = std::move(artifact);
   opened.model = std::move(*model);
   return opened;
 }

@@ -284,3 +284,26 @@ HostTensor HostTensor::cast(uint32_t dtype) const {
   }
   return result;
 }
+
+std::optional<HostTensor> qcc::data::concatenate(llvm::ArrayRef<HostTensor> parts) {
+  if (parts.empty() || parts.front().rank() == 0)
+    return std::nullopt;
+  std::vector<int64_t> dims = parts.front().dims().vec();
+  dims[0] = 0;
+  for (const HostTensor &part : parts) {
+    if (part.dtype() != parts.front().dtype() ||
+        part.dims().drop_front() != parts.front().dims().drop_front())
+      return std::nullopt;
+    dims[0] += part.dims()[0];
+  }
+  if (!countElements(dims))
+    return std::nullopt;
+  HostTensor whole(parts.front().dtype(), std::move(dims));
+  uint8_t *to = whole.data();
+  for (const HostTensor &part : parts) {
+    if (part.bytes())
+      std::memcpy(to, part.data(), part.bytes());
+    to += part.bytes();
+  }
+  return whole;
+}

@@ -103,13 +103,14 @@ public:
                                    " tokens do not fit in " + llvm::Twine(length));
     source->perRow = length / source->width;
     source->count = source->perRow * (line ? 1 : tokens->count());
-    source->tokens = std::move(tokens);
+    source->array = std::move(tokens);
+    source->tokens = true;
     return source;
   }
   llvm::Expected<Sample> read(int64_t index) override {
-    bool line = tokens->dims.size() == 1;
+    bool line = array->dims.size() == 1;
     int64_t row = index / perRow, begin = index % perRow * width;
-    auto part = line ? tokens->rows(begin, begin + width) : tokens->rows(row, row + 1);
+    auto part = line ? array->rows(begin, begin + width) : array->rows(row, row + 1);
     if (!part)
       return part.takeError();
     HostTensor window(QCC_I64, {1, width});
@@ -121,7 +122,7 @@ public:
   }
 
 private:
-  std::unique_ptr<ArrayFile> tokens;
+  std::unique_ptr<ArrayFile> array;
   int64_t width = 0, perRow = 0;
 };
 
@@ -292,21 +293,6 @@ static bool sameShapes(llvm::ArrayRef<HostTensor> a, llvm::ArrayRef<HostTensor> 
   return true;
 }
 
-/// `parts` one behind the other along axis 0.
-static HostTensor stack(llvm::ArrayRef<std::vector<HostTensor>> parts, size_t input) {
-  const HostTensor &first = parts.front()[input];
-  std::vector<int64_t> dims = first.dims().vec();
-  dims[0] *= static_cast<int64_t>(parts.size());
-  HostTensor whole(first.dtype(), std::move(dims));
-  uint8_t *to = whole.data();
-  for (const std::vector<HostTensor> &part : parts) {
-    if (part[input].bytes())
-      std::memcpy(to, part[input].data(), part[input].bytes());
-    to += part[input].bytes();
-  }
-  return whole;
-}
-
 llvm::Expected<std::optional<Batch>> BatchReader::next() {
   std::vector<std::vector<HostTensor>> parts;
   Batch batch;
@@ -337,7 +323,11 @@ llvm::Expected<std::optional<Batch>> BatchReader::next() {
   if (parts.size() == 1)
     batch.inputs = std::move(parts.front());
   else
-    for (size_t input = 0; input < model.inputs.size(); ++input)
-      batch.inputs.push_back(stack(parts, input));
+    for (size_t input = 0; input < model.inputs.size(); ++input) {
+      std::vector<HostTensor> column;
+      for (std::vector<HostTensor> &part : parts)
+        column.push_back(std::move(part[input]));
+      batch.inputs.push_back(std::move(*concatenate(column)));
+    }
   return batch;
 }

@@ -109,15 +109,6 @@ Estimate qcc::quality::perplexityDifference(ArrayRef<double> a, ArrayRef<double>
   return {pplA - pplB, std::sqrt(std::max(0.0, spread) / static_cast<double>(a.size()))};
 }
 
-double qcc::quality::mcnemar(int64_t b, int64_t c) {
-  int64_t n = b + c, few = std::min(b, c);
-  double tail = 0;
-  for (int64_t k = 0; k <= few; ++k)
-    tail += std::exp(std::lgamma(n + 1.0) - std::lgamma(k + 1.0) - std::lgamma(n - k + 1.0) -
-                     static_cast<double>(n) * std::log(2.0));
-  return std::min(1.0, 2 * tail);
-}
-
 Classification qcc::quality::classify(ArrayRef<int64_t> predicted, ArrayRef<int64_t> labels) {
   assert(predicted.size() == labels.size());
   Classification result;

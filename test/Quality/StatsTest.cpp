@@ -72,15 +72,6 @@ TEST(Stats, Perplexity) {
   EXPECT_NEAR(shift.standardError, (std::exp(2.0) - std::exp(1.5)) * 0.5, 1e-12);
 }
 
-TEST(Stats, McNemar) {
-  EXPECT_DOUBLE_EQ(mcnemar(0, 0), 1);
-  EXPECT_DOUBLE_EQ(mcnemar(5, 5), 1);
-  EXPECT_NEAR(mcnemar(0, 5), 2.0 / 32, 1e-12);
-  EXPECT_NEAR(mcnemar(5, 0), 2.0 / 32, 1e-12);
-  EXPECT_NEAR(mcnemar(1, 9), 22.0 / 1024, 1e-12);
-  EXPECT_LT(mcnemar(100, 400), 1e-40);
-}
-
 TEST(Stats, Classification) {
   Classification binary = classify({1, 1, 0, 0}, {1, 0, 1, 0});
   EXPECT_DOUBLE_EQ(binary.accuracy, 0.5);

@@ -43,6 +43,10 @@ public:
   Progress(const Context &context, std::string label) : context(context), label(std::move(label)) {}
   ~Progress();
   void show(int64_t done, int64_t total);
+  /// show() to pass on; must not outlive this.
+  std::function<void(int64_t, int64_t)> function() {
+    return [this](int64_t done, int64_t total) { show(done, total); };
+  }
 
 private:
   const Context &context;
@@ -59,6 +63,7 @@ llvm::Expected<CompileRequest> makeCompileRequest(const Args &args, const Contex
 /// An open model and the folder that it may have been compiled into.
 struct OpenedModel {
   std::unique_ptr<TempDir> folder;
+  std::string artifact; ///< the file that is loaded
   std::unique_ptr<data::Model> model;
 };
 
@@ -71,6 +76,7 @@ llvm::Error runQuantize(const Args &args, const Context &context);
 llvm::Error runCalibrate(const Args &args, const Context &context);
 llvm::Error runSweep(const Args &args, const Context &context);
 llvm::Error runTune(const Args &args, const Context &context);
+llvm::Error runCompare(const Args &args, const Context &context);
 llvm::Error runRun(const Args &args, const Context &context);
 llvm::Error runBench(const Args &args, const Context &context);
 llvm::Error runEval(const Args &args, const Context &context);

@@ -42,6 +42,9 @@ filesIn(llvm::StringRef folder, llvm::function_ref<bool(llvm::StringRef path)> w
 
 /// Writes by atomic rename.
 llvm::Error writeNpy(llvm::StringRef path, const HostTensor &tensor);
+/// An archive of stored members NAME.npy, without times, so that equal arrays are equal bytes. At
+/// most 65,535 arrays and 4 GiB.
+llvm::Error writeNpz(llvm::StringRef path, llvm::ArrayRef<NamedTensor> arrays);
 llvm::Error writeFileAtomically(llvm::StringRef path, llvm::ArrayRef<uint8_t> bytes);
 
 } // namespace qcc::data

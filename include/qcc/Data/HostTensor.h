@@ -87,5 +87,9 @@ struct NamedTensor {
   HostTensor tensor;
 };
 
+/// `parts` one behind the other along axis 0; nothing where there are none, or types or other axes
+/// differ, or there is no axis.
+std::optional<HostTensor> concatenate(llvm::ArrayRef<HostTensor> parts);
+
 } // namespace qcc::data
 #endif

@@ -25,6 +25,7 @@ public:
   virtual ~SampleSource() = default;
   virtual llvm::Expected<Sample> read(int64_t index) = 0;
   int64_t count = 0;
+  bool tokens = false; ///< samples are windows of token ids
 };
 
 /// A data set on disk. Memory holds one sample at a time, whatever the number of samples. Copies
@@ -43,6 +44,8 @@ public:
   int64_t count() const { return static_cast<int64_t>(indices.size()); }
   llvm::Expected<Sample> get(int64_t index) const;
   const std::string &where() const { return place; }
+  /// Whether the samples are windows of a token file.
+  bool isTokens() const { return source->tokens; }
 
   /// The samples of these indices, in this order.
   SampleSet select(llvm::ArrayRef<int64_t> chosen) const;

@@ -41,10 +41,6 @@ Estimate perplexity(llvm::ArrayRef<double> nll);
 /// covariance.
 Estimate perplexityDifference(llvm::ArrayRef<double> a, llvm::ArrayRef<double> b);
 
-/// Two-sided exact McNemar test: b and c count the samples that only one of two classifiers gets
-/// right. The p-value under equal error rates (binomial, p = 1/2).
-double mcnemar(int64_t b, int64_t c);
-
 struct Classification {
   double accuracy = 0;
   double f1 = 0; ///< of class 1 when there are two classes, else the macro average
