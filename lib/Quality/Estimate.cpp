@@ -16,85 +16,201 @@ using Statistic = llvm::function_ref<double(ArrayRef<uint32_t>)>;
 constexpr double infinite = std::numeric_limits<double>::infinity();
 
 namespace {
-/// The jackknife over at most 400 groups of neighbours.
+/// What leaving units out does to a statistic.
 struct Jackknife {
   double error = 0, acceleration = 0;
-  uint32_t groups = 0;
+  size_t groups = 0;
+};
+
+/// The distribution of a statistic over resamples.
+struct Replicates {
+  std::vector<double> values; ///< sorted by finish()
+  double below = 0;           ///< of the statistic itself; ties count half
+
+  void add(double value, double original) {
+    if (std::isnan(value))
+      return;
+    below += value < original ? 1 : value == original ? 0.5 : 0;
+    values.push_back(value);
+  }
+  void finish() { std::sort(values.begin(), values.end()); }
+  double quantile(double q) const {
+    double position = q * static_cast<double>(values.size() - 1);
+    size_t low = static_cast<size_t>(position), high = std::min(low + 1, values.size() - 1);
+    if (values[low] == values[high])
+      return values[low]; // both may be infinite
+    return values[low] + (position - static_cast<double>(low)) * (values[high] - values[low]);
+  }
 };
 } // namespace
 
-static Jackknife jackknife(uint32_t units, Statistic statistic) {
+static Jackknife jackknifeOf(llvm::ArrayRef<double> values) {
   Jackknife result;
-  result.groups = std::min(units, 400u);
-  std::vector<double> values;
-  std::vector<uint32_t> picked;
-  for (uint32_t g = 0; g < result.groups; ++g) {
-    uint32_t begin = uint64_t(units) * g / result.groups;
-    uint32_t end = uint64_t(units) * (g + 1) / result.groups;
-    picked.clear();
-    for (uint32_t i = 0; i < units; ++i)
-      if (i < begin || i >= end)
-        picked.push_back(i);
-    values.push_back(statistic(picked));
-  }
-  double mean = std::accumulate(values.begin(), values.end(), 0.0) / result.groups;
+  result.groups = values.size();
+  double count = static_cast<double>(values.size());
+  double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
   double squares = 0, cubes = 0;
   for (double value : values) {
     double d = mean - value;
     squares += d * d;
     cubes += d * d * d;
   }
-  result.error = std::sqrt(squares * (result.groups - 1) / result.groups);
+  result.error = std::sqrt(squares * (count - 1) / count);
   result.acceleration = squares > 0 ? cubes / (6 * std::pow(squares, 1.5)) : 0;
   return result;
 }
 
-/// The quantile of sorted replicates.
-static double quantileOf(ArrayRef<double> sorted, double q) {
-  double position = q * static_cast<double>(sorted.size() - 1);
-  size_t low = static_cast<size_t>(position), high = std::min(low + 1, sorted.size() - 1);
-  return sorted[low] + (position - static_cast<double>(low)) * (sorted[high] - sorted[low]);
+/// Leaves out each of at most 400 groups of neighbours.
+static Jackknife jackknife(uint32_t units, Statistic statistic) {
+  uint32_t groups = std::min(units, 400u);
+  std::vector<double> values;
+  std::vector<uint32_t> picked;
+  for (uint32_t g = 0; g < groups; ++g) {
+    uint32_t begin = uint64_t(units) * g / groups, end = uint64_t(units) * (g + 1) / groups;
+    picked.clear();
+    for (uint32_t i = 0; i < units; ++i)
+      if (i < begin || i >= end)
+        picked.push_back(i);
+    values.push_back(statistic(picked));
+  }
+  return jackknifeOf(values);
+}
+
+/// BCa ends, and the outer of BCa's and Student's bounds. `result` has its value and is infinite.
+static void setEnds(const Replicates &replicates, const Jackknife &jack, double confidence,
+                    Interval &result) {
+  if (replicates.values.empty())
+    return;
+  double count = static_cast<double>(replicates.values.size());
+  double bias = normalQuantile(std::clamp(replicates.below / count, 0.5 / count, 1 - 0.5 / count));
+  auto end = [&](double p) {
+    double z = bias + normalQuantile(p);
+    double shifted = normalCdf(bias + z / (1 - jack.acceleration * z));
+    return replicates.quantile(std::clamp(shifted, 0.0, 1.0));
+  };
+  result.low = end((1 - confidence) / 2);
+  result.high = end((1 + confidence) / 2);
+  double reach = studentQuantile(confidence, static_cast<double>(jack.groups - 1)) * jack.error;
+  result.lower = std::min(end(1 - confidence), result.value - reach);
+  result.upper = std::max(end(confidence), result.value + reach);
+}
+
+static Interval unsure(double value) {
+  Interval result;
+  result.value = value;
+  result.low = result.lower = -infinite;
+  result.high = result.upper = infinite;
+  return result;
 }
 
 Interval quality::bootstrap(uint32_t units, Statistic statistic, double confidence, uint64_t seed,
                             unsigned resamples) {
   std::vector<uint32_t> picked(units);
   std::iota(picked.begin(), picked.end(), 0);
-  Interval result;
-  result.value = units ? statistic(picked) : std::nan("");
-  result.low = result.lower = -infinite;
-  result.high = result.upper = infinite;
+  Interval result = unsure(units ? statistic(picked) : std::nan(""));
   if (units < 2)
     return result;
   data::Random random(seed);
-  std::vector<double> replicates;
-  double below = 0;
+  Replicates replicates;
   for (unsigned r = 0; r < resamples; ++r) {
     for (uint32_t &pick : picked)
       pick = static_cast<uint32_t>(random.below(units));
-    double value = statistic(picked);
-    if (std::isnan(value))
-      continue;
-    below += value < result.value ? 1 : value == result.value ? 0.5 : 0;
-    replicates.push_back(value);
+    replicates.add(statistic(picked), result.value);
   }
-  if (replicates.empty())
-    return result;
-  std::sort(replicates.begin(), replicates.end());
-  double count = static_cast<double>(replicates.size());
-  double bias = normalQuantile(std::clamp(below / count, 0.5 / count, 1 - 0.5 / count));
-  Jackknife jack = jackknife(units, statistic);
-  auto end = [&](double p) {
-    double z = bias + normalQuantile(p);
-    double shifted = normalCdf(bias + z / (1 - jack.acceleration * z));
-    return quantileOf(replicates, std::clamp(shifted, 0.0, 1.0));
-  };
-  result.low = end((1 - confidence) / 2);
-  result.high = end((1 + confidence) / 2);
-  double reach = studentQuantile(confidence, jack.groups - 1) * jack.error;
-  result.lower = std::min(end(1 - confidence), result.value - reach);
-  result.upper = std::max(end(confidence), result.value + reach);
+  replicates.finish();
+  setEnds(replicates, jackknife(units, statistic), confidence, result);
   return result;
+}
+
+namespace {
+/// First and second moments of units, enough for a function of means and its standard error.
+struct Moments {
+  double count = 0;
+  Means sum = {0, 0, 0};
+  std::array<double, 9> products = {};
+
+  void add(const Means &unit) {
+    count += 1;
+    for (size_t i = 0; i < 3; ++i) {
+      sum[i] += unit[i];
+      for (size_t k = 0; k <= i; ++k)
+        products[3 * i + k] += unit[i] * unit[k];
+    }
+  }
+  Means means() const { return {sum[0] / count, sum[1] / count, sum[2] / count}; }
+  double covariance(size_t i, size_t k) const {
+    double product = products[3 * std::max(i, k) + std::min(i, k)];
+    return (product - sum[i] * sum[k] / count) / (count - 1);
+  }
+  /// By the delta method, with central differences for the gradient.
+  double standardError(llvm::function_ref<double(const Means &)> function) const {
+    Means at = means(), gradient;
+    for (size_t i = 0; i < 3; ++i) {
+      double step = 1e-5 * std::max(std::abs(at[i]), std::sqrt(std::max(0.0, covariance(i, i))));
+      Means up = at, down = at;
+      up[i] += step;
+      down[i] -= step;
+      gradient[i] = step > 0 ? (function(up) - function(down)) / (2 * step) : 0;
+    }
+    double variance = 0;
+    for (size_t i = 0; i < 3; ++i)
+      for (size_t k = 0; k < 3; ++k)
+        variance += gradient[i] * gradient[k] * covariance(i, k);
+    return std::sqrt(std::max(0.0, variance) / count);
+  }
+};
+} // namespace
+
+Interval quality::bootstrapMeans(ArrayRef<Means> units,
+                                 llvm::function_ref<double(const Means &)> function,
+                                 double confidence, uint64_t seed, unsigned resamples) {
+  Moments all;
+  for (const Means &unit : units)
+    all.add(unit);
+  Interval result = unsure(units.empty() ? std::nan("") : function(all.means()));
+  if (units.size() < 2)
+    return result;
+  double error = all.standardError(function);
+  data::Random random(seed);
+  Replicates replicates, studentized;
+  for (unsigned r = 0; r < resamples; ++r) {
+    Moments drawn;
+    for (size_t i = 0; i < units.size(); ++i)
+      drawn.add(units[random.below(static_cast<int64_t>(units.size()))]);
+    double value = function(drawn.means()), spread = drawn.standardError(function);
+    replicates.add(value, result.value);
+    // A resample of equal units knows no error: it is as far away as can be.
+    double distance = value - result.value;
+    bool same = std::abs(distance) <= 1e-12 * std::abs(result.value);
+    studentized.add(same ? 0 : distance / spread, 0);
+  }
+  replicates.finish();
+  studentized.finish();
+  std::vector<double> left;
+  for (const Means &unit : units) {
+    Means rest;
+    for (size_t i = 0; i < 3; ++i)
+      rest[i] = (all.sum[i] - unit[i]) / (all.count - 1);
+    left.push_back(function(rest));
+  }
+  setEnds(replicates, jackknifeOf(left), confidence, result);
+  if (error > 0 && !studentized.values.empty()) {
+    result.upper =
+        std::max(result.upper, result.value - error * studentized.quantile(1 - confidence));
+    result.lower = std::min(result.lower, result.value - error * studentized.quantile(confidence));
+  }
+  return result;
+}
+
+double quality::medianBound(std::vector<double> values, double confidence) {
+  std::sort(values.begin(), values.end());
+  double n = static_cast<double>(values.size());
+  // P(at least k of n lie below the median) is that of a binomial, a regularized beta function.
+  for (size_t k = values.size() / 2 + 1; k <= values.size(); ++k)
+    if (incompleteBeta(static_cast<double>(k), n - static_cast<double>(k) + 1, 0.5) <=
+        1 - confidence)
+      return values[k - 1];
+  return infinite;
 }
 
 double quality::pairedDifferenceBound(int64_t onlyFirst, int64_t onlySecond, int64_t n,
@@ -134,10 +250,17 @@ static void widenProportion(const Units &units, double confidence, Interval &int
   interval.upper = std::max(interval.upper, one.high);
 }
 
-static Interval intervalOf(const Units &units, double confidence) {
+static Interval intervalOf(const Units &units, double confidence, unsigned resamples) {
   uint32_t count = static_cast<uint32_t>(units.rows.size());
-  Interval interval = bootstrap(
-      count, [&](ArrayRef<uint32_t> picked) { return metricOf(units, picked); }, confidence);
+  Interval interval =
+      followsFromMeans(units.metric)
+          ? bootstrapMeans(
+                units.rows,
+                [&](const Means &means) { return metricFromMeans(units.metric, means); },
+                confidence, 0, resamples)
+          : bootstrap(
+                count, [&](ArrayRef<uint32_t> picked) { return metricOf(units, picked); },
+                confidence, 0, resamples);
   if (isProportion(units) && units.predictions > 0)
     widenProportion(units, confidence, interval);
   return interval;
@@ -153,7 +276,8 @@ static std::pair<int64_t, int64_t> discordant(const Units &units) {
   return {onlyOurs, onlyTheirs};
 }
 
-Measurement quality::estimate(const Units &units, double confidence, StringRef name) {
+Measurement quality::estimate(const Units &units, double confidence, StringRef name,
+                              unsigned resamples) {
   Measurement m;
   m.name = name.empty() ? metricName(units.metric).str() : name.str();
   m.metric = units.metric;
@@ -162,7 +286,7 @@ Measurement quality::estimate(const Units &units, double confidence, StringRef n
   m.units = static_cast<int64_t>(units.rows.size());
   m.tail = units.tail;
   m.confidence = confidence;
-  Interval interval = intervalOf(units, confidence);
+  Interval interval = intervalOf(units, confidence, resamples);
   m.value = interval.value;
   m.low = interval.low;
   m.high = interval.high;
@@ -175,44 +299,55 @@ Measurement quality::estimate(const Units &units, double confidence, StringRef n
   return m;
 }
 
-/// The loss against the reference, in the metric's unit or as a share of the reference's value.
-static double lossOf(const Units &units, ArrayRef<uint32_t> picked, bool relative) {
-  double sign = higherIsBetter(units.metric) ? 1 : -1;
-  double value = metricOf(units, picked);
-  double base = units.hasReference ? metricOf(units, picked, /*reference=*/true)
-                                   : losslessValue(units.metric).value_or(std::nan(""));
-  double loss = sign * (base - value);
+/// The loss of a value against the reference's, in the metric's unit or as a share of the latter.
+static double lossOf(const Units &units, double value, double base, bool relative) {
+  if (!units.hasReference)
+    base = losslessValue(units.metric).value_or(std::nan(""));
+  double loss = higherIsBetter(units.metric) ? base - value : value - base;
   return relative ? loss / std::abs(base) : loss;
 }
 
-static Interval lossInterval(const Units &units, bool relative, double confidence) {
-  Interval loss = bootstrap(
-      static_cast<uint32_t>(units.rows.size()),
-      [&](ArrayRef<uint32_t> picked) { return lossOf(units, picked, relative); }, confidence);
+static Interval lossInterval(const Units &units, bool relative, double confidence,
+                             unsigned resamples) {
+  auto fromMeans = [&](const Means &means) {
+    return lossOf(units, metricFromMeans(units.metric, means),
+                  metricFromMeans(units.metric, means, /*reference=*/true), relative);
+  };
+  auto fromUnits = [&](ArrayRef<uint32_t> picked) {
+    return lossOf(units, metricOf(units, picked), metricOf(units, picked, /*reference=*/true),
+                  relative);
+  };
+  Interval loss = followsFromMeans(units.metric)
+                      ? bootstrapMeans(units.rows, fromMeans, confidence, 0, resamples)
+                      : bootstrap(static_cast<uint32_t>(units.rows.size()), fromUnits, confidence,
+                                  0, resamples);
   if (units.metric == Metric::Accuracy && units.hasReference) {
     auto [ours, theirs] = discordant(units);
     double bound = pairedDifferenceBound(theirs, ours, units.samples, confidence);
     double scale = relative ? std::abs(metricOf(units, /*reference=*/true)) : 1;
     loss.upper = std::max(loss.upper, bound / scale);
   } else if (isProportion(units) && units.predictions > 0) {
-    Interval value = intervalOf(units, confidence);
+    Interval value = intervalOf(units, confidence, resamples);
     loss.upper = std::max(loss.upper, losslessValue(units.metric).value_or(1) - value.lower);
   }
   return loss;
 }
 
-SetResult quality::decide(const Units &units, const GateSet &set, double confidence, bool lenient) {
+SetResult quality::decide(const Units &units, const GateSet &set, double confidence, bool lenient,
+                          unsigned resamples) {
   SetResult result;
-  result.measurement = estimate(units, confidence, set.name);
+  result.measurement = estimate(units, confidence, set.name, resamples);
+  constexpr size_t few = 30;
+  double sure = units.rows.size() < few ? 1 - (1 - confidence) / 2 : confidence;
   std::string metric = metricName(units.metric).str();
   Interval tested;
   if (set.maxDrop) {
-    tested = lossInterval(units, set.relative, confidence);
+    tested = lossInterval(units, set.relative, sure, resamples);
     result.allowed = *set.maxDrop;
     result.limit = "drop <= " + (set.relative ? formatNumber(100 * *set.maxDrop, 6) + " %"
                                               : formatNumber(*set.maxDrop, 6));
   } else {
-    tested = intervalOf(units, confidence);
+    tested = intervalOf(units, sure, resamples);
     result.upper = set.max.has_value();
     result.allowed = set.max ? *set.max : *set.min;
     result.limit = metric + (set.max ? " <= " : " >= ") + formatNumber(result.allowed, 6);
@@ -220,13 +355,13 @@ SetResult quality::decide(const Units &units, const GateSet &set, double confide
   result.tested = tested.value;
   result.bound = result.upper ? tested.upper : tested.lower;
   // The command gives one number for all samples: there is nothing to resample.
-  bool unsure = units.rows.size() < 2;
-  if (unsure && (lenient || units.metric == Metric::Command)) {
+  bool tooFew = units.rows.size() < 2;
+  if (tooFew && (lenient || units.metric == Metric::Command)) {
     result.bound = result.tested;
     result.note = units.metric == Metric::Command
                       ? "decided on the value alone"
                       : "decided on the value alone: " + std::to_string(units.samples) + " sample";
-  } else if (unsure) {
+  } else if (tooFew) {
     result.note = "one sample is too few to be sure";
   }
   double scale = result.allowed != 0 ? std::abs(result.allowed) : 1;

@@ -255,18 +255,8 @@ llvm::Error GateRun::addCosts() {
     cost.value = quantile(series->ms, 0.5);
     cost.allowed = budget.ms;
     cost.predicted = series->predicted;
-    if (!series->predicted) {
-      Interval interval = bootstrap(
-          static_cast<uint32_t>(series->ms.size()),
-          [&](llvm::ArrayRef<uint32_t> picked) {
-            std::vector<double> values;
-            for (uint32_t i : picked)
-              values.push_back(series->ms[i]);
-            return quantile(std::move(values), 0.5);
-          },
-          gate.confidence, 0, 500);
-      cost.bound = interval.upper;
-    }
+    if (!series->predicted)
+      cost.bound = medianBound(series->ms, gate.confidence);
     cost.accepted = cost.bound.value_or(cost.value) <= cost.allowed;
     result.costs.push_back(std::move(cost));
   }

@@ -287,6 +287,8 @@ llvm::Expected<Gate> GateReader::read() {
               "line " + std::to_string(found.getLineNo()) + ": " + found.getMessage().str();
       },
       this);
+  if (!yaml::Stream(text, sources, /*ShowColors=*/false).validate() || !syntax.empty())
+    return bad(nullptr, "not YAML: " + (syntax.empty() ? "it cannot be read" : syntax));
   yaml::Stream stream(text, sources, /*ShowColors=*/false);
   Gate gate;
   gate.kind = Gate::Kind::File;
@@ -298,11 +300,6 @@ llvm::Expected<Gate> GateReader::read() {
   auto *map = llvm::dyn_cast_or_null<yaml::MappingNode>(root);
   if (map)
     error = llvm::joinErrors(std::move(error), readTop(*map, gate));
-  // A complaint of the parser explains whatever came of it.
-  if (stream.failed() || !syntax.empty()) {
-    llvm::consumeError(std::move(error));
-    return bad(nullptr, "not YAML: " + (syntax.empty() ? "it cannot be read" : syntax));
-  }
   if (!map) {
     llvm::consumeError(std::move(error));
     return bad(nullptr, "the file holds no 'sets', 'size' or 'latency'");

@@ -132,14 +132,22 @@ double quality::metricOf(const Units &units, llvm::ArrayRef<uint32_t> picked, bo
     double rank = spearman(similarity, gold);
     return std::isnan(rank) ? 0 : rank;
   }
-  double sum = 0, count = 0;
-  for (uint32_t i : picked) {
-    sum += units.rows[i][column];
-    count += units.rows[i][1];
-  }
-  if (units.metric == Metric::Perplexity)
+  std::array<double, 3> sums = {0, 0, 0};
+  for (uint32_t i : picked)
+    for (size_t k = 0; k < 3; ++k)
+      sums[k] += units.rows[i][k];
+  return metricFromMeans(units.metric, sums, reference);
+}
+
+bool quality::followsFromMeans(Metric metric) {
+  return metric != Metric::F1 && metric != Metric::Spearman;
+}
+
+double quality::metricFromMeans(Metric metric, const std::array<double, 3> &means, bool reference) {
+  double sum = means[reference ? 2 : 0], count = means[1];
+  if (metric == Metric::Perplexity)
     return std::exp(sum / count);
-  if (units.metric == Metric::Sqnr) // without noise as good as f64 can tell
+  if (metric == Metric::Sqnr) // without noise as good as f64 can tell
     return 10 * std::log10(sum / std::max(count, sum * 1e-32));
   return sum / count;
 }

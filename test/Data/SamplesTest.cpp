@@ -4,6 +4,7 @@
 #include "qcc/Data/DataFiles.h"
 #include "qcc/Data/TestData.h"
 #include "llvm/Support/FileSystem.h"
+#include <set>
 
 using namespace qcc;
 using namespace qcc::data;
@@ -85,4 +86,88 @@ TEST_F(Samples, NamesComeBeforePositions) {
             (std::vector<size_t>{0, 1}));
   tensors.push_back({"c", HostTensor()});
   EXPECT_EQ(codeOf(matchNames(tensors, signature, "d", "input")), Diag::UnsuitableData);
+}
+
+TEST_F(Samples, ALineOfTokensIsCutIntoWindows) {
+  write("tokens.npy", tensorOf<int>(QCC_I32, {10}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  std::string file = folder + "/tokens.npy";
+  SampleSet set = llvm::cantFail(SampleSet::open(file, {-1, 4}));
+  EXPECT_EQ(set.count(), 2); // the tail of two is left out
+  EXPECT_TRUE(set.isTokens());
+  Sample sample = llvm::cantFail(set.get(1));
+  EXPECT_EQ(sample.arrays["ids"].numbers(), (std::vector<double>{4, 5, 6, 7}));
+  EXPECT_EQ(sample.arrays["ids"].dims(), llvm::ArrayRef<int64_t>({1, 4}));
+  EXPECT_EQ(llvm::cantFail(SampleSet::open(file, {1, 4})).count(), 1);
+  EXPECT_EQ(codeOf(SampleSet::open(file)), Diag::UsageError);
+  EXPECT_EQ(codeOf(SampleSet::open(file, {-1, 11})), Diag::UnsuitableData);
+  write("tokens.npy", tensorOf<int>(QCC_I32, {2, 4}, {0, 1, 2, 3, 4, 5, 6, 7}));
+  SampleSet rows = llvm::cantFail(SampleSet::open(file, {-1, 2}));
+  EXPECT_EQ(rows.count(), 4);
+  EXPECT_EQ(llvm::cantFail(rows.get(2)).arrays["ids"].numbers(), (std::vector<double>{4, 5}));
+  write("tokens.npy", HostTensor(QCC_F32, {4}));
+  EXPECT_EQ(codeOf(SampleSet::open(file, {-1, 2})), Diag::UnsuitableData);
+}
+
+TEST_F(Samples, EqualSamplesHashAlikeInWhateverForm) {
+  std::string one = folder + "/a", two = folder + "/b.npz";
+  ASSERT_FALSE(fs::create_directory(one));
+  HostTensor x = tensorOf<int>(QCC_I64, {3, 2}, {1, 2, 3, 4, 5, 6});
+  write("a/x.npy", x);
+  std::vector<NamedTensor> arrays;
+  arrays.push_back({"x", x.clone()});
+  ASSERT_EQ(codeOf(writeNpz(two, arrays)), noDiag);
+  EXPECT_EQ(llvm::cantFail(readNpz(two))[0].tensor.numbers(), x.numbers());
+  SampleSet a = llvm::cantFail(SampleSet::open(one)), b = llvm::cantFail(SampleSet::open(two));
+  std::string hash = llvm::cantFail(a.contentHash());
+  EXPECT_EQ(hash.size(), 64u);
+  EXPECT_EQ(hash, llvm::cantFail(b.contentHash()));
+  EXPECT_NE(hash, llvm::cantFail(b.select({0, 1}).contentHash()));
+  EXPECT_NE(hash, llvm::cantFail(b.select({0, 2, 1}).contentHash()));
+}
+
+TEST_F(Samples, PartsArePutAsideBySeed) {
+  write("x.npy", HostTensor(QCC_F32, {10, 1}));
+  std::vector<double> numbers = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  write("x.npy", tensorOf(QCC_F32, {10, 1}, numbers));
+  SampleSet set = llvm::cantFail(SampleSet::open(folder));
+  auto [rest, aside] = set.split(0.2, 7);
+  EXPECT_EQ(rest.count(), 8);
+  EXPECT_EQ(aside.count(), 2);
+  std::set<double> seen;
+  for (const SampleSet *part : {&rest, &aside})
+    for (int64_t i = 0; i < part->count(); ++i)
+      seen.insert(llvm::cantFail(part->get(i)).arrays["x"].number(0));
+  EXPECT_EQ(seen.size(), 10u);
+  EXPECT_EQ(llvm::cantFail(set.split(0.2, 7).second.contentHash()),
+            llvm::cantFail(aside.contentHash()));
+  EXPECT_EQ(set.select({3}).split(0.2, 0).second.count(), 0);
+  EXPECT_EQ(set.select({3, 4}).split(0.01, 0).second.count(), 1);
+}
+
+TEST_F(Samples, BatchesHoldSamplesOfOneShape) {
+  std::vector<std::vector<int>> ragged = {{1, 2}, {3, 4}, {5, 6, 7}, {8, 9}};
+  for (size_t i = 0; i < ragged.size(); ++i) {
+    std::vector<NamedTensor> arrays;
+    int64_t length = static_cast<int64_t>(ragged[i].size());
+    arrays.push_back({"input_ids", tensorOf(QCC_I32, {length}, ragged[i])});
+    ASSERT_EQ(codeOf(writeNpz(folder + "/" + std::to_string(i) + ".npz", arrays)), noDiag);
+  }
+  PaperModel model;
+  model.inputs = {{"tokens", QCC_I64, {"b", "s"}, "ids"}, {"m", QCC_I64, {"b", "s"}, "mask"}};
+  SampleSet set = llvm::cantFail(SampleSet::open(folder));
+  BatchReader reader(set, model, 8);
+  std::vector<int64_t> sizes;
+  while (auto batch = llvm::cantFail(reader.next())) {
+    sizes.push_back(batch->count);
+    EXPECT_EQ(batch->mask, 1);
+    EXPECT_EQ(batch->inputs[0].dtype(), QCC_I64);
+    EXPECT_EQ(batch->inputs[1].dims(), batch->inputs[0].dims());
+    EXPECT_EQ(batch->inputs[1].number(0), 1);
+    if (batch->first == 0)
+      EXPECT_EQ(batch->inputs[0].numbers(), (std::vector<double>{1, 2, 3, 4}));
+  }
+  EXPECT_EQ(sizes, (std::vector<int64_t>{2, 1, 1}));
+  model.inputs[0].dims[0] = "1";
+  BatchReader single(set, model, 8);
+  EXPECT_EQ(llvm::cantFail(single.next())->count, 1);
 }

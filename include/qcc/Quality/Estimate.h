@@ -33,6 +33,9 @@ Units pairUnits(const PairSeries &series);                    ///< spearman
 double metricOf(const Units &units, llvm::ArrayRef<uint32_t> picked, bool reference = false);
 /// Of all units.
 double metricOf(const Units &units, bool reference = false);
+/// Whether the metric follows from the means of the units' numbers, and how.
+bool followsFromMeans(Metric metric);
+double metricFromMeans(Metric metric, const std::array<double, 3> &means, bool reference = false);
 
 /// A value with two-sided ends and one-sided bounds, all at the same confidence.
 struct Interval {
@@ -47,17 +50,33 @@ Interval bootstrap(uint32_t units,
                    llvm::function_ref<double(llvm::ArrayRef<uint32_t> picked)> statistic,
                    double confidence, uint64_t seed = 0, unsigned resamples = 2000);
 
+/// The same for a smooth function of the means of the units' numbers, which all metrics but f1 and
+/// spearman are. One-sided bounds also contain the studentized bootstrap's (Hall, "Theoretical
+/// comparison of bootstrap confidence intervals", Annals of Statistics 1988), which knows that
+/// skewed figures such as divergences are mostly small and sometimes large.
+using Means = std::array<double, 3>;
+Interval bootstrapMeans(llvm::ArrayRef<Means> units,
+                        llvm::function_ref<double(const Means &)> function, double confidence,
+                        uint64_t seed = 0, unsigned resamples = 2000);
+
+/// Upper bound of the median: the order statistic that lies below it with a probability of at most
+/// 1 - confidence, whatever the distribution; infinite for too few values.
+double medianBound(std::vector<double> values, double confidence);
+
 /// Upper bound of P(first only) - P(second only) of n pairs that disagree so many times each way:
 /// the score bound of Tango, "Equivalence test and confidence interval for the difference in
 /// proportions for the paired-sample design", Statistics in Medicine 17 (1998), equation 13.
 double pairedDifferenceBound(int64_t onlyFirst, int64_t onlySecond, int64_t n, double confidence);
 
-Measurement estimate(const Units &units, double confidence, llvm::StringRef name = "");
+Measurement estimate(const Units &units, double confidence, llvm::StringRef name = "",
+                     unsigned resamples = 2000);
 
 /// Decides one limit by the one-sided bound of the limited quantity: a model outside the limit is
 /// accepted with probability at most 1 - confidence. `lenient` decides on the value alone when
-/// there are too few units for a bound (the guard stops ruin only).
-SetResult decide(const Units &units, const GateSet &set, double confidence, bool lenient = false);
+/// there are too few units for a bound (the guard stops ruin only). For fewer than 30 units the
+/// bound is taken at half the error: on so few, every approximation is a little too sure.
+SetResult decide(const Units &units, const GateSet &set, double confidence, bool lenient = false,
+                 unsigned resamples = 2000);
 
 } // namespace qcc::quality
 #endif
