@@ -37,24 +37,33 @@ public:
                                      dimsToString(array->dims) +
                                      " does not have the leading sample axis of '" + first.name +
                                      "', shape " + dimsToString(first.dims));
-    source->count = first.count();
+    auto has = [&](StringRef name) {
+      return llvm::any_of(arrays, [&](const auto &array) { return array->name == name; });
+    };
+    source->paired = has("a_input_ids") && has("b_input_ids");
+    source->count = first.count() * (source->paired ? 2 : 1);
     source->arrays = std::move(arrays);
     return source;
   }
   llvm::Expected<Sample> read(int64_t index) override {
     Sample sample;
     sample.stacked = true;
+    int64_t at = paired ? index / 2 : index;
     for (auto &array : arrays) {
-      auto row = array->rows(index, index + 1);
+      StringRef name = array->name;
+      if (paired && !name.consume_front(index % 2 ? "b_" : "a_"))
+        continue;
+      auto row = array->rows(at, at + 1);
       if (!row)
         return row.takeError();
-      sample.arrays.emplace(array->name, std::move(*row));
+      sample.arrays.emplace(name.str(), std::move(*row));
     }
     return sample;
   }
 
 private:
   Arrays arrays;
+  bool paired = false; ///< a_… and b_… are two texts, which are samples of their own
 };
 
 /// A file or a test data folder per sample.

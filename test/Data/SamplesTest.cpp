@@ -144,6 +144,17 @@ TEST_F(Samples, PartsArePutAsideBySeed) {
   EXPECT_EQ(set.select({3, 4}).split(0.01, 0).second.count(), 1);
 }
 
+TEST_F(Samples, PairsAreTwoSamplesEach) {
+  write("a_input_ids.npy", tensorOf<int>(QCC_I64, {2, 1}, {1, 2}));
+  write("b_input_ids.npy", tensorOf<int>(QCC_I64, {2, 1}, {3, 4}));
+  write("gold.npy", tensorOf<int>(QCC_I64, {2}, {0, 1}));
+  SampleSet set = llvm::cantFail(SampleSet::open(folder));
+  EXPECT_EQ(set.count(), 4);
+  Sample sample = llvm::cantFail(set.get(3));
+  EXPECT_EQ(sample.arrays.size(), 1u);
+  EXPECT_EQ(sample.arrays["input_ids"].number(0), 4);
+}
+
 TEST_F(Samples, BatchesHoldSamplesOfOneShape) {
   std::vector<std::vector<int>> ragged = {{1, 2}, {3, 4}, {5, 6, 7}, {8, 9}};
   for (size_t i = 0; i < ragged.size(); ++i) {

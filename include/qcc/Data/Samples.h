@@ -33,7 +33,8 @@ public:
 /// results and hashes do not depend on the machine.
 class SampleSet {
 public:
-  /// An .npz or a folder of .npy files with a leading sample axis; a folder of one .npz per sample
+  /// An .npz or a folder of .npy files with a leading sample axis (arrays a_NAME and b_NAME, as of
+  /// sentence pairs, are two samples each, a before b); a folder of one .npz per sample
   /// (ragged); an ONNX test data folder (input_*.pb), or a folder of such; token ids in an .npy
   /// (or the only array of an .npz): a line, cut into windows of `ctx` without overlap (a tail
   /// shorter than a window is left out), or rows, each of which is a window or cut into several.
