@@ -63,6 +63,16 @@ void readFloats(IRRewriter &rewriter, QLinearOp layer) {
   layer.getXMutable().assign(DequantizeOp::create(rewriter, layer.getLoc(), type, x));
 }
 
+/// The side path of outliers that `link` adds to `value`, if nothing else reads it.
+Operation *sidePath(Operation *link, Value value) {
+  for (Value operand : link->getOperands()) {
+    auto sparse = operand.getDefiningOp<SparseLinearOp>();
+    if (operand != value && sparse && operand.hasOneUse() && !isView(sparse.getX().getDefiningOp()))
+      return sparse;
+  }
+  return nullptr;
+}
+
 struct FuseLinear : qcc::fuse::impl::FuseLinearBase<FuseLinear> {
   void runOnOperation() override {
     Block &block = getOperation().getBody().front();
@@ -77,8 +87,11 @@ struct FuseLinear : qcc::fuse::impl::FuseLinearBase<FuseLinear> {
     for (Operation *root : roots) {
       SmallVector<Operation *> chain = {root};
       SmallVector<DimExpr> dims = dimsOf(root->getResult(0).getType());
-      while (Operation *next = nextLink(chain.back()->getResult(0), dims))
+      while (Operation *next = nextLink(chain.back()->getResult(0), dims)) {
+        if (Operation *side = sidePath(next, chain.back()->getResult(0)))
+          chain.push_back(side);
         chain.push_back(next);
+      }
       // Only the chain itself is inside: operands keep their own producers.
       FusedOp fused = makeGroup(rewriter, chain, isa<QLinearOp>(root) ? "qlinear" : "linear",
                                 [](OpOperand &) { return false; });

@@ -29,6 +29,8 @@ static constexpr KernelFamily families[] = {
     {"cum_sum", cumSumShape, emitCumSum},
     {"top_k", topKShape, emitTopK},
     {"resize", resizeShape, emitResize},
+    {"hadamard", hadamardShape, emitHadamard},
+    {"sparse_linear", sparseLinearShape, emitSparseLinear},
     {"non_zero", nonZeroShape, emitNonZero},
     {"non_zero_count", nonZeroShape, emitNonZeroCount},
 };

@@ -1,5 +1,6 @@
 // Linear layers: the constant-matrix product with its fused epilogue.
 #include "FamilySupport.h"
+#include "SparseDot.h"
 #include "qcc/Kernels/Matmul.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Lower/Elementwise.h"
@@ -122,6 +123,7 @@ private:
   KernelBuilder &k;
   Layer &layer;
   Value n;
+  llvm::DenseMap<Operation *, SparseDot> sides;
   bool failedOp = false;
 };
 
@@ -211,6 +213,10 @@ void LinearEmitter::epilogue(const MatmulResult &at) {
   for (Operation *op = layer.op->getNextNode(); op && !isa<YieldOp>(op); op = op->getNextNode()) {
     if (isa<ConstantOp>(op))
       continue;
+    if (auto sparse = dyn_cast<SparseLinearOp>(op)) {
+      values[sparse.getOut()] = sides.find(op)->second.at(at.row, at.col, at.lanes);
+      continue;
+    }
     SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {
       Value known = values.lookup(operand);
@@ -234,6 +240,8 @@ LogicalResult LinearEmitter::emit() {
   if (failed(chosen))
     return failure();
   MatmulOperands values = operands();
+  for (auto sparse : frame.body().getOps<SparseLinearOp>())
+    sides.try_emplace(sparse, frame, sparse);
   emitMatmul(k, *chosen, values, [&](const MatmulResult &at) { epilogue(at); });
   return success(!failedOp);
 }

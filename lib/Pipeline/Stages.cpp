@@ -91,6 +91,36 @@ void addRaise(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
+void addRotate(OpPassManager &pm, const PipelineOptions &options) {
+  auto add = [&](std::unique_ptr<Pass> pass) { pm.addNestedPass<func::FuncOp>(std::move(pass)); };
+  if (options.foldNormGains || options.hadamardSeed)
+    add(rotate::createFoldNormGains());
+  if (!options.hadamardSeed)
+    return;
+  add(rotate::createRotateHadamard({*options.hadamardSeed}));
+  add(rotate::createRotateHeads({*options.hadamardSeed}));
+  add(rotate::createRotateInputs());
+  pm.addPass(createCSEPass()); // what reads the stream in two places rotates once
+}
+
+void addTransform(OpPassManager &pm, const PipelineOptions &options) {
+  if (options.ranges.empty() && options.decisions.empty())
+    return;
+  auto add = [&](std::unique_ptr<Pass> pass) { pm.addNestedPass<func::FuncOp>(std::move(pass)); };
+  // Layers are named by their observers too, which splitting moves and the last pass takes away.
+  if (!options.decisions.empty())
+    add(transform::createCorrectBias({options.decisions}));
+  transform::SplitOutliersOptions split;
+  split.ranges = options.splitOutliers ? options.ranges : "";
+  split.decisions = options.decisions;
+  if (!split.ranges.empty() || !split.decisions.empty())
+    add(transform::createSplitOutliers(split));
+  transform::MigrateScalesOptions migrate;
+  migrate.ranges = options.ranges;
+  migrate.decisions = options.decisions;
+  add(transform::createMigrateScales(migrate));
+}
+
 void addAssignBits(OpPassManager &pm, const PipelineOptions &options) {
   if (options.scheme == "keep" && options.recipe.empty())
     return;
@@ -123,6 +153,7 @@ void addFuse(OpPassManager &pm, const PipelineOptions &options) {
   add(fuse::createFuseCache());
   add(fuse::createFuseAttention());
   add(fuse::createFuseLinear());
+  add(fuse::createFuseHadamard());
   add(fuse::createFuseRows(rows));
   add(fuse::createFuseRest());
 }
@@ -148,16 +179,14 @@ void qcc::buildStage(OpPassManager &pm, Stage stage, const PipelineOptions &opti
     break;
   // These three only act when asked to: nothing of a model changes without data or a wish.
   case Stage::Rotate:
-    if (options.foldNormGains)
-      pm.addNestedPass<func::FuncOp>(rotate::createFoldNormGains());
+    addRotate(pm, options);
     break;
   case Stage::Calibrate:
     if (options.observeRanges)
       pm.addNestedPass<func::FuncOp>(calibrate::createObserveRanges());
     break;
   case Stage::Transform:
-    if (!options.ranges.empty())
-      pm.addNestedPass<func::FuncOp>(transform::createMigrateScales({options.ranges}));
+    addTransform(pm, options);
     break;
   case Stage::AssignBits:
     addAssignBits(pm, options);

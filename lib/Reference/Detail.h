@@ -157,6 +157,7 @@ std::optional<Results> evaluateIndexing(const Call &call);
 std::optional<Results> evaluateReduce(const Call &call);
 std::optional<Results> evaluateModel(const Call &call);
 std::optional<Results> evaluateQuantize(const Call &call);
+std::optional<Results> evaluateTransform(const Call &call);
 Results evaluateQLinear(const Call &call, qnt::QLinearOp op);
 Results evaluateQGather(const Call &call);
 Results evaluateResize(const Call &call);

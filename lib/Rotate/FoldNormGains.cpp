@@ -1,5 +1,5 @@
 // Gains and biases of normalisations, moved into the layers that follow.
-#include "mlir/IR/PatternMatch.h"
+#include "Weights.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/Rotate/Passes.h"
 
@@ -9,19 +9,13 @@ namespace qcc::rotate {
 } // namespace qcc::rotate
 
 using namespace mlir;
+using namespace qcc::rotate;
 using namespace qcc::qnt;
 
 namespace {
 
 const remark::RemarkOpts remarkFold =
     remark::RemarkOpts::name("fold-norm-gains").category("rotate");
-
-/// Whether `value` is made of weights and constants alone.
-bool isConstant(Value value) {
-  Operation *def = value.getDefiningOp();
-  return def && isa<QntDialect>(def->getDialect()) && isMemoryEffectFree(def) &&
-         llvm::all_of(def->getOperands(), isConstant);
-}
 
 /// What a norm multiplies and adds; null where it does not.
 struct Affine {

@@ -1,8 +1,7 @@
 // Large channels of activations, moved into weights.
-#include "mlir/IR/PatternMatch.h"
+#include "Producers.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/Support/Diagnostics.h"
-#include "qcc/Support/Ranges.h"
 #include "qcc/Transform/Passes.h"
 
 namespace qcc::transform {
@@ -12,6 +11,7 @@ namespace qcc::transform {
 
 using namespace mlir;
 using namespace qcc;
+using namespace qcc::transform;
 using namespace qcc::qnt;
 
 namespace {
@@ -19,117 +19,168 @@ namespace {
 const remark::RemarkOpts remarkMigrate =
     remark::RemarkOpts::name("migrate-scales").category("transform");
 
-/// A constant op holds at most 1 KiB; longer lists are several, side by side.
-constexpr size_t constantFloats = 256;
-
-bool isConstant(Value value) {
-  Operation *def = value.getDefiningOp();
-  return def && isa<QntDialect>(def->getDialect()) && isMemoryEffectFree(def) &&
-         llvm::all_of(def->getOperands(), isConstant);
-}
-
-/// An observer whose value can be rescaled: its norm, and the layers behind it.
+/// An observer whose value can be rescaled: its producer, and the layers behind it.
 struct Site {
   ObserveOp observe;
-  Operation *norm = nullptr;
-  Value gain, bias;
+  LayerDecision decision;
+  Producer producer;
   SmallVector<LinearOp> layers;
+  SmallVector<float> magnitudes;
 
-  const char *whyNot(ArrayRef<float> magnitudes);
+  /// Why nothing moves, or null.
+  const char *whyNot(const Files &files, double alpha);
+  /// The decision's numbers must be as many as there are channels.
+  LogicalResult check();
+  int64_t channels() { return inputsOf(layers[0]); }
 };
 
-const char *Site::whyNot(ArrayRef<float> magnitudes) {
-  norm = observe.getX().getDefiningOp();
-  if (!isa_and_nonnull<LayerNormOp, RmsNormOp>(norm))
-    return "no norm makes the value";
-  if (auto layerNorm = dyn_cast<LayerNormOp>(norm)) {
-    gain = layerNorm.getGain();
-    bias = layerNorm.getBias();
-  } else {
-    gain = cast<RmsNormOp>(norm).getGain();
-  }
-  if (!gain || !isConstant(gain) || (bias && !isConstant(bias)))
-    return "the norm has no constant gain";
-  if (!norm->hasOneUse())
-    return "something other than layers reads the norm";
+const char *Site::whyNot(const Files &files, double alpha) {
+  decision.kind = LayerDecision::Kind::Migrate;
+  decision.alpha = alpha;
   for (OpOperand &use : observe.getOut().getUses()) {
     auto layer = dyn_cast<LinearOp>(use.getOwner());
     if (!layer || use.getOperandNumber() != 0)
-      return "something other than layers reads the norm";
-    Value weight = layer.getWeight();
-    if (!isa<RankedTensorType>(weight.getType()) || !isConstant(weight) ||
-        weight.getDefiningOp<DequantizeOp>() || !elementTypeOf(weight.getType()).isF32())
+      return "something other than layers reads the value";
+    if (!hasFloatWeight(layer))
       return "the weight of a layer is computed, came quantized or is not of f32";
+    if (const LayerDecision *given = files.decisionFor(layer)) {
+      if (given->kind != LayerDecision::Kind::Migrate)
+        return "the decision is another";
+      decision = *given;
+    }
     layers.push_back(layer);
   }
   if (layers.empty())
     return "nothing reads the value";
-  if (static_cast<int64_t>(magnitudes.size()) !=
-      dimsOf(layers[0].getWeight().getType())[1].constantValue())
+  FoundProducer found = findProducer(observe.getX());
+  if (found.whyNot)
+    return found.whyNot;
+  producer = found.producer;
+  ArrayRef<float> given = decision.magnitudes, ranges = files.ranges.magnitudes(observe.getId());
+  const ValueStatistics *statistics = files.statistics.find(observe.getId());
+  if (decision.rule == LayerDecision::Rule::Awq && statistics && !statistics->meanMagnitude.empty())
+    ranges = statistics->meanMagnitude;
+  magnitudes.assign(given.begin(), given.end());
+  if (magnitudes.empty())
+    magnitudes.assign(ranges.begin(), ranges.end());
+  if (decision.scales.empty() && static_cast<int64_t>(magnitudes.size()) != channels() &&
+      given.empty())
     return "the ranges hold nothing for it";
   return nullptr;
 }
 
+LogicalResult Site::check() {
+  auto fits = [&](ArrayRef<float> list) {
+    return list.empty() || static_cast<int64_t>(list.size()) == channels();
+  };
+  if (!fits(decision.scales))
+    return unfit(layers[0], "scales", decision.scales.size(), channels());
+  if (!fits(decision.magnitudes))
+    return unfit(layers[0], "magnitudes", decision.magnitudes.size(), channels());
+  return success();
+}
+
 class Migrator {
 public:
-  Migrator(MLIRContext *context, double alpha) : rewriter(context), alpha(alpha) {}
-  void migrate(Site &site, ArrayRef<float> magnitudes);
+  explicit Migrator(MLIRContext *context) : rewriter(context) {}
+  void migrate(Site &site);
 
 private:
-  Value numbers(Location loc, ArrayRef<float> values);
-  Value scalar(Location loc, float value) { return numbers(loc, value); }
-  Value columnMagnitudes(Site &site, Type type);
-  Value scales(Site &site, ArrayRef<float> magnitudes, Type type);
+  Value columnMagnitudes(Site &site);
+  Value smoothScales(Site &site);
+  Value repeated(const Producer &producer, Value s);
   template <typename Op> Value binary(Value x, Value y) {
     return Op::create(rewriter, x.getLoc(), x.getType(), x, y);
   }
+  RankedTensorType f32(ArrayRef<int64_t> dims) {
+    return RankedTensorType::get(dims, rewriter.getF32Type());
+  }
+  Value reduceMax(Value x, int64_t axis, Type type) {
+    return ReduceOp::create(rewriter, x.getLoc(), type,
+                            ReduceKindAttr::get(rewriter.getContext(), ReduceKind::max), x,
+                            rewriter.getDenseI64ArrayAttr({axis}), rewriter.getBoolAttr(false));
+  }
 
   IRRewriter rewriter;
-  double alpha;
 };
 
-Value Migrator::numbers(Location loc, ArrayRef<float> values) {
-  SmallVector<Value> parts;
-  auto typeOf = [&](size_t count) {
-    return RankedTensorType::get(static_cast<int64_t>(count), rewriter.getF32Type());
-  };
-  for (ArrayRef<float> rest = values; !rest.empty();) {
-    ArrayRef<float> part = rest.take_front(constantFloats);
-    rest = rest.drop_front(part.size());
-    parts.push_back(
-        ConstantOp::create(rewriter, loc, DenseElementsAttr::get(typeOf(part.size()), part)));
+/// The largest entries of `list` over the heads that repeat a run of `width`.
+SmallVector<float> overRepeats(const Producer &producer, ArrayRef<float> list) {
+  if (producer.repeats == 1)
+    return SmallVector<float>(list);
+  int64_t width = producer.width, run = width * producer.repeats;
+  SmallVector<float> result(list.size() / producer.repeats, 0);
+  for (auto [i, value] : llvm::enumerate(list)) {
+    float &to = result[static_cast<int64_t>(i) / run * width + static_cast<int64_t>(i) % width];
+    to = std::fmax(to, value);
   }
-  if (parts.size() == 1)
-    return parts[0];
-  return ConcatOp::create(rewriter, loc, typeOf(values.size()), parts, 0);
+  return result;
 }
 
-/// max |w[:, j]| over the rows of all layers.
-Value Migrator::columnMagnitudes(Site &site, Type type) {
+/// max |w[:, j]| over the rows of all layers, by channels of the producer.
+Value Migrator::columnMagnitudes(Site &site) {
   Value largest;
   for (LinearOp layer : site.layers) {
     Value weight = layer.getWeight();
     Value magnitude = AbsOp::create(rewriter, layer.getLoc(), weight.getType(), weight);
-    Value columns = ReduceOp::create(
-        rewriter, layer.getLoc(), type, ReduceKindAttr::get(rewriter.getContext(), ReduceKind::max),
-        magnitude, rewriter.getDenseI64ArrayAttr({0}), rewriter.getBoolAttr(false));
+    Value columns = reduceMax(magnitude, 0, f32(site.channels()));
     largest = largest ? binary<MaxOp>(largest, columns) : columns;
   }
-  return largest;
+  if (site.producer.repeats == 1)
+    return largest;
+  int64_t width = site.producer.width, repeats = site.producer.repeats;
+  int64_t groups = site.channels() / (width * repeats);
+  Location loc = site.observe.getLoc();
+  Value split = ReshapeOp::create(rewriter, loc, f32({groups, repeats, width}), largest);
+  return ReshapeOp::create(rewriter, loc, f32(groups * width),
+                           reduceMax(split, 1, f32({groups, width})));
 }
 
-/// s[j], 1 where a channel or a column is zero.
-Value Migrator::scales(Site &site, ArrayRef<float> magnitudes, Type type) {
+/// max|x|^alpha / max|w|^(1 - alpha), 1 where a channel or a column is zero.
+Value Migrator::smoothScales(Site &site) {
   Location loc = site.observe.getLoc();
-  SmallVector<float> powers;
+  double alpha = site.decision.alpha;
+  SmallVector<float> magnitudes = overRepeats(site.producer, site.magnitudes), powers;
   for (float magnitude : magnitudes)
-    powers.push_back(static_cast<float>(std::pow(double(magnitude), alpha)));
-  Value x = numbers(loc, powers), w = columnMagnitudes(site, type);
-  Value s = binary<DivOp>(x, binary<PowOp>(w, scalar(loc, static_cast<float>(1 - alpha))));
-  Value zero = scalar(loc, 0), product = binary<MulOp>(numbers(loc, magnitudes), w);
-  auto usable = CompareOp::create(rewriter, loc, makeTensorType(dimsOf(type), rewriter.getI1Type()),
-                                  Predicate::gt, product, zero);
-  return SelectOp::create(rewriter, loc, type, usable, s, scalar(loc, 1));
+    powers.push_back(static_cast<float>(std::pow(static_cast<double>(magnitude), alpha)));
+  auto scalar = [&](float v) { return constantList(rewriter, loc, ArrayRef<float>(v)); };
+  Value x = constantList(rewriter, loc, ArrayRef<float>(powers)), w = columnMagnitudes(site);
+  Value s = binary<DivOp>(x, binary<PowOp>(w, scalar(static_cast<float>(1 - alpha))));
+  Value product = binary<MulOp>(constantList(rewriter, loc, ArrayRef<float>(magnitudes)), w);
+  auto usable =
+      CompareOp::create(rewriter, loc, makeTensorType(dimsOf(x.getType()), rewriter.getI1Type()),
+                        Predicate::gt, product, scalar(0));
+  return SelectOp::create(rewriter, loc, x.getType(), usable, s, scalar(1));
+}
+
+/// x^alpha / sqrt(max * min) (Lin et al. 2023, AWQ, section 3.2, with the normalisation of its
+/// implementation); 1 where a channel is zero.
+SmallVector<float> awqScales(ArrayRef<float> magnitudes, double alpha) {
+  SmallVector<double> powers;
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  for (float magnitude : magnitudes) {
+    powers.push_back(magnitude > 0 ? std::pow(static_cast<double>(magnitude), alpha) : 0);
+    if (magnitude > 0) {
+      low = std::fmin(low, powers.back());
+      high = std::fmax(high, powers.back());
+    }
+  }
+  SmallVector<float> scales;
+  for (double power : powers)
+    scales.push_back(power > 0 ? static_cast<float>(power / std::sqrt(low * high)) : 1.0f);
+  return scales;
+}
+
+/// Scales of the producer's channels as the layers see them.
+Value Migrator::repeated(const Producer &producer, Value s) {
+  if (producer.repeats == 1)
+    return s;
+  int64_t count = cast<RankedTensorType>(s.getType()).getDimSize(0), width = producer.width;
+  int64_t groups = count / width;
+  Location loc = s.getLoc();
+  Value runs = ReshapeOp::create(rewriter, loc, f32({groups, 1, width}), s);
+  Value wide = BroadcastOp::create(rewriter, loc, f32({groups, producer.repeats, width}), runs);
+  return ReshapeOp::create(rewriter, loc, f32(count * producer.repeats), wide);
 }
 
 /// Constant expressions may stand anywhere; this one is needed above `place`.
@@ -141,23 +192,26 @@ void moveAbove(Operation *op, Operation *place) {
   op->moveBefore(place);
 }
 
-void Migrator::migrate(Site &site, ArrayRef<float> magnitudes) {
+void Migrator::migrate(Site &site) {
   for (LinearOp layer : site.layers)
-    moveAbove(layer.getWeight().getDefiningOp(), site.norm);
-  rewriter.setInsertionPoint(site.norm);
-  Value s = scales(site, magnitudes, site.gain.getType());
-  Value gain = binary<DivOp>(site.gain, s),
-        bias = site.bias ? binary<DivOp>(site.bias, s) : Value();
-  if (auto layerNorm = dyn_cast<LayerNormOp>(site.norm)) {
-    layerNorm.getGainMutable().assign(gain);
-    if (bias)
-      layerNorm.getBiasMutable().assign(bias);
-  } else {
-    cast<RmsNormOp>(site.norm).getGainMutable().assign(gain);
-  }
+    moveAbove(layer.getWeight().getDefiningOp(), site.producer.op);
+  rewriter.setInsertionPoint(site.producer.op);
+  Location loc = site.observe.getLoc();
+  Value s;
+  if (!site.decision.scales.empty())
+    s = constantList(rewriter, loc,
+                     ArrayRef<float>(overRepeats(site.producer, site.decision.scales)));
+  else if (site.decision.rule == LayerDecision::Rule::Awq)
+    s = constantList(rewriter, loc,
+                     ArrayRef<float>(awqScales(overRepeats(site.producer, site.magnitudes),
+                                               site.decision.alpha)));
+  else
+    s = smoothScales(site);
+  divideChannels(rewriter, site.producer, s);
+  Value wide = repeated(site.producer, s);
   for (LinearOp layer : site.layers) {
     rewriter.setInsertionPoint(layer);
-    layer.getWeightMutable().assign(binary<MulOp>(layer.getWeight(), s));
+    layer.getWeightMutable().assign(binary<MulOp>(layer.getWeight(), wide));
   }
 }
 
@@ -165,27 +219,19 @@ struct MigrateScales : qcc::transform::impl::MigrateScalesBase<MigrateScales> {
   using MigrateScalesBase::MigrateScalesBase;
 
   void runOnOperation() override {
-    RangeStore store;
-    if (!ranges.empty()) {
-      auto read = RangeStore::read(ranges);
-      if (!read) {
-        llvm::handleAllErrors(read.takeError(), [&](const CodedError &error) {
-          getOperation().emitError(diagName(error.code) + ": " + error.where + ": " +
-                                   error.message);
-        });
-        return signalPassFailure();
-      }
-      store = std::move(*read);
-    }
+    Files files;
+    if (failed(files.read(getOperation(), ranges, decisions)))
+      return signalPassFailure();
     SmallVector<ObserveOp> observers(getOperation().getOps<ObserveOp>());
-    Migrator migrator(&getContext(), alpha);
+    Migrator migrator(&getContext());
     for (ObserveOp observe : observers) {
-      Site site{observe, nullptr, {}, {}, {}};
-      ArrayRef<float> magnitudes = store.magnitudes(observe.getId());
-      if (const char *reason = site.whyNot(magnitudes)) {
+      Site site{observe, {}, {}, {}, {}};
+      if (const char *reason = site.whyNot(files, alpha)) {
         remark::missed(observe.getLoc(), remarkMigrate) << remark::reason("{0}", reason);
+      } else if (failed(site.check())) {
+        return signalPassFailure();
       } else {
-        migrator.migrate(site, magnitudes);
+        migrator.migrate(site);
         remark::passed(observe.getLoc(), remarkMigrate)
             << remark::metric("id", observe.getId().str())
             << remark::metric("layers", static_cast<int64_t>(site.layers.size()));

@@ -91,3 +91,23 @@ func.func @wider(%x: !x, %w: !w, %b: tensor<3x1x6xf32>) -> tensor<3x?x6xf32, #qn
   %1 = qnt.add %0, %b : (!y, tensor<3x1x6xf32>) -> tensor<3x?x6xf32, #qnt.dims<[3, s, 6]>>
   return %1 : tensor<3x?x6xf32, #qnt.dims<[3, s, 6]>>
 }
+
+// The side path of outliers joins the layer that it is added to, if nothing else reads it.
+// CHECK-LABEL: func.func @side
+func.func @side(%x: tensor<2x4xf32>, %w: tensor<6x4xf32>, %v: tensor<1x6xf32>, %c: tensor<1xi32>, %w2: tensor<6x6xf32>) -> (tensor<2x6xf32>, tensor<2x6xf32>) {
+  // CHECK: qnt.fused "linear"
+  // CHECK: %[[L:.*]] = qnt.linear
+  // CHECK: %[[S:.*]] = qnt.sparse_linear
+  // CHECK: qnt.add %[[L]], %[[S]]
+  // CHECK: qnt.sparse_linear
+  // CHECK: qnt.fused "linear"
+  // expected-remark@+1 {{epilogue=2}}
+  %0 = qnt.linear %x, %w : (tensor<2x4xf32>, tensor<6x4xf32>) -> tensor<2x6xf32>
+  %1 = qnt.sparse_linear %x, %v, %c : (tensor<2x4xf32>, tensor<1x6xf32>, tensor<1xi32>) -> tensor<2x6xf32>
+  %2 = qnt.add %0, %1 : (tensor<2x6xf32>, tensor<2x6xf32>) -> tensor<2x6xf32>
+  %3 = qnt.sparse_linear %x, %v, %c : (tensor<2x4xf32>, tensor<1x6xf32>, tensor<1xi32>) -> tensor<2x6xf32>
+  // expected-remark@+1 {{epilogue=1}}
+  %4 = qnt.linear %3, %w2 : (tensor<2x6xf32>, tensor<6x6xf32>) -> tensor<2x6xf32>
+  %5 = qnt.add %4, %3 : (tensor<2x6xf32>, tensor<2x6xf32>) -> tensor<2x6xf32>
+  return %2, %5 : tensor<2x6xf32>, tensor<2x6xf32>
+}

@@ -52,12 +52,27 @@ def FuseLinear : Pass<"qcc-fuse-linear", "::mlir::func::FuncOp"> {
   let description = [{
     Each `qnt.linear` and `qnt.qlinear` becomes a group with the chain of elementwise ops that
     follow it, as long as each link has one user, keeps the dimensions, and its other operands are
-    scalars, one value per column or row, or of the result's own dimensions.
+    scalars, one value per column or row, or of the result's own dimensions. A `qnt.sparse_linear` that
+    the chain adds, and nothing else reads, is computed in the epilogue too.
 
     Needs: biases merged into the layer. Leaves: linear layers only inside `qnt.fused`.
     Refuses: a value with several users, or an operand that broadcasts otherwise.
 
     Example: test/Fuse/fuse-linear.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
+def FuseHadamard : Pass<"qcc-fuse-hadamard", "::mlir::func::FuncOp"> {
+  let summary = "Quantize rows in the kernel that rotates them";
+  let description = [{
+    Each `qnt.hadamard` along the last axis becomes a group with the `qnt.quantize` per token that reads
+    it: the row is rotated, its range taken and its codes written while it lies in the cache.
+
+    Needs: nothing. Leaves: rotations of the last axis only inside `qnt.fused`.
+    Refuses: other axes, and codes that are not int8 per token, which stay apart.
+
+    Example: test/Fuse/fuse-hadamard.mlir
   }];
   let dependentDialects = ["::qcc::qnt::QntDialect"];
 }

@@ -79,6 +79,12 @@ mlir::FailureOr<LaunchShape> nonZeroShape(qnt::KernelOp kernel);
 llvm::LogicalResult emitNonZero(KernelFrame &frame);
 llvm::LogicalResult emitNonZeroCount(KernelFrame &frame);
 
+// Rotations, and the side path of outliers.
+mlir::FailureOr<LaunchShape> hadamardShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitHadamard(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> sparseLinearShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitSparseLinear(KernelFrame &frame);
+
 /// Products of the sizes of all axes but the last.
 qnt::DimExpr rowCount(mlir::MLIRContext *context, llvm::ArrayRef<qnt::DimExpr> dims);
 

@@ -28,15 +28,18 @@ std::optional<Stage> stageByName(llvm::StringRef name);
 /// What the passes of the stages depend on.
 struct PipelineOptions {
   int optLevel = 2;
-  std::string scheme = "keep";     ///< of linear layers, canonical
-  std::string embed, head;         ///< "" takes the default of the scheme
-  std::vector<std::string> skip;   ///< globs
-  std::string recipe;              ///< file with schemes of its own and overrides
-  std::string statistics;          ///< assign-bits: file that static scales come from
-  bool foldNormGains = false;      ///< rotate: norm gains move into the layers that follow
-  bool observeRanges = false;      ///< calibrate: observers at the inputs of linear layers
-  std::string ranges;              ///< transform: file of ranges that scales migrate by
-  std::vector<std::string> levels; ///< feature levels to write kernels for, best first
+  std::string scheme = "keep";          ///< of linear layers, canonical
+  std::string embed, head;              ///< "" takes the default of the scheme
+  std::vector<std::string> skip;        ///< globs
+  std::string recipe;                   ///< file with schemes of its own and overrides
+  std::string statistics;               ///< assign-bits: file that static scales come from
+  bool foldNormGains = false;           ///< rotate: norm gains move into the layers that follow
+  std::optional<uint64_t> hadamardSeed; ///< rotate: by Hadamard matrices with signs of this seed
+  bool observeRanges = false;           ///< calibrate: observers at the inputs of linear layers
+  std::string ranges;                   ///< transform: file of ranges (Support/Ranges.h)
+  std::string decisions;                ///< transform: file of decisions (Support/Decisions.h)
+  bool splitOutliers = false;           ///< transform: by ranges too, not only where decided
+  std::vector<std::string> levels;      ///< feature levels to write kernels for, best first
 };
 
 /// Adds the passes of one stage and, last, its check. Import has normalising passes only: reading

@@ -54,3 +54,16 @@ func.func @constants() -> (tensor<2xf32>, tensor<2xf32>) {
   %1 = qnt.constant dense<[1.0, 2.0]> : tensor<2xf32>
   return %0, %1 : tensor<2xf32>, tensor<2xf32>
 }
+
+// A rotation and its inverse vanish; another block or axis does not undo it.
+// CHECK-LABEL: @hadamard
+// CHECK-SAME: (%[[X:.*]]: tensor<4x8xf32>)
+func.func @hadamard(%x: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  // CHECK-NEXT: %[[H:.*]] = qnt.hadamard %[[X]]
+  // CHECK-NEXT: %[[R:.*]] = qnt.hadamard %[[H]]
+  // CHECK-NEXT: return %[[X]], %[[R]]
+  %0 = qnt.hadamard %x {axis = 1 : i64, block = 8 : i64, seed = 1 : i64} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  %1 = qnt.hadamard %0 {axis = 1 : i64, block = 8 : i64, seed = 1 : i64, inverse = true} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  %2 = qnt.hadamard %0 {axis = 1 : i64, block = 4 : i64, seed = 1 : i64, inverse = true} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  return %1, %2 : tensor<4x8xf32>, tensor<4x8xf32>
+}

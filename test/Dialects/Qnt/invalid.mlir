@@ -1218,3 +1218,84 @@ func.func private @f(!qnt.q<[2, 4], u1, tensor, scale f32, codebook #qnt.codeboo
 // codebook C1, none
 // expected-error@+1 {{a codebook has 2 to 256 values, but this one has 0}}
 func.func private @f(!qnt.q<[2, 4], u1, tensor, scale f32, codebook #qnt.codebook<[]>>)
+
+// -----
+
+// hadamard C1, axis
+func.func @f(%x: tensor<2x6xf32>) {
+  // expected-error@+1 {{axis 2 is outside rank 2}}
+  %0 = qnt.hadamard %x {axis = 2 : i64, block = 2 : i64} : (tensor<2x6xf32>) -> tensor<2x6xf32>
+  return
+}
+
+// -----
+
+// hadamard C1, block
+func.func @f(%x: tensor<2x6xf32>) {
+  // expected-error@+1 {{axis 1 of size 6 is no multiple of block 4}}
+  %0 = qnt.hadamard %x {axis = 1 : i64, block = 4 : i64} : (tensor<2x6xf32>) -> tensor<2x6xf32>
+  return
+}
+
+// -----
+
+// hadamard C2, type
+func.func @f(%x: tensor<2x6xf32>) {
+  // expected-error@+1 {{result has type 'tensor<2x6xf16>' instead of 'tensor<2x6xf32>'}}
+  %0 = qnt.hadamard %x {axis = 1 : i64, block = 2 : i64} : (tensor<2x6xf32>) -> tensor<2x6xf16>
+  return
+}
+
+// -----
+
+// hadamard C2, element
+func.func @f(%x: tensor<2x6xi32>) {
+  // expected-error@+1 {{rotates f32, f16 and bf16, but is of 'i32'}}
+  %0 = qnt.hadamard %x {axis = 1 : i64, block = 2 : i64} : (tensor<2x6xi32>) -> tensor<2x6xi32>
+  return
+}
+
+// -----
+
+// sparse_linear C1, dimensions
+func.func @f(%x: tensor<2x6xf32>, %w: tensor<3x4xf32>, %c: tensor<4xi32>) {
+  // expected-error@+1 {{columns 'tensor<4xi32>' do not fit values 'tensor<3x4xf32>'}}
+  %0 = qnt.sparse_linear %x, %w, %c : (tensor<2x6xf32>, tensor<3x4xf32>, tensor<4xi32>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+// sparse_linear C1, type
+func.func @f(%x: tensor<2x6xf32>, %w: tensor<3x4xf32>, %c: tensor<3xi64>) {
+  // expected-error@+1 {{columns must be i32, but are 'i64'}}
+  %0 = qnt.sparse_linear %x, %w, %c : (tensor<2x6xf32>, tensor<3x4xf32>, tensor<3xi64>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+// sparse_linear C2
+func.func @f(%x: tensor<2x6xf32>, %w: tensor<3x4xf32>, %c: tensor<3xi32>) {
+  // expected-error@+1 {{does not have 4 channels after the leading dimensions of}}
+  %0 = qnt.sparse_linear %x, %w, %c : (tensor<2x6xf32>, tensor<3x4xf32>, tensor<3xi32>) -> tensor<2x6xf32>
+  return
+}
+
+// -----
+
+// sparse_linear C3
+func.func @f(%x: tensor<2x6xf32>, %w: tensor<3x4xf64>, %c: tensor<3xi32>) {
+  // expected-error@+1 {{takes f32 with values of f32, f16 or bf16, but has 'f32' with 'f64'}}
+  %0 = qnt.sparse_linear %x, %w, %c : (tensor<2x6xf32>, tensor<3x4xf64>, tensor<3xi32>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+// top_columns C1
+func.func @f(%x: tensor<4x6xf32>) {
+  // expected-error@+1 {{do not fit the rows of}}
+  %0 = qnt.top_columns %x : (tensor<4x6xf32>) -> tensor<7x4xi32>
+  return
+}

@@ -187,6 +187,17 @@ func.func @products(%x: !m, %w: !qnt.q<[6, 8], f8e5m2, axis 0, scale f32>) {
   return
 }
 
+// CHECK-LABEL: @transforms
+func.func @transforms(%x: tensor<4x24xf32>, %w: tensor<2x6xf16>, %c: tensor<2xi32>, %m: tensor<6x24xf32>) {
+  // CHECK-NEXT: qnt.hadamard %{{.*}} {axis = 1 : i64, block = 12 : i64, inverse = true, seed = 7 : i64}
+  %0 = qnt.hadamard %x {axis = 1 : i64, block = 12 : i64, seed = 7 : i64, inverse = true} : (tensor<4x24xf32>) -> tensor<4x24xf32>
+  // CHECK-NEXT: qnt.sparse_linear
+  %1 = qnt.sparse_linear %0, %w, %c : (tensor<4x24xf32>, tensor<2x6xf16>, tensor<2xi32>) -> tensor<4x6xf32>
+  // CHECK-NEXT: qnt.top_columns
+  %2 = qnt.top_columns %m : (tensor<6x24xf32>) -> tensor<2x6xi32>
+  return
+}
+
 // CHECK-LABEL: @groups
 func.func @groups(%x: !t) -> !t attributes {qnt.symbols = [#qnt.symbol<"s", input = 0, axis = 1, max = 512>]} {
   // CHECK: qnt.fused "map"(%{{.*}}) {

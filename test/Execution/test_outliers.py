@@ -1,0 +1,154 @@
+"""Outlier channels planted in a decoder, so that its function stays and codes of 8 bits suffer: each way
+of treating them brings the compiled model back to float, with the same bits on all feature levels."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import tiny
+
+import qcc
+from qcc.models import stories15m
+
+C = tiny.LLAMA
+SIZE = 60.0  # how far the planted channels are above the others
+STREAM, INNER, VALUE = [3, 40], [7, 50], [5]
+GROUP = C.heads // C.kv_heads
+
+
+def planted(weights):
+    """The same function: what makes a channel grows, what reads it shrinks."""
+    heads = [h * C.head + v % C.head for v in VALUE for h in range(v // C.head * GROUP, v // C.head * GROUP + GROUP)]
+    for i in range(C.layers):
+        p = f"model.layers.{i}."
+        for norm, readers in (("input_layernorm", ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")),
+                              ("post_attention_layernorm", ("mlp.gate_proj", "mlp.up_proj"))):
+            weights[f"{p}{norm}.weight"][STREAM] *= SIZE
+            for reader in readers:
+                weights[f"{p}{reader}.weight"][:, STREAM] /= SIZE
+        for rows, columns, made, read in (("mlp.up_proj", "mlp.down_proj", INNER, INNER),
+                                          ("self_attn.v_proj", "self_attn.o_proj", VALUE, heads)):
+            weights[f"{p}{rows}.weight"][made] *= SIZE
+            weights[f"{p}{columns}.weight"][:, read] /= SIZE
+    return heads
+
+
+class Workshop:
+    """The model after import and raise, and what passes make of it."""
+
+    def __init__(self, tool, folder):
+        self.tool, self.folder, self.count = tool, folder, 0
+        weights = tiny.llama_weights(C, np.random.default_rng(2))
+        # Norms near one and small layers, as after training.
+        weights = {k: 1 + v * 0.3 if "norm" in k else v * 0.4 for k, v in weights.items()}
+        heads = planted(weights)
+        source = tiny.write_safetensors(folder / "llama.safetensors", weights)
+        model = stories15m.build(source, C).save(folder / "llama.onnx")
+        self.raised = folder / "raised.mlir"
+        self.run(tool, model, "--to=raise", "-o", self.raised)
+        self.float = self.compile(self.raised, "keep")
+        self.observed = self.passes(self.raised, "func.func(qcc-observe-ranges)")
+        ids = re.findall(r'qnt\.observe .*id = "([^"]*)"', self.observed.read_text())
+        # In each layer the inputs of q, k and v, of o, of gate and up, and of down; then the head's.
+        assert len(ids) == 4 * C.layers + 1, ids
+        self.outliers = {key: columns for i in range(C.layers) for key, columns in
+                         zip(ids[4 * i:], (STREAM, sorted(heads), STREAM, INNER))}
+        self.widths = {key: width for i in range(C.layers) for key, width in
+                       zip(ids[4 * i:], (C.hidden, C.hidden, C.hidden, C.mlp))}
+
+    def run(self, *command):
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    def passes(self, model, pipeline):
+        self.count += 1
+        out = self.folder / f"passes{self.count}.mlir"
+        self.run(self.tool.with_name("qcc-opt"), model, f"--pass-pipeline=builtin.module({pipeline})", "-o", out)
+        if (blobs := model.with_name(model.name + ".blobs")).exists():
+            shutil.copytree(blobs, out.with_name(out.name + ".blobs"), dirs_exist_ok=True)
+        return out
+
+    def compile(self, model, scheme):
+        out = model.with_suffix(f".{scheme.replace(':', '-')}.so")
+        self.run(self.tool, model, "--from=assign-bits", f"--quantize={scheme}", "--target=x86",
+                 "--numerics=exact", "-O1", "-o", out)
+        return out
+
+    def decided(self, layers):
+        path = self.folder / f"decisions{self.count}.json"
+        path.write_text(json.dumps({"schema": "qcc.decisions/1", "layers": layers}))
+        passes = (f"qcc-correct-bias{{decisions={path}}},qcc-split-outliers{{decisions={path}}},"
+                  f"qcc-migrate-scales{{decisions={path}}}")
+        return self.passes(self.observed, f"func.func({passes}),cse")
+
+    def columns(self):
+        return self.decided({k: {"kind": "columns", "columns": v} for k, v in self.outliers.items()})
+
+    def migrated(self):
+        """Scales into norms and up projections; values lie in the cache, so those split."""
+        layers = {}
+        for number, (key, columns) in enumerate(self.outliers.items()):
+            scales = [SIZE if i in columns else 1.0 for i in range(self.widths[key])]
+            layers[key] = ({"kind": "columns", "columns": columns} if number % 4 == 1 else
+                           {"kind": "migrate", "scales": scales})
+        return self.decided(layers)
+
+    def rotated(self):
+        passes = "qcc-fold-norm-gains,qcc-rotate-hadamard{seed=5},qcc-rotate-heads{seed=5},qcc-rotate-inputs"
+        return self.passes(self.raised, f"func.func({passes}),cse")
+
+    def sparse(self):
+        return self.decided({k: {"kind": "sparse", "fraction": 0.05} for k in self.outliers})
+
+
+@pytest.fixture(scope="module")
+def shop(qcc_tool, tmp_path_factory):
+    return Workshop(qcc_tool, tmp_path_factory.mktemp("outliers"))
+
+
+PROMPT = [5, 17, 33, 2, 71, 8, 64, 19, 40, 11, 3, 77]
+
+
+def logits(path, level=None):
+    decoder = qcc.load(path, level=level).decoder(capacity=16)
+    return np.concatenate([decoder.step(PROMPT[:7]).copy(), decoder.step(PROMPT[7:]).copy()], axis=1)
+
+
+def error(got, want):
+    return np.linalg.norm(got - want) / np.linalg.norm(want)
+
+
+def test_codes_suffer(shop):
+    assert error(logits(shop.compile(shop.raised, "w8a8")), logits(shop.float)) > 0.05
+
+
+@pytest.mark.parametrize("way", ["columns", "migrated", "rotated"])
+@pytest.mark.parametrize("scheme, bound", [("w8a8", 0.01), ("keep", 1e-5)])
+def test_each_way_brings_them_back(shop, way, scheme, bound):
+    model = shop.compile(getattr(shop, way)(), scheme)
+    levels = [name for name, here in qcc.load(model).levels.items() if here]
+    assert len(levels) > 1 or levels == ["x86-64-v2"]
+    results = [logits(model, level) for level in levels]
+    for result in results[1:]:
+        np.testing.assert_array_equal(results[0].view(np.uint32), result.view(np.uint32))
+    assert error(results[0], logits(shop.float)) < bound
+
+
+def test_sparse_elements(shop):
+    """Elements at the side change nothing of a float model, on any level."""
+    model = shop.compile(shop.sparse(), "keep")
+    for level, here in qcc.load(model).levels.items():
+        if here:
+            assert error(logits(model, level), logits(shop.float)) < 1e-5
+
+
+def test_side_paths_join_the_layers(shop):
+    """No launch of its own: the kernel of the layer adds it."""
+    out = shop.folder / "lowered.mlir"
+    shop.run(shop.tool, shop.columns(), "--from=assign-bits", "--to=pack", "--quantize=w8a8", "-o", out)
+    text = out.read_text()
+    assert text.count("qnt.sparse_linear") == 7 * C.layers
+    assert not re.search(r'qnt\.fused "sparse_linear"', text)
