@@ -30,7 +30,7 @@ Blocking blockingFor(const BlockProduct &p, const Target &t) {
   if (p.core == BlockCore::Int16) { // sums of low and of high bytes
     if (t.dot == DotLowering::Vnni512)
       return {{4, 2, 1}, 2, 4};
-    return wide ? Blocking{{2, 1}, 2, 4} : Blocking{{1}, 1, 1};
+    return wide ? Blocking{{2, 1}, 2, 4} : many ? Blocking{{2, 1}, 1, 1} : Blocking{{1}, 1, 1};
   }
   if (p.core == BlockCore::Int8 && wide && t.dot != DotLowering::Vnni512)
     return {{4, 2, 1}, 2, 4};
@@ -38,7 +38,7 @@ Blocking blockingFor(const BlockProduct &p, const Target &t) {
     return {{6, 4, 2, 1}, 2, 8};
   if (medium)
     return {{2, 1}, 1, 2};
-  return many && p.core == BlockCore::Float ? Blocking{{2, 1}, 1, 1} : Blocking{{1}, 1, 1};
+  return many ? Blocking{{3, 1}, 1, 1} : Blocking{{1}, 1, 1};
 }
 
 Blocking blockingFor(const MatmulSpec &spec, const Target &t) {
@@ -58,7 +58,7 @@ Blocking blockingFor(const MatmulSpec &spec, const Target &t) {
       return {{4, 2, 1}, 4, 8};
     if (medium)
       return {{3, 1}, 1, 2};
-    return {{2, 1}, 1, 1};
+    return t.vectorRegisters >= 32 ? Blocking{{3, 1}, 1, 1} : Blocking{{2, 1}, 1, 1};
   case MatmulKind::Block:
     return blockingFor(spec.block, t);
   }

@@ -17,15 +17,40 @@ using Value = mlir::Value;
 
 namespace {
 
-/// Kernels 0 to 2 are f32, w8a8 and w4a8 with a GELU, to have mathematics in them too.
+/// The products of kernels 2 to 9, in the order that arm-main.c gives them operands.
+std::vector<BlockProduct> blockProducts() {
+  auto make = [](int bits, BlockCore core, BlockZeros zeros) {
+    BlockProduct p;
+    p.layout = {bits, 32, 1, zeros};
+    p.core = core;
+    p.scale = ScaleForm::U8;
+    p.bias = zeros == BlockZeros::None ? 1 << (bits - 1) : 0;
+    return p;
+  };
+  std::vector<BlockProduct> all = {
+      make(4, BlockCore::Int8, BlockZeros::Packed), make(3, BlockCore::Int8, BlockZeros::None),
+      make(8, BlockCore::Int8, BlockZeros::Packed), make(4, BlockCore::Int8, BlockZeros::None),
+      make(6, BlockCore::Int16, BlockZeros::None),  make(4, BlockCore::Float, BlockZeros::None),
+      make(8, BlockCore::Float, BlockZeros::None),  make(5, BlockCore::Float, BlockZeros::Packed)};
+  all[3].value = CodeValue::Float4E2M1;
+  all[5].value = CodeValue::Table, all[5].layout.tableEntries = 16;
+  all[6].value = CodeValue::Float8E4M3;
+  return all;
+}
+
+/// With a GELU, to have mathematics in them too.
 void buildKernels(mlir::ModuleOp module, const Target &target) {
-  for (int kind = 0; kind < 3; ++kind) {
+  std::vector<BlockProduct> blocks = blockProducts();
+  for (int kind = 0; kind < KERNELS; ++kind) {
     KernelBuilder k(module, "kernel" + std::to_string(kind), target);
     MatmulSpec spec;
-    spec.kind = MatmulKind(kind);
-    spec.block.layout = {4, 32, 2, BlockZeros::Packed};
+    spec.kind = kind == 0 ? MatmulKind::F32 : kind == 1 ? MatmulKind::W8A8 : MatmulKind::Block;
+    if (kind > 1)
+      spec.block = blocks[kind - 2];
+    bool isWide = kind > 1 && spec.block.core == BlockCore::Int16;
     MatmulOperands o;
-    o.m = k.argI64(0), o.n = k.argI64(1), o.k = o.aStride = k.argI64(2);
+    o.m = k.argI64(0), o.n = k.argI64(1), o.k = k.argI64(2);
+    o.aStride = isWide ? k.mul(o.k, k.ci64(2)) : o.k, o.aLow = o.k;
     o.a = k.argPtr(3), o.b = k.argPtr(4), o.aScale = k.argPtr(5), o.bScale = k.argPtr(6);
     o.bCorrection = k.argPtr(7), o.aSum = k.argPtr(8), o.aSumStride = k.ci64(BLOCKS);
     Value out = k.argPtr(9);
@@ -56,12 +81,12 @@ TEST(Arm, GivesTheBitsOfTheHost) {
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
   std::ifstream file(stem + ".out", std::ios::binary);
   std::string got((std::istreambuf_iterator<char>(file)), {});
-  ASSERT_EQ(got.size(), 3 * sizeof(Data::out));
+  ASSERT_EQ(got.size(), KERNELS * sizeof(Data::out));
   auto data = std::make_unique<Data>();
   fill(data.get());
   const Target &host = *hostLevels().front();
   auto jit = Jit::build(host, [&](mlir::ModuleOp m) { buildKernels(m, host); });
-  for (int kind = 0; kind < 3; ++kind) {
+  for (int kind = 0; kind < KERNELS; ++kind) {
     int64_t slots[10];
     slotsOf(data.get(), kind, slots);
     ASSERT_EQ(jit->kernel("kernel" + std::to_string(kind))(slots, 0, 2, 0, nullptr), 0);

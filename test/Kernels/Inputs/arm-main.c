@@ -4,22 +4,22 @@ typedef unsigned char u8;
 typedef unsigned int u32;
 typedef long i64;
 
-enum { M_ = 13, N_ = 70, K_ = 96, BLOCKS = K_ / 32 };
+enum { M_ = 13, N_ = 70, K_ = 96, BLOCKS = K_ / 32, KERNELS = 10, PACKED = 9216 };
 
 struct Data {
   float aFloat[M_ * K_], bFloat[80 * K_], aScale[M_], bScale[80], out[M_ * N_];
-  u8 aCodes[M_ * K_], bCodes[80 * K_];
+  u8 aCodes[2 * M_ * K_], bCodes[80 * K_];
   int correction[80], sums[M_ * BLOCKS];
-  u8 packed4[5 * BLOCKS * 304];
+  u8 packed[PACKED], packedFloats[PACKED]; /* codes in blocks of any kind; of 8-bit floats */
 };
 
 static void fill(struct Data *d) {
   u32 state = 12345;
 #define NEXT (state = state * 1664525u + 1013904223u, state >> 8)
-  for (int i = 0; i < M_ * K_; ++i) {
+  for (int i = 0; i < M_ * K_; ++i)
     d->aFloat[i] = (int)(NEXT % 2001) * 0.001f - 1.0f;
+  for (int i = 0; i < 2 * M_ * K_; ++i)
     d->aCodes[i] = (u8)NEXT;
-  }
   for (int i = 0; i < 80 * K_; ++i) {
     d->bFloat[i] = (int)(NEXT % 2001) * 0.001f - 1.0f;
     d->bCodes[i] = (u8)NEXT;
@@ -32,26 +32,35 @@ static void fill(struct Data *d) {
   }
   for (int i = 0; i < M_ * BLOCKS; ++i)
     d->sums[i] = (int)(NEXT % 8000) - 4000;
-  for (int b = 0; b < 5 * BLOCKS; ++b)
-    for (int i = 0; i < 304; ++i) // codes, then f16 scales below 2, then zero points
-      d->packed4[b * 304 + i] = i < 256   ? (u8)NEXT
-                                : i < 288 ? (i % 2 ? 0x3c : (u8)NEXT)
-                                          : NEXT % 16;
+  /* First a table of floats, which kernels without one take for codes. Scales are bytes too, so
+     that any are good; without bit 3 no 8-bit float is infinite or NaN. */
+  for (int i = 0; i < PACKED; ++i) {
+    d->packed[i] = (u8)NEXT;
+    d->packedFloats[i] = d->packed[i] & 0xf7;
+  }
+  for (int i = 0; i < 256; ++i)
+    ((float *)d->packed)[i] = (int)(NEXT % 2001) * 0.001f - 1.0f;
 }
 
-/// Slots as the test's kernels read them: M N K A B AScale BScale Correction Sums Out.
+/* Slots as the test's kernels read them: M N K A B AScale BScale Correction Sums Out. Kernels 0
+   and 1 are f32 and w8a8, the others in blocks: 2 to 5 read codes of 8 bits, 6 of 16, the rest
+   floats, the last two 8-bit floats. */
 static void slotsOf(struct Data *d, int kind, i64 *s) {
   s[0] = M_, s[1] = N_, s[2] = K_;
-  s[3] = kind == 0 ? (i64)d->aFloat : (i64)d->aCodes;
-  s[4] = kind == 0 ? (i64)d->bFloat : kind == 1 ? (i64)d->bCodes : (i64)d->packed4;
+  s[3] = kind == 0 || kind > 6 ? (i64)d->aFloat : (i64)d->aCodes;
+  s[4] = kind == 0   ? (i64)d->bFloat
+         : kind == 1 ? (i64)d->bCodes
+         : kind < 8  ? (i64)d->packed
+                     : (i64)d->packedFloats;
   s[5] = (i64)d->aScale, s[6] = (i64)d->bScale, s[7] = (i64)d->correction;
   s[8] = (i64)d->sums, s[9] = (i64)d->out;
 }
 
 #ifdef __aarch64__
-i64 kernel0(const i64 *, i64, i64, i64, void *);
-i64 kernel1(const i64 *, i64, i64, i64, void *);
-i64 kernel2(const i64 *, i64, i64, i64, void *);
+typedef i64 (*kernel)(const i64 *, i64, i64, i64, void *);
+#define DECLARE(n) i64 kernel##n(const i64 *, i64, i64, i64, void *);
+DECLARE(0) DECLARE(1) DECLARE(2) DECLARE(3) DECLARE(4)
+DECLARE(5) DECLARE(6) DECLARE(7) DECLARE(8) DECLARE(9)
 
 static i64 call(i64 number, i64 a, i64 b, i64 c) {
   register i64 x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b,
@@ -63,10 +72,11 @@ static i64 call(i64 number, i64 a, i64 b, i64 c) {
 static struct Data data;
 
 void _start(void) {
-  i64 (*kernels[3])(const i64 *, i64, i64, i64, void *) = {kernel0, kernel1, kernel2};
+  kernel kernels[KERNELS] = {kernel0, kernel1, kernel2, kernel3, kernel4,
+                             kernel5, kernel6, kernel7, kernel8, kernel9};
   i64 slots[10];
   fill(&data);
-  for (int kind = 0; kind < 3; ++kind) {
+  for (int kind = 0; kind < KERNELS; ++kind) {
     slotsOf(&data, kind, slots);
     kernels[kind](slots, 0, 2, 0, 0);
     call(64, 1, (i64)data.out, sizeof data.out);
