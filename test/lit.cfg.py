@@ -29,7 +29,7 @@ for tool in ("qcc-lsp-server", "qcc-reduce", "qcc-opt", "qcc"):
     if (build / "bin" / tool).exists():
         config.available_features.add(tool)
     add_tool(tool, build / "bin" / tool)
-for tool in ("FileCheck", "not", "count", "llvm-objdump", "llvm-readelf", "llvm-nm", "mlir-tblgen"):
+for tool in ("FileCheck", "not", "count", "split-file", "llvm-objdump", "llvm-readelf", "llvm-nm", "mlir-tblgen"):
     add_tool(tool, Path(config.llvm_tools) / tool)
 
 config.substitutions += [

@@ -151,9 +151,10 @@ bool qcc::qnt::isUnsignedStorage(Storage storage) {
 
 std::optional<float> qcc::qnt::integerUnit(QType weight) {
   if (CodebookAttr codebook = weight.getCodebook()) {
-    bool integers = !codebook.isLearned() && llvm::all_of(codebook.table(), [](float value) {
-      return value == std::nearbyint(value) && value >= -128 && value <= 127;
-    });
+    bool few = !codebook.isLearned() && weight.getBits() <= 4;
+    bool integers = few && llvm::all_of(codebook.table(), [](float value) {
+                      return value == std::nearbyint(value) && value >= -128 && value <= 127;
+                    });
     return integers ? std::optional(1.0f) : std::nullopt;
   }
   if (weight.getStorage() == Storage::f4e2m1)

@@ -578,11 +578,13 @@ LogicalResult QGatherOp::verify() {
   bool blocks = table.getGranularity() == Granularity::block && table.getAxis() == 1;
   SmallVector<DimExpr> dims = dimsOf(table);
   bool readable = table.getLayout() == Layout::logical ||
+                  table.getLayout() == Layout::panel16_block ||
                   (table.getLayout() == Layout::panel16_k4 && perAxis && table.getBits() == 8);
   if (dims.size() != 2 || (!perAxis && !blocks) || !readable) // (C1)
-    return emitOpError() << "table must be a logical matrix per axis 0 or in blocks along axis 1, "
-                            "or one of layout panel16_k4, but is "
-                         << table;
+    return emitOpError()
+           << "table must be a matrix per axis 0 or in blocks along axis 1, logical or "
+              "of layout panel16_k4 or panel16_block, but is "
+           << table;
   if (failed(isIndex(*this, "indices", getIndices().getType())))
     return failure();
   SmallVector<DimExpr> want = dimsOf(getIndices().getType());

@@ -320,6 +320,11 @@ void Assigner::assignTable(GatherOp op, const Choice &usual) {
     rewriter.replaceOpWithNewOp<CastOp>(op, op.getType(), rows);
     return;
   }
+  if (choice.scheme.granularity == Scheme::Granularity::Tensor) {
+    remark::missed(op.getLoc(), remarkAssign)
+        << remark::reason("look-ups need scales by rows or blocks");
+    return;
+  }
   op.getXMutable().assign(fakeQuantized(op.getX(), codesOf(op.getX().getType(), choice.scheme)));
   remark::passed(op.getLoc(), remarkAssign) << remark::metric("scheme", choice.text);
 }

@@ -16,6 +16,13 @@ std::optional<std::string> assignbits::lacksKernel(const Scheme &scheme) {
     return "blocks that are no multiple of 4";
   if (scheme.actGroup % 4 != 0)
     return "activation groups that are no multiple of 4";
+  // Below a block, inputs are taken in units of the packed layout.
+  unsigned narrowest = scheme.bits & -scheme.bits, unit = narrowest ? 32 / narrowest : 4;
+  bool cutsBlock = scheme.actGroup && (!scheme.block || scheme.actGroup < scheme.block);
+  if (cutsBlock && scheme.actGroup % unit != 0)
+    return "activation groups of " + std::to_string(scheme.actGroup) +
+           ", which must be a multiple of " + std::to_string(unit) + " for codes of " +
+           std::to_string(scheme.bits) + " bits";
   unsigned large = std::max(scheme.block, scheme.actGroup);
   unsigned small = std::min(scheme.block, scheme.actGroup);
   if (scheme.granularity == Scheme::Granularity::Block && small && large % small != 0)
@@ -65,6 +72,11 @@ llvm::Expected<Choice> assignbits::embedChoice(llvm::StringRef text, llvm::Array
                      "scheme '" + text.str() +
                          "' asks for activations, which look-ups in a table do not have; give the "
                          "weights alone, such as w8 or w4");
+  if (choice && choice->kind == Choice::Codes &&
+      choice->scheme.granularity == Scheme::Granularity::Tensor)
+    return makeError(Diag::SchemeWithoutKernel, "",
+                     "scheme '" + text.str() +
+                         "' asks for one scale for a whole table; :channel and :gN work");
   return choice;
 }
 

@@ -26,25 +26,24 @@ std::optional<Storage> floatStorage(Type element) {
                             : std::nullopt;
 }
 
-/// The type of `type` packed for the kernels of linear layers, or null.
-QType packedType(Type type) {
-  MLIRContext *context = type.getContext();
-  if (auto tensor = dyn_cast<RankedTensorType>(type)) {
+/// The type of a weight packed for products with `x`, or null.
+QType packedType(Type x, Type weight) {
+  MLIRContext *context = weight.getContext();
+  if (auto tensor = dyn_cast<RankedTensorType>(weight)) {
     auto storage = floatStorage(tensor.getElementType());
     if (!storage)
       return {};
-    return QType::get(context, makeDims(context, dimsOf(type)), *storage, Granularity::tensor, -1,
+    return QType::get(context, makeDims(context, dimsOf(weight)), *storage, Granularity::tensor, -1,
                       0, Float32Type::get(context), Type(), Layout::panel16_f32);
   }
-  auto codes = cast<QType>(type);
-  bool perRow = codes.getGranularity() == Granularity::axis && codes.getAxis() == 0;
-  if (perRow && codes.getStorage() == Storage::i8 && !codes.getZero())
-    return codes.withLayout(Layout::panel16_k4);
-  bool blocks = codes.getGranularity() == Granularity::block && codes.getAxis() == 1;
-  bool zeroFits = codes.getZero() ? codes.getZero().isInteger() : codes.getStorage() == Storage::i4;
-  if (blocks && codes.getBits() == 4 && codes.getBlock() % 4 == 0 && zeroFits)
-    return codes.withLayout(Layout::panel16_u4);
-  return {};
+  auto codes = cast<QType>(weight);
+  bool isFnuz =
+      codes.getStorage() == Storage::f8e4m3fnuz || codes.getStorage() == Storage::f8e5m2fnuz;
+  bool unaligned = codes.getGranularity() == Granularity::block && codes.getBlock() % 4 != 0;
+  if (!codes.isByRows() || codes.getBits() > 8 || isFnuz || unaligned)
+    return {};
+  bool whole = productOf(x, codes) == Product::FullSum;
+  return codes.withLayout(whole ? Layout::panel16_k4 : Layout::panel16_block);
 }
 
 /// The index of the operand of `fused` that `value` of its body is.
@@ -61,26 +60,29 @@ public:
   void shareTable(FusedOp fused, QGatherOp lookUp);
 
 private:
-  WeightOp packedWeight(Operation *def, Location loc);
+  WeightOp packedWeight(Operation *def, Type x, Location loc);
   void retarget(FusedOp fused, unsigned operand, WeightOp weight);
 
   ModuleOp module;
   SymbolTable symbols;
   OpBuilder builder;
-  DenseMap<Attribute, WeightOp> made; ///< by weight name or constant
+  /// By weight name or constant, and layout.
+  DenseMap<std::pair<Attribute, int>, WeightOp> made;
 };
 
 /// A recipe that packs what `def` (a use or a constant) stands for.
-WeightOp Packer::packedWeight(Operation *def, Location loc) {
+WeightOp Packer::packedWeight(Operation *def, Type x, Location loc) {
   auto use = dyn_cast<UseOp>(def);
-  Attribute key = use ? Attribute(use.getWeightAttr()) : cast<ConstantOp>(def).getValue();
-  if (WeightOp weight = made.lookup(key))
-    return weight;
+  Attribute name = use ? Attribute(use.getWeightAttr()) : cast<ConstantOp>(def).getValue();
+  Layout layout = packedType(x, def->getResult(0).getType()).getLayout();
+  WeightOp &known = made[{name, static_cast<int>(layout)}];
+  if (known)
+    return known;
   auto source = use ? symbols.lookup<WeightOp>(use.getWeight()) : WeightOp();
   builder.setInsertionPointToStart(module.getBody());
-  std::string name = (use ? use.getWeight().str() : "constant") + ".packed";
-  auto weight =
-      WeightOp::create(builder, loc, name, def->getResult(0).getType(), Attribute(), StringAttr());
+  std::string packedName = (use ? use.getWeight().str() : "constant") + ".packed";
+  auto weight = WeightOp::create(builder, loc, packedName, def->getResult(0).getType(), Attribute(),
+                                 StringAttr());
   builder.createBlock(&weight.getRecipe());
   Value value;
   if (source && !source.getRecipe().empty()) {
@@ -99,12 +101,12 @@ WeightOp Packer::packedWeight(Operation *def, Location loc) {
       if (cast->use_empty())
         cast.erase();
     }
-  QType type = packedType(value.getType());
+  QType type = packedType(x, value.getType());
   auto packed = PackOp::create(builder, loc, type, value);
   YieldOp::create(builder, loc, packed.getOut());
   weight.setType(type);
   symbols.insert(weight);
-  return made[key] = weight;
+  return known = weight;
 }
 
 void Packer::retarget(FusedOp fused, unsigned operand, WeightOp weight) {
@@ -129,12 +131,12 @@ LogicalResult Packer::packLayer(FusedOp fused, Operation *layer) {
   Operation *def = operand ? fused.getInputs()[*operand].getDefiningOp() : nullptr;
   if (!isa_and_nonnull<UseOp, ConstantOp>(def))
     return refuse("is not a constant");
-  if (!packedType(inside.getType())) {
+  if (!packedType(layer->getOperand(0).getType(), inside.getType())) {
     std::string text;
     llvm::raw_string_ostream(text) << inside.getType();
     return refuse("has no layout that kernels read: " + text);
   }
-  WeightOp weight = packedWeight(def, def->getLoc());
+  WeightOp weight = packedWeight(def, layer->getOperand(0).getType(), def->getLoc());
   remark::passed(layer->getLoc(), remarkPack)
       << remark::metric("layout", stringifyLayout(cast<QType>(weight.getType()).getLayout()).str());
   retarget(fused, *operand, weight);
@@ -147,25 +149,24 @@ void Packer::shareTable(FusedOp fused, QGatherOp lookUp) {
   if (!operand)
     return;
   auto use = fused.getInputs()[*operand].getDefiningOp<UseOp>();
-  WeightOp weight = use ? made.lookup(use.getWeightAttr()) : WeightOp();
-  if (!weight)
-    return;
-  if (cast<QType>(weight.getType()).getLayout() != Layout::panel16_k4) {
-    remark::missed(lookUp.getLoc(), remarkPack)
-        << remark::reason("look-ups read logical and panel16_k4 tables only");
-    return;
-  }
-  retarget(fused, *operand, weight);
+  for (Layout layout : {Layout::panel16_k4, Layout::panel16_block})
+    if (WeightOp weight =
+            use ? made.lookup({use.getWeightAttr(), static_cast<int>(layout)}) : WeightOp())
+      return retarget(fused, *operand, weight);
 }
 
 /// Codes of activations get the layout that matrix kernels read.
 void layOutTokens(ModuleOp module) {
   AttrTypeReplacer replacer;
   replacer.addReplacement([](QType type) -> std::optional<Type> {
-    if (type.getGranularity() != Granularity::token || type.getLayout() != Layout::logical ||
-        type.getStorage() != Storage::i8)
+    if (type.getGranularity() != Granularity::token || type.getLayout() != Layout::logical)
       return std::nullopt;
-    return type.withLayout(type.getBlock() ? Layout::token_s8 : Layout::token_u8);
+    if (type.getStorage() == Storage::i16)
+      return type.withLayout(Layout::token_s16);
+    if (type.getStorage() != Storage::i8)
+      return std::nullopt;
+    bool inSteps = type.getBlock() || type.getGroup();
+    return type.withLayout(inSteps ? Layout::token_s8 : Layout::token_u8);
   });
   replacer.recursivelyReplaceElementsIn(module, /*replaceAttrs=*/true, /*replaceLocs=*/false,
                                         /*replaceTypes=*/true);

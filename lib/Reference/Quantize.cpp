@@ -180,7 +180,9 @@ void chooseScales(QTensor &q, ArrayRef<float> x) {
   CodeLimits limits = limitsOf(q.type);
   for (auto [group, scale] : llvm::zip_equal(groups, q.scales)) {
     float zero = 0;
-    if (scale > 0) // signed storage counts from its lowest code
+    if (scale > 0 && isa<FloatType>(q.type.getZero()))
+      zero = roundTo(q.type.getZero(), -group.low / scale + float(limits.low));
+    else if (scale > 0) // signed storage counts from its lowest code
       zero = std::clamp(std::nearbyint(-group.low / scale) + float(limits.low), float(limits.low),
                         float(limits.high));
     q.zeros.push_back(zero);
@@ -209,10 +211,10 @@ int32_t nearestEntry(ArrayRef<float> table, float quotient) {
   return code;
 }
 
-int32_t nearestInteger(float quotient, float zero, CodeLimits limits) {
+int32_t nearestInteger(float quotient, float zero, bool realZero, CodeLimits limits) {
   if (std::isnan(quotient))
-    return int32_t(zero);
-  float code = std::nearbyint(quotient) + zero;
+    quotient = 0;
+  float code = realZero ? std::nearbyint(quotient + zero) : std::nearbyint(quotient) + zero;
   return int32_t(std::clamp(code, float(limits.low), float(limits.high)));
 }
 
@@ -337,7 +339,7 @@ QTensor quantizeStatic(const Call &call, QuantizeStaticOp op) {
   if (q.type.getZero())
     q.zeros.assign(q.groupCount(), zero);
   for (int64_t i = 0; i < x.count; ++i)
-    q.codes.push_back(nearestInteger(x[i] * (1.0f / scale), zero, limitsOf(q.type)));
+    q.codes.push_back(nearestInteger(x[i] * (1.0f / scale), zero, false, limitsOf(q.type)));
   return q;
 }
 
@@ -354,6 +356,7 @@ QTensor reference::quantize(QType type, ArrayRef<int64_t> dims, ArrayRef<float> 
   FloatType number = floatTypeOf(type.getStorage(), type.getContext());
   CodeLimits limits = limitsOf(type);
   bool token = type.getGranularity() == Granularity::token;
+  bool realZero = isa_and_nonnull<FloatType>(type.getZero());
   q.codes.resize(x.size());
   for (auto [i, value] : llvm::enumerate(x)) {
     int64_t group = q.group(i);
@@ -361,7 +364,7 @@ QTensor reference::quantize(QType type, ArrayRef<int64_t> dims, ArrayRef<float> 
     float quotient = scale == 0 ? 0.0f : token ? value * (1.0f / scale) : value / scale;
     q.codes[i] = type.getCodebook() ? nearestEntry(table, quotient)
                  : number           ? nearestFloat(number, quotient)
-                                    : nearestInteger(quotient, zero, limits);
+                                    : nearestInteger(quotient, zero, realZero, limits);
   }
   return q;
 }

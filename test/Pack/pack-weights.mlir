@@ -5,13 +5,15 @@
 !row32 = !qnt.q<[s, 64], i8, token, scale f32, sums 32>
 !w8 = !qnt.q<[40, 64], i8, axis 0, scale f32>
 !w4 = !qnt.q<[40, 64], u4, block 1 x 32, scale f16, zero ui4>
+!wide = !qnt.q<[s, 64], i16, token, scale f32, sums 64>
+!grouped = !qnt.q<[s, 64], i8, token, scale f32, group 16, sums 16>
 !x = tensor<?x64xf32, #qnt.dims<[s, 64]>>
 !y = tensor<?x40xf32, #qnt.dims<[s, 40]>>
 
 // CHECK-DAG: qnt.weight @w.packed : !qnt.q<[40, 64], f32, tensor, scale f32, layout panel16_f32> {
 // CHECK-DAG: qnt.weight @half.cast.packed : !qnt.q<[40, 64], f16, tensor, scale f32, layout panel16_f32> {
 // CHECK-DAG: qnt.weight @w.q8.packed : !qnt.q<[40, 64], i8, axis 0, scale f32, layout panel16_k4> {
-// CHECK-DAG: qnt.weight @w.q4.packed : !qnt.q<[40, 64], u4, block 1 x 32, scale f16, zero ui4, layout panel16_u4> {
+// CHECK-DAG: qnt.weight @w.q4.packed : !qnt.q<[40, 64], u4, block 1 x 32, scale f16, zero ui4, layout panel16_block> {
 qnt.weight @w : tensor<40x64xf32> = #qnt.file<"m.bin", 0, 10240>
 qnt.weight @half : tensor<40x64xf16> = #qnt.file<"m.bin", 10240, 5120>
 qnt.weight @half.cast : tensor<40x64xf32> {
@@ -38,7 +40,8 @@ func.func @floats(%x: !x) -> (!y, !y) {
   // REMARK: layout=panel16_f32
   // REMARK: layout=panel16_f32
   // REMARK: layout=panel16_k4
-  // REMARK: layout=panel16_u4
+  // REMARK: layout=panel16_block
+  // REMARK: layout=panel16_block
   %0 = qnt.use @w : tensor<40x64xf32>
   %1 = qnt.fused "linear"(%x, %0) {
   ^bb0(%a: !x, %b: tensor<40x64xf32>):
@@ -73,7 +76,7 @@ func.func @codes(%x: !x, %i: tensor<?xi64, #qnt.dims<[s]>>) -> (!y, !y, !x) {
     %6 = qnt.qlinear %a, %b : (!row, !w8) -> !y
     qnt.yield %6 : !y
   } : (!row, !w8) -> !y
-  // CHECK: qnt.qlinear {{.*}}layout token_s8>, {{.*}}layout panel16_u4>
+  // CHECK: qnt.qlinear {{.*}}layout token_s8>, {{.*}}layout panel16_block>
   %w4 = qnt.use @w.q4 : !w4
   %3 = qnt.fused "qlinear"(%1, %w4) {
   ^bb0(%a: !row32, %b: !w4):
@@ -87,6 +90,43 @@ func.func @codes(%x: !x, %i: tensor<?xi64, #qnt.dims<[s]>>) -> (!y, !y, !x) {
     qnt.yield %6 : !x
   } : (!w8, tensor<?xi64, #qnt.dims<[s]>>) -> !x
   return %2, %3, %5 : !y, !y, !x
+}
+
+// One weight that floats, wide codes and codes in groups read has one layout, beside the one that
+// full sums have.
+// CHECK-LABEL: func.func @inputs
+func.func @inputs(%x: !x) -> (!y, !y, !y) {
+  // CHECK: qnt.quantize {{.*}}layout token_s16
+  // CHECK: qnt.quantize {{.*}}group 16, sums 16, layout token_s8
+  %0, %1 = qnt.fused "row"(%x) {
+  ^bb0(%a: !x):
+    %6 = qnt.quantize %a : (!x) -> !wide
+    %7 = qnt.quantize %a : (!x) -> !grouped
+    qnt.yield %6, %7 : !wide, !grouped
+  } : (!x) -> (!wide, !grouped)
+  // CHECK: %[[W:.*]] = qnt.use @[[NAME:w.q8.packed[_0-9]*]] : {{.*}}layout panel16_block>
+  // CHECK: qnt.qlinear {{.*}}layout token_s16>, {{.*}}layout panel16_block>
+  %w8 = qnt.use @w.q8 : !w8
+  %2 = qnt.fused "qlinear"(%0, %w8) {
+  ^bb0(%a: !wide, %b: !w8):
+    %6 = qnt.qlinear %a, %b : (!wide, !w8) -> !y
+    qnt.yield %6 : !y
+  } : (!wide, !w8) -> !y
+  // CHECK: qnt.use @[[NAME]] :
+  // CHECK: qnt.qlinear {{.*}}group 16, sums 16, layout token_s8>, {{.*}}layout panel16_block>
+  %3 = qnt.fused "qlinear"(%1, %w8) {
+  ^bb0(%a: !grouped, %b: !w8):
+    %6 = qnt.qlinear %a, %b : (!grouped, !w8) -> !y
+    qnt.yield %6 : !y
+  } : (!grouped, !w8) -> !y
+  // CHECK: qnt.use @[[NAME]] :
+  // CHECK: qnt.qlinear %{{.*}} : (tensor<{{.*}}>, {{.*}}layout panel16_block>
+  %4 = qnt.fused "qlinear"(%x, %w8) {
+  ^bb0(%a: !x, %b: !w8):
+    %6 = qnt.qlinear %a, %b : (!x, !w8) -> !y
+    qnt.yield %6 : !y
+  } : (!x, !w8) -> !y
+  return %2, %3, %4 : !y, !y, !y
 }
 
 // -----
@@ -113,4 +153,20 @@ func.func @doubles(%x: tensor<2x64xf64>) -> tensor<2x40xf64> {
     qnt.yield %1 : tensor<2x40xf64>
   } : (tensor<2x64xf64>, tensor<40x64xf64>) -> tensor<2x40xf64>
   return %0 : tensor<2x40xf64>
+}
+
+// -----
+
+!x = !qnt.q<[2, 66], i8, token, scale f32>
+!w = !qnt.q<[40, 66], i4, block 1 x 6, scale f32>
+qnt.weight @w : !w = #qnt.file<"m.bin", 0, 3072>
+func.func @unaligned(%x: !x) -> tensor<2x40xf32> {
+  %w = qnt.use @w : !w
+  %0 = qnt.fused "qlinear"(%x, %w) {
+  ^bb0(%a: !x, %b: !w):
+    // expected-error @below {{QCC1510: the weight of a linear layer has no layout that kernels read: '!qnt.q<[40, 66], i4, block 1 x 6, scale f32>'}}
+    %1 = qnt.qlinear %a, %b : (!x, !w) -> tensor<2x40xf32>
+    qnt.yield %1 : tensor<2x40xf32>
+  } : (!x, !w) -> tensor<2x40xf32>
+  return %0 : tensor<2x40xf32>
 }

@@ -154,3 +154,12 @@ TEST(Quantize, PartsThatDoNotFit) {
                    ">) -> tensor<2x2xf32>\n return %0 : tensor<2x2xf32>");
   EXPECT_NE(program.fault().find("QCC1860"), std::string::npos);
 }
+
+TEST(Quantize, RealZeroPointsAreNotRounded) {
+  auto q = codes("[1, 3], u4, block 1 x 4, scale f32, zero f32", "1x3", {-1, 2.75, 0.1});
+  EXPECT_EQ(q->scales, (std::vector<float>{0.25}));
+  EXPECT_EQ(q->zeros, (std::vector<float>{4}));
+  auto odd = codes("[1, 3], u4, block 1 x 4, scale f32, zero f32", "1x3", {-1.125, 2.625, 0});
+  EXPECT_EQ(odd->zeros, (std::vector<float>{4.5}));
+  EXPECT_EQ(odd->codes, (std::vector<int32_t>{0, 15, 4})); // 4.5 ties to even
+}

@@ -858,7 +858,7 @@ func.func @f(%x: !qnt.q<[4, 3], i8, token, scale f32>, %w: !qnt.q<[2, 3], i8, ax
 
 // qgather C1
 func.func @f(%w: !qnt.q<[2, 3], i8, tensor, scale f32>, %i: tensor<4xi64>) {
-  // expected-error@+1 {{table must be a logical matrix per axis 0 or in blocks along axis 1}}
+  // expected-error@+1 {{table must be a matrix per axis 0 or in blocks along axis 1, logical}}
   %0 = qnt.qgather %w, %i : (!qnt.q<[2, 3], i8, tensor, scale f32>, tensor<4xi64>) -> tensor<4x3xf32>
   return
 }

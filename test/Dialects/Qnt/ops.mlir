@@ -128,16 +128,16 @@ func.func @model(%x: !m, %w: tensor<6x8xf32>, %g: tensor<8xf32>, %q: !q, %k: !k,
 qnt.weight @w : tensor<6x8xf32> = #qnt.file<"model.onnx", 17, 192>
 // CHECK: qnt.weight @b : tensor<8xf32> = #qnt.blob<"00ff", 32>
 qnt.weight @b : tensor<8xf32> = #qnt.blob<"00ff", 32>
-// CHECK: qnt.weight @w.q : !qnt.q<[6, 8], u4, block 1 x 4, scale f16, zero ui4, layout panel16_u4> {
-qnt.weight @w.q : !qnt.q<[6, 8], u4, block 1 x 4, scale f16, zero ui4, layout panel16_u4> {
+// CHECK: qnt.weight @w.q : !qnt.q<[6, 8], u4, block 1 x 4, scale f16, zero ui4, layout panel16_block> {
+qnt.weight @w.q : !qnt.q<[6, 8], u4, block 1 x 4, scale f16, zero ui4, layout panel16_block> {
   // CHECK-NEXT: qnt.use @w
   %0 = qnt.use @w : tensor<6x8xf32>
   // CHECK-NEXT: qnt.quantize
   %1 = qnt.quantize %0 : (tensor<6x8xf32>) -> !qnt.q<[6, 8], u4, block 1 x 4, scale f16, zero ui4>
   // CHECK-NEXT: qnt.pack
-  %2 = qnt.pack %1 : (!qnt.q<[6, 8], u4, block 1 x 4, scale f16, zero ui4>) -> !qnt.q<[6, 8], u4, block 1 x 4, scale f16, zero ui4, layout panel16_u4>
+  %2 = qnt.pack %1 : (!qnt.q<[6, 8], u4, block 1 x 4, scale f16, zero ui4>) -> !qnt.q<[6, 8], u4, block 1 x 4, scale f16, zero ui4, layout panel16_block>
   // CHECK-NEXT: qnt.yield
-  qnt.yield %2 : !qnt.q<[6, 8], u4, block 1 x 4, scale f16, zero ui4, layout panel16_u4>
+  qnt.yield %2 : !qnt.q<[6, 8], u4, block 1 x 4, scale f16, zero ui4, layout panel16_block>
 }
 
 // CHECK-LABEL: @quantized
