@@ -54,6 +54,11 @@ std::optional<WeightFormat> pack::weightFormatOf(QType type) {
   return format;
 }
 
+bool pack::isChosenByRows(QType type) {
+  return weightFormatOf(type) && type.getGranularity() != Granularity::tensor &&
+         !isa_and_nonnull<FloatType>(type.getZero());
+}
+
 void pack::appendScales(ScaleFormat format, ArrayRef<float> scales, std::vector<uint8_t> &out) {
   auto append = [&](const void *bytes, size_t count) {
     const auto *from = static_cast<const uint8_t *>(bytes);
@@ -114,6 +119,7 @@ void pack::unpackCodes(const uint8_t *packed, int64_t first, int64_t count, unsi
 }
 
 std::vector<uint8_t> pack::logicalBytes(QType type, const EncodedRows &rows) {
+  assert(isChosenByRows(type) && "scales and zero points would not fit");
   QuantizedLayout layout = layoutOf(type.withLayout(Layout::logical));
   auto at = [](DimExpr offset) { return static_cast<size_t>(*offset.constantValue()); };
   std::vector<uint8_t> bytes(at(layout.bytes)), scales;
