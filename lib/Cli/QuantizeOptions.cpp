@@ -25,6 +25,22 @@ llvm::Error cli::choose(const Args &args, StringRef option, llvm::ArrayRef<const
   return badValue(option, value, (option + " takes " + llvm::join(words, ", ")).str());
 }
 
+/// How a table or a head is stored: f32, f16, w8, w4 or another scheme.
+static llvm::Error chooseStorage(const Args &args, StringRef option, llvm::ArrayRef<Scheme> own,
+                                 std::string &value) {
+  if (!args.has(option))
+    return llvm::Error::success();
+  value = args.get(option);
+  if (value == "f32" || value == "f16")
+    return llvm::Error::success();
+  auto scheme = parseScheme(value, own);
+  if (scheme)
+    return llvm::Error::success();
+  llvm::consumeError(scheme.takeError());
+  return badValue(option, value,
+                  (option + " takes f32, f16, w8, w4, or another scheme such as nf4:g64").str());
+}
+
 static llvm::Error mustExist(StringRef option, StringRef file) {
   if (fs::exists(file))
     return llvm::Error::success();
@@ -214,7 +230,7 @@ llvm::Error cli::parseQuantize(const Args &given, const Context &context, bool c
   request.requantize = args.has("--requantize");
   for (auto [option, value] :
        {std::pair("--embed", &request.embed), std::pair("--head", &request.head)})
-    if (llvm::Error error = choose(args, option, {"f32", "f16", "w8", "w4"}, *value))
+    if (llvm::Error error = chooseStorage(args, option, request.ownSchemes, *value))
       return error;
   if (llvm::Error error = choose(args, "--kv", {"f32", "f16", "int8", "fp8", "int4"}, request.kv))
     return error;
