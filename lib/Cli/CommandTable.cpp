@@ -10,7 +10,7 @@ namespace {
       {"--mattr", Option::Value}, {"--quantize", Option::Value}, {"--skip", Option::Value},        \
       {"--embed", Option::Value}, {"--head", Option::Value}, {"--numerics", Option::Value},        \
       {"--requantize", Option::Flag}, {"--method", Option::Value}, {"--kv", Option::Value},        \
-      {"--accept", Option::Value}, {"--bind", Option::Value}, {                                    \
+      {"--accept", Option::Value}, {"--bind", Option::Value}, {"--recipe", Option::Value}, {       \
     "--blobs", Option::Value                                                                       \
   }
 #define QCC_COMMON_OPTIONS                                                                         \
@@ -19,7 +19,7 @@ namespace {
   {"--calib", Option::Value}, {"--calib-samples", Option::Value}, {"--ctx", Option::Value},        \
       {"--mem-limit", Option::Value}, {"--seed", Option::Value}, {"--budget-size", Option::Value}, \
       {"--budget-latency", Option::Value}, {"--cost-table", Option::Value},                        \
-      {"--recipe", Option::Value}, {"--eval-data", Option::Value}, {"--labels", Option::Value}, {  \
+      {"--eval-data", Option::Value}, {"--labels", Option::Value}, {                               \
     "--require-measured", Option::Flag                                                             \
   }
 
