@@ -20,6 +20,7 @@ def Qnt_QuantizeOp : Qnt_QuantOp<"quantize"> {
     |---|---|---|
     | integers of b bits | `a / (2^(b-1) - 1)` | `clamp(roundeven(x / scale), -q, q)`, q = 2^(b-1) - 1 |
     | with a zero point | `(max(x, 0) - min(x, 0)) / (2^b - 1)`, `zero = clamp(roundeven(-min / scale))` counted from the lowest code | `clamp(roundeven(x / scale) + zero)` to all codes |
+    | with a zero point of float type | likewise; `zero = -min / scale` from the lowest code, not rounded to an integer | `clamp(roundeven(x / scale + zero))` to all codes |
     | `i16` per token | `a / 32639` | as integers, q = 32639 = 256 * 127 + 127 |
     | `ternary` | mean of abs(x) (BitNet b1.58, Ma et al. 2024, eq. 1-3) | `clamp(roundeven(x / scale), -1, 1)` |
     | codebook [-1, 1] | mean of abs(x) (XNOR-Net, Rastegari et al. 2016, eq. 6) | nearest |
@@ -91,7 +92,7 @@ def Qnt_PackOp : Qnt_Op<"pack", [Pure]> {
   let description = [{
     A pure change of layout, evaluated once at compile time: `panel16_f32` for float matrices [N, K],
     `panel16_k4` for symmetric 8-bit codes per channel, `panel16_block` for every other scheme by
-    rows, `panel16_u4` for 4-bit integers in blocks (Pack.h has the formulas).
+    rows (Pack.h has the formulas).
 
     Constraints:
     * (C1) `x` is a matrix, and the layout fits its storage.
@@ -114,7 +115,7 @@ def Qnt_QLinearOp : Qnt_QuantOp<"qlinear"> {
        int32), `out = round(acc) * (xscale * wscale[n])`.
     2. *Block sums*, where `x` has other i8 codes or `weight` is stored otherwise, in integers: with
        or without integer zero points, `ternary`, `f4e2m1` (numbers doubled, the scale halved) or a
-       fixed codebook of integers from -128 to 127. K is cut into steps: the weight's blocks (one
+       fixed codebook of at most 4 bits of integers from -128 to 127. K is cut into steps: the weight's blocks (one
        block is all of K where scales are per row), or the groups of `x` where these are smaller.
        From r = 0, for steps ascending: `r = fma(round(sum_k xcode * (wvalue - zero)), s, r)`, the sum
        exact in int32, with `s = wscale` and finally `out = r * xscale`; or, where `x` has groups,
@@ -146,8 +147,8 @@ def Qnt_QGatherOp : Qnt_QuantOp<"qgather"> {
     `out[i.., :] = scale * (value(code) - zero)` of row `indices[i..]`: a quantized embedding.
 
     Constraints:
-    * (C1) `table` is a logical matrix per axis 0 or in blocks along axis 1, or one per axis 0 in
-      layout `panel16_k4`, which it shares with an output head.
+    * (C1) `table` is a matrix per axis 0 or in blocks along axis 1, logical or in a layout that it
+      shares with an output head: `panel16_k4` or `panel16_block`.
     * (C2) `out` has the dimensions of `indices`, then the row's.
   }];
   let arguments = (ins Qnt_QType:$table, Qnt_Tensor:$indices);

@@ -508,8 +508,6 @@ static bool packs(QType in, Layout layout) {
   bool isMatrix = in.isByRows() && in.getBits() <= 8;
   if (layout == Layout::panel16_k4)
     return isMatrix && in.getBits() == 8 && in.getGranularity() != Granularity::block;
-  if (layout == Layout::panel16_u4)
-    return isMatrix && in.getBits() == 4 && in.getGranularity() == Granularity::block;
   return layout == Layout::panel16_block && isMatrix;
 }
 LogicalResult PackOp::verify() {

@@ -66,35 +66,6 @@ void packW8(const StridedMatrix<int8_t> &w, int64_t first, int64_t last, int32_t
   }
 }
 
-void packW4(const W4Source &w, const W4Layout &layout, int64_t first, int64_t last, uint8_t *out) {
-  const StridedMatrix<uint8_t> &c = w.codes;
-  int64_t blocks = layout.blocks(c.k);
-  const auto *scales = static_cast<const uint8_t *>(w.scales);
-  for (int64_t p = first; p < last; ++p) {
-    uint8_t *panel = out + p * layout.panelBytes(c.k);
-    std::memset(panel, 0, layout.panelBytes(c.k));
-    int64_t columns = std::min(kPanel, c.n - p * kPanel);
-    for (int64_t j = 0; j < columns; ++j) {
-      int64_t n = p * kPanel + j;
-      const uint8_t *source = c.data + n * c.nStride;
-      for (int64_t block = 0; block < blocks; ++block) {
-        uint8_t *base = panel + block * layout.blockBytes();
-        int64_t inputs = std::min(layout.group, c.k - block * layout.group);
-        for (int64_t i = 0; i < inputs; ++i) {
-          uint8_t code = source[(block * layout.group + i) * c.kStride] & 15;
-          base[(i / 8) * 64 + 4 * j + i % 4] |= i / 4 % 2 ? code << 4 : code;
-        }
-        std::memcpy(base + layout.codeBytes() + j * layout.scaleBytes,
-                    scales + (n * blocks + block) * layout.scaleBytes, layout.scaleBytes);
-        uint8_t zero = w.zeros ? w.zeros[n * blocks + block] & 15 : 8;
-        if (layout.zeroPoints)
-          base[layout.codeBytes() + kPanel * layout.scaleBytes + j % (kPanel / 2)] |=
-              j < kPanel / 2 ? zero : zero << 4;
-      }
-    }
-  }
-}
-
 //===-- Codes in blocks -----------------------------------------------------------------------===//
 
 /// Where the parts of a code lie: for each plane the byte, the shift in it, and the code's bits.
@@ -231,26 +202,6 @@ void unpackW8(const int8_t *packed, int64_t n, int64_t k, int8_t *out) {
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < k; ++j)
       out[i * k + j] = packed[i / kPanel * padded * kPanel + j / 4 * 64 + i % kPanel * 4 + j % 4];
-}
-
-void unpackW4(const uint8_t *packed, const W4Layout &layout, int64_t n, int64_t k, uint8_t *codes,
-              void *scales, uint8_t *zeros) {
-  int64_t blocks = layout.blocks(k);
-  auto *scaleBytes = static_cast<uint8_t *>(scales);
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t b = 0; b < blocks; ++b) {
-      int64_t j = i % kPanel;
-      const uint8_t *base = packed + i / kPanel * layout.panelBytes(k) + b * layout.blockBytes();
-      for (int64_t x = 0; x < std::min(layout.group, k - b * layout.group); ++x) {
-        uint8_t pair = base[x / 8 * 64 + 4 * j + x % 4];
-        codes[i * k + b * layout.group + x] = x / 4 % 2 ? pair >> 4 : pair & 15;
-      }
-      std::memcpy(scaleBytes + (i * blocks + b) * layout.scaleBytes,
-                  base + layout.codeBytes() + j * layout.scaleBytes, layout.scaleBytes);
-      uint8_t pair = base[layout.codeBytes() + kPanel * layout.scaleBytes + j % (kPanel / 2)];
-      uint8_t zero = j < kPanel / 2 ? pair & 15 : pair >> 4;
-      zeros[i * blocks + b] = layout.zeroPoints ? zero : 8;
-    }
 }
 
 } // namespace qcc

@@ -2,6 +2,7 @@
 #include "qcc/Driver/Layers.h"
 #include "mlir/IR/IRMapping.h"
 #include "qcc/Driver/Piece.h"
+#include "qcc/Pack/WeightFormats.h"
 #include "qcc/Pack/WeightStore.h"
 #include "llvm/ADT/MapVector.h"
 #include <cstring>
@@ -38,14 +39,14 @@ std::vector<std::string> qcc::weightsBehind(Value matrix) {
   return names;
 }
 
-/// The weights that are quantized, in block order.
+/// The weights that are quantized, in block order. One scale for a whole tensor, or zero points
+/// that are no integers, leave a method nothing to choose: such weights stay round-to-nearest.
 static SmallVector<QuantizeOp> markedQuantizations(func::FuncOp function) {
   SmallVector<QuantizeOp> marked;
   function.walk([&](QuantizeOp quantize) {
     auto tensor = dyn_cast<RankedTensorType>(quantize.getX().getType());
     if (tensor && tensor.hasStaticShape() && tensor.getRank() == 2 &&
-        quantize.getType().getGranularity() != Granularity::token &&
-        isConstantValue(quantize.getX()))
+        pack::isChosenByRows(quantize.getType()) && isConstantValue(quantize.getX()))
       marked.push_back(quantize);
   });
   return marked;

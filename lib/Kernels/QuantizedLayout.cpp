@@ -8,14 +8,6 @@ static DimExpr align64(DimExpr bytes) {
   return bytes.ceilDiv(DimExpr::constant(bytes.getContext(), 64)) * 64;
 }
 
-W4Layout qcc::w4LayoutOf(QType type) {
-  W4Layout layout;
-  layout.group = type.getBlock();
-  layout.scaleBytes = type.getScale().getIntOrFloatBitWidth() / 8;
-  layout.zeroPoints = static_cast<bool>(type.getZero());
-  return layout;
-}
-
 BlockLayout qcc::blockLayoutOf(QType type) {
   BlockLayout layout;
   layout.bits = static_cast<int>(type.getBits());
@@ -140,12 +132,6 @@ QuantizedLayout qcc::layoutOf(QType type) {
     layout.extra = layout.scales + s.n16 * 4;
     layout.bytes = layout.extra + s.n16 * 4;
     return layout;
-  case Layout::panel16_u4: {
-    W4Layout w4 = w4LayoutOf(type);
-    layout.blocks = s.k.ceilDiv(s.constant(w4.group));
-    layout.bytes = s.n16.floorDiv(s.constant(16)) * layout.blocks * w4.blockBytes();
-    return layout;
-  }
   case Layout::panel16_block:
     if (type.getGranularity() == Granularity::block)
       layout.blocks = s.k.ceilDiv(s.constant(type.getBlock()));

@@ -19,10 +19,7 @@ public:
 
 private:
   bool isPanels() const { return type.getLayout() == qnt::Layout::panel16_k4; }
-  bool isBlocks() const {
-    return type.getLayout() == qnt::Layout::panel16_u4 ||
-           type.getLayout() == qnt::Layout::panel16_block;
-  }
+  bool isBlocks() const { return type.getLayout() == qnt::Layout::panel16_block; }
   bool isToken() const { return type.getGranularity() == qnt::Granularity::token; }
   mlir::Value logicalCodes(mlir::Value i, mlir::Value lanes);
   mlir::Value blockCodes(mlir::Value i, mlir::Value lanes);

@@ -142,7 +142,7 @@ FailureOr<MatmulSpec> LinearEmitter::spec() {
     spec.b = storageElem(layer.weight.getStorage());
     return spec;
   }
-  bool blocks = layout == Layout::panel16_u4 || layout == Layout::panel16_block;
+  bool blocks = layout == Layout::panel16_block;
   FailureOr<BlockProduct> block = failure();
   if (blocks && !unsignedCodes)
     block = blockProductOf(layer.x.getType(), layer.weight);

@@ -62,7 +62,6 @@ struct WeightStore::Impl {
   llvm::Error writeDense(const StridedView &view, BytesSink sink);
   llvm::Error writePanelsFloat(const StridedView &view, QType type, BytesSink sink);
   llvm::Error writePanelsW8(const CodeRows &rows, BytesSink sink);
-  llvm::Error writePanelsW4(const CodeRows &rows, QType type, BytesSink sink);
   llvm::Error writePanelsBlock(const CodeRows &rows, QType type, BytesSink sink);
   llvm::Error writeLogical(const CodeRows &rows, QType type, BytesSink sink);
   template <typename F>
@@ -363,26 +362,6 @@ static std::vector<uint8_t> storedScales(QType type, const RowRun &run) {
   return bytes;
 }
 
-llvm::Error WeightStore::Impl::writePanelsW4(const CodeRows &rows, QType type, BytesSink sink) {
-  W4Layout layout = w4LayoutOf(type);
-  int64_t n = rows.rows, k = rows.columns;
-  // Signed codes count from 8 in the layout.
-  uint8_t bias = isUnsignedStorage(type.getStorage()) ? 0 : 8;
-  return inChunks(panels(n), layout.panelBytes(k), sink, [&](int64_t p, uint8_t *out) {
-    int64_t first = p * kPanel, count = std::min(kPanel, n - first);
-    RowRun run(rows, first, first + count);
-    for (uint8_t &code : run.codes)
-      code = (code + bias) & 15;
-    for (int8_t &zero : run.zeros)
-      zero = static_cast<int8_t>((zero + bias) & 15);
-    std::vector<uint8_t> scales = storedScales(type, run);
-    packW4({{run.codes.data(), count, k, k, 1},
-            scales.data(),
-            reinterpret_cast<const uint8_t *>(run.zeros.data())},
-           layout, 0, 1, out);
-  });
-}
-
 llvm::Error WeightStore::Impl::writePanelsBlock(const CodeRows &rows, QType type, BytesSink sink) {
   BlockLayout layout = blockLayoutOf(type);
   int64_t n = rows.rows, k = rows.columns;
@@ -480,8 +459,6 @@ llvm::Error WeightStore::Impl::write(WeightOp weight, BytesSink sink) {
   switch (type.getLayout()) {
   case Layout::panel16_k4:
     return writePanelsW8(*rows, sink);
-  case Layout::panel16_u4:
-    return writePanelsW4(*rows, type, sink);
   case Layout::panel16_block:
     return writePanelsBlock(*rows, type, sink);
   case Layout::logical:

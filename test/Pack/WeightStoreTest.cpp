@@ -181,12 +181,6 @@ Decoded decode(QType type, const OwnedBytes &bytes) {
     }
   } else if (type.getLayout() == Layout::panel16_block) {
     return decodeBlocks(type, bytes, std::move(out));
-  } else if (type.getLayout() == Layout::panel16_u4) {
-    std::vector<uint8_t> scales(n * blocks * 4);
-    unpackW4(bytes.data(), w4LayoutOf(type), n, k, out.codes.data(), scales.data(),
-             out.zeros.data());
-    for (int64_t i = 0; i < n * blocks; ++i)
-      out.scales[i] = scaleAt(scales.data(), i, type.getScale());
   } else {
     for (int64_t i = 0; i < n * k; ++i) {
       unsigned bits = type.getBits();
@@ -222,7 +216,7 @@ void WeightStoreTest::expectCodes() {
   for (size_t i = 0; i < got.scales.size(); ++i)
     ASSERT_EQ(got.scales[i], want->scales[one ? 0 : i]) << "scale " << i;
   // Packed codes count from the lowest one.
-  bool packed = type.getLayout() == Layout::panel16_u4 || type.getLayout() == Layout::panel16_block;
+  bool packed = type.getLayout() == Layout::panel16_block;
   unsigned low = packed && !isUnsignedStorage(type.getStorage()) ? 1u << (type.getBits() - 1) : 0;
   unsigned mask = (1u << type.getBits()) - 1;
   for (size_t i = 0; i < got.codes.size(); ++i)
@@ -355,7 +349,7 @@ TEST_F(WeightStoreTest, CodesInEveryLayout) {
   for (const char *type : {q8, q4, s4}) {
     parse(w + quantizeAndPack(type, ""));
     expectCodes();
-    parse(w + quantizeAndPack(type, type == q8 ? "panel16_k4" : "panel16_u4"));
+    parse(w + quantizeAndPack(type, type == q8 ? "panel16_k4" : "panel16_block"));
     expectCodes();
   }
 }
@@ -459,7 +453,7 @@ TEST_F(WeightStoreTest, RealZeroPoints) {
 }
 
 TEST_F(WeightStoreTest, QuantizesHalvesAfterWidening) {
-  std::string packed = std::string(q4) + ", layout panel16_u4>", plain = std::string(q4) + ">";
+  std::string packed = std::string(q4) + ", layout panel16_block>", plain = std::string(q4) + ">";
   parse("qnt.weight @w : tensor<33x70xf16> = " + source(halves, 4620) +
         "\nqnt.weight @r : " + packed + R"( {
   %0 = qnt.use @w : tensor<33x70xf16>
@@ -475,15 +469,15 @@ TEST_F(WeightStoreTest, CodesThatExist) {
   std::string plain = "!qnt.q<[20, 12], u4, block 1 x 4, scale f32, zero ui4";
   parse("qnt.weight @c : tensor<120xi8> = " + source(ints, 120) +
         "\nqnt.weight @s : tensor<20x3xf32> = " + f32(60) + "\nqnt.weight @z : tensor<30xi8> = " +
-        source(ints + 200, 30) + "\nqnt.weight @r : " + plain + ", layout panel16_u4>" + R"( {
+        source(ints + 200, 30) + "\nqnt.weight @r : " + plain + ", layout panel16_block>" + R"( {
   %0 = qnt.use @c : tensor<120xi8>
   %1 = qnt.use @s : tensor<20x3xf32>
   %2 = qnt.use @z : tensor<30xi8>
   %3 = qnt.assemble %0, %1, %2 : (tensor<120xi8>, tensor<20x3xf32>, tensor<30xi8>) -> )" +
         plain + R"(>
   %4 = qnt.pack %3 : ()" +
-        plain + ">) -> " + plain + ", layout panel16_u4>\nqnt.yield %4 : " + plain +
-        ", layout panel16_u4>\n}");
+        plain + ">) -> " + plain + ", layout panel16_block>\nqnt.yield %4 : " + plain +
+        ", layout panel16_block>\n}");
   expectCodes();
 }
 

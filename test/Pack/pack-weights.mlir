@@ -5,7 +5,7 @@
 !row32 = !qnt.q<[s, 64], i8, token, scale f32, sums 32>
 !w8 = !qnt.q<[40, 64], i8, axis 0, scale f32>
 !w4 = !qnt.q<[40, 64], u4, block 1 x 32, scale f16, zero ui4>
-!wide = !qnt.q<[s, 64], i16, token, scale f32, sums 64>
+!wide = !qnt.q<[s, 64], i16, token, scale f32, sums 256>
 !grouped = !qnt.q<[s, 64], i8, token, scale f32, group 16, sums 16>
 !x = tensor<?x64xf32, #qnt.dims<[s, 64]>>
 !y = tensor<?x40xf32, #qnt.dims<[s, 40]>>
@@ -164,7 +164,7 @@ func.func @unaligned(%x: !x) -> tensor<2x40xf32> {
   %w = qnt.use @w : !w
   %0 = qnt.fused "qlinear"(%x, %w) {
   ^bb0(%a: !x, %b: !w):
-    // expected-error @below {{QCC1510: the weight of a linear layer has no layout that kernels read: '!qnt.q<[40, 66], i4, block 1 x 6, scale f32>'}}
+    // expected-error @below {{QCC1510: the weight of a linear layer has no layout that kernels read: !qnt.q<[40, 66], i4, block 1 x 6, scale f32>}}
     %1 = qnt.qlinear %a, %b : (!x, !w) -> tensor<2x40xf32>
     qnt.yield %1 : tensor<2x40xf32>
   } : (!x, !w) -> tensor<2x40xf32>

@@ -41,36 +41,8 @@ constexpr int64_t packedW8Bytes(int64_t n, int64_t k) { return panels(n) * round
 void packW8(const StridedMatrix<int8_t> &w, int64_t first, int64_t last, int32_t offset,
             int8_t *out, int32_t *correction);
 
-/// 4-bit codes in blocks of `group` along K. A panel is ceil(K / group) blocks; a block is
-///   codes  ceil(group / 8) vectors of 64 bytes; vector v, byte 4 j + i holds output j: the low
-///          half is input 8 v + i, the high half input 8 v + 4 + i of the block (zero beyond it),
-///   scales 16 numbers of scaleBytes each (2: f16 or bf16, 4: f32),
-///   zeros  8 bytes, when zeroPoints: byte j has those of outputs j (low half) and j + 8; without
-///          them every zero point is 8.
-/// The meaning of a code c is (c - zero) * scale.
-struct W4Layout {
-  int64_t group = 32; ///< a multiple of 4; 32 k is fastest
-  int64_t scaleBytes = 2;
-  bool zeroPoints = true;
-
-  constexpr int64_t codeBytes() const { return ceilDiv(group, 8) * 64; }
-  constexpr int64_t blockBytes() const {
-    return codeBytes() + kPanel * scaleBytes + (zeroPoints ? kPanel / 2 : 0);
-  }
-  constexpr int64_t blocks(int64_t k) const { return ceilDiv(k, group); }
-  constexpr int64_t panelBytes(int64_t k) const { return blocks(k) * blockBytes(); }
-  constexpr int64_t bytes(int64_t n, int64_t k) const { return panels(n) * panelBytes(k); }
-};
-/// Source of packW4: codes (n, k) in 0..15, one a byte; scales and zero points [n][blocks].
-struct W4Source {
-  StridedMatrix<uint8_t> codes;
-  const void *scales;   ///< scaleBytes each, in the target's type already
-  const uint8_t *zeros; ///< null when all are 8
-};
-void packW4(const W4Source &w, const W4Layout &layout, int64_t first, int64_t last, uint8_t *out);
-
 //===-- Codes of 1 to 8 bits in blocks (panel16_block)
-//------------------------------------------===//
+//-------------------------------------------===//
 
 /// How the zero point of a block is stored.
 enum class BlockZeros {
@@ -165,8 +137,6 @@ uint8_t blockCode(const uint8_t *units, const BlockLayout &layout, int64_t j, in
 // The inverses, for tests and inspection: dense [N][K].
 void unpackF32(const float *packed, int64_t n, int64_t k, float *out);
 void unpackW8(const int8_t *packed, int64_t n, int64_t k, int8_t *out);
-void unpackW4(const uint8_t *packed, const W4Layout &layout, int64_t n, int64_t k, uint8_t *codes,
-              void *scales, uint8_t *zeros);
 
 } // namespace qcc
 #endif

@@ -5,7 +5,6 @@
 //   float type; super scales f32 [N]; the table of a codebook, 2^bits floats.
 // panel16_f32: packF32 or packBits16.
 // panel16_k4: packW8; f32 scales [N up to 16]; i32 corrections [N up to 16].
-// panel16_u4: packW4, which holds its scales.
 // panel16_block: everything in one stream of panels (Pack.h), behind the table of a codebook.
 // token_u8: code + 128, rows of K rounded up to 64; f32 scales [M]; i32 zero points [M].
 // token_s8: codes, rows of K rounded up to whole blocks, then to 64; f32 scales [M][groups]; i32
@@ -43,8 +42,6 @@ ScaleForm scaleFormOf(mlir::Type scale);
 /// Packing parameters of a type in layout panel16_block. Packers add 2^(bits - 1) to codes and zero
 /// points of signed storages and repeat a scale that all rows share.
 BlockLayout blockLayoutOf(qnt::QType type);
-/// Packing parameters of a 4-bit type in blocks along axis 1.
-W4Layout w4LayoutOf(qnt::QType type);
 
 } // namespace qcc
 #endif

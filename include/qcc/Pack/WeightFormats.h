@@ -10,9 +10,9 @@
 
 namespace qcc::pack {
 
-/// How weights of `type` are encoded, for reading codes: nothing for codes of more than 8 bits, other
-/// groupings than by rows, FNUZ floats. Floating zero points are left out. With one scale for the
-/// whole tensor the format is that of a single row of all numbers.
+/// How weights of `type` are encoded, for reading codes: nothing for codes of more than 8 bits,
+/// other groupings than by rows, FNUZ floats. Floating zero points are left out. With one scale for
+/// the whole tensor the format is that of a single row of all numbers.
 std::optional<WeightFormat> weightFormatOf(qnt::QType type);
 /// Whether methods can choose codes of `type` row by row, for logicalBytes: the format says all of
 /// it.

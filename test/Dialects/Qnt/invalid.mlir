@@ -813,8 +813,8 @@ func.func @f(%x: tensor<3xf32>) {
 
 // pack C1, layout
 func.func @f(%x: !qnt.q<[2, 3], i8, axis 0, scale f32>) {
-  // expected-error@+1 {{layout panel16_u4 does not fit}}
-  %0 = qnt.pack %x : (!qnt.q<[2, 3], i8, axis 0, scale f32>) -> !qnt.q<[2, 3], i8, axis 0, scale f32, layout panel16_u4>
+  // expected-error@+1 {{layout panel16_f32 does not fit}}
+  %0 = qnt.pack %x : (!qnt.q<[2, 3], i8, axis 0, scale f32>) -> !qnt.q<[2, 3], i8, axis 0, scale f32, layout panel16_f32>
   return
 }
 
