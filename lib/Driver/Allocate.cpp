@@ -133,7 +133,9 @@ Error Weigher::addTables() {
         continue;
       for (MarkedWeight &weight : group.weights) {
         addCandidate(weight, scheme);
-        Candidate &candidate = choices[byName[weight.name]].candidates.back();
+        WeightChoice &choice = choices[byName[weight.name]];
+        choice.isTable = true;
+        Candidate &candidate = choice.candidates.back();
         auto format = pack::weightFormatOf(weight.quantize.getType());
         auto matrix = evaluateMatrix(*copy, weight.matrix(), options.threads);
         if (!matrix)
@@ -241,6 +243,13 @@ Expected<std::vector<WeightChoice>> Weigher::run() {
     return std::move(choices);
   if (Error failed = computeErrors())
     return std::move(failed);
+  if (options.orFloat)
+    for (WeightChoice &choice : choices) {
+      Candidate floats;
+      floats.scheme = "keep";
+      floats.bytes = 4.0 * static_cast<double>(choice.rows) * static_cast<double>(choice.columns);
+      choice.candidates.push_back(std::move(floats));
+    }
   if (Error failed = measureSensitivities())
     return std::move(failed);
   return std::move(choices);
@@ -253,6 +262,21 @@ qcc::weighCandidates(const LoadedModel &floats, ArrayRef<std::string> schemes,
                      const ModelSamples &samples, const PipelineOptions &base,
                      const CompileRequest &request, const AllocationOptions &options) {
   return Weigher(floats, schemes, samples, base, request, options).run();
+}
+
+/// Puts a solution into the choices and sums it up.
+static Allocation take(const KnapsackResult &result, std::vector<WeightChoice> &choices) {
+  Allocation allocation;
+  allocation.feasible = result.feasible;
+  allocation.optimal = result.optimal;
+  allocation.bound = result.bound;
+  for (auto [choice, chosen] : llvm::zip_equal(choices, result.choice)) {
+    choice.chosen = chosen;
+    allocation.loss += choice.candidates[chosen].loss;
+    allocation.bytes += choice.candidates[chosen].bytes;
+    allocation.ms += choice.candidates[chosen].ms;
+  }
+  return allocation;
 }
 
 Allocation qcc::allocate(std::vector<WeightChoice> &choices, std::optional<double> maxBytes,
@@ -274,18 +298,17 @@ Allocation qcc::allocate(std::vector<WeightChoice> &choices, std::optional<doubl
     budgets.push_back(*maxBytes);
   if (maxMs)
     budgets.push_back(*maxMs);
-  KnapsackResult result = chooseOptions(groups, budgets);
-  Allocation allocation;
-  allocation.feasible = result.feasible;
-  allocation.optimal = result.optimal;
-  allocation.loss = result.loss;
-  allocation.bound = result.bound;
-  for (auto [choice, chosen] : llvm::zip_equal(choices, result.choice)) {
-    choice.chosen = chosen;
-    allocation.bytes += choice.candidates[chosen].bytes;
-    allocation.ms += choice.candidates[chosen].ms;
+  return take(chooseOptions(groups, budgets), choices);
+}
+
+Allocation qcc::allocateForLoss(std::vector<WeightChoice> &choices, double maxLoss) {
+  std::vector<std::vector<KnapsackOption>> groups;
+  for (const WeightChoice &choice : choices) {
+    groups.emplace_back();
+    for (const Candidate &candidate : choice.candidates)
+      groups.back().push_back({candidate.bytes, {candidate.loss}});
   }
-  return allocation;
+  return take(chooseOptions(groups, {maxLoss}), choices);
 }
 
 std::string qcc::recipeOf(ArrayRef<WeightChoice> choices) {

@@ -3,7 +3,9 @@
 #include "mlir/Support/Timing.h"
 #include "qcc/Driver/Allocate.h"
 #include "qcc/Driver/Calibrate.h"
+#include "qcc/Driver/GateRun.h"
 #include "qcc/Driver/Methods.h"
+#include "qcc/Driver/Tune.h"
 #include "qcc/Driver/WorkFolder.h"
 #include "qcc/Emit/AtomicOutput.h"
 #include "qcc/Kernels/QuantizedLayout.h"
@@ -16,6 +18,7 @@
 #include "llvm/Support/Process.h"
 #include <chrono>
 #include <set>
+#include <thread>
 
 using namespace mlir;
 using namespace qcc;
@@ -26,6 +29,10 @@ namespace {
 
 /// Code and descriptors of an artifact of three levels, about.
 constexpr double kCodeBytes = 600e3;
+/// Predicted divergence (KLD, or 1 - cosine) that `auto` accepts where no budget binds it.
+constexpr double kSmallLoss = 0.005;
+/// Times that the worst weights are promoted before a gate is given up.
+constexpr int kMaxRounds = 5;
 
 using Clock = std::chrono::steady_clock;
 double secondsSince(Clock::time_point start) {
@@ -126,8 +133,16 @@ private:
   Error allocateSchemes();
   Error assign();
   Error chooseAllCodes();
+  Expected<quality::GateResult> attempt();
+  bool promoteWorst();
+  Error writeAllocation();
+  Error decide();
+  void printSummary();
+  std::string candidatePath() const { return request.work + "/candidate.qnt"; }
   void fillReport();
   std::vector<std::string> candidateSchemes() const;
+  Expected<double> addLatencies(const LatencyBudget &budget, const std::string &uniform);
+  Error weigh(ArrayRef<std::string> schemes, bool orFloat);
   Error stages(Stage from, Stage to) {
     return runStages(model, from, to, options, request, timing);
   }
@@ -146,6 +161,7 @@ private:
   ModelSamples samples;
   std::vector<WeightReport> reports;
   std::vector<WeightChoice> choices; ///< of the allocation, empty without one
+  std::string allocation;            ///< the recipe of `choices`
   std::optional<StatisticsStore> statistics;
   Clock::time_point start = Clock::now();
 };
@@ -231,6 +247,22 @@ std::vector<std::string> Quantization::candidateSchemes() const {
   return schemes;
 }
 
+/// What each weight would lose under each of `schemes`.
+Error Quantization::weigh(ArrayRef<std::string> schemes, bool orFloat) {
+  AllocationOptions weighing;
+  weighing.folder = request.work;
+  weighing.threads = request.threads;
+  weighing.orFloat = orFloat;
+  LayerProgress progress(err, "weigh", request.quiet);
+  weighing.progress = std::ref(progress);
+  Expected<std::vector<WeightChoice>> weighed =
+      weighCandidates(floats, schemes, samples, options, request, weighing);
+  if (!weighed)
+    return weighed.takeError();
+  choices = std::move(*weighed);
+  return Error::success();
+}
+
 /// A scheme for each weight, where there is a choice.
 Error Quantization::allocateSchemes() {
   const QuantizeRequest &wish = request.quantize;
@@ -240,30 +272,106 @@ Error Quantization::allocateSchemes() {
     return makeError(Diag::UsageError, "",
                      "choosing between schemes needs samples to measure their loss on", {},
                      "give --calib DATA, or one scheme");
-  AllocationOptions allocation;
-  allocation.folder = request.work;
-  allocation.threads = request.threads;
-  LayerProgress progress(err, "weigh", request.quiet);
-  allocation.progress = std::ref(progress);
   std::vector<std::string> schemes = candidateSchemes();
-  PipelineOptions base = options;
-  Expected<std::vector<WeightChoice>> weighed =
-      weighCandidates(floats, schemes, samples, base, request, allocation);
-  if (!weighed)
-    return weighed.takeError();
-  choices = std::move(*weighed);
-  std::optional<double> maxBytes;
+  if (Error failed = weigh(schemes, /*orFloat=*/false))
+    return failed;
+  if (!wish.budgetSize && wish.budgetLatency.empty()) {
+    // Nothing is bounded: as small as a loss that hardly shows allows; gates promote from there.
+    allocateForLoss(choices, kSmallLoss);
+    options.scheme = schemes.front();
+    return writeAllocation();
+  }
+  std::optional<double> maxBytes, maxMs;
   if (wish.budgetSize)
     maxBytes = static_cast<double>(*wish.budgetSize) - kCodeBytes - unquantizedBytes();
-  Allocation result = allocate(choices, maxBytes, std::nullopt);
+  if (!wish.budgetLatency.empty()) {
+    Expected<double> fixed = addLatencies(wish.budgetLatency.front(), schemes.front());
+    if (!fixed)
+      return fixed.takeError();
+    maxMs = wish.budgetLatency.front().ms - *fixed;
+  }
+  Allocation result = allocate(choices, maxBytes, maxMs);
   if (!result.feasible)
     return makeError(Diag::BudgetMissed, request.input,
-                     llvm::formatv("the smallest choice of schemes takes {0:f1} MB, the budget "
-                                   "leaves {1:f1} MB for weights",
-                                   result.bytes / 1e6, maxBytes.value_or(0) / 1e6));
-  options.recipe = request.work + "/allocation.yaml";
+                     maxBytes ? llvm::formatv("the smallest choice of schemes takes {0:f1} MB, the "
+                                              "budget leaves {1:f1} MB for weights",
+                                              result.bytes / 1e6, *maxBytes / 1e6)
+                              : llvm::formatv("the fastest choice of schemes takes {0:f2} ms, the "
+                                              "budget leaves {1:f2} ms for layers",
+                                              result.ms, *maxMs));
+  if (request.quantization && maxMs)
+    request.quantization->predictedMs = result.ms + wish.budgetLatency.front().ms - *maxMs;
   options.scheme = schemes.front();
-  return emit::writeFileAtomically(options.recipe, recipeOf(choices));
+  return writeAllocation();
+}
+
+/// Rows of a layer's input in a run of this kind.
+static int64_t rowsOf(const LatencyBudget &budget) {
+  if (budget.run == LatencyBudget::Run::Decode)
+    return 1;
+  if (budget.run == LatencyBudget::Run::Prefill)
+    return budget.tokens;
+  int64_t rows = 1;
+  for (int64_t dim : budget.dims)
+    rows *= dim;
+  return rows;
+}
+
+/// Milliseconds of every candidate, and of all that is no layer: what a build under `uniform` takes
+/// less what its layers do.
+Expected<double> Quantization::addLatencies(const LatencyBudget &budget,
+                                            const std::string &uniform) {
+  CostTable table;
+  unsigned threads = budget.threads ? budget.threads : std::thread::hardware_concurrency();
+  if (!request.quantize.costTable.empty()) {
+    auto read = CostTable::read(request.quantize.costTable);
+    if (!read)
+      return read.takeError();
+    table = std::move(*read);
+  } else {
+    TuneOptions tune;
+    tune.folder = request.work;
+    tune.rows = {rowsOf(budget)};
+    tune.threads = {threads};
+    std::set<std::pair<int64_t, int64_t>> shapes;
+    for (const WeightChoice &choice : choices)
+      for (const Candidate &candidate : choice.candidates) {
+        if (choice.isTable)
+          continue; // looking up costs next to nothing
+        if (!llvm::is_contained(tune.schemes, candidate.scheme))
+          tune.schemes.push_back(candidate.scheme);
+        shapes.insert({choice.rows, choice.columns});
+      }
+    for (auto [n, k] : shapes)
+      tune.shapes.push_back({n, k});
+    auto measured = measureCosts(tune);
+    if (!measured)
+      return measured.takeError();
+    table = std::move(*measured);
+  }
+  double layers = 0;
+  for (WeightChoice &choice : choices)
+    for (Candidate &candidate : choice.candidates) {
+      if (choice.isTable)
+        continue;
+      candidate.ms =
+          table.predict(candidate.scheme, threads, rowsOf(budget), choice.rows, choice.columns)
+              .value_or(0);
+      layers += candidate.scheme == uniform ? candidate.ms : 0;
+    }
+  PipelineOptions pipeline = options;
+  pipeline.scheme = uniform;
+  auto whole = measureWhole(floats, pipeline, request, budget, request.work);
+  if (!whole)
+    return whole.takeError();
+  return std::max(0.0, *whole - layers);
+}
+
+/// The choice as a recipe, which assign-bits reads.
+Error Quantization::writeAllocation() {
+  options.recipe = request.work + "/allocation.yaml";
+  allocation = recipeOf(choices);
+  return emit::writeFileAtomically(options.recipe, allocation);
 }
 
 /// Bytes of what stays as it is: norms, biases, weights that no scheme takes.
@@ -318,7 +426,7 @@ Error Quantization::raise() { return stages(Stage::Import, Stage::Rotate); }
 
 std::string Quantization::workKey() const {
   std::string key = request.quantize.text + "|" + plan.text + "|" + samples.hash + "|" +
-                    std::to_string(request.quantize.seed) + "|" + QCC_VERSION;
+                    std::to_string(request.quantize.seed) + "|" + QCC_VERSION + "|" + allocation;
   for (const std::string &option : request.options)
     key += "|" + option;
   llvm::sys::fs::file_status status;
@@ -392,22 +500,108 @@ void Quantization::fillReport() {
   report->timings.push_back({"quantize", secondsSince(start)});
 }
 
+/// Codes for the schemes as they stand, in a .qnt beside the work; what the gate says of it.
+Expected<quality::GateResult> Quantization::attempt() {
+  model.module = cast<ModuleOp>(floats.module->clone());
+  reports.clear();
+  for (auto step : {&Quantization::assign, &Quantization::chooseAllCodes})
+    if (Error failed = (this->*step)())
+      return std::move(failed);
+  if (Error failed = stages(Stage::Quantize, Stage::Quantize))
+    return std::move(failed);
+  CompileRequest writing = request;
+  writing.emit = EmitKind::Qnt;
+  writing.quiet = true;
+  writing.output = candidatePath();
+  if (Error failed = emitArtifact(model, {}, writing, err))
+    return std::move(failed);
+  return decideGate(request, candidatePath(), request.work);
+}
+
+/// Gives the weights that predict the largest losses their next better candidate. False when none
+/// has one.
+bool Quantization::promoteWorst() {
+  std::vector<WeightChoice *> worst;
+  for (WeightChoice &choice : choices)
+    worst.push_back(&choice);
+  llvm::stable_sort(worst, [](const WeightChoice *a, const WeightChoice *b) {
+    return a->candidates[a->chosen].loss > b->candidates[b->chosen].loss;
+  });
+  double total = 0, moved = 0;
+  for (const WeightChoice *choice : worst)
+    total += choice->candidates[choice->chosen].loss;
+  bool any = false;
+  for (WeightChoice *choice : worst) {
+    if (moved > total / 2)
+      break;
+    moved += choice->candidates[choice->chosen].loss;
+    int better = choice->chosen;
+    for (int i = 0; i < static_cast<int>(choice->candidates.size()); ++i) {
+      const Candidate &candidate = choice->candidates[i], &now = choice->candidates[choice->chosen];
+      bool improves = candidate.loss < now.loss;
+      bool next = better == choice->chosen || candidate.bytes < choice->candidates[better].bytes;
+      if (improves && next)
+        better = i;
+    }
+    any |= better != choice->chosen;
+    choice->chosen = better;
+  }
+  return any;
+}
+
+/// Rounds of codes and gate until the gate holds, or nothing is left to promote.
+Error Quantization::decide() {
+  for (int round = 0;; ++round) {
+    Expected<quality::GateResult> gate = attempt();
+    if (!gate)
+      return gate.takeError();
+    if (request.quantization)
+      request.quantization->gate = *gate;
+    if (gate->accepted)
+      return Error::success();
+    // One scheme was asked for: what is better than it, where the gate is worth it.
+    bool demanding = request.quantize.gate.kind != quality::Gate::Kind::Guard;
+    if (choices.empty() && demanding && samples.count > 0)
+      if (Error failed = weigh({request.quantize.text, "w8a8"}, /*orFloat=*/true))
+        return failed;
+    bool bounded = request.quantize.budgetSize || !request.quantize.budgetLatency.empty();
+    if (bounded || round == kMaxRounds || !promoteWorst())
+      return quality::gateError(*gate, request.input);
+    if (!request.quiet)
+      err << llvm::formatv("round {0}: {1}; the worst weights get more bits\n", round + 1,
+                           gate->nearest);
+    if (Error failed = writeAllocation())
+      return failed;
+  }
+}
+
 Error Quantization::run() {
-  for (auto step :
-       {&Quantization::load, &Quantization::raise, &Quantization::openCalibration,
-        &Quantization::observe, &Quantization::transform, &Quantization::allocateSchemes,
-        &Quantization::assign, &Quantization::chooseAllCodes})
+  for (auto step : {&Quantization::load, &Quantization::raise, &Quantization::openCalibration,
+                    &Quantization::observe, &Quantization::transform, &Quantization::observeStatic,
+                    &Quantization::allocateSchemes, &Quantization::decide})
     if (Error failed = (this->*step)())
       return failed;
   fillReport();
-  if (Error failed = stages(Stage::Quantize, Stage::Quantize))
-    return failed;
-  request.emit = EmitKind::Qnt;
-  if (Error failed = emitArtifact(model, {}, request, err))
-    return failed;
+  if (std::error_code failed = llvm::sys::fs::rename(candidatePath(), request.output))
+    return makeError(Diag::CannotWrite, request.output, failed.message());
+  printSummary();
   if (!request.keepWork)
     llvm::sys::fs::remove_directories(request.work);
   return Error::success();
+}
+
+/// One line, as every compile ends with.
+void Quantization::printSummary() {
+  if (request.quiet)
+    return;
+  uint64_t bytes = 0;
+  llvm::sys::fs::file_size(request.output, bytes);
+  std::string quality = "quality not measured (give --eval-data)";
+  if (request.quantization && request.quantization->gate && request.quantization->gate->measured)
+    quality = "gate " + request.quantization->gate->text +
+              " holds: " + request.quantization->gate->nearest;
+  err << llvm::formatv("f32→{0} · {1:F1} MB · {2} · any target\n", request.quantize.text,
+                       bytes / 1e6, quality);
 }
 
 } // namespace

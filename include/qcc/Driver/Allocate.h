@@ -25,6 +25,7 @@ struct Candidate {
 struct WeightChoice {
   std::string name;
   int64_t rows = 0, columns = 0;
+  bool isTable = false;   ///< only looked up in
   double sensitivity = 0; ///< loss of the model per relative output error of the layer
   double measured = 0;    ///< loss with this weight alone under the coarsest candidate
   std::vector<Candidate> candidates;
@@ -35,6 +36,7 @@ struct AllocationOptions {
   std::string folder; ///< temporary
   unsigned threads = 0;
   int64_t lossSamples = 8; ///< samples on which sensitivities are measured
+  bool orFloat = false;    ///< "keep" is a candidate too, the last one
   std::function<void(size_t done, size_t all, llvm::StringRef what)> progress;
 };
 
@@ -52,6 +54,9 @@ struct Allocation {
 /// Chooses within `maxBytes` (of weights) and `maxMs`; nothing: no limit.
 Allocation allocate(std::vector<WeightChoice> &choices, std::optional<double> maxBytes,
                     std::optional<double> maxMs);
+
+/// The fewest bytes whose predicted loss is at most `maxLoss`.
+Allocation allocateForLoss(std::vector<WeightChoice> &choices, double maxLoss);
 
 /// The choice as a recipe file that qcc-assign-schemes reads.
 std::string recipeOf(llvm::ArrayRef<WeightChoice> choices);
