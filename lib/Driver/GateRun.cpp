@@ -11,6 +11,7 @@ using namespace qcc;
 using namespace qcc::quality;
 using llvm::Error;
 using llvm::Expected;
+using llvm::StringRef;
 
 namespace {
 

@@ -293,12 +293,15 @@ Error Quantization::allocateSchemes() {
   Allocation result = allocate(choices, maxBytes, maxMs);
   if (!result.feasible)
     return makeError(Diag::BudgetMissed, request.input,
-                     maxBytes ? llvm::formatv("the smallest choice of schemes takes {0:f1} MB, the "
-                                              "budget leaves {1:f1} MB for weights",
-                                              result.bytes / 1e6, *maxBytes / 1e6)
-                              : llvm::formatv("the fastest choice of schemes takes {0:f2} ms, the "
-                                              "budget leaves {1:f2} ms for layers",
-                                              result.ms, *maxMs));
+                     (maxBytes
+                          ? llvm::formatv("the smallest choice of schemes takes {0:f1} MB, the "
+                                          "budget leaves {1:f1} MB for weights",
+                                          result.bytes / 1e6, *maxBytes / 1e6)
+                                .str()
+                          : llvm::formatv("the fastest choice of schemes takes {0:f2} ms, the "
+                                          "budget leaves {1:f2} ms for layers",
+                                          result.ms, *maxMs)
+                                .str()));
   if (request.quantization && maxMs)
     request.quantization->predictedMs = result.ms + wish.budgetLatency.front().ms - *maxMs;
   options.scheme = schemes.front();
