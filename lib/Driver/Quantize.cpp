@@ -494,9 +494,17 @@ void Quantization::fillReport() {
   if (choices.empty())
     for (const WeightReport &weight : reports)
       report->tensors.push_back(tensorReport(weight, plan));
+  // One note for all weights that it is true of.
+  std::map<std::string, std::vector<std::string>> notes;
   for (const WeightReport &weight : reports)
     for (const std::string &note : weight.layer.notes)
-      report->notes.push_back(weight.name + ": " + note);
+      notes[note].push_back(weight.name);
+  for (const auto &[note, names] : notes)
+    report->notes.push_back(names.front() +
+                            (names.size() > 1
+                                 ? llvm::formatv(" and {0} more", names.size() - 1).str()
+                                 : std::string()) +
+                            ": " + note);
   if (statistics)
     for (const auto &[id, value] : statistics->values)
       report->convergence.push_back({id, samples.count ? int64_t(samples.count) : 0, value.drift});
