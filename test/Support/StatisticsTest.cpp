@@ -1,5 +1,6 @@
 // The statistics file: what is written is read, and nothing else.
 #include "qcc/Support/Statistics.h"
+#include "qcc/Support/Diagnostics.h"
 #include "qcc/Support/Ranges.h"
 #include "gtest/gtest.h"
 
@@ -52,7 +53,11 @@ TEST(Statistics, WrongFilesAreNamed) {
     text.replace(at, from.size(), to.str());
     auto read = StatisticsStore::fromJson(text, "f");
     EXPECT_FALSE(static_cast<bool>(read)) << to.str();
-    return llvm::toString(read.takeError());
+    return llvm::toString(
+        llvm::handleErrors(read.takeError(), [](std::unique_ptr<CodedError> error) -> llvm::Error {
+          EXPECT_EQ(error->code, Diag::BadStatistics);
+          return llvm::Error(std::move(error));
+        }));
   };
   std::string text = sample().toJson();
   auto expect = [&](llvm::StringRef from, llvm::StringRef to, llvm::StringRef what) {
