@@ -12,12 +12,14 @@
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Pack/WeightFormats.h"
 #include "qcc/Pipeline/Compile.h"
+#include "qcc/Support/Decisions.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include <chrono>
+#include <cmath>
 #include <set>
 #include <thread>
 
@@ -32,6 +34,8 @@ namespace {
 constexpr double kCodeBytes = 600e3;
 /// Predicted divergence (KLD, or 1 - cosine) that `auto` accepts where no budget binds it.
 constexpr double kSmallLoss = 0.005;
+/// Share of a row's weights that --method=sparse computes exactly (SpQR, section 4: about 1 %).
+constexpr double kSparseShare = 0.005;
 /// Times that the worst weights are promoted before a gate is given up.
 constexpr int kMaxRounds = 5;
 
@@ -82,6 +86,7 @@ private:
   double unquantizedBytes();
   Error openCalibration();
   Error observe();
+  Error writeDecisions();
   Error transform();
   Error observeStatic();
   Error allocateSchemes();
@@ -163,11 +168,13 @@ Error Quantization::observe() {
   if (!plan.needsRanges())
     return stages(Stage::Calibrate, Stage::Calibrate);
   options.observeRanges = true;
+  options.migrateScales = plan.smooth;
+  options.splitOutliers = plan.columns;
   if (Error failed = stages(Stage::Calibrate, Stage::Calibrate))
     return failed;
   options.ranges = request.quantize.statistics;
   if (!options.ranges.empty())
-    return Error::success();
+    return writeDecisions();
   CalibrateOptions calibrate;
   calibrate.folder = request.work;
   calibrate.threads = request.threads;
@@ -179,7 +186,36 @@ Error Quantization::observe() {
   if (Error failed = emit::writeFileAtomically(options.ranges, seen->toJson()))
     return failed;
   statistics = std::move(*seen);
-  return Error::success();
+  return writeDecisions();
+}
+
+/// What the transform stage is to do beyond what ranges alone decide.
+Error Quantization::writeDecisions() {
+  if (!plan.awq && !plan.sparse)
+    return Error::success();
+  if (!statistics) {
+    auto read = StatisticsStore::read(options.ranges);
+    if (!read)
+      return read.takeError();
+    statistics = std::move(*read);
+  }
+  DecisionStore decisions;
+  for (const auto &[id, value] : statistics->values) {
+    LayerDecision decision;
+    if (plan.sparse) {
+      decision.kind = LayerDecision::Kind::Sparse;
+      decision.fraction = kSparseShare;
+      for (float square : value.meanSquare)
+        decision.importance.push_back(std::sqrt(square));
+    } else {
+      decision.kind = LayerDecision::Kind::Migrate;
+      decision.rule = LayerDecision::Rule::Awq;
+      decision.magnitudes = value.meanMagnitude;
+    }
+    decisions.layers[id] = std::move(decision);
+  }
+  options.decisions = request.work + "/decisions.json";
+  return emit::writeFileAtomically(options.decisions, decisions.toJson());
 }
 
 Error Quantization::transform() {

@@ -116,7 +116,7 @@ void addTransform(OpPassManager &pm, const PipelineOptions &options) {
   if (!split.ranges.empty() || !split.decisions.empty())
     add(transform::createSplitOutliers(split));
   transform::MigrateScalesOptions migrate;
-  migrate.ranges = options.ranges;
+  migrate.ranges = options.migrateScales ? options.ranges : "";
   migrate.decisions = options.decisions;
   add(transform::createMigrateScales(migrate));
 }

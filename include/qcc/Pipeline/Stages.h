@@ -39,6 +39,7 @@ struct PipelineOptions {
   std::string ranges;                   ///< transform: file of ranges (Support/Ranges.h)
   std::string decisions;                ///< transform: file of decisions (Support/Decisions.h)
   bool splitOutliers = false;           ///< transform: by ranges too, not only where decided
+  bool migrateScales = true;            ///< transform: likewise
   std::vector<std::string> levels;      ///< feature levels to write kernels for, best first
 };
 
