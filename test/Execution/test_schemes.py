@@ -124,7 +124,19 @@ def test_overrides_of_a_recipe(qcc_tool, mlp, tmp_path):
         np.testing.assert_allclose(got["y"], want, rtol=0.05, atol=0.3, err_msg=level)
 
 
-@pytest.mark.parametrize("embed", ["w8", "w4", "f16"])
+@pytest.mark.parametrize("scheme", ["w3a8", "nf4:g128", "cb3", "mxfp4a8", "fp8e4m3:g128:scale=e4m3", "ternaryai16", "w8:tensor"])
+def test_quantized_once_compiled_later(qcc_tool, mlp, tmp_path, scheme):
+    subprocess.run([qcc_tool, "quantize", mlp, f"--quantize={scheme}", "--accept=none", "-o", tmp_path / "m.qnt"], check=True,
+                   capture_output=True)
+    inputs = {"ids": ids(5)}
+    outputs = []
+    for model, options in ((mlp, {"quantize": scheme}), (tmp_path / "m.qnt", {})):
+        artifact = qcc.compile(model, output=tmp_path / "m.so", level=1, target="x86", options=["--accept=none"], **options)
+        outputs.append(qcc.load(artifact)(**inputs)["y"].view(np.uint32))
+    np.testing.assert_array_equal(*outputs)
+
+
+@pytest.mark.parametrize("embed", ["w8", "w4", "f16", "nf4:g64", "w3", "fp8e5m2", "mxfp4"])
 def test_tables(qcc_tool, mlp, tmp_path, embed):
     check(qcc_tool, mlp, tmp_path, "w8a8", [f"--embed={embed}"])
 

@@ -36,19 +36,49 @@ qnt.weight @w.i4 : !qnt.q<[40, 64], i4, block 1 x 32, scale f32> {
   %1 = qnt.quantize %0 : (tensor<40x64xf32>) -> !qnt.q<[40, 64], i4, block 1 x 32, scale f32>
   qnt.yield %1 : !qnt.q<[40, 64], i4, block 1 x 32, scale f32>
 }
-qnt.weight @whole : !qnt.q<[40, 64], i8, tensor, scale f32> {
+qnt.weight @w.two : !qnt.q<[40, 64], u4, block 1 x 32, scale ui8, super f32, codebook #qnt.codebook<learned>> {
   %0 = qnt.use @w : tensor<40x64xf32>
-  %1 = qnt.quantize %0 : (tensor<40x64xf32>) -> !qnt.q<[40, 64], i8, tensor, scale f32>
-  qnt.yield %1 : !qnt.q<[40, 64], i8, tensor, scale f32>
+  %1 = qnt.quantize %0 : (tensor<40x64xf32>) -> !qnt.q<[40, 64], u4, block 1 x 32, scale ui8, super f32, codebook #qnt.codebook<learned>>
+  qnt.yield %1 : !qnt.q<[40, 64], u4, block 1 x 32, scale ui8, super f32, codebook #qnt.codebook<learned>>
+}
+qnt.weight @w.ternary : !qnt.q<[40, 64], ternary, block 1 x 24, scale f16> {
+  %0 = qnt.use @w : tensor<40x64xf32>
+  %1 = qnt.quantize %0 : (tensor<40x64xf32>) -> !qnt.q<[40, 64], ternary, block 1 x 24, scale f16>
+  qnt.yield %1 : !qnt.q<[40, 64], ternary, block 1 x 24, scale f16>
+}
+qnt.weight @w.mx : !qnt.q<[40, 64], f4e2m1, block 1 x 32, scale f8E8M0FNU> {
+  %0 = qnt.use @w : tensor<40x64xf32>
+  %1 = qnt.quantize %0 : (tensor<40x64xf32>) -> !qnt.q<[40, 64], f4e2m1, block 1 x 32, scale f8E8M0FNU>
+  qnt.yield %1 : !qnt.q<[40, 64], f4e2m1, block 1 x 32, scale f8E8M0FNU>
+}
+qnt.weight @w.one : !qnt.q<[40, 64], u3, tensor, scale f32, zero ui3> {
+  %0 = qnt.use @w : tensor<40x64xf32>
+  %1 = qnt.quantize %0 : (tensor<40x64xf32>) -> !qnt.q<[40, 64], u3, tensor, scale f32, zero ui3>
+  qnt.yield %1 : !qnt.q<[40, 64], u3, tensor, scale f32, zero ui3>
+}
+qnt.weight @w.f8 : !qnt.q<[40, 64], f8e5m2, axis 0, scale f32> {
+  %0 = qnt.use @w : tensor<40x64xf32>
+  %1 = qnt.quantize %0 : (tensor<40x64xf32>) -> !qnt.q<[40, 64], f8e5m2, axis 0, scale f32>
+  qnt.yield %1 : !qnt.q<[40, 64], f8e5m2, axis 0, scale f32>
+}
+qnt.weight @whole : !qnt.q<[40, 64], i8, axis 1, scale f32> {
+  %0 = qnt.use @w : tensor<40x64xf32>
+  %1 = qnt.quantize %0 : (tensor<40x64xf32>) -> !qnt.q<[40, 64], i8, axis 1, scale f32>
+  qnt.yield %1 : !qnt.q<[40, 64], i8, axis 1, scale f32>
 }
 func.func @main(%x: tensor<?x64xf32, #qnt.dims<[s, 64]>> {qnt.name = "x"}) -> (tensor<?x40xf32, #qnt.dims<[s, 40]>>, tensor<300xi8>)
     attributes {qnt.symbols = [#qnt.symbol<"s", input = 0, axis = 0>]} {
   %0 = qnt.use @w.q8 : !qnt.q<[40, 64], i8, axis 0, scale f32>
   %1 = qnt.use @w.q4 : !qnt.q<[40, 64], u4, block 1 x 32, scale f16, zero ui4>
   %2 = qnt.use @w.i4 : !qnt.q<[40, 64], i4, block 1 x 32, scale f32>
-  %3 = qnt.use @whole : !qnt.q<[40, 64], i8, tensor, scale f32>
+  %more0 = qnt.use @w.two : !qnt.q<[40, 64], u4, block 1 x 32, scale ui8, super f32, codebook #qnt.codebook<learned>>
+  %more1 = qnt.use @w.ternary : !qnt.q<[40, 64], ternary, block 1 x 24, scale f16>
+  %more2 = qnt.use @w.mx : !qnt.q<[40, 64], f4e2m1, block 1 x 32, scale f8E8M0FNU>
+  %more3 = qnt.use @w.one : !qnt.q<[40, 64], u3, tensor, scale f32, zero ui3>
+  %more4 = qnt.use @w.f8 : !qnt.q<[40, 64], f8e5m2, axis 0, scale f32>
+  %3 = qnt.use @whole : !qnt.q<[40, 64], i8, axis 1, scale f32>
   %4 = qnt.use @ids : tensor<300xi8>
-  %5 = qnt.dequantize %3 : (!qnt.q<[40, 64], i8, tensor, scale f32>) -> tensor<40x64xf32>
+  %5 = qnt.dequantize %3 : (!qnt.q<[40, 64], i8, axis 1, scale f32>) -> tensor<40x64xf32>
   %6 = qnt.linear %x, %5 : (tensor<?x64xf32, #qnt.dims<[s, 64]>>, tensor<40x64xf32>) -> tensor<?x40xf32, #qnt.dims<[s, 40]>>
   return %6, %4 : tensor<?x40xf32, #qnt.dims<[s, 40]>>, tensor<300xi8>
 }
@@ -134,7 +164,8 @@ TEST_F(QntFileTest, WeightsAreTheSameUnderAnotherName) {
   EXPECT_FALSE(quantize::isQntFile(at("m.bin")));
   WeightStore before(*module, dir, dir, 1), after(*file->module, dir, dir, 1);
   reference::FolderWeights files(dir, dir);
-  for (const char *name : {"w.q8", "w.q4", "w.i4", "ids"}) {
+  for (const char *name :
+       {"w.q8", "w.q4", "w.i4", "w.two", "w.ternary", "w.mx", "w.one", "w.f8", "ids"}) {
     auto weight = file->module->lookupSymbol<WeightOp>(name);
     ASSERT_TRUE(weight.getSource()) << name;
     auto want = before.evaluate(module->lookupSymbol<WeightOp>(name)), got = after.evaluate(weight);
@@ -151,6 +182,9 @@ TEST_F(QntFileTest, WeightsAreTheSameUnderAnotherName) {
       EXPECT_EQ((*q)->codes, read->codes);
       EXPECT_EQ((*q)->scales, read->scales);
       EXPECT_EQ((*q)->zeros, read->zeros);
+      EXPECT_EQ((*q)->scaleCodes, read->scaleCodes);
+      EXPECT_EQ((*q)->supers, read->supers);
+      EXPECT_EQ((*q)->table, read->table);
     }
   }
 }
