@@ -5,11 +5,12 @@
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include <algorithm>
 #include <cassert>
+#include <cerrno>
 #include <cstring>
+#include <sys/mman.h>
 
 using namespace qcc;
 using namespace qcc::data;
@@ -20,31 +21,53 @@ namespace path = llvm::sys::path;
 
 namespace {
 /// A mapped file that gives its pages back after so many bytes have been read, so that resident
-/// memory does not grow with the file.
+/// memory does not grow with the file. Mapped here since llvm::MemoryBuffer's advice is
+/// posix_madvise's, which glibc ignores.
 class MappedFile {
 public:
   static llvm::Expected<std::shared_ptr<MappedFile>> open(StringRef file) {
-    auto buffer = llvm::MemoryBuffer::getFile(file, /*IsText=*/false,
-                                              /*RequiresNullTerminator=*/false);
-    if (!buffer)
-      return makeError(Diag::CannotRead, file.str(), buffer.getError().message());
+    auto failed = [&](std::error_code code) {
+      return makeError(Diag::CannotRead, file.str(), code.message());
+    };
+    auto handle = fs::openNativeFileForRead(file);
+    if (!handle)
+      return failed(llvm::errorToErrorCode(handle.takeError()));
     auto mapped = std::make_shared<MappedFile>();
     mapped->path = file.str();
-    mapped->buffer = std::move(*buffer);
+    fs::file_status status;
+    std::error_code code = fs::status(*handle, status);
+    if (!code && status.type() != fs::file_type::regular_file)
+      code = std::make_error_code(std::errc::invalid_argument);
+    if (!code && status.getSize()) {
+      mapped->size = status.getSize();
+      mapped->data = ::mmap(nullptr, mapped->size, PROT_READ, MAP_PRIVATE, *handle, 0);
+      if (mapped->data == MAP_FAILED) {
+        code = std::error_code(errno, std::generic_category());
+        mapped->data = nullptr;
+      }
+    }
+    fs::closeFile(*handle);
+    if (code)
+      return failed(code);
     return mapped;
   }
-  ArrayRef<uint8_t> bytes() const { return llvm::arrayRefFromStringRef(buffer->getBuffer()); }
+  ~MappedFile() {
+    if (data)
+      ::munmap(data, size);
+  }
+  ArrayRef<uint8_t> bytes() const { return {static_cast<const uint8_t *>(data), size}; }
   void touched(uint64_t count) {
     constexpr uint64_t most = 16 << 20;
-    if ((since += count) < most)
+    if ((since += count) < most || !data)
       return;
     since = 0;
-    buffer->dontNeedIfMmap();
+    ::madvise(data, size, MADV_DONTNEED);
   }
   std::string path;
 
 private:
-  std::unique_ptr<llvm::MemoryBuffer> buffer;
+  void *data = nullptr;
+  size_t size = 0;
   uint64_t since = 0;
 };
 
