@@ -26,8 +26,8 @@ static const Target kTargets[] = {
     // Plain x86-64: tests kernel logic without any of the instructions above.
     {"scalar", Arch::X86_64, kLinuxX86, "x86-64", "", 0, 16, 16, DotLowering::Generic, false, false,
      false, false, 32 << 10, 256 << 10},
-    {"aarch64-neon", Arch::AArch64, kLinuxArm, "generic", "+neon", kNeon, 32, 16,
-     DotLowering::Neon, true, true, true, false, 32 << 10, 512 << 10},
+    {"aarch64-neon", Arch::AArch64, kLinuxArm, "generic", "+neon", kNeon, 32, 16, DotLowering::Neon,
+     true, true, true, false, 32 << 10, 512 << 10},
 };
 
 static const TargetName kNames[] = {
