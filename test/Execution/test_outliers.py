@@ -19,32 +19,33 @@ STREAM, INNER, VALUE = [3, 40], [7, 50], [5]
 GROUP = C.heads // C.kv_heads
 
 
-def planted(weights):
+def planted(weights, size):
     """The same function: what makes a channel grows, what reads it shrinks."""
     heads = [h * C.head + v % C.head for v in VALUE for h in range(v // C.head * GROUP, v // C.head * GROUP + GROUP)]
     for i in range(C.layers):
         p = f"model.layers.{i}."
         for norm, readers in (("input_layernorm", ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")),
                               ("post_attention_layernorm", ("mlp.gate_proj", "mlp.up_proj"))):
-            weights[f"{p}{norm}.weight"][STREAM] *= SIZE
+            weights[f"{p}{norm}.weight"][STREAM] *= size
             for reader in readers:
-                weights[f"{p}{reader}.weight"][:, STREAM] /= SIZE
+                weights[f"{p}{reader}.weight"][:, STREAM] /= size
         for rows, columns, made, read in (("mlp.up_proj", "mlp.down_proj", INNER, INNER),
                                           ("self_attn.v_proj", "self_attn.o_proj", VALUE, heads)):
-            weights[f"{p}{rows}.weight"][made] *= SIZE
-            weights[f"{p}{columns}.weight"][:, read] /= SIZE
+            weights[f"{p}{rows}.weight"][made] *= size
+            weights[f"{p}{columns}.weight"][:, read] /= size
     return heads
 
 
 class Workshop:
     """The model after import and raise, and what passes make of it."""
 
-    def __init__(self, tool, folder):
+    def __init__(self, tool, folder, size=SIZE):
         self.tool, self.folder, self.count = tool, folder, 0
         weights = tiny.llama_weights(C, np.random.default_rng(2))
-        # Norms near one and small layers, as after training.
-        weights = {k: 1 + v * 0.3 if "norm" in k else v * 0.4 for k, v in weights.items()}
-        heads = planted(weights)
+        # Norms near one and layers that add little to the stream, as after training.
+        weights = {k: 1 + v * 0.3 if "norm" in k else v * (3.2 if "embed" in k else 0.4)
+                   for k, v in weights.items()}
+        heads = planted(weights, size)
         source = tiny.write_safetensors(folder / "llama.safetensors", weights)
         model = stories15m.build(source, C).save(folder / "llama.onnx")
         self.raised = folder / "raised.mlir"
@@ -121,20 +122,31 @@ def error(got, want):
     return np.linalg.norm(got - want) / np.linalg.norm(want)
 
 
-def test_codes_suffer(shop):
-    assert error(logits(shop.compile(shop.raised, "w8a8")), logits(shop.float)) > 0.05
+@pytest.fixture(scope="module")
+def errors(shop, qcc_tool, tmp_path_factory):
+    """What codes cost with and without the planted channels."""
+    clean = Workshop(qcc_tool, tmp_path_factory.mktemp("clean"), size=1.0)
+    return tuple(error(logits(s.compile(s.raised, "w8a8")), logits(s.float)) for s in (clean, shop))
 
 
-@pytest.mark.parametrize("way", ["columns", "migrated", "rotated"])
-@pytest.mark.parametrize("scheme, bound", [("w8a8", 0.01), ("keep", 1e-5)])
-def test_each_way_brings_them_back(shop, way, scheme, bound):
-    model = shop.compile(getattr(shop, way)(), scheme)
-    levels = [name for name, here in qcc.load(model).levels.items() if here]
-    assert len(levels) > 1 or levels == ["x86-64-v2"]
-    results = [logits(model, level) for level in levels]
+def test_codes_suffer(errors):
+    clean, planted = errors
+    assert planted > 5 * clean
+
+
+# Splitting and migration take the channels away; a rotation spreads them, over 16 to 96 channels here.
+@pytest.mark.parametrize("way, bound", [("columns", lambda clean, planted: 1.5 * clean),
+                                        ("migrated", lambda clean, planted: 1.5 * clean),
+                                        ("rotated", lambda clean, planted: planted / 2)],
+                         ids=["columns", "migrated", "rotated"])
+def test_each_way_brings_them_back(shop, errors, way, bound):
+    model = getattr(shop, way)()
+    assert error(logits(shop.compile(model, "keep")), logits(shop.float)) < 1e-5
+    codes = shop.compile(model, "w8a8")
+    results = [logits(codes, level) for level, here in qcc.load(codes).levels.items() if here]
     for result in results[1:]:
         np.testing.assert_array_equal(results[0].view(np.uint32), result.view(np.uint32))
-    assert error(results[0], logits(shop.float)) < bound
+    assert error(results[0], logits(shop.float)) < bound(*errors)
 
 
 def test_sparse_elements(shop):
@@ -146,9 +158,9 @@ def test_sparse_elements(shop):
 
 
 def test_side_paths_join_the_layers(shop):
-    """No launch of its own: the kernel of the layer adds it."""
-    out = shop.folder / "lowered.mlir"
+    """The kernel of the layer adds it; only beside attention, whose heads are a view, it is one of its own."""
+    out = shop.folder / "packed.mlir"
     shop.run(shop.tool, shop.columns(), "--from=assign-bits", "--to=pack", "--quantize=w8a8", "-o", out)
     text = out.read_text()
     assert text.count("qnt.sparse_linear") == 7 * C.layers
-    assert not re.search(r'qnt\.fused "sparse_linear"', text)
+    assert len(re.findall(r'qnt\.fused "sparse_linear"', text)) == C.layers
