@@ -16,7 +16,8 @@ static int fail(const char *what, const qcc_error *error) {
 
 static int read_tensor(FILE *file, qcc_tensor *tensor, int64_t *dims) {
   uint32_t head[2];
-  if (fread(head, 4, 2, file) != 2 || head[1] > MAX_RANK || fread(dims, 8, head[1], file) != head[1])
+  if (fread(head, 4, 2, file) != 2 || head[1] > MAX_RANK ||
+      fread(dims, 8, head[1], file) != head[1])
     return 0;
   size_t bytes = qcc_dtype_size((qcc_dtype)head[0]);
   for (uint32_t i = 0; i < head[1]; ++i)
