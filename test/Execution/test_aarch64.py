@@ -17,6 +17,10 @@ DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: n
           11: np.float64, 16: np.uint16}
 NUMBERS = {np.dtype(dtype): number for number, dtype in DTYPES.items()}
 SCHEMES = ["keep", "w8a8", "w4a8:g32"]
+# One of each kind of code, scale and product.
+ALL_SCHEMES = ["w8", "w4:g32", "w4:g32:sym", "w3:g32", "w2a8:g32", "w3a8:g32", "nf4:g32", "cb3:g32", "mxfp4", "mxfp4a8",
+               "fp8e4m3", "fp8e5m2:g32", "ternary:g32", "ternarya8:g32", "binarya8:g32", "w4ai16:g32", "w8ai16",
+               "w8a8:ag=32", "w4a8:g64:ag=32"]
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +66,7 @@ def run_on_arm(runner, model, inputs, folder, threads=2):
 
 def compile_for(model, target, scheme, folder):
     return qcc.compile(model, output=folder / f"{target}.so", level=1, quantize=scheme, target=target,
-                       options=["--numerics=exact"])
+                       options=["--numerics=exact", "--accept=none"])
 
 
 def check(runner, onnx, feeds, scheme, folder, levels=("scalar", "x86")):
@@ -80,11 +84,19 @@ def check(runner, onnx, feeds, scheme, folder, levels=("scalar", "x86")):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_encoder(runner, qcc_tool, tmp_path, scheme):
+    check(runner, tiny.write_bert(tmp_path), sentences(), scheme, tmp_path)
+
+
+@pytest.mark.parametrize("scheme", ALL_SCHEMES)
+def test_every_scheme(runner, qcc_tool, tmp_path, scheme):
+    check(runner, tiny.write_bert(tmp_path), sentences(), scheme, tmp_path, levels=["x86"])
+
+
+def sentences():
     rng = np.random.default_rng(5)
     mask = (np.arange(9)[None] < np.array([[9], [4], [7]])).astype(np.int64)
-    feeds = {"input_ids": rng.integers(0, 40, (3, 9)), "attention_mask": mask,
-             "token_type_ids": rng.integers(0, 2, (3, 9))}
-    check(runner, tiny.write_bert(tmp_path), feeds, scheme, tmp_path)
+    return {"input_ids": rng.integers(0, 40, (3, 9)), "attention_mask": mask,
+            "token_type_ids": rng.integers(0, 2, (3, 9))}
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
