@@ -60,7 +60,8 @@ static void slotsOf(struct Data *d, int kind, i64 *s) {
 typedef i64 (*kernel)(const i64 *, i64, i64, i64, void *);
 #define DECLARE(n) i64 kernel##n(const i64 *, i64, i64, i64, void *);
 DECLARE(0)
-DECLARE(1) DECLARE(2) DECLARE(3) DECLARE(4) DECLARE(5) DECLARE(6) DECLARE(7) DECLARE(8) DECLARE(9)
+DECLARE(1)
+DECLARE(2) DECLARE(3) DECLARE(4) DECLARE(5) DECLARE(6) DECLARE(7) DECLARE(8) DECLARE(9)
 
     static i64 call(i64 number, i64 a, i64 b, i64 c) {
   register i64 x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b,
