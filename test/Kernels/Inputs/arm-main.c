@@ -58,12 +58,13 @@ static void slotsOf(struct Data *d, int kind, i64 *s) {
 
 #ifdef __aarch64__
 typedef i64 (*kernel)(const i64 *, i64, i64, i64, void *);
-#define DECLARE(n) i64 kernel##n(const i64 *, i64, i64, i64, void *);
-DECLARE(0)
-DECLARE(1)
-DECLARE(2) DECLARE(3) DECLARE(4) DECLARE(5) DECLARE(6) DECLARE(7) DECLARE(8) DECLARE(9)
+i64 kernel0(const i64 *, i64, i64, i64, void *), kernel1(const i64 *, i64, i64, i64, void *);
+i64 kernel2(const i64 *, i64, i64, i64, void *), kernel3(const i64 *, i64, i64, i64, void *);
+i64 kernel4(const i64 *, i64, i64, i64, void *), kernel5(const i64 *, i64, i64, i64, void *);
+i64 kernel6(const i64 *, i64, i64, i64, void *), kernel7(const i64 *, i64, i64, i64, void *);
+i64 kernel8(const i64 *, i64, i64, i64, void *), kernel9(const i64 *, i64, i64, i64, void *);
 
-    static i64 call(i64 number, i64 a, i64 b, i64 c) {
+static i64 call(i64 number, i64 a, i64 b, i64 c) {
   register i64 x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b,
                   x2 __asm__("x2") = c;
   __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
