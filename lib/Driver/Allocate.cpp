@@ -14,14 +14,6 @@ using llvm::Expected;
 
 namespace {
 
-LoadedModel copyOf(const LoadedModel &model) {
-  LoadedModel copy;
-  copy.module = cast<ModuleOp>(model.module.get()->clone());
-  copy.modelDir = model.modelDir;
-  copy.blobDir = model.blobDir;
-  return copy;
-}
-
 /// A name as a glob that matches nothing else.
 std::string literalGlob(StringRef name) {
   std::string glob;
@@ -73,7 +65,7 @@ private:
 };
 
 Expected<LoadedModel> Weigher::assigned(const PipelineOptions &pipeline) {
-  LoadedModel copy = copyOf(floats);
+  LoadedModel copy = floats.clone();
   if (Error failed =
           runStages(copy, Stage::AssignBits, Stage::AssignBits, pipeline, request, timing))
     return std::move(failed);

@@ -208,7 +208,7 @@ Error qcc::calibrateModel(const CalibrateRequest &request, llvm::raw_ostream &er
   Expected<StatisticsStore> store = collectStatistics(*model, function, *samples, options);
   if (!store)
     return store.takeError();
-  store->modelHash = hashOfFile(load.input);
+  store->modelHash = sourceHash(load.input);
   if (Error failed = emit::writeFileAtomically(request.output, store->toJson()))
     return failed;
   printSummary(*store, err);

@@ -117,10 +117,7 @@ Expected<GateResult> qcc::decideGate(const CompileRequest &request, StringRef qn
 Expected<double> qcc::measureWhole(const LoadedModel &floats, const PipelineOptions &pipeline,
                                    const CompileRequest &request, const LatencyBudget &budget,
                                    StringRef folder) {
-  LoadedModel copy;
-  copy.module = cast<mlir::ModuleOp>(floats.module.get()->clone());
-  copy.modelDir = floats.modelDir;
-  copy.blobDir = floats.blobDir;
+  LoadedModel copy = floats.clone();
   PipelineOptions options = pipeline;
   options.levels = hostTargets();
   CompileRequest writing = request;

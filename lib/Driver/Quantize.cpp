@@ -221,9 +221,7 @@ Error Quantization::writeDecisions() {
 Error Quantization::transform() {
   if (Error failed = stages(Stage::Transform, Stage::Transform))
     return failed;
-  floats.module = cast<ModuleOp>(model.module->clone());
-  floats.modelDir = model.modelDir;
-  floats.blobDir = model.blobDir;
+  floats = model.clone();
   return Error::success();
 }
 
@@ -393,10 +391,7 @@ Error Quantization::observeStatic() {
   options.statistics = request.quantize.statistics;
   if (!options.statistics.empty() || samples.count == 0)
     return Error::success(); // assign-bits says what is missing
-  LoadedModel copy;
-  copy.module = cast<ModuleOp>(model.module->clone());
-  copy.modelDir = model.modelDir;
-  copy.blobDir = model.blobDir;
+  LoadedModel copy = model.clone();
   PipelineOptions pipeline;
   pipeline.observeRanges = true;
   if (Error failed = runStages(copy, Stage::Calibrate, Stage::Calibrate, pipeline, request, timing))
@@ -503,7 +498,7 @@ void Quantization::fillReport() {
 
 /// Codes for the schemes as they stand, in a .qnt beside the work; what the gate says of it.
 Expected<quality::GateResult> Quantization::attempt() {
-  model.module = cast<ModuleOp>(floats.module->clone());
+  model = floats.clone();
   reports.clear();
   for (auto step : {&Quantization::assign, &Quantization::chooseAllCodes})
     if (Error failed = (this->*step)())

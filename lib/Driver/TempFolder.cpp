@@ -1,11 +1,8 @@
-// Temporary folders and hashes of files.
+// Temporary folders.
 #include "qcc/Driver/TempFolder.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/SmallString.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/SHA256.h"
 
 using namespace qcc;
 
@@ -17,10 +14,3 @@ llvm::Expected<std::unique_ptr<TempFolder>> TempFolder::create() {
 }
 
 TempFolder::~TempFolder() { llvm::sys::fs::remove_directories(path); }
-
-std::string qcc::hashOfFile(llvm::StringRef path) {
-  auto buffer = llvm::MemoryBuffer::getFile(path, false, false);
-  if (!buffer)
-    return "";
-  return llvm::toHex(llvm::SHA256::hash(llvm::arrayRefFromStringRef((*buffer)->getBuffer())), true);
-}

@@ -1,6 +1,7 @@
 // com.microsoft operators over weights of 2, 4 or 8 bits in blocks: the packed carriers become
 // qnt.assemble, and its value is dequantized where it is used.
 #include "OpTable.h"
+#include "qcc/Algorithms/WeightCodec.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -131,26 +132,10 @@ void matmulNBits(NodeBuilder &n) {
   n.out(0, n.linear(x, weight, bias));
 }
 
-/// Values of the 4-bit codes of bitsandbytes: its FP4, then NF4 (Dettmers et al. 2023, appendix E).
+/// Values of the 4-bit floats of bitsandbytes; its NF4 is normalFloat4().
 constexpr float fp4Values[16] = {
     0.0f,  5.208333333e-03f,  0.66666667f,  1.0f,  0.33333333f,  0.5f,  0.16666667f,  0.25f,
     -0.0f, -5.208333333e-03f, -0.66666667f, -1.0f, -0.33333333f, -0.5f, -0.16666667f, -0.25f};
-constexpr float nf4Values[16] = {-1.0f,
-                                 -0.6961928009986877f,
-                                 -0.5250730514526367f,
-                                 -0.39491748809814453f,
-                                 -0.28444138169288635f,
-                                 -0.18477343022823334f,
-                                 -0.09105003625154495f,
-                                 0.0f,
-                                 0.07958029955625534f,
-                                 0.16093020141124725f,
-                                 0.24611230194568634f,
-                                 0.33791524171829224f,
-                                 0.44070982933044434f,
-                                 0.5626170039176941f,
-                                 0.7229568362236023f,
-                                 1.0f};
 
 void matmulBnb4(NodeBuilder &n) {
   Value x = n.in(0), bytes = n.in(1), scale = n.in(2);
@@ -165,7 +150,7 @@ void matmulBnb4(NodeBuilder &n) {
                                            Twine(rows) + " x " + Twine(columns) + " in blocks");
   auto tableType = RankedTensorType::get({16}, n.f32());
   ArrayRef<float> values =
-      n.intAttr("quant_type", 1) == 1 ? ArrayRef(nf4Values) : ArrayRef(fp4Values);
+      n.intAttr("quant_type", 1) == 1 ? ArrayRef(normalFloat4()) : ArrayRef(fp4Values);
   Value table = n.make<qnt::ConstantOp>(tableType, DenseElementsAttr::get(tableType, values));
   Value codes = unpack(n, n.reshape(bytes, {n.dim(rows * columns / 2)}), 4, /*highFirst=*/true);
   Value real = n.gather(table, n.cast(codes, n.builder.getI32Type()), 0);

@@ -22,6 +22,14 @@ using namespace qcc;
 using llvm::Error;
 using llvm::Expected;
 
+std::string qcc::sourceHash(StringRef path) {
+  auto buffer = llvm::MemoryBuffer::getFile(path, false, false);
+  if (!buffer)
+    return "";
+  auto bytes = llvm::arrayRefFromStringRef((*buffer)->getBuffer());
+  return llvm::toHex(llvm::SHA256::hash(bytes), true);
+}
+
 namespace {
 
 std::vector<std::string> dimTexts(Type type) {
@@ -179,14 +187,6 @@ Expected<emit::CodeModule> translateBody(ModuleOp body) {
   if (failed(pm.run(*copy)))
     return makeError(Diag::Internal, "", "the model body does not translate to LLVM");
   return emit::translateModule(*copy, "body");
-}
-
-std::string sourceHash(StringRef path) {
-  auto buffer = llvm::MemoryBuffer::getFile(path, false, false);
-  if (!buffer)
-    return "";
-  auto bytes = llvm::arrayRefFromStringRef((*buffer)->getBuffer());
-  return llvm::toHex(llvm::SHA256::hash(bytes), true);
 }
 
 /// What a weight is called in reports: its storage and granularity, or its element type.

@@ -21,8 +21,5 @@ private:
   explicit TempFolder(std::string path) : path(std::move(path)) {}
 };
 
-/// SHA-256 of a file's bytes in hex; empty when it cannot be read.
-std::string hashOfFile(llvm::StringRef path);
-
 } // namespace qcc
 #endif

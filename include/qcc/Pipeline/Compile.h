@@ -16,10 +16,19 @@ std::unique_ptr<mlir::MLIRContext> makeContext(unsigned threads);
 struct LoadedModel {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::string modelDir, blobDir;
+
+  /// A module of its own over the same files.
+  LoadedModel clone() const {
+    return {mlir::cast<mlir::ModuleOp>(module.get()->clone()), modelDir, blobDir};
+  }
 };
 
 /// Attribute of a module that was written as .mlir: the folder its file ranges count from.
 inline constexpr llvm::StringLiteral modelFolderAttrName = "qnt.model_folder";
+
+/// SHA-256 of a model file's bytes in hex, which binds what is made from it to it; empty when the
+/// file cannot be read.
+std::string sourceHash(llvm::StringRef path);
 
 /// Reads .onnx (importing it), .qnt or .mlir.
 llvm::Expected<LoadedModel> loadModel(mlir::MLIRContext &context, const CompileRequest &request);
