@@ -5,23 +5,26 @@ usage: mutate_checks.py [--seed N] [--count 30] [--work DIR] [--jobs 2] [--list]
 
 A check is a statement that refuses: `return emitOpError(…)`, `return makeError(…)` and the like under
 an `if`, `notifyMatchFailure`, a `faultIf(…)` in a kernel. They are picked at random by the seed. A copy
-of the checkout is built once, in which a file turns off one of them; with each turned off in turn, the
-tests of its room run. A check whose loss no test notices has survived: a test is missing, or the check
-is. The checkout itself is never changed. PATH restricts the choice to files beneath it. Checks for
-faults of qcc itself, which no input reaches, are left out.
+of the checkout is built once, in which a file turns off any one of all checks; with each turned off in
+turn, the tests of its room run. A check whose loss no test notices has survived: a test is missing, or
+the check is. The checkout itself is never changed. PATH restricts the choice to files beneath it. Checks
+for faults of qcc itself, which no input reaches, are left out.
 
---work DIR keeps the copy and its build for the next run. The exit status is 1 when a check survived.
+--work DIR keeps the copy and its build for the next run, whatever its seed. The exit status is 1 when a
+check survived.
 """
 import argparse
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,27 +34,31 @@ REFUSALS = (r"(?:\w+(?:\.|->))?emit(?:Op)?Error\(", r"(?:\w+(?:\.|->))?emitRemar
             r"(?:\w+(?:\.|->))?notifyMatchFailure\(", r"(?:\w+(?:\.|->))?fail(?:With)?\(", r"refuse\w*\(")
 REFUSAL = re.compile(r"^(\s*)return (?:%s)" % "|".join(REFUSALS))
 FAULT = re.compile(r"^(\s*)(?:\w+(?:\.|->))?faultIf\w*\(")
+MEMORY = 24 << 30  # bytes of address space for each test
 GUARD = re.compile(r"^\s*(?:\} )?(?:else )?if (?:constexpr )?\(")
 
 # What shows that a room works: unit binaries, lit folders and pytest files, cheapest first.
-COMMON = ["pytest:test/Execution/test_zoo.py"]
+ZOO = "pytest:test/Execution/test_zoo.py"
+BAD_INPUT = "pytest:test/BadInput"
 TESTS = {
-    "dialects": ["lit:Dialects", "unit:QccReferenceTests", "lit:Import"],
+    "dialects": ["unit:QccDialectsTests", "lit:Dialects", "unit:QccReferenceTests", "lit:Import"],
     "Support": ["unit:QccSupportTests", "unit:QccCliTests", "unit:QccDataTests"],
     "Target": ["unit:QccTargetTests", "lit:Cli"],
     "Algorithms": ["unit:QccAlgorithmsTests", "unit:QccPackTests"],
-    "Onnx": ["unit:QccOnnxTests", "pytest:test/BadInput"],
-    "Import": ["unit:QccImportTests", "lit:Import", "pytest:test/BadInput"],
+    "Recipe": ["unit:QccRecipeTests", "lit:AssignBits", "lit:Cli"],
+    "Onnx": ["unit:QccOnnxTests", BAD_INPUT],
+    "Import": ["unit:QccImportTests", "lit:Import", BAD_INPUT],
     "Reference": ["unit:QccReferenceTests", "lit:Reference"],
-    "Emit": ["unit:QccEmitTests", "pytest:test/BadInput"],
-    "Data": ["unit:QccDataTests", "lit:Cli", "pytest:test/BadInput"],
+    "Emit": ["unit:QccEmitTests", BAD_INPUT],
+    "Data": ["unit:QccDataTests", "lit:Cli", BAD_INPUT],
     "Quality": ["unit:QccQualityTests", "lit:Cli"],
-    "Cli": ["unit:QccCliTests", "lit:Cli", "pytest:test/BadInput"],
-    "Kernels": ["unit:QccKernelsTests", "lit:Kernels", *COMMON],
-    "Lower": ["unit:QccLowerTests", "lit:Lower", "pytest:test/BadInput", *COMMON],
-    "Pipeline": ["unit:QccPipelineTests", "lit:Pipeline", "pytest:test/BadInput", *COMMON],
+    "Driver": ["unit:QccDriverTests", "lit:Driver", "lit:Cli", BAD_INPUT, "pytest:test/Execution/test_quantize.py"],
+    "Cli": ["unit:QccCliTests", "lit:Cli", BAD_INPUT],
+    "Kernels": ["unit:QccKernelsTests", "lit:Kernels", ZOO],
+    "Lower": ["unit:QccLowerTests", "lit:Lower", BAD_INPUT, ZOO],
+    "Pipeline": ["unit:QccPipelineTests", "lit:Pipeline", BAD_INPUT, ZOO],
 }
-OTHERWISE = ["unit:Qcc{room}Tests", "lit:{room}", *COMMON]
+OTHERWISE = ["unit:Qcc{room}Tests", "lit:{room}", ZOO]
 
 
 @dataclass
@@ -63,6 +70,7 @@ class Check:
     last: int
     end: int
     text: str
+    number: int  # of the switch
 
     @property
     def room(self):
@@ -106,6 +114,8 @@ def own_faults(root):
 
 def checks_of(root, path, skipped):
     lines = (root / path).read_text().splitlines()
+    # Numbers that hold while other files change, so that those are not built again.
+    number = zlib.crc32(path.encode()) * 1000
     for first, line in enumerate(lines):
         fault, refusal = FAULT.match(line), REFUSAL.match(line)
         found = fault or refusal
@@ -117,42 +127,24 @@ def checks_of(root, path, skipped):
         last, end = behind
         text = " ".join(l.strip() for l in lines[first:last + 1])
         if not skipped.search(text):
-            yield Check(path, first, last, end, text[:110])
+            number += 1
+            yield Check(path, first, last, end, text[:110], number)
 
 
-def all_checks(root, only):
+def all_checks(root):
     files = sorted(p for folder in ("dialects", "lib") for p in (root / folder).rglob("*.cpp"))
-    names = [str(p.relative_to(root)) for p in files]
-    chosen = [n for n in names if not only or any(n.startswith(o.rstrip("/")) for o in only)]
     skipped = own_faults(root)
-    return [check for name in chosen for check in checks_of(root, name, skipped)]
+    return [check for p in files for check in checks_of(root, str(p.relative_to(root)), skipped)]
 
 
 # --- the copy -----------------------------------------------------------------------------------
-def copy_tree(source, target):
-    """Everything that git tracks or would track, changed files only, so that builds stay incremental."""
-    listing = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=source,
-                             check=True, capture_output=True).stdout
-    wanted = {name for name in os.fsdecode(listing).split("\0") if name and (source / name).is_file()}
-    present = {str(p.relative_to(target)) for p in target.rglob("*")
-               if p.is_file() and "build" not in p.relative_to(target).parts[:1]}
-    for name in present - wanted:
-        (target / name).unlink()
-    for name in wanted:
-        into = target / name
-        if not into.exists() or into.read_bytes() != (source / name).read_bytes():
-            into.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source / name, into)
-            os.utime(into)
-
-
 SWITCH = """// Which check is turned off: its number, in a file.
 #pragma once
 #include <cstdio>
-inline const int qccCheckTurnedOff = [] {
-  int number = 0;
+inline const long long qccCheckTurnedOff = [] {
+  long long number = 0;
   if (std::FILE *file = std::fopen("%s", "r")) {
-    if (std::fscanf(file, "%%d", &number) != 1)
+    if (std::fscanf(file, "%%lld", &number) != 1)
       number = 0;
     std::fclose(file);
   }
@@ -161,20 +153,46 @@ inline const int qccCheckTurnedOff = [] {
 """
 
 
-def instrumented(lines, numbered):
-    """The lines of a file with each of its (number, check) behind the switch."""
-    lines = list(lines)
-    for number, check in sorted(numbered, key=lambda n: -n[1].first):
+def instrumented(text, checks):
+    """The text of a file with each of its checks behind the switch."""
+    lines = text.splitlines()
+    for check in sorted(checks, key=lambda c: -c.first):
         end, start = lines[check.last], lines[check.first]
         lines[check.last] = end[:check.end] + " }" + end[check.end:]
         code = lines[check.first].lstrip()
-        lines[check.first] = f"{start[:len(start) - len(start.lstrip())]}{{ if (qccCheckTurnedOff != {number}) {code}"
-    return ['#include "qcc/CheckSwitch.h"', *lines]
+        switch = f"{{ if (qccCheckTurnedOff != {check.number}) "
+        lines[check.first] = start[:len(start) - len(start.lstrip())] + switch + code
+    return "\n".join(['#include "qcc/CheckSwitch.h"', *lines]) + "\n"
 
 
-def attend_to_interrupts():
-    """Background jobs inherit that they ignore Ctrl-C, which tests of it would notice."""
+def copy_tree(source, target, checks, switch):
+    """Everything that git tracks or would track, with the checks behind the switch. Only what changed is
+    written, so that builds stay incremental."""
+    listing = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=source,
+                             check=True, capture_output=True).stdout
+    wanted = {name for name in os.fsdecode(listing).split("\0") if name and (source / name).is_file()}
+    changed = {"include/qcc/CheckSwitch.h": SWITCH % switch}
+    for path in {check.path for check in checks}:
+        changed[path] = instrumented((source / path).read_text(), [c for c in checks if c.path == path])
+    present = {str(p.relative_to(target)) for p in target.rglob("*")
+               if p.is_file() and "build" not in p.relative_to(target).parts[:1]}
+    for name in present - wanted - set(changed):
+        (target / name).unlink()
+    for name in wanted | set(changed):
+        into = target / name
+        content = changed[name].encode() if name in changed else (source / name).read_bytes()
+        if not into.exists() or into.read_bytes() != content:
+            into.parent.mkdir(parents=True, exist_ok=True)
+            into.write_bytes(content)
+            if name in wanted:
+                shutil.copymode(source / name, into)
+
+
+def prepare_process():
+    """Background jobs inherit that they ignore Ctrl-C, which tests of it would notice. Checks of sizes
+    stand between an input and all of the machine's memory."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
 class Copy:
@@ -189,7 +207,7 @@ class Copy:
                            PYTHONDONTWRITEBYTECODE="1")
         process = subprocess.Popen([str(c) for c in command], cwd=self.root, env=environment, text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
-                                   start_new_session=True, preexec_fn=attend_to_interrupts)
+                                   start_new_session=True, preexec_fn=prepare_process)
         try:
             output, _ = process.communicate(timeout=timeout)
             return process.returncode, output
@@ -217,13 +235,13 @@ class Copy:
         if kind == "unit":
             return name in self.targets
         folder = self.root / ("test/" + name if kind == "lit" else name)
-        return folder.is_file() or folder.is_dir() and any(folder.rglob("*.test" if kind == "lit" else "test_*.py")) \
-            or kind == "lit" and any(folder.rglob("*.mlir"))
+        patterns = ("*.test", "*.mlir") if kind == "lit" else ("test_*.py",)
+        return folder.is_file() or any(any(folder.rglob(p)) for p in patterns)
 
     def make(self, suites):
         targets = {"qcc", "qcc-opt", "libqcc-runtime.so"}
         targets |= {s.split(":")[1] for s in suites if s.startswith("unit:")}
-        return self.run("nice", "ninja", "-C", self.build, "-j", self.jobs, *sorted(targets))
+        return self.run("ninja", "-C", self.build, "-j", self.jobs, *sorted(targets))
 
     def test(self, suite):
         kind, name = suite.split(":")
@@ -235,20 +253,10 @@ class Copy:
         return self.run(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", self.root / name)
 
 
-    def instrument(self, checks):
-        """Puts checks behind the switch: number i + 1 turns off checks[i]."""
-        header = self.root / "include/qcc/CheckSwitch.h"
-        header.write_text(SWITCH % self.switch)
-        for path in {check.path for check in checks}:
-            numbered = [(i + 1, check) for i, check in enumerate(checks) if check.path == path]
-            file = self.root / path
-            file.write_text("\n".join(instrumented(file.read_text().splitlines(), numbered)) + "\n")
-
-
 # --- the experiment -----------------------------------------------------------------------------
-def try_without(copy, number, suites):
+def try_without(copy, check, suites):
     """'killed by …' or 'SURVIVED'."""
-    copy.switch.write_text(str(number))
+    copy.switch.write_text(str(check.number))
     try:
         for suite in suites:
             status, output = copy.test(suite)
@@ -268,38 +276,31 @@ def first_failure(output):
 
 
 def sound_suites(copy, rooms):
-    """Builds the copy as it is; leaves out suites that fail without any change."""
+    """Builds the copy with every check on; seconds of the suites that pass so."""
     suites = sorted({s for room in rooms for s in copy.suites(room)})
     status, output = copy.make(suites)
     if status:
-        sys.exit("the unchanged copy does not build:\n" + output[-4000:])
-    good = set()
+        sys.exit("the copy does not build:\n" + output[-4000:])
+    good = {}
     for suite in suites:
+        start = time.monotonic()
         status, output = copy.test(suite)
         if status == 0:
-            good.add(suite)
+            good[suite] = time.monotonic() - start
         else:
-            print(f"left out: {suite} fails on the unchanged copy ({first_failure(output)})", flush=True)
+            print(f"left out: {suite} fails with every check on ({first_failure(output)})", flush=True)
     return good
 
 
-def experiment(copy, options):
-    checks = all_checks(copy.root, options.paths)
-    random.Random(options.seed).shuffle(checks)
-    print(f"{len(checks)} checks, seed {options.seed}", flush=True)
-    if options.list:
-        print("\n".join(str(c) for c in checks[:options.count]))
-        return 0
-    checks = checks[:options.count]
+def experiment(copy, checks):
     copy.configure()
     copy.switch.unlink(missing_ok=True)
-    copy.instrument(checks)
-    good = sound_suites(copy, {c.room for c in checks})
+    seconds = sound_suites(copy, {c.room for c in checks})
     survived = []
-    for number, check in enumerate(checks, 1):
-        suites = [s for s in copy.suites(check.room) if s in good]
+    for check in checks:
+        suites = sorted((s for s in copy.suites(check.room) if s in seconds), key=seconds.get)
         start = time.monotonic()
-        result = try_without(copy, number, suites)
+        result = try_without(copy, check, suites)
         print(f"{result} [{time.monotonic() - start:.0f} s] {check}", flush=True)
         if result == "SURVIVED":
             survived.append(check)
@@ -318,13 +319,20 @@ def main():
     parser.add_argument("--list", action="store_true", help="print the choice and stop")
     parser.add_argument("paths", nargs="*", help="only checks in files beneath these")
     options = parser.parse_args()
+    checks = all_checks(ROOT)
+    beneath = tuple(path.rstrip("/") for path in options.paths)
+    chosen = [c for c in checks if not beneath or c.path.startswith(beneath)]
+    random.Random(options.seed).shuffle(chosen)
+    print(f"{len(chosen)} checks, seed {options.seed}", flush=True)
+    chosen = chosen[:options.count]
     if options.list:
-        return experiment(Copy(ROOT, options.jobs), options)
+        print("\n".join(str(c) for c in chosen))
+        return 0
     with tempfile.TemporaryDirectory(prefix="qcc-mutants-") as temporary:
-        folder = (options.work or Path(temporary)).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        copy_tree(ROOT, folder)
-        return experiment(Copy(folder, options.jobs), options)
+        copy = Copy((options.work or Path(temporary)).resolve(), options.jobs)
+        copy.root.mkdir(parents=True, exist_ok=True)
+        copy_tree(ROOT, copy.root, checks, copy.switch)
+        return experiment(copy, chosen)
 
 
 if __name__ == "__main__":

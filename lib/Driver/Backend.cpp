@@ -67,8 +67,7 @@ Expected<std::unique_ptr<data::Model>> ReferenceModel::load(const CompileRequest
     return loaded.takeError();
   model->loaded = std::move(*loaded);
   auto functions = model->loaded.module->getOps<func::FuncOp>();
-  if (functions.empty())
-    return makeError(Diag::UsageError, request.input, "holds no model function to interpret");
+  assert(!functions.empty() && "loadModel() refuses files without a function");
   model->function = *functions.begin();
   // What is quantized is interpreted quantized.
   if (!request.quantize.keep) {

@@ -161,8 +161,10 @@ unsigned nestingOf(StringRef text) {
   return deepest;
 }
 
-/// Passes rely on what import leaves: one block, tensors in and out.
+/// Passes rely on what import leaves: a function of one block, tensors in and out.
 Error checkFunctions(ModuleOp module, StringRef path) {
+  if (module.getOps<func::FuncOp>().empty())
+    return makeError(Diag::BadMlir, path.str(), "holds no function");
   for (func::FuncOp function : module.getOps<func::FuncOp>()) {
     std::string where = path.str() + ": function '" + function.getSymName().str() + "'";
     if (!function.getBody().hasOneBlock())
@@ -191,8 +193,6 @@ Error parseMlir(MLIRContext &context, StringRef path, OwningOpRef<ModuleOp> &mod
   module = parseSourceString<ModuleOp>((*buffer)->getBuffer(), &context, path);
   if (!module)
     return collector.error("parse");
-  if (module->getBody()->empty())
-    return makeError(Diag::BadMlir, path.str(), "holds no function");
   return checkFunctions(*module, path);
 }
 
@@ -227,6 +227,8 @@ Expected<LoadedModel> qcc::loadModel(MLIRContext &context, const CompileRequest 
     if (!file)
       return file.takeError();
     model.module = std::move(file->module);
+    if (Error failed = checkFunctions(*model.module, input))
+      return std::move(failed);
     return model;
   }
   BlobFolder blobs(model.blobDir);

@@ -104,8 +104,7 @@ FoundProducer find(Value value, DimExpr channels, int depth) {
 
 FoundProducer transform::findProducer(Value value) {
   SmallVector<DimExpr> dims = dimsOf(value.getType());
-  if (dims.empty() || !dims.back().constantValue())
-    return refused("the channels are not constant");
+  assert(!dims.empty() && dims.back().constantValue() && "layers read channels of one number");
   return find(value, dims.back(), 0);
 }
 
