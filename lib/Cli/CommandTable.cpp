@@ -15,9 +15,13 @@ namespace {
   }
 #define QCC_COMMON_OPTIONS                                                                         \
   {"--json", Option::Flag}, {"--help", Option::Flag}, {"-h", Option::Flag, "--help"}
+#define QCC_CALIBRATION_OPTIONS                                                                    \
+  {"--calib", Option::Value}, {"--calib-samples", Option::Value}, {"--mem-limit", Option::Value},  \
+  {                                                                                                \
+    "--seed", Option::Value                                                                        \
+  }
 #define QCC_DATA_OPTIONS                                                                           \
-  {"--calib", Option::Value}, {"--calib-samples", Option::Value}, {"--ctx", Option::Value},        \
-      {"--mem-limit", Option::Value}, {"--seed", Option::Value}, {"--budget-size", Option::Value}, \
+  QCC_CALIBRATION_OPTIONS, {"--ctx", Option::Value}, {"--budget-size", Option::Value},             \
       {"--budget-latency", Option::Value}, {"--cost-table", Option::Value},                        \
       {"--eval-data", Option::Value}, {"--labels", Option::Value}, {                               \
     "--require-measured", Option::Flag                                                             \
@@ -75,10 +79,17 @@ constexpr Option calibrateOptions[] = {QCC_COMMON_OPTIONS,
                                        {"--outputs", Option::Value},
                                        {"--functions", Option::Value}};
 
-constexpr Option sweepOptions[] = {
-    QCC_MODEL_OPTIONS,           QCC_COMMON_OPTIONS,         QCC_DATA_OPTIONS,
-    {"--data", Option::Value},   {"--limit", Option::Value}, {"--latency-at", Option::Value},
-    {"--threads", Option::Value}};
+constexpr Option sweepOptions[] = {QCC_MODEL_OPTIONS,
+                                   QCC_COMMON_OPTIONS,
+                                   QCC_CALIBRATION_OPTIONS,
+                                   {"--data", Option::Value},
+                                   {"--tokens", Option::Value},
+                                   {"--pairs", Option::Value},
+                                   {"--ctx", Option::Value},
+                                   {"--labels", Option::Value},
+                                   {"--limit", Option::Value},
+                                   {"--threads", Option::Value},
+                                   {"--latency-at", Option::Value}};
 
 constexpr Option tuneOptions[] = {
     QCC_COMMON_OPTIONS,          {"-o", Option::Value},        {"--output", Option::Value, "-o"},
@@ -212,16 +223,25 @@ usage: qcc calibrate MODEL.onnx --data DATA -o FILE [options]
 
 constexpr const char sweepHelp[] =
     R"(qcc sweep bert.onnx --data D.npz
-qcc sweep gpt.onnx --data val.npy --ctx 512 --quantize=w8a8,w4a8:g32,w3:g64 --calib=train.npy
+qcc sweep minilm.onnx --pairs stsb.npz --calib=train.npz
+qcc sweep gpt.onnx --tokens val.npy --ctx 256 --quantize=w8a8,w4a8:g32,nf4 --calib=train.npy
 
-usage: qcc sweep MODEL.onnx --data DATA [options]
+usage: qcc sweep MODEL.onnx (--data D | --tokens F | --pairs F) [options]
 
-  --data DATA            to measure quality on, against the model as it is
-  --ctx N, --limit N     window of a token file; only the first N samples
-  --labels NAME          the array of DATA that holds class numbers
-  --quantize LIST        the schemes to compare
-  --method M[,M]         how codes are chosen;  --calib DATA  samples for them
-  --latency-at 1x128[,threads=2]   where to measure time (repeatable)
+A row per scheme: bytes of the artifact, median milliseconds on this machine, quality against
+the model as it is. Rows that no other row beats in all three are marked. A scheme that fails
+is a row with its reason.
+
+  --data D               with logits KLD and top-1, else cosine;  --labels NAME  accuracy
+  --tokens FILE.npy      KLD, top-1 and perplexity;  --ctx N  window
+  --pairs FILE.npz       Spearman of similarities
+  --limit N              only the first N samples, windows or pairs
+  --quantize LIST        the schemes (default: w8a8 w8 w4a8:g32 w4a8:g128 w4:g32 nf4 w3a8:g32)
+  --method M[,M]         how codes are chosen
+  --calib DATA           samples for that;  --calib-samples N, --mem-limit 8GB, --seed N
+  --embed F, --head F, --skip GLOB, --recipe F   as in qcc compile, in every row
+  --latency-at 1x128[,threads=2]   where to measure time; also decode, prefill512
+                         (default: the shape of the first sample, or a decoder's step)
   --threads N            of runs
   --json                 results as JSON
 )";

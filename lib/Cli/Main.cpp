@@ -8,8 +8,6 @@
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Signals.h"
 #include <csignal>
-#include <mutex>
-#include <set>
 #include <thread>
 #include <unistd.h>
 
@@ -21,16 +19,6 @@ namespace fs = llvm::sys::fs;
 
 namespace {
 constexpr int exitInternal = 70, exitInterrupted = 130;
-
-struct TempRegistry {
-  std::mutex mutex;
-  std::set<std::string> paths;
-};
-/// Only the interrupt needs to know every folder; hence one registry for the process.
-TempRegistry &registry() {
-  static TempRegistry instance;
-  return instance;
-}
 
 /// The command line, for the report of a crash. Written once before anything can fail.
 std::string &commandLine() {
@@ -54,7 +42,7 @@ void watchInterrupts() {
     while (sigwait(&set, &signal) != 0) {
     }
     llvm::sys::RunInterruptHandlers(); // removes what RemoveFileOnSignal knows
-    TempDir::removeAll();
+    TempFolder::removeAll();
     _exit(exitInterrupted);
   }).detach();
 }
@@ -75,7 +63,7 @@ void onCrash(void *) {
 void onFatalError(void *, const char *reason, bool) {
   llvm::errs() << "error QCC1901: " << reason << "\nnote: to reproduce: " << commandLine() << '\n';
   llvm::sys::RunInterruptHandlers();
-  TempDir::removeAll();
+  TempFolder::removeAll();
   _exit(exitInternal);
 }
 
@@ -196,27 +184,6 @@ std::string quoteCommand(int argc, const char *const *argv) {
 }
 } // namespace
 
-llvm::Expected<std::unique_ptr<TempDir>> TempDir::create() {
-  llvm::SmallString<128> folder;
-  if (std::error_code code = fs::createUniqueDirectory("qcc", folder))
-    return makeError(Diag::CannotWrite, "temporary folder", code.message());
-  std::lock_guard<std::mutex> lock(registry().mutex);
-  registry().paths.insert(folder.str().str());
-  return std::unique_ptr<TempDir>(new TempDir(folder.str().str()));
-}
-
-TempDir::~TempDir() {
-  std::lock_guard<std::mutex> lock(registry().mutex);
-  registry().paths.erase(path);
-  fs::remove_directories(path, /*IgnoreErrors=*/true);
-}
-
-void TempDir::removeAll() {
-  std::lock_guard<std::mutex> lock(registry().mutex);
-  for (const std::string &folder : registry().paths)
-    fs::remove_directories(folder, /*IgnoreErrors=*/true);
-}
-
 Progress::~Progress() {
   if (lastPercent >= 0)
     context.err << "\r\033[K";
@@ -252,7 +219,7 @@ llvm::Expected<OpenedModel> cli::openModel(const Args &args, const Context &cont
   OpenedModel opened;
   std::string artifact = file.str();
   if (!file.ends_with(".so")) {
-    auto folder = TempDir::create();
+    auto folder = TempFolder::create();
     if (!folder)
       return folder.takeError();
     opened.folder = std::move(*folder);

@@ -2,7 +2,7 @@
 // what comes back as files, JSON or tables.
 #include "Options.h"
 #include "qcc/Cli/Names.h"
-#include "qcc/Data/DataFiles.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -18,7 +18,7 @@ static llvm::Error writeReport(StringRef file, const quality::QuantizeReport &re
   if (file.empty())
     return llvm::Error::success();
   std::string text = llvm::formatv("{0:2}\n", llvm::json::Value(quality::toJson(report)));
-  return data::writeFileAtomically(file, llvm::arrayRefFromStringRef(text));
+  return writeFileAtomically(file, text);
 }
 
 /// Runs Backend::quantize and writes the report, whether a gate refused or not.
@@ -50,7 +50,7 @@ llvm::Error cli::compileWithRuns(const CompileRequest &request, const Context &c
   CompileRequest first = request;
   if (request.emit == EmitKind::Qnt && request.toStage.empty())
     return quantizeAndReport(first, context, report);
-  auto folder = TempDir::create();
+  auto folder = TempFolder::create();
   if (!folder)
     return folder.takeError();
   first.output = (*folder)->path + "/model.qnt";
@@ -61,16 +61,7 @@ llvm::Error cli::compileWithRuns(const CompileRequest &request, const Context &c
   first.report.clear();
   if (llvm::Error error = quantizeAndReport(first, context, report))
     return error;
-  // What the first half has used up does not concern the second.
-  CompileRequest second = request;
-  second.input = first.output;
-  second.blobs.clear();
-  second.quantize = {};
-  second.shapes.clear();
-  second.binds.clear();
-  second.cutInputs.clear();
-  second.cutOutputs.clear();
-  second.functions.clear();
+  CompileRequest second = request.afterQuantize(first.output);
   second.quantization = &report;
   return context.backend.compile(second, context.err);
 }
@@ -181,19 +172,25 @@ llvm::Error cli::runSweep(const Args &given, const Context &context) {
     return input.takeError();
   if (llvm::Error error = checkInput(*input, "sweep"))
     return error;
-  if (!given.has("--data"))
-    return makeError(Diag::UsageError, "", "qcc sweep needs --data DATA");
+  if (given.has("--data") + given.has("--tokens") + given.has("--pairs") != 1)
+    return makeError(Diag::UsageError, "", "give one of --data, --tokens and --pairs", {},
+                     "qcc sweep --help shows examples");
   SweepRequest request;
-  auto data = parseData(given, "--data", "--limit");
+  request.pairs = given.has("--pairs");
+  StringRef option = request.pairs ? "--pairs" : given.has("--tokens") ? "--tokens" : "--data";
+  auto data = parseData(given, option, "--limit");
   if (!data)
     return data.takeError();
   request.data = std::move(*data);
-  for (const std::string &text : given.all("--latency-at")) {
+  if (given.has("--latency-at")) {
+    std::string text = given.get("--latency-at");
     auto at = parseLatency("1ms@" + text, "--latency-at");
-    if (!at)
+    if (!at) {
+      llvm::consumeError(at.takeError());
       return badValue("--latency-at", text,
                       "it reads 1x128, 1x128,threads=2, decode or prefill512");
-    request.latencyAt.push_back(std::move(*at));
+    }
+    request.latencyAt = std::move(*at);
   }
   // The list names the rows of the table: nothing has to be chosen, so no budget is needed.
   Args args = given;

@@ -1,6 +1,7 @@
 // Opening and writing data files, and the one place that knows suffixes.
 #include "qcc/Data/DataFiles.h"
 #include "qcc/Onnx/Reader.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/FileSystem.h"
@@ -143,16 +144,6 @@ llvm::Expected<std::vector<NamedTensor>> data::readArrays(StringRef where) {
   if (arrays.empty())
     return makeError(Diag::UnsuitableData, where.str(), "the folder holds no .npy files");
   return arrays;
-}
-
-llvm::Error data::writeFileAtomically(StringRef file, ArrayRef<uint8_t> bytes) {
-  llvm::Error error = llvm::writeToOutput(file, [&](llvm::raw_ostream &os) {
-    os.write(reinterpret_cast<const char *>(bytes.data()), bytes.size());
-    return llvm::Error::success();
-  });
-  if (!error)
-    return error;
-  return makeError(Diag::CannotWrite, file.str(), llvm::toString(std::move(error)));
 }
 
 llvm::Error data::writeNpy(StringRef file, const HostTensor &tensor) {

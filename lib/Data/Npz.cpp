@@ -1,6 +1,7 @@
 // The .npz format: a zip archive of .npy members. A member is inflated into a buffer of the size
 // that it declares, so that an archive takes no more memory than it declares and DataLimits allows.
 #include "Zip.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
 #include <zlib.h>
 

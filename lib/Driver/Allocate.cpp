@@ -3,9 +3,9 @@
 #include "mlir/Support/Timing.h"
 #include "qcc/Algorithms/Knapsack.h"
 #include "qcc/Driver/Sequential.h"
-#include "qcc/Emit/AtomicOutput.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Pack/WeightFormats.h"
+#include "qcc/Support/AtomicOutput.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -189,7 +189,7 @@ Expected<double> Weigher::lossAlone(const WeightChoice &choice, const std::strin
   std::string path = options.folder + "/alone.yaml";
   std::string text = "overrides:\n  - {match: '*', quantize: keep}\n  - {match: " +
                      quoted(literalGlob(choice.name)) + ", quantize: '" + scheme + "'}\n";
-  if (Error failed = emit::writeFileAtomically(path, text))
+  if (Error failed = writeFileAtomically(path, text))
     return std::move(failed);
   PipelineOptions pipeline = base;
   pipeline.scheme = scheme;

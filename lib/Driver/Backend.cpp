@@ -3,6 +3,7 @@
 #include "mlir/Support/Timing.h"
 #include "qcc/Driver/Calibrate.h"
 #include "qcc/Driver/Quantize.h"
+#include "qcc/Driver/Sweep.h"
 #include "qcc/Driver/Tune.h"
 #include "qcc/Import/Import.h"
 #include "qcc/Pipeline/Compile.h"
@@ -197,6 +198,7 @@ Backend qcc::makeBackend() {
   backend.compile = compileModel;
   backend.quantize = quantizeModel;
   backend.calibrate = calibrateModel;
+  backend.sweep = sweepSchemes;
   backend.tune = tuneMachine;
   backend.inspect = inspect;
   backend.check = check;

@@ -3,9 +3,9 @@
 #include "mlir/Support/Timing.h"
 #include "qcc/Algorithms/Collectors.h"
 #include "qcc/Algorithms/Moments.h"
-#include "qcc/Driver/TempFolder.h"
-#include "qcc/Emit/AtomicOutput.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
+#include "qcc/Support/TempFolder.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -209,7 +209,7 @@ Error qcc::calibrateModel(const CalibrateRequest &request, llvm::raw_ostream &er
   if (!store)
     return store.takeError();
   store->modelHash = sourceHash(load.input);
-  if (Error failed = emit::writeFileAtomically(request.output, store->toJson()))
+  if (Error failed = writeFileAtomically(request.output, store->toJson()))
     return failed;
   printSummary(*store, err);
   return Error::success();

@@ -8,10 +8,10 @@
 #include "qcc/Driver/Methods.h"
 #include "qcc/Driver/Tune.h"
 #include "qcc/Driver/WorkFolder.h"
-#include "qcc/Emit/AtomicOutput.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Pack/WeightFormats.h"
 #include "qcc/Pipeline/Compile.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Decisions.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/Support/FileSystem.h"
@@ -183,7 +183,7 @@ Error Quantization::observe() {
   if (!seen)
     return seen.takeError();
   options.ranges = request.work + "/statistics.json";
-  if (Error failed = emit::writeFileAtomically(options.ranges, seen->toJson()))
+  if (Error failed = writeFileAtomically(options.ranges, seen->toJson()))
     return failed;
   statistics = std::move(*seen);
   return writeDecisions();
@@ -215,7 +215,7 @@ Error Quantization::writeDecisions() {
     decisions.layers[id] = std::move(decision);
   }
   options.decisions = request.work + "/decisions.json";
-  return emit::writeFileAtomically(options.decisions, decisions.toJson());
+  return writeFileAtomically(options.decisions, decisions.toJson());
 }
 
 Error Quantization::transform() {
@@ -362,7 +362,7 @@ Expected<double> Quantization::addLatencies(const LatencyBudget &budget,
 Error Quantization::writeAllocation() {
   options.recipe = request.work + "/allocation.yaml";
   allocation = recipeOf(choices);
-  return emit::writeFileAtomically(options.recipe, allocation);
+  return writeFileAtomically(options.recipe, allocation);
 }
 
 /// Bytes of what stays as it is: norms, biases, weights that no scheme takes.
@@ -402,7 +402,7 @@ Error Quantization::observeStatic() {
   if (!seen)
     return seen.takeError();
   options.statistics = request.work + "/static.json";
-  if (Error failed = emit::writeFileAtomically(options.statistics, seen->toJson()))
+  if (Error failed = writeFileAtomically(options.statistics, seen->toJson()))
     return failed;
   statistics = std::move(*seen);
   return Error::success();

@@ -3,11 +3,11 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/Timing.h"
 #include "qcc/Data/RuntimeModel.h"
-#include "qcc/Driver/TempFolder.h"
-#include "qcc/Emit/AtomicOutput.h"
 #include "qcc/Pipeline/BlobFolder.h"
 #include "qcc/Pipeline/Compile.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
+#include "qcc/Support/TempFolder.h"
 #include "qcc/Target/Target.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -193,7 +193,7 @@ Error qcc::tuneMachine(const TuneRequest &request, llvm::raw_ostream &err) {
   Expected<CostTable> table = measureCosts(options);
   if (!table)
     return table.takeError();
-  if (Error failed = emit::writeFileAtomically(request.output, table->toJson()))
+  if (Error failed = writeFileAtomically(request.output, table->toJson()))
     return failed;
   if (request.facts) {
     (*request.facts)["target"] = table->target;

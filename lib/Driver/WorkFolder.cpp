@@ -1,6 +1,6 @@
 // Parts as files: 32 bytes of SHA-256, then the bytes.
 #include "qcc/Driver/WorkFolder.h"
-#include "qcc/Emit/AtomicOutput.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -42,7 +42,7 @@ llvm::Error WorkFolder::keep(StringRef name, llvm::ArrayRef<uint8_t> bytes) cons
   auto hash = llvm::SHA256::hash(bytes);
   std::string text(reinterpret_cast<const char *>(hash.data()), hash.size());
   text.append(reinterpret_cast<const char *>(bytes.data()), bytes.size());
-  return emit::writeFileAtomically(fileOf(name), text);
+  return writeFileAtomically(fileOf(name), text);
 }
 
 void WorkFolder::remove() const {

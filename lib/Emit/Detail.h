@@ -2,8 +2,8 @@
 #ifndef QCC_LIB_EMIT_DETAIL_H
 #define QCC_LIB_EMIT_DETAIL_H
 
-#include "qcc/Emit/AtomicOutput.h"
 #include "qcc/Emit/Emit.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/MemoryBufferRef.h"
 #include "llvm/TargetParser/Triple.h"

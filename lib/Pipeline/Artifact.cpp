@@ -1,6 +1,5 @@
 // What the lower stage left, as the parts of an artifact.
 #include "Qnt/Qnt.h"
-#include "qcc/Emit/AtomicOutput.h"
 #include "qcc/Emit/Emit.h"
 #include "qcc/Emit/Translate.h"
 #include "qcc/Kernels/Lowering.h"
@@ -8,6 +7,7 @@
 #include "qcc/Pack/WeightStore.h"
 #include "qcc/Pipeline/Compile.h"
 #include "qcc/Quantize/QntFile.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Target/Target.h"
 #include "llvm/Support/FileSystem.h"
@@ -291,13 +291,13 @@ Error writeMlir(LoadedModel &model, const CompileRequest &request) {
     llvm::outs() << text;
     return Error::success();
   }
-  return emit::writeFileAtomically(request.output, text);
+  return writeFileAtomically(request.output, text);
 }
 
 /// The target-independent model in one file.
 Error writeQnt(LoadedModel &model, const CompileRequest &request, raw_ostream &err) {
   pack::WeightStore store(*model.module, model.modelDir, model.blobDir, request.threads);
-  emit::AtomicOutputs outputs;
+  AtomicOutputs outputs;
   Expected<size_t> file = outputs.add(request.output);
   if (!file)
     return file.takeError();

@@ -1,6 +1,6 @@
 // Blobs by content.
 #include "qcc/Pipeline/BlobFolder.h"
-#include "qcc/Emit/AtomicOutput.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -17,7 +17,7 @@ llvm::Expected<qnt::BlobAttr> BlobFolder::add(mlir::MLIRContext &context,
   llvm::SmallString<128> path(dir);
   llvm::sys::path::append(path, name);
   if (!llvm::sys::fs::exists(path))
-    if (llvm::Error failed = emit::writeFileAtomically(
+    if (llvm::Error failed = writeFileAtomically(
             path, llvm::StringRef(reinterpret_cast<const char *>(bytes.data()), bytes.size())))
       return std::move(failed);
   return qnt::BlobAttr::get(&context, name, bytes.size());

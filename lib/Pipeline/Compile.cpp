@@ -4,13 +4,13 @@
 #include "Tile/Tile.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/Timing.h"
-#include "qcc/Emit/AtomicOutput.h"
 #include "qcc/Emit/Translate.h"
 #include "qcc/Import/Import.h"
 #include "qcc/Kernels/Lowering.h"
 #include "qcc/Pipeline/BlobFolder.h"
 #include "qcc/Pipeline/ValidatePasses.h"
 #include "qcc/Quantize/QntFile.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Target/Target.h"
 #include "llvm/Support/FileSystem.h"
@@ -124,7 +124,7 @@ Error dumpStage(ModuleOp module, Stage stage, const CompileRequest &request) {
   std::string text;
   llvm::raw_string_ostream os(text);
   module.print(os, OpPrintingFlags().enableDebugInfo(false).assumeVerified());
-  return emit::writeFileAtomically(path, text);
+  return writeFileAtomically(path, text);
 }
 
 Expected<Stage> stageOption(StringRef option, StringRef name, Stage otherwise) {

@@ -46,13 +46,12 @@ std::string keyOf(const GateSet &set) {
   return set.data + "|" + std::to_string(set.ctx) + "|" + std::to_string(set.limit);
 }
 
-/// Outputs that people look at: no caches.
-bool isResult(const TensorInfo &output) {
-  return !StringRef(output.role).starts_with("present") &&
-         !StringRef(output.role).starts_with("past") &&
-         !StringRef(output.name).starts_with("present");
-}
 } // namespace
+
+bool quality::isResult(const TensorInfo &output) {
+  StringRef role = output.role, name = output.name;
+  return !role.starts_with("present") && !role.starts_with("past") && !name.starts_with("present");
+}
 
 llvm::Error GateRun::needReference(StringRef what) const {
   if (inputs.reference)
@@ -194,8 +193,7 @@ llvm::Error GateRun::addSet(const GateSet &set) {
   return add(units, set, false), llvm::Error::success();
 }
 
-/// Whether the model has logits among its results.
-static bool hasLogits(const Model &model) {
+bool quality::hasLogits(const Model &model) {
   const TensorInfo &first = model.outputs[findLogits(model)];
   return first.role == "logits" || first.name == "logits";
 }

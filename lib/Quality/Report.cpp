@@ -267,7 +267,7 @@ void quality::printSweep(llvm::raw_ostream &os, const SweepTable &table) {
       cells.push_back(formatNumber(measurement.value, 5));
     cells.resize(head.size() - 1, "-");
     cells.push_back(!row.failed.empty() ? row.failed
-                                        : (llvm::is_contained(front, i) ? "best of its size" : ""));
+                                        : (llvm::is_contained(front, i) ? "Pareto" : ""));
     rows.push_back(std::move(cells));
   }
   printTable(os, rows);

@@ -4,6 +4,7 @@
 #include "qcc/Cli/Context.h"
 #include "qcc/Cli/Names.h"
 #include "qcc/Data/DataFiles.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "llvm/Support/FileSystem.h"
 
 using namespace qcc;
@@ -132,7 +133,7 @@ TEST_F(Commands, AnUnnamedOutputReplacesNothingForeign) {
   auto fresh = request({});
   ASSERT_TRUE(static_cast<bool>(fresh));
   EXPECT_EQ(fresh->output, stem + ".so");
-  ASSERT_EQ(codeOf(writeFileAtomically(stem + ".so", {0})), noDiag);
+  ASSERT_EQ(codeOf(writeFileAtomically(stem + ".so", llvm::StringRef("x"))), noDiag);
   EXPECT_EQ(codeOf(request({})), Diag::WouldOverwrite);
   EXPECT_EQ(codeOf(request({"-o", stem + ".so"})), noDiag);
   fs::set_current_path(previous);

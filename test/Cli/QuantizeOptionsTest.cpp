@@ -2,6 +2,7 @@
 #include "../Data/DataTesting.h"
 #include "qcc/Cli/Context.h"
 #include "qcc/Data/DataFiles.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -241,7 +242,8 @@ TEST_F(QuantizeOptions, Sweep) {
   backend.sweep = [&](const SweepRequest &request,
                       llvm::raw_ostream &) -> llvm::Expected<quality::SweepTable> {
     EXPECT_EQ(request.model.quantize.candidates.size(), 2u);
-    EXPECT_EQ(request.latencyAt.size(), 1u);
+    EXPECT_EQ(request.latencyAt.value_or(LatencyBudget()).threads, 2u);
+    EXPECT_FALSE(request.pairs);
     request.progress(1, 2);
     quality::SweepTable table;
     table.rows.resize(1);
@@ -251,6 +253,9 @@ TEST_F(QuantizeOptions, Sweep) {
   };
   EXPECT_EQ(run(runSweep, "sweep", good), noDiag);
   EXPECT_NE(text.find("1.0 kB"), std::string::npos) << text;
+  good.push_back("--pairs=@/d.npz");
+  EXPECT_EQ(run(runSweep, "sweep", good), Diag::UsageError);
+  good.pop_back();
   good[3] = "--latency-at=fast";
   EXPECT_EQ(run(runSweep, "sweep", good), Diag::BadOptionValue);
   good[2] = "--quantize=auto";

@@ -3,6 +3,7 @@
 #include "qcc/Cli/Commands.h"
 #include "qcc/Cli/Context.h"
 #include "qcc/Data/DataFiles.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "llvm/Support/FileSystem.h"
 #include <cstdlib>
 #include <sys/socket.h>
@@ -125,7 +126,7 @@ TEST_F(CliRefusals, SourcesThatCannotBeHashed) {
   fs::current_path(previous);
   ASSERT_FALSE(fs::set_current_path(folder));
   makeSocket(folder + "/s.onnx");
-  ASSERT_EQ(codeOf(writeFileAtomically("s.so", {0})), noDiag);
+  ASSERT_EQ(codeOf(writeFileAtomically("s.so", llvm::StringRef("x"))), noDiag);
   expectText(compile({folder + "/s.onnx"}), "QCC1101", "s.onnx: error QCC1101: No such device");
   fs::set_current_path(previous);
 }

@@ -1,6 +1,7 @@
 // Arrays read row by row, wherever they lie.
 #include "qcc/Data/ArrayFile.h"
 #include "DataTesting.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include <sys/wait.h>

@@ -4,6 +4,7 @@
 #include "qcc/Data/Inputs.h"
 #include "qcc/Data/Samples.h"
 #include "qcc/Data/TestData.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "llvm/Support/FileSystem.h"
 #include <sys/resource.h>
 

@@ -3,6 +3,7 @@
 #include "DataTesting.h"
 #include "qcc/Data/DataFiles.h"
 #include "qcc/Data/TestData.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "llvm/Support/FileSystem.h"
 #include <set>
 

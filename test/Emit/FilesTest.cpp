@@ -1,6 +1,6 @@
 // Outputs appear whole or not at all.
 #include "TestModel.h"
-#include "qcc/Emit/AtomicOutput.h"
+#include "qcc/Support/AtomicOutput.h"
 #include <csignal>
 #include <fcntl.h>
 #include <functional>

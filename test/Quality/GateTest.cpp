@@ -2,6 +2,7 @@
 #include "qcc/Quality/Gate.h"
 #include "../Data/DataTesting.h"
 #include "qcc/Data/DataFiles.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 

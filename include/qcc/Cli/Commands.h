@@ -114,6 +114,24 @@ struct CompileRequest {
   /// file). Backend::compile gets it when a .qnt was made on the way, for its own --report; else
   /// null.
   quality::QuantizeReport *quantization = nullptr;
+  /// Backend::quantize, when `quantization` is wanted: at most so many runs of the model to find
+  /// what each weight contributes to the loss; 0: none.
+  int64_t attribution = 64;
+
+  /// The same compile on the .qnt that Backend::quantize made of `input`: what the first half has
+  /// used up does not concern the second.
+  CompileRequest afterQuantize(std::string qnt) const {
+    CompileRequest second = *this;
+    second.input = std::move(qnt);
+    second.blobs.clear();
+    second.quantize = {};
+    second.shapes.clear();
+    second.binds.clear();
+    second.cutInputs.clear();
+    second.cutOutputs.clear();
+    second.functions.clear();
+    return second;
+  }
 };
 
 /// `qcc calibrate`: observe ranges and second moments.
@@ -127,8 +145,12 @@ struct CalibrateRequest {
 /// `qcc sweep`: a table of schemes with size, latency and quality.
 struct SweepRequest {
   CompileRequest model; ///< quantize.candidates are the rows (empty: the backend's usual ones)
-  DataRequest data;     ///< to measure on
-  std::vector<LatencyBudget> latencyAt;                      ///< only shape and threads count
+  /// To measure on: with labels accuracy, on a token file perplexity and divergence, on logits
+  /// divergence, else cosine, against the model as it is.
+  DataRequest data;
+  bool pairs = false; ///< `data` holds sentence pairs: Spearman
+  /// Only shape and threads count; nothing: the shape of the first sample, or a decoder's step.
+  std::optional<LatencyBudget> latencyAt;
   std::function<void(int64_t done, int64_t total)> progress; ///< never empty
 };
 

@@ -1,29 +1,14 @@
-// What every command is given: where to print, the compiler behind it, and temporary folders that
-// vanish even when the user interrupts.
+// What every command is given: where to print, and the compiler behind it.
 #ifndef QCC_CLI_CONTEXT_H
 #define QCC_CLI_CONTEXT_H
 
 #include "qcc/Cli/Args.h"
 #include "qcc/Cli/Commands.h"
+#include "qcc/Support/TempFolder.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
 namespace qcc::cli {
-
-/// A folder that is removed with all it holds by the destructor, or when the process is
-/// interrupted.
-class TempDir {
-public:
-  static llvm::Expected<std::unique_ptr<TempDir>> create();
-  ~TempDir();
-  const std::string path;
-
-  /// For the interrupt: removes every folder that is still there.
-  static void removeAll();
-
-private:
-  explicit TempDir(std::string path) : path(std::move(path)) {}
-};
 
 struct Context {
   const Backend &backend;
@@ -62,7 +47,7 @@ llvm::Expected<CompileRequest> makeCompileRequest(const Args &args, const Contex
 
 /// An open model and the folder that it may have been compiled into.
 struct OpenedModel {
-  std::unique_ptr<TempDir> folder;
+  std::unique_ptr<TempFolder> folder;
   std::string artifact; ///< the file that is loaded
   std::unique_ptr<data::Model> model;
 };

@@ -45,7 +45,6 @@ llvm::Error writeNpy(llvm::StringRef path, const HostTensor &tensor);
 /// An archive of stored members NAME.npy, without times, so that equal arrays are equal bytes. At
 /// most 65,535 arrays and 4 GiB.
 llvm::Error writeNpz(llvm::StringRef path, llvm::ArrayRef<NamedTensor> arrays);
-llvm::Error writeFileAtomically(llvm::StringRef path, llvm::ArrayRef<uint8_t> bytes);
 
 } // namespace qcc::data
 #endif

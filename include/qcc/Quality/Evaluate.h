@@ -40,6 +40,11 @@ llvm::Expected<GateResult> evaluateGate(const Gate &gate, const GateInputs &inpu
 llvm::Expected<LatencySeries> measureLatency(data::RuntimeModel &model, const LatencyBudget &budget,
                                              double seconds = 1);
 
+/// Whether the model has an output named or with the role logits.
+bool hasLogits(const data::Model &model);
+/// Outputs that people look at: no caches.
+bool isResult(const data::TensorInfo &output);
+
 /// Runs the model on all samples and `command` on the outputs: what it prints. `folder` is for the
 /// .npz; QCC1872.
 llvm::Expected<double> runCommand(Subject &model, const data::SampleSet &samples,

@@ -1,7 +1,7 @@
 // Files that appear whole or not at all: written under a temporary name in their folder, then
 // renamed together.
-#ifndef QCC_EMIT_ATOMICOUTPUT_H
-#define QCC_EMIT_ATOMICOUTPUT_H
+#ifndef QCC_SUPPORT_ATOMICOUTPUT_H
+#define QCC_SUPPORT_ATOMICOUTPUT_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace qcc::emit {
+namespace qcc {
 
 /// A coded error for a failed write to `path`: 1130 no space, 1131 a directory, 1102 anything else;
 /// the message carries the system's text.
@@ -47,7 +47,8 @@ private:
 };
 
 /// The whole of a small file at once.
+llvm::Error writeFileAtomically(llvm::StringRef path, llvm::ArrayRef<uint8_t> bytes);
 llvm::Error writeFileAtomically(llvm::StringRef path, llvm::StringRef text);
 
-} // namespace qcc::emit
+} // namespace qcc
 #endif

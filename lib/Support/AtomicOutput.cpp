@@ -1,6 +1,7 @@
 // AtomicOutputs: temporary files beside their destinations, removed unless committed.
-#include "qcc/Emit/AtomicOutput.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Errno.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -11,7 +12,7 @@
 
 using namespace llvm;
 
-namespace qcc::emit {
+namespace qcc {
 
 Error writeError(StringRef path, int errnoValue) {
   std::string text = sys::StrError(errnoValue);
@@ -124,14 +125,18 @@ Error AtomicOutputs::commit() {
   return Error::success();
 }
 
-Error writeFileAtomically(StringRef path, StringRef text) {
+Error writeFileAtomically(StringRef path, ArrayRef<uint8_t> bytes) {
   AtomicOutputs outputs;
   Expected<size_t> index = outputs.add(path);
   if (!index)
     return index.takeError();
-  if (Error e = outputs.write(*index, 0, ArrayRef(text.bytes_begin(), text.size())))
+  if (Error e = outputs.write(*index, 0, bytes))
     return e;
   return outputs.commit();
 }
 
-} // namespace qcc::emit
+Error writeFileAtomically(StringRef path, StringRef text) {
+  return writeFileAtomically(path, arrayRefFromStringRef(text));
+}
+
+} // namespace qcc
