@@ -522,11 +522,10 @@ llvm::Expected<Recipe> qcc::parseRecipe(StringRef text, StringRef name) {
 
 llvm::Expected<Recipe> qcc::readRecipe(StringRef path) {
   llvm::sys::fs::file_status status;
-  if (std::error_code code = llvm::sys::fs::status(path, status))
-    return makeError(Diag::CannotRead, path.str(), code.message());
-  if (status.type() != llvm::sys::fs::file_type::regular_file)
+  bool known = !llvm::sys::fs::status(path, status);
+  if (known && status.type() != llvm::sys::fs::file_type::regular_file)
     return makeError(Diag::CannotRead, path.str(), "is not a regular file");
-  if (status.getSize() > kMaxBytes)
+  if (known && status.getSize() > kMaxBytes)
     return recipeError(path, 0,
                        "has " + Twine(status.getSize()) + " bytes; recipes have at most " +
                            Twine(kMaxBytes));

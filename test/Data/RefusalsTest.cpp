@@ -1,11 +1,13 @@
 // Refusals of data files and folders that other causes could hide: each is told by its message.
 #include "DataTesting.h"
+#include "qcc/Data/ArrayFile.h"
 #include "qcc/Data/DataFiles.h"
 #include "qcc/Data/Inputs.h"
 #include "qcc/Data/Samples.h"
 #include "qcc/Data/TestData.h"
 #include "qcc/Support/AtomicOutput.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include <sys/resource.h>
 
 using namespace qcc;
@@ -73,6 +75,34 @@ TEST_F(Refusals, FoldersThatCannotBeOpened) {
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
   expectFault(std::move(samples), "QCC1101", "Too many open files");
   expectFault(std::move(arrays), "QCC1101", "Too many open files");
+}
+
+TEST_F(Refusals, ArraysReadByRows) {
+  std::vector<NamedTensor> pair;
+  pair.push_back({"a", HostTensor(QCC_F32, {2})});
+  pair.push_back({"b", HostTensor(QCC_F32, {2})});
+  std::string path = folder + "/pair.npz";
+  ASSERT_EQ(codeOf(writeNpz(path, pair)), noDiag);
+  auto buffer = llvm::MemoryBuffer::getFile(path);
+  ASSERT_TRUE(static_cast<bool>(buffer));
+  auto renamed = [&](llvm::StringRef from, llvm::StringRef to) {
+    std::string text = (*buffer)->getBuffer().str();
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;)
+      text.replace(at, from.size(), to);
+    return write("renamed.npz", {text.begin(), text.end()});
+  };
+  expectFault(openArrays(renamed(".npy", ".txt")), "QCC1820",
+              "member 'a.txt' is not an .npy array");
+  expectFault(openArrays(renamed("b.npy", "a.npy")), "QCC1820", "two members named 'a'");
+  expectFault(openArrays(folder + "/none"), "QCC1101", "no such file or folder");
+  expectFault(openArrays(write("x.txt", {1})), "QCC1101",
+              "not an .npz file, an .npy file or a folder of them");
+}
+
+TEST_F(Refusals, DataSets) {
+  expectFault(readSamples(folder), "QCC1808", "the folder holds no .npy files");
+  ASSERT_EQ(codeOf(writeNpy(folder + "/line.npy", HostTensor(QCC_I64, {8}))), noDiag);
+  expectFault(readSamples(folder + "/line.npy"), "QCC1001", "a line of token ids needs --ctx N");
 }
 
 TEST_F(Refusals, SampleAxes) {
