@@ -176,7 +176,7 @@ Error Weigher::computeErrors() {
   SequentialOptions sequence;
   sequence.folder = options.folder;
   sequence.threads = options.threads;
-  sequence.progress = [&](size_t done, size_t all, StringRef name) {
+  sequence.progress = [&](uint64_t done, uint64_t all, StringRef name) {
     if (options.progress)
       options.progress(done, 2 * all, name);
   };

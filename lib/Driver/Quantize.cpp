@@ -6,6 +6,7 @@
 #include "qcc/Driver/DecisionTable.h"
 #include "qcc/Driver/GateRun.h"
 #include "qcc/Driver/Methods.h"
+#include "qcc/Driver/Progress.h"
 #include "qcc/Driver/Tune.h"
 #include "qcc/Driver/WorkFolder.h"
 #include "qcc/Kernels/QuantizedLayout.h"
@@ -17,7 +18,6 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Process.h"
 #include <chrono>
 #include <cmath>
 #include <set>
@@ -43,35 +43,6 @@ using Clock = std::chrono::steady_clock;
 double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-/// Says how far the layers are and how long the rest takes, on a terminal only.
-class LayerProgress {
-public:
-  LayerProgress(llvm::raw_ostream &err, StringRef what, bool quiet)
-      : err(err), what(what), shown(!quiet && llvm::sys::Process::StandardErrIsDisplayed()) {}
-  ~LayerProgress() {
-    if (shown && any)
-      err << "\r\033[K";
-  }
-  void operator()(size_t done, size_t all, StringRef name) {
-    if (!shown)
-      return;
-    any = true;
-    double elapsed = secondsSince(start);
-    std::string rest;
-    if (done > 0)
-      rest = llvm::formatv(", {0:f0} s left",
-                           elapsed * static_cast<double>(all - done) / static_cast<double>(done));
-    err << llvm::formatv("\r\033[K{0}: {1} of {2}{3}  {4}", what, done, all, rest, name);
-    err.flush();
-  }
-
-private:
-  llvm::raw_ostream &err;
-  std::string what;
-  bool shown, any = false;
-  Clock::time_point start = Clock::now();
-};
 
 /// What the driver holds while a model is quantized.
 class Quantization {
@@ -446,7 +417,7 @@ Error Quantization::chooseAllCodes() {
   Expected<WorkFolder> work = WorkFolder::open(request.work, workKey());
   if (!work)
     return work.takeError();
-  LayerProgress progress(err, "quantize", request.quiet);
+  LayerProgress progress(err, "quantize", request.quiet, /*estimate=*/true, request.threads);
   SequentialOptions sequence;
   sequence.folder = work->path();
   sequence.threads = request.threads;

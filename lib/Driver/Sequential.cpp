@@ -1,6 +1,7 @@
 // The loop over layer groups.
 #include "qcc/Driver/Sequential.h"
 #include "qcc/Algorithms/Moments.h"
+#include "qcc/Driver/Progress.h"
 #include "qcc/Pack/WeightFormats.h"
 #include "qcc/Support/Diagnostics.h"
 
@@ -23,7 +24,9 @@ public:
 private:
   Error quantizeGroup(LayerGroup &group, Value floatInput);
   Expected<Moments> momentsOf(Walk &inputs, Value input, Value floatInput);
-  void report(size_t done, StringRef name) const;
+  void report(uint64_t done, StringRef name) const;
+  Expected<int64_t> countPositions() const;
+  uint64_t workOf(const LayerGroup &group) const;
   Error quantizeWeight(MarkedWeight &weight, const Moments &moments);
 
   LoadedModel &model;
@@ -36,9 +39,10 @@ private:
   std::vector<LayerGroup> groups;
   std::vector<qnt::LinearOp> floatLayers; ///< the n-th layer there is the n-th layer here
   DenseMap<Operation *, unsigned> numbers;
-  size_t all = 0;
+  int64_t positions = 0; ///< of all samples, about
+  uint64_t all = 0;      ///< work
 
-  void prepare(bool needFloats);
+  Error prepare(bool needFloats);
   Value floatInputOf(const LayerGroup &group) const;
   MaskedSamples masked{samples};
 };
@@ -50,18 +54,47 @@ DenseMap<Operation *, unsigned> numberLayers(func::FuncOp function) {
   return numbers;
 }
 
-void Sequence::prepare(bool needFloats) {
+/// Rows that layers see over all samples, from the first one: as many as it has ids, or rows of its
+/// first input.
+Expected<int64_t> Sequence::countPositions() const {
+  auto inputs = samples.inputs(0);
+  if (!inputs)
+    return inputs.takeError();
+  int64_t rows = 0;
+  for (const data::HostTensor &input : *inputs)
+    if (input.dtype() == QCC_I64 || input.dtype() == QCC_I32)
+      rows = std::max(rows, input.count());
+  if (rows == 0 && !inputs->empty() && !inputs->front().dims().empty())
+    rows = inputs->front().count() / std::max<int64_t>(1, inputs->front().dims().back());
+  return rows * static_cast<int64_t>(samples.count);
+}
+
+uint64_t Sequence::workOf(const LayerGroup &group) const {
+  if (!group.input)
+    return 0;
+  GroupSize size{group.weights.front().columns, 0, positions};
+  for (const MarkedWeight &weight : group.weights)
+    size.outputs += weight.rows;
+  return groupWork(size, floatWalk != nullptr);
+}
+
+Error Sequence::prepare(bool needFloats) {
   groups = findMarkedWeights(function);
-  for (const LayerGroup &group : groups)
-    all += group.input ? group.weights.size() : 0;
+  Expected<int64_t> counted = countPositions();
+  if (!counted)
+    return counted.takeError();
+  positions = *counted;
   numbers = numberLayers(function);
   PieceOptions piece{options.folder, options.threads, 1};
   walk = std::make_unique<Walk>(model, function, samples.count, masked.source(), piece);
-  if (!needFloats || !floats)
-    return;
-  func::FuncOp other = *floats->module.get().getOps<func::FuncOp>().begin();
-  floatWalk = std::make_unique<Walk>(*floats, other, samples.count, masked.source(), piece);
-  other.walk([&](qnt::LinearOp layer) { floatLayers.push_back(layer); });
+  if (needFloats && floats) {
+    func::FuncOp other = *floats->module.get().getOps<func::FuncOp>().begin();
+    floatWalk = std::make_unique<Walk>(*floats, other, samples.count, masked.source(), piece);
+    other.walk([&](qnt::LinearOp layer) { floatLayers.push_back(layer); });
+  }
+  for (const LayerGroup &group : groups)
+    all += workOf(group);
+  return Error::success();
 }
 
 Value Sequence::floatInputOf(const LayerGroup &group) const {
@@ -72,29 +105,31 @@ Value Sequence::floatInputOf(const LayerGroup &group) const {
   return layer.getX();
 }
 
-void Sequence::report(size_t done, StringRef name) const {
+void Sequence::report(uint64_t done, StringRef name) const {
   if (options.progress)
     options.progress(done, all, name);
 }
 
 Error Sequence::run() {
-  prepare(options.followFloat);
-  size_t finished = 0;
+  if (Error failed = prepare(options.followFloat))
+    return failed;
+  uint64_t finished = 0;
   for (LayerGroup &group : groups) {
     if (!group.input)
       continue;
     report(finished, group.weights.front().name);
     if (Error failed = quantizeGroup(group, floatInputOf(group)))
       return failed;
-    finished += group.weights.size();
+    finished += workOf(group);
   }
   report(finished, "");
   return Error::success();
 }
 
 Error Sequence::survey() {
-  prepare(/*needFloats=*/true);
-  size_t finished = 0;
+  if (Error failed = prepare(/*needFloats=*/true))
+    return failed;
+  uint64_t finished = 0;
   for (LayerGroup &group : groups) {
     if (!group.input)
       continue;
@@ -110,7 +145,7 @@ Error Sequence::survey() {
       if (!rows)
         return rows.takeError();
     }
-    finished += group.weights.size();
+    finished += workOf(group);
   }
   return Error::success();
 }

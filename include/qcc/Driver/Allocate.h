@@ -37,7 +37,7 @@ struct AllocationOptions {
   unsigned threads = 0;
   int64_t lossSamples = 8; ///< samples on which sensitivities are measured
   bool orFloat = false;    ///< "keep" is a candidate too, the last one
-  std::function<void(size_t done, size_t all, llvm::StringRef what)> progress;
+  std::function<void(uint64_t done, uint64_t all, llvm::StringRef what)> progress;
 };
 
 /// Fills in candidates, errors and sensitivities of every weight that `schemes` mark. `floats` is

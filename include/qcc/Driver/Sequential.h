@@ -27,8 +27,8 @@ struct SequentialOptions {
   std::string folder; ///< temporary
   unsigned threads = 0;
   bool followFloat = false; ///< also walk the float model, for Moments::cross
-  /// Called before each group with weights done and in all.
-  std::function<void(size_t done, size_t all, llvm::StringRef name)> progress;
+  /// Called before each group with the work that is done and in all (Progress.h).
+  std::function<void(uint64_t done, uint64_t all, llvm::StringRef name)> progress;
   /// Bytes that an earlier attempt left for a weight, and where to leave them for a later one.
   std::function<std::optional<std::vector<uint8_t>>(const MarkedWeight &)> resume;
   std::function<llvm::Error(const MarkedWeight &, llvm::ArrayRef<uint8_t>)> keep;
