@@ -5,8 +5,8 @@ usage: mutate_checks.py [--seed N] [--count 30] [--work DIR] [--jobs 2] [--list]
 
 A check is a statement that refuses: `return emitOpError(…)`, `return makeError(…)` and the like under
 an `if`, `notifyMatchFailure`, a `faultIf(…)` in a kernel. They are picked at random by the seed. A copy
-of the checkout is built once, in which a file turns off any one of all checks; with each turned off in
-turn, those tests of its room run in which it refuses something. A check whose loss no test notices has survived: a test is missing, or
+of the checkout is built once, in which a file turns off any one of them; with each turned off in turn,
+those tests of its room run in which it refuses something. A check whose loss no test notices has survived: a test is missing, or
 the check is. The checkout itself is never changed. PATH restricts the choice to files beneath it. Checks
 for faults of qcc itself, which no input reaches, are left out.
 
@@ -185,14 +185,18 @@ def instrumented(text, checks):
     return "\n".join(['#include "qcc/CheckSwitch.h"', *lines]) + "\n"
 
 
-def copy_tree(source, target, checks, switch, refused):
-    """Everything that git tracks or would track, with the checks behind the switch. Only what changed is
-    written, so that builds stay incremental."""
+def copy_tree(source, target, checks, chosen, switch, refused):
+    """Everything that git tracks or would track. In the files of the chosen checks, and in those where an
+    earlier run did so, all checks go behind the switch. Only what changed is written, so that builds stay
+    incremental."""
     listing = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=source,
                              check=True, capture_output=True).stdout
     wanted = {name for name in os.fsdecode(listing).split("\0") if name and (source / name).is_file()}
     changed = {"include/qcc/CheckSwitch.h": SWITCH % (switch, refused, refused)}
-    for path in {check.path for check in checks}:
+    def behind_switch(path):
+        return (target / path).exists() and "qccCheckSwitch" in (target / path).read_text()
+
+    for path in {c.path for c in chosen} | {c.path for c in checks if behind_switch(c.path)}:
         changed[path] = instrumented((source / path).read_text(), [c for c in checks if c.path == path])
     present = {str(p.relative_to(target)) for p in target.rglob("*")
                if p.is_file() and "build" not in p.relative_to(target).parts[:1]}
@@ -388,7 +392,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="qcc-mutants-") as temporary:
         copy = Copy((options.work or Path(temporary)).resolve(), options.jobs)
         copy.root.mkdir(parents=True, exist_ok=True)
-        copy_tree(ROOT, copy.root, checks, copy.switch, copy.refused)
+        copy_tree(ROOT, copy.root, checks, chosen, copy.switch, copy.refused)
         return experiment(copy, chosen)
 
 
