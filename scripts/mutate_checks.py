@@ -38,7 +38,6 @@ MEMORY = 24 << 30  # bytes of address space for each test
 GUARD = re.compile(r"^\s*(?:\} )?(?:else )?if (?:constexpr )?\(")
 
 # What shows that a room works: unit binaries, lit folders and pytest files, cheapest first.
-ZOO = "pytest:test/Execution/test_zoo.py"
 BAD_INPUT = "pytest:test/BadInput"
 TESTS = {
     "dialects": ["unit:QccDialectsTests", "lit:Dialects", "unit:QccReferenceTests", "lit:Import"],
@@ -54,11 +53,11 @@ TESTS = {
     "Quality": ["unit:QccQualityTests", "lit:Quality", "lit:Cli"],
     "Driver": ["unit:QccDriverTests", "lit:Driver", "lit:Cli", BAD_INPUT],
     "Cli": ["unit:QccCliTests", "lit:Cli", BAD_INPUT],
-    "Kernels": ["unit:QccKernelsTests", "lit:Kernels", ZOO],
-    "Lower": ["lit:Lower", "unit:QccLowerTests", BAD_INPUT, ZOO],
-    "Pipeline": ["unit:QccPipelineTests", "lit:Pipeline", BAD_INPUT, ZOO],
+    "Kernels": ["unit:QccKernelsTests", "lit:Kernels"],
+    "Lower": ["lit:Lower", "unit:QccLowerTests", BAD_INPUT],
+    "Pipeline": ["unit:QccPipelineTests", "lit:Pipeline", BAD_INPUT],
 }
-OTHERWISE = ["unit:Qcc{room}Tests", "lit:{room}", ZOO]
+OTHERWISE = ["unit:Qcc{room}Tests", "lit:{room}"]
 
 
 @dataclass
