@@ -44,7 +44,8 @@ static void put(std::vector<uint8_t> &bytes, uint64_t value, unsigned count) {
     bytes.push_back(static_cast<uint8_t>(value >> 8 * i));
 }
 
-llvm::Error data::writeNpz(StringRef path, ArrayRef<NamedTensor> arrays) {
+llvm::Error data::writeNpz(StringRef path, ArrayRef<NamedTensor> arrays, uint64_t maxBytes) {
+  assert(maxBytes <= 0xffffffff && "offsets have 32 bits");
   std::vector<uint8_t> bytes, directory;
   if (arrays.size() > 0xffff)
     return makeError(Diag::CannotWrite, path.str(),
@@ -53,8 +54,14 @@ llvm::Error data::writeNpz(StringRef path, ArrayRef<NamedTensor> arrays) {
     std::vector<uint8_t> npy = formatNpy(array.tensor);
     std::string name = array.name + ".npy";
     uint64_t offset = bytes.size();
-    if (offset + npy.size() + directory.size() + 1024 > 0xffffffff || name.size() > 0xffff)
-      return makeError(Diag::CannotWrite, path.str(), "the arrays do not fit in 4 GiB");
+    if (name.size() > 0xffff)
+      return makeError(Diag::CannotWrite, path.str(),
+                       "a name of " + std::to_string(name.size()) +
+                           " bytes does not fit in an archive");
+    // What follows takes the array, its name twice, and less than 128 bytes.
+    if (offset + directory.size() + npy.size() + 2 * name.size() + 128 > maxBytes)
+      return makeError(Diag::CannotWrite, path.str(),
+                       "the arrays do not fit in " + std::to_string(maxBytes) + " bytes");
     // Version 2.0, UTF-8 names, stored, 1980-01-01; then checksum and sizes.
     std::vector<uint8_t> common;
     put(common, 20, 2);

@@ -181,8 +181,6 @@ Error Reader::entries(yaml::Node *node, StringRef what,
   for (yaml::KeyValueNode &entry : *map) {
     std::string word;
     yaml::Node *key = entry.getKey();
-    if (!llvm::isa_and_nonnull<yaml::ScalarNode>(key))
-      return fail(node, "a key of " + what + " must be a word");
     if (Error error = text(key, ("a key of " + what).str(), word))
       return error;
     (void)lineOf(key);

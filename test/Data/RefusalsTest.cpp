@@ -60,6 +60,9 @@ TEST_F(Refusals, Folders) {
   expectFault(readArrays(folder), "QCC1808", "the folder holds no .npy files");
   auto none = [](llvm::StringRef) { return false; };
   EXPECT_TRUE(llvm::cantFail(filesIn(folder, none)).empty());
+  expectFault(readArrays(folder + "/none"), "QCC1101", "no such file or folder");
+  expectFault(readArrays(write("x.txt", {1})), "QCC1101",
+              "not an .npz file or a folder of .npy files");
   expectFault(filesIn(folder + "/none", none), "QCC1101", "No such file or directory");
 }
 
@@ -97,6 +100,21 @@ TEST_F(Refusals, ArraysReadByRows) {
   expectFault(openArrays(folder + "/none"), "QCC1101", "no such file or folder");
   expectFault(openArrays(write("x.txt", {1})), "QCC1101",
               "not an .npz file, an .npy file or a folder of them");
+}
+
+TEST_F(Refusals, ArchivesThatCannotBeWritten) {
+  auto fault = [&](llvm::ArrayRef<NamedTensor> arrays, const std::string &part) {
+    std::string text = llvm::toString(writeNpz(folder + "/w.npz", arrays, /*maxBytes=*/1 << 20));
+    EXPECT_NE(text.find("w.npz: error QCC1102: " + part), std::string::npos) << text;
+    EXPECT_FALSE(fs::exists(folder + "/w.npz"));
+  };
+  fault(std::vector<NamedTensor>(1 << 16), "65536 arrays do not fit in one archive");
+  std::vector<NamedTensor> large;
+  large.push_back({std::string(70000, 'n'), HostTensor(QCC_F32, {1})});
+  fault(large, "a name of 70004 bytes does not fit in an archive");
+  large.front().name = "a";
+  large.push_back({"b", HostTensor(QCC_F32, {1 << 18})});
+  fault(large, "the arrays do not fit in 1048576 bytes");
 }
 
 TEST_F(Refusals, DataSets) {

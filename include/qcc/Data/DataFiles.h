@@ -43,8 +43,9 @@ filesIn(llvm::StringRef folder, llvm::function_ref<bool(llvm::StringRef path)> w
 /// Writes by atomic rename.
 llvm::Error writeNpy(llvm::StringRef path, const HostTensor &tensor);
 /// An archive of stored members NAME.npy, without times, so that equal arrays are equal bytes. At
-/// most 65,535 arrays and 4 GiB.
-llvm::Error writeNpz(llvm::StringRef path, llvm::ArrayRef<NamedTensor> arrays);
+/// most 65,535 arrays and maxBytes, which the format allows to be 4 GiB at most. Errors: 1102.
+llvm::Error writeNpz(llvm::StringRef path, llvm::ArrayRef<NamedTensor> arrays,
+                     uint64_t maxBytes = 0xffffffff);
 
 } // namespace qcc::data
 #endif
