@@ -145,6 +145,12 @@ qcc_status qcc_session_plan(qcc_session *session, int64_t segment, qcc_error *er
 qcc_status qcc_session_reserve(qcc_session *session, bool keep, qcc_error *err);
 /* Session-owned memory for output `index` with the planned shape. */
 qcc_status qcc_session_own_output(qcc_session *session, uint32_t index, qcc_error *err);
+/* Buffers for all outputs as planned: those of `outputs` (may be null) that have data, else the
+ * session's own; with in_place the cache outputs stay where they are. */
+qcc_status qcc_session_place_outputs(qcc_session *session, qcc_tensor *outputs, bool in_place,
+                                     qcc_error *err);
+/* Where tensors without elements point. */
+extern const uint8_t qcc_nothing[];
 /* From planned segment 0 to the end. Inputs are set; `outputs` (may be null) carries the caller's
  * buffers. With in_place the KV views are set too and the cache outputs are not allocated. */
 qcc_status qcc_session_execute(qcc_session *session, qcc_tensor *outputs, bool in_place,
