@@ -53,25 +53,32 @@ Error SampleTensors::append(const qcc_tensor &tensor) {
   return Error::success();
 }
 
-Error SampleTensors::map() {
-  if (mapped || end == 0)
+/// Maps one tensor: what was mapped before leaves memory, so that a run over a large set holds one
+/// sample of it.
+Error SampleTensors::map(size_t sample) {
+  if (mapped && mappedSample == sample)
     return Error::success();
-  // The last tensor may end within its 64 bytes.
-  if (ftruncate(file, end) != 0)
+  unmap();
+  const Entry &entry = entries[sample];
+  if (entry.bytes == 0)
+    return Error::success();
+  uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  mappedOffset = entry.offset / page * page;
+  mappedBytes = entry.offset + entry.bytes - mappedOffset;
+  void *memory = mmap(nullptr, mappedBytes, PROT_READ, MAP_SHARED, file, mappedOffset);
+  if (memory == MAP_FAILED)
     return failure(folder);
-  mapped = mmap(nullptr, end, PROT_READ, MAP_SHARED, file, 0);
-  if (mapped == MAP_FAILED) {
-    mapped = nullptr;
-    return failure(folder);
-  }
-  mappedBytes = end;
+  mapped = memory;
+  mappedSample = sample;
   return Error::success();
 }
 
 Expected<qcc_tensor> SampleTensors::view(size_t sample) {
-  if (Error failed = map())
+  if (Error failed = map(sample))
     return std::move(failed);
   Entry &entry = entries[sample];
-  return qcc_tensor{static_cast<char *>(mapped) + entry.offset, entry.dtype,
-                    static_cast<uint32_t>(entry.dims.size()), entry.dims.data(), entry.bytes};
+  alignas(64) static char nothing[64];
+  char *data = entry.bytes ? static_cast<char *>(mapped) + (entry.offset - mappedOffset) : nothing;
+  return qcc_tensor{data, entry.dtype, static_cast<uint32_t>(entry.dims.size()), entry.dims.data(),
+                    entry.bytes};
 }

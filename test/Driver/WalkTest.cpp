@@ -3,6 +3,9 @@
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FileSystem.h"
 #include "gtest/gtest.h"
+#include <fstream>
+#include <numeric>
+#include <unistd.h>
 
 using namespace mlir;
 using namespace qcc;
@@ -123,6 +126,36 @@ TEST_F(WalkTest, TensorsOfSamplesKeepTheirSizes) {
   auto nowhere = SampleTensors::create("/no/such/folder");
   EXPECT_FALSE(static_cast<bool>(nowhere));
   llvm::consumeError(nowhere.takeError());
+}
+
+/// Bytes of this process that lie in memory.
+int64_t residentBytes() {
+  std::ifstream file("/proc/self/statm");
+  int64_t all = 0, resident = 0;
+  file >> all >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+TEST_F(WalkTest, OneSampleOfASetIsInMemory) {
+  auto store = SampleTensors::create(folder);
+  ASSERT_TRUE(bool(store)) << llvm::toString(store.takeError());
+  constexpr size_t count = 64, elements = 1 << 18;
+  std::vector<float> values(elements);
+  int64_t dims[1] = {elements};
+  for (size_t i = 0; i < count; ++i) {
+    std::fill(values.begin(), values.end(), static_cast<float>(i));
+    ASSERT_FALSE((*store)->append({values.data(), QCC_F32, 1, dims, elements * 4}));
+  }
+  int64_t before = residentBytes();
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) {
+    auto view = (*store)->view(i);
+    ASSERT_TRUE(bool(view)) << llvm::toString(view.takeError());
+    const auto *data = static_cast<const float *>(view->data);
+    sum = std::accumulate(data, data + elements, sum);
+  }
+  EXPECT_EQ(sum, double(elements) * (count - 1) * count / 2);
+  EXPECT_LT(residentBytes() - before, int64_t(16) << 20) << "of 64 MiB";
 }
 
 } // namespace

@@ -23,7 +23,7 @@ public:
   /// Adds the tensor of the next sample.
   llvm::Error append(const qcc_tensor &tensor);
   size_t size() const { return entries.size(); }
-  /// A view, valid until the next append or discard.
+  /// A view, valid until another sample is viewed or one is appended.
   llvm::Expected<qcc_tensor> view(size_t sample);
 
 private:
@@ -33,15 +33,16 @@ private:
     uint64_t offset, bytes;
   };
   SampleTensors(int file, std::string folder) : file(file), folder(std::move(folder)) {}
-  llvm::Error map();
+  llvm::Error map(size_t sample);
   void unmap();
 
   int file;
   std::string folder;
   std::vector<Entry> entries;
   uint64_t end = 0;
-  void *mapped = nullptr;
-  uint64_t mappedBytes = 0;
+  void *mapped = nullptr; ///< the tensor of one sample
+  size_t mappedSample = 0;
+  uint64_t mappedOffset = 0, mappedBytes = 0;
 };
 
 } // namespace qcc
