@@ -43,19 +43,15 @@ bool inverseFactor(const double *h, int64_t k, const std::vector<int64_t> &colum
 
 class Walk {
 public:
-  Walk(const WeightFormat &format, const float *w, int64_t rows, int64_t k, const double *h,
-       const GptqOptions &options, unsigned threads)
-      : format(format), coder(format), w(w), rows(rows), k(k), h(h), options(options),
-        threads(threads), block(format.blockLength(k)), columns(k), dead(k) {}
+  Walk(const WeightFormat &format, const float *w, int64_t rows, int64_t k,
+       const HessianFactor &known, const GptqOptions &options, unsigned threads)
+      : format(format), coder(format), w(w), rows(rows), k(k), options(options), threads(threads),
+        block(format.blockLength(k)), columns(known.columns), dead(known.dead), factor(known.upper),
+        weights(known.weights) {}
 
-  EncodedRows run(GptqReport &report) {
+  EncodedRows run() {
     out = makeRows(format, rows, k);
     out.supers = rowSupers(format, w, rows, k);
-    orderColumns(report);
-    if (!factorize(report)) {
-      encodeRows(format, w, rows, k, partsOf(out));
-      return std::move(out);
-    }
     copyWeights();
     bool early = options.staticGroups || options.actOrder || block == k;
     if (early)
@@ -81,53 +77,6 @@ public:
   }
 
 private:
-  void orderColumns(GptqReport &report) {
-    std::iota(columns.begin(), columns.end(), 0);
-    for (int64_t i = 0; i < k; ++i)
-      if (!(h[i * k + i] > 0)) {
-        dead[i] = true;
-        ++report.deadColumns;
-      }
-    if (options.actOrder)
-      std::sort(columns.begin(), columns.end(), [&](int64_t a, int64_t b) {
-        double left = h[a * k + a], right = h[b * k + b];
-        return left != right ? left > right : a < b;
-      });
-  }
-
-  bool factorize(GptqReport &report) {
-    double sum = 0;
-    for (int64_t i = 0; i < k; ++i)
-      sum += h[i * k + i];
-    int64_t alive = k - report.deadColumns;
-    double mean = alive ? sum / static_cast<double>(alive) : 1;
-    report.failed = true;
-    if (!std::isfinite(mean))
-      return false;
-    std::vector<double> lower;
-    double damp = std::max(options.damp, 0.0);
-    for (; damp <= 10; damp = damp > 0 ? damp * 10 : 1e-6)
-      if (inverseFactor(h, k, columns, damp * mean, lower, threads))
-        break;
-    if (damp > 10)
-      return false;
-    report.damp = damp;
-    report.failed = false;
-    factor.resize(k * k);
-    parallelFor(threads, k, 64, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i)
-        for (int64_t j = 0; j < k; ++j)
-          factor[i * k + j] = static_cast<float>(lower[(k - 1 - i) * k + (k - 1 - j)]);
-    });
-    // The walk's error is the sum of ((w - q) / U_jj)^2: these are the weights of columns.
-    weights.resize(k);
-    for (int64_t i = 0; i < k; ++i) {
-      float diagonal = factor[i * k + i];
-      weights[columns[i]] = dead[columns[i]] ? 0 : 1 / (diagonal * diagonal);
-    }
-    return true;
-  }
-
   void copyWeights() {
     work.resize(rows * k);
     parallelFor(threads, rows, 64, [&](int64_t first, int64_t last) {
@@ -170,7 +119,7 @@ private:
         grid = gridAt(format, out, row, column / block);
       uint8_t code = coder.nearest(values[i], grid);
       out.codes[row * k + column] = code;
-      float *factors = &factor[i * k];
+      const float *factors = &factor[i * k];
       errors[i - from] = dead[column] ? 0 : (values[i] - coder.decode(code, grid)) / factors[i];
       if (errors[i - from] != 0)
         subtract(values + i + 1, factors + i + 1, errors[i - from], to - i - 1);
@@ -181,25 +130,88 @@ private:
   Coder coder;
   const float *w;
   int64_t rows, k;
-  const double *h;
   const GptqOptions &options;
   unsigned threads;
   int64_t block;
-  std::vector<int64_t> columns; ///< in the order of the walk
-  std::vector<bool> dead;
-  std::vector<float> factor;  ///< U, in that order
-  std::vector<float> weights; ///< 1 / U_jj^2 by column
-  std::vector<float> work;    ///< weights as they stand, in that order
+  const std::vector<int64_t> &columns;
+  const std::vector<bool> &dead;
+  const std::vector<float> &factor, &weights;
+  std::vector<float> work; ///< weights as they stand, in the order of the walk
   EncodedRows out;
 };
 
+void orderColumns(const double *h, int64_t k, bool byEnergy, HessianFactor &factor) {
+  factor.columns.resize(k);
+  factor.dead.resize(k);
+  std::iota(factor.columns.begin(), factor.columns.end(), 0);
+  for (int64_t i = 0; i < k; ++i)
+    if (!(h[i * k + i] > 0)) {
+      factor.dead[i] = true;
+      ++factor.report.deadColumns;
+    }
+  if (byEnergy)
+    std::sort(factor.columns.begin(), factor.columns.end(), [&](int64_t a, int64_t b) {
+      double left = h[a * k + a], right = h[b * k + b];
+      return left != right ? left > right : a < b;
+    });
+}
+
 } // namespace
+
+HessianFactor factorHessian(const double *h, int64_t k, const GptqOptions &options,
+                            unsigned threads) {
+  HessianFactor factor;
+  GptqReport &report = factor.report;
+  orderColumns(h, k, options.actOrder, factor);
+  double sum = 0;
+  for (int64_t i = 0; i < k; ++i)
+    sum += h[i * k + i];
+  int64_t alive = k - report.deadColumns;
+  double mean = alive ? sum / static_cast<double>(alive) : 1;
+  report.failed = true;
+  if (!std::isfinite(mean))
+    return factor;
+  std::vector<double> lower;
+  double damp = std::max(options.damp, 0.0);
+  for (; damp <= 10; damp = damp > 0 ? damp * 10 : 1e-6)
+    if (inverseFactor(h, k, factor.columns, damp * mean, lower, threads))
+      break;
+  if (damp > 10)
+    return factor;
+  report.damp = damp;
+  report.failed = false;
+  factor.upper.resize(k * k);
+  parallelFor(threads, k, 64, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      for (int64_t j = 0; j < k; ++j)
+        factor.upper[i * k + j] = static_cast<float>(lower[(k - 1 - i) * k + (k - 1 - j)]);
+  });
+  // The walk's error is the sum of ((w - q) / U_jj)^2: these are the weights of columns.
+  factor.weights.resize(k);
+  for (int64_t i = 0; i < k; ++i) {
+    float diagonal = factor.upper[i * k + i];
+    int64_t column = factor.columns[i];
+    factor.weights[column] = factor.dead[column] ? 0 : 1 / (diagonal * diagonal);
+  }
+  return factor;
+}
+
+EncodedRows gptq(const WeightFormat &format, const float *w, int64_t rows, int64_t k,
+                 const HessianFactor &factor, const GptqOptions &options, unsigned threads) {
+  if (!factor.report.failed)
+    return Walk(format, w, rows, k, factor, options, threads).run();
+  EncodedRows out = makeRows(format, rows, k);
+  encodeRows(format, w, rows, k, partsOf(out));
+  return out;
+}
 
 EncodedRows gptq(const WeightFormat &format, const float *w, int64_t rows, int64_t k,
                  const double *h, const GptqOptions &options, unsigned threads,
                  GptqReport *report) {
-  GptqReport local;
-  return Walk(format, w, rows, k, h, options, threads).run(report ? *report : local);
+  HessianFactor factor = factorHessian(h, k, options, threads);
+  if (report)
+    *report = factor.report;
+  return gptq(format, w, rows, k, factor, options, threads);
 }
 
 std::vector<double> errorObjectives(const float *errors, int64_t rows, int64_t k, const double *h,

@@ -62,8 +62,12 @@ EncodedRows byMethod(const WeightFormat &format, const float *w, const EncodedRo
       importance[i] = static_cast<float>(h[i * k + i]);
     return clipRows(format, w, rows, k, importance.data(), recipe.gptq.search, threads);
   }
-  GptqReport walk;
-  EncodedRows out = gptq(format, w, rows, k, h, recipe.gptq, threads, &walk);
+  HessianFactor own;
+  if (!recipe.factor)
+    own = factorHessian(h, k, recipe.gptq, threads);
+  const HessianFactor &factor = recipe.factor ? *recipe.factor : own;
+  const GptqReport &walk = factor.report;
+  EncodedRows out = gptq(format, w, rows, k, factor, recipe.gptq, threads);
   report.damp = walk.damp;
   report.deadColumns = walk.deadColumns;
   if (walk.failed)
@@ -129,6 +133,20 @@ EncodedRows quantizeLayer(const WeightFormat &format, const float *w, int64_t ro
   }
   into.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return out;
+}
+
+std::vector<float> biasCorrection(const WeightFormat &format, const float *w, const EncodedRows &q,
+                                  const std::vector<double> &floatMean,
+                                  const std::vector<double> &mean) {
+  std::vector<float> decoded(q.rows * q.k), shifts(q.rows);
+  decodeRows(format, q, decoded.data());
+  for (int64_t row = 0; row < q.rows; ++row) {
+    double sum = 0;
+    for (int64_t i = 0; i < q.k; ++i)
+      sum += w[row * q.k + i] * floatMean[i] - decoded[row * q.k + i] * mean[i];
+    shifts[row] = static_cast<float>(sum);
+  }
+  return shifts;
 }
 
 } // namespace qcc

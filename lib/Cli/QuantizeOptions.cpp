@@ -99,9 +99,10 @@ llvm::Error cli::parseSweepSchemes(const Args &args, const Context &context,
 }
 
 static llvm::Error parseMethods(const Args &args, QuantizeRequest &request) {
-  static constexpr const char *known[] = {"default",  "rtn",      "clip",   "gptq",
-                                          "awq",      "rounding", "kmeans", "smoothquant",
-                                          "hadamard", "outliers", "sparse", "bias"};
+  static constexpr const char *known[] = {"default",  "rtn",         "clip",      "gptq",
+                                          "rounding", "kmeans",      "signround", "stochastic",
+                                          "awq",      "smoothquant", "outliers",  "columns",
+                                          "sparse",   "hadamard",    "bias"};
   for (const std::string &value : args.all("--method")) {
     llvm::SmallVector<StringRef> parts;
     StringRef(value).split(parts, ',');

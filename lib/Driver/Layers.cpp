@@ -52,6 +52,17 @@ static SmallVector<QuantizeOp> markedQuantizations(func::FuncOp function) {
   return marked;
 }
 
+std::vector<std::string> qcc::weightsOutsideMethods(func::FuncOp function) {
+  std::vector<std::string> left;
+  function.walk([&](QuantizeOp quantize) {
+    if (!isConstantValue(quantize.getX()) || pack::isChosenByRows(quantize.getType()))
+      return;
+    auto names = weightsBehind(quantize.getX());
+    left.push_back(names.empty() ? "constant" : names.front());
+  });
+  return left;
+}
+
 std::vector<LayerGroup> qcc::findMarkedWeights(func::FuncOp function) {
   llvm::MapVector<Value, LayerGroup> groups;
   std::map<std::string, int> names;

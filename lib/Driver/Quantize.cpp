@@ -7,13 +7,13 @@
 #include "qcc/Driver/GateRun.h"
 #include "qcc/Driver/Methods.h"
 #include "qcc/Driver/Progress.h"
+#include "qcc/Driver/Treatments.h"
 #include "qcc/Driver/Tune.h"
 #include "qcc/Driver/WorkFolder.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Pack/WeightFormats.h"
 #include "qcc/Pipeline/Compile.h"
 #include "qcc/Support/AtomicOutput.h"
-#include "qcc/Support/Decisions.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -34,8 +34,10 @@ namespace {
 constexpr double kCodeBytes = 600e3;
 /// Predicted divergence (KLD, or 1 - cosine) that `auto` accepts where no budget binds it.
 constexpr double kSmallLoss = 0.005;
-/// Share of a row's weights that --method=sparse computes exactly (SpQR, section 4: about 1 %).
-constexpr double kSparseShare = 0.005;
+/// Why weights with one scale or with floats as zero points have no codes of a method.
+constexpr const char *kLeftAlone =
+    "one scale for a whole tensor and zero points that are floats leave methods nothing to choose "
+    "row by row: rounded to nearest";
 /// Times that the worst weights are promoted before a gate is given up.
 constexpr int kMaxRounds = 5;
 
@@ -56,12 +58,12 @@ private:
   Error raise();
   double unquantizedBytes();
   Error openCalibration();
-  Error observe();
-  Error writeDecisions();
-  Error transform();
+  Error treatOutliers();
+  Error treatInRound(const TreatmentChoices &choices, size_t number);
   Error observeStatic();
   Error allocateSchemes();
   Error assign();
+  void noteLeftAlone();
   Error chooseAllCodes();
   Expected<quality::GateResult> attempt();
   bool promoteWorst();
@@ -93,6 +95,8 @@ private:
   std::vector<WeightChoice> choices; ///< of the allocation, empty without one
   std::string allocation;            ///< the recipe of `choices`
   std::optional<StatisticsStore> statistics;
+  std::vector<LayerTreatment> treatments; ///< of all rounds
+  std::vector<std::string> leftAlone;     ///< weights that the methods could not take
   Clock::time_point start = Clock::now();
 };
 
@@ -102,12 +106,15 @@ Error Quantization::load() {
   if (!methods)
     return methods.takeError();
   plan = std::move(*methods);
+  plan.seed = wish.seed;
   options.optLevel = request.optLevel;
   options.scheme = wish.text;
   options.embed = wish.embed;
   options.head = wish.head;
   options.skip = wish.skip;
   options.recipe = wish.recipe;
+  if (plan.hadamard)
+    options.hadamardSeed = wish.seed + 1; // 0 would leave out the signs
   context = makeContext(request.threads);
   if (std::error_code failed = llvm::sys::fs::create_directories(request.work))
     return makeError(Diag::CannotWrite, request.work, failed.message());
@@ -134,66 +141,60 @@ Error Quantization::openCalibration() {
   return Error::success();
 }
 
-/// Statistics of what layers read, where a method asks for them: from the file given, or a run.
-Error Quantization::observe() {
-  if (!plan.needsRanges())
-    return stages(Stage::Calibrate, Stage::Calibrate);
-  options.observeRanges = true;
-  options.migrateScales = plan.smooth;
-  options.splitOutliers = plan.columns;
-  if (Error failed = stages(Stage::Calibrate, Stage::Calibrate))
-    return failed;
-  options.ranges = request.quantize.statistics;
-  if (!options.ranges.empty())
-    return writeDecisions();
-  CalibrateOptions calibrate;
-  calibrate.folder = request.work;
-  calibrate.threads = request.threads;
-  calibrate.memLimit = request.quantize.memLimit;
-  Expected<StatisticsStore> seen = collectStatistics(model, function(), samples, calibrate);
-  if (!seen)
-    return seen.takeError();
-  options.ranges = request.work + "/statistics.json";
-  if (Error failed = writeFileAtomically(options.ranges, seen->toJson()))
-    return failed;
-  statistics = std::move(*seen);
-  return writeDecisions();
+/// Whether a scheme asks for ranges that are known before.
+static bool isStatic(const QuantizeRequest &wish) {
+  return llvm::any_of(wish.candidates,
+                      [](const Scheme &scheme) { return scheme.act == Scheme::Act::Int8Static; });
 }
 
-/// What the transform stage is to do beyond what ranges alone decide.
-Error Quantization::writeDecisions() {
-  if (!plan.awq && !plan.sparse)
-    return Error::success();
-  if (!statistics) {
-    auto read = StatisticsStore::read(options.ranges);
-    if (!read)
-      return read.takeError();
-    statistics = std::move(*read);
-  }
-  DecisionStore decisions;
-  for (const auto &[id, value] : statistics->values) {
-    LayerDecision decision;
-    if (plan.sparse) {
-      decision.kind = LayerDecision::Kind::Sparse;
-      decision.fraction = kSparseShare;
-      for (float square : value.meanSquare)
-        decision.importance.push_back(std::sqrt(square));
-    } else {
-      decision.kind = LayerDecision::Kind::Migrate;
-      decision.rule = LayerDecision::Rule::Awq;
-      decision.magnitudes = value.meanMagnitude;
-    }
-    decisions.layers[id] = std::move(decision);
-  }
-  options.decisions = request.work + "/decisions.json";
-  return writeFileAtomically(options.decisions, decisions.toJson());
-}
-
-Error Quantization::transform() {
-  if (Error failed = stages(Stage::Transform, Stage::Transform))
-    return failed;
+/// Rounds of treatments. Without any the two stages leave the model as it is.
+Error Quantization::treatOutliers() {
+  std::vector<TreatmentChoices> rounds = plan.rounds();
+  for (size_t i = 0; i < rounds.size(); ++i)
+    if (Error failed = treatInRound(rounds[i], i))
+      return failed;
+  if (rounds.empty())
+    if (Error failed = stages(Stage::Calibrate, Stage::Transform))
+      return failed;
   floats = model.clone();
   return Error::success();
+}
+
+/// One round: what every layer reads, what is best for it, and the passes that do it.
+Error Quantization::treatInRound(const TreatmentChoices &choices, size_t number) {
+  options.observeRanges = true;
+  Error failed = stages(Stage::Calibrate, Stage::Calibrate);
+  options.observeRanges = false;
+  if (failed)
+    return failed;
+  PipelineOptions assigning = options;
+  if (request.quantize.automatic || request.quantize.candidates.size() > 1)
+    assigning.scheme = candidateSchemes().front();
+  if (isStatic(request.quantize)) {
+    auto seen = collectStatistics(model, function(), samples,
+                                  {request.work, request.threads, request.quantize.memLimit, {}});
+    if (!seen)
+      return seen.takeError();
+    assigning.statistics = request.work + "/round.json";
+    if (Error failed = writeFileAtomically(assigning.statistics, seen->toJson()))
+      return failed;
+  }
+  LoadedModel assigned = withoutObservers(model);
+  if (Error failed =
+          runStages(assigned, Stage::AssignBits, Stage::AssignBits, assigning, request, timing))
+    return failed;
+  LayerProgress progress(err, "outliers", request.quiet);
+  auto treated = chooseTreatments(model, assigned, samples, choices,
+                                  {request.work, request.threads, std::ref(progress)});
+  if (!treated)
+    return treated.takeError();
+  options.decisions = llvm::formatv("{0}/decisions{1}.json", request.work, number);
+  if (Error failed = writeFileAtomically(options.decisions, decisionsOf(*treated).toJson()))
+    return failed;
+  treatments.insert(treatments.end(), treated->begin(), treated->end());
+  failed = stages(Stage::Transform, Stage::Transform);
+  options.decisions.clear();
+  return failed;
 }
 
 /// What `auto` chooses from when no list is given.
@@ -349,12 +350,6 @@ double Quantization::unquantizedBytes() {
   return bytes;
 }
 
-/// Whether a scheme asks for ranges that are known before.
-static bool isStatic(const QuantizeRequest &wish) {
-  return llvm::any_of(wish.candidates,
-                      [](const Scheme &scheme) { return scheme.act == Scheme::Act::Int8Static; });
-}
-
 /// Static scales are those of the values after the transforms: a run of its own.
 Error Quantization::observeStatic() {
   if (!isStatic(request.quantize))
@@ -404,24 +399,35 @@ EncodedRows Quantization::choose(const MarkedWeight &weight, std::vector<float> 
   MarkedWeight copy = weight;
   report.scheme = request.quantize.text;
   report.bytes = static_cast<uint64_t>(*quantizedBytes(copy.quantize.getType()).constantValue());
-  EncodedRows codes =
-      chooseCodes(plan, *pack::weightFormatOf(copy.quantize.getType()), std::move(matrix),
-                  weight.rows, weight.columns, &moments, request.threads, report);
+  EncodedRows codes = chooseCodes(
+      plan, *pack::weightFormatOf(copy.quantize.getType()), std::move(matrix), weight.rows,
+      weight.columns, moments.gram.empty() ? nullptr : &moments, request.threads, report);
   reports.push_back(std::move(report));
   return codes;
 }
 
+/// Says once which weights no method can choose codes for.
+void Quantization::noteLeftAlone() {
+  std::vector<std::string> names = weightsOutsideMethods(function());
+  if (!names.empty() && leftAlone.empty() && !request.quiet)
+    err << llvm::formatv("{0}: note: {1} weights stay outside --method={2}: {3}\n", request.input,
+                         names.size(), plan.text, kLeftAlone);
+  leftAlone = std::move(names);
+}
+
 Error Quantization::chooseAllCodes() {
-  if (!plan.needsMoments())
+  if (!plan.choosesCodes())
     return Error::success();
   Expected<WorkFolder> work = WorkFolder::open(request.work, workKey());
   if (!work)
     return work.takeError();
+  noteLeftAlone();
   LayerProgress progress(err, "quantize", request.quiet, /*estimate=*/true, request.threads);
   SequentialOptions sequence;
   sequence.folder = work->path();
   sequence.threads = request.threads;
   sequence.followFloat = plan.aim;
+  sequence.correctBias = plan.bias;
   sequence.progress = std::ref(progress);
   sequence.resume = [&](const MarkedWeight &weight) { return work->find(weight.name); };
   sequence.keep = [&](const MarkedWeight &weight, ArrayRef<uint8_t> bytes) {
@@ -431,8 +437,8 @@ Error Quantization::chooseAllCodes() {
                        const Moments &moments) -> Expected<EncodedRows> {
     return choose(weight, std::move(matrix), moments);
   };
-  return quantizeSequentially(model, function(), plan.aim ? &floats : nullptr, samples, method,
-                              sequence);
+  return quantizeSequentially(model, function(), plan.aim || plan.bias ? &floats : nullptr, samples,
+                              method, sequence);
 }
 
 /// The decision table: what each weight got, from what, and why.
@@ -450,11 +456,14 @@ void Quantization::fillReport() {
   if (choices.empty())
     for (const WeightReport &weight : reports)
       report->tensors.push_back(tensorReport(weight, plan));
+  addToReport(*report, treatments, request.quantize.text, plan.text);
   // One note for all weights that it is true of.
   std::map<std::string, std::vector<std::string>> notes;
   for (const WeightReport &weight : reports)
     for (const std::string &note : weight.layer.notes)
       notes[note].push_back(weight.name);
+  if (!leftAlone.empty())
+    notes[kLeftAlone] = leftAlone;
   for (const auto &[note, names] : notes)
     report->notes.push_back(names.front() +
                             (names.size() > 1
@@ -544,7 +553,7 @@ Error Quantization::decide() {
 
 Error Quantization::run() {
   for (auto step : {&Quantization::load, &Quantization::raise, &Quantization::openCalibration,
-                    &Quantization::observe, &Quantization::transform, &Quantization::observeStatic,
+                    &Quantization::treatOutliers, &Quantization::observeStatic,
                     &Quantization::allocateSchemes, &Quantization::decide})
     if (Error failed = (this->*step)())
       return failed;

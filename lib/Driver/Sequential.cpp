@@ -1,9 +1,12 @@
 // The loop over layer groups.
 #include "qcc/Driver/Sequential.h"
+#include "qcc/Algorithms/Layer.h"
 #include "qcc/Algorithms/Moments.h"
 #include "qcc/Driver/Progress.h"
 #include "qcc/Pack/WeightFormats.h"
 #include "qcc/Support/Diagnostics.h"
+#include "qcc/Transform/Layers.h"
+#include <cstring>
 
 using namespace mlir;
 using namespace qcc;
@@ -27,7 +30,8 @@ private:
   void report(uint64_t done, StringRef name) const;
   Expected<int64_t> countPositions() const;
   uint64_t workOf(const LayerGroup &group) const;
-  Error quantizeWeight(MarkedWeight &weight, const Moments &moments);
+  Error quantizeWeight(MarkedWeight &weight, Value input, const Moments &moments);
+  Error take(MarkedWeight &weight, Value input, ArrayRef<uint8_t> bytes);
 
   LoadedModel &model;
   func::FuncOp function;
@@ -57,6 +61,8 @@ DenseMap<Operation *, unsigned> numberLayers(func::FuncOp function) {
 /// Rows that layers see over all samples, from the first one: as many as it has ids, or rows of its
 /// first input.
 Expected<int64_t> Sequence::countPositions() const {
+  if (samples.count == 0)
+    return 0;
   auto inputs = samples.inputs(0);
   if (!inputs)
     return inputs.takeError();
@@ -111,7 +117,7 @@ void Sequence::report(uint64_t done, StringRef name) const {
 }
 
 Error Sequence::run() {
-  if (Error failed = prepare(options.followFloat))
+  if (Error failed = prepare(options.followFloat || options.correctBias))
     return failed;
   uint64_t finished = 0;
   for (LayerGroup &group : groups) {
@@ -158,14 +164,15 @@ Error Sequence::quantizeGroup(LayerGroup &group, Value floatInput) {
     complete &= left.back().has_value();
   }
   Moments moments;
-  if (!complete) {
+  if (!complete && walk->samples()) {
     Expected<Moments> computed = momentsOf(*walk, group.input, floatInput);
     if (!computed)
       return computed.takeError();
     moments = std::move(*computed);
   }
   for (auto [weight, bytes] : llvm::zip_equal(group.weights, left)) {
-    Error failed = bytes ? useCodes(model, weight, *bytes) : quantizeWeight(weight, moments);
+    Error failed =
+        bytes ? take(weight, group.input, *bytes) : quantizeWeight(weight, group.input, moments);
     if (failed)
       return failed;
   }
@@ -187,7 +194,9 @@ Expected<Moments> Sequence::momentsOf(Walk &inputs, Value input, Value floatInpu
             floatInput, [&](size_t, ArrayRef<qcc_tensor> x) { return truth->append(x[0]); }))
       return std::move(failed);
   }
-  ProductSum cross(truth ? moments.k : 1, /*symmetric=*/false);
+  bool crossed = truth && options.followFloat;
+  ProductSum cross(crossed ? moments.k : 1, /*symmetric=*/false);
+  ChannelSums sums(moments.k), floatSums(moments.k);
   Error failed = inputs.compute(input, [&](size_t sample, ArrayRef<qcc_tensor> x) -> Error {
     int64_t rows = x[0].bytes / (4 * moments.k);
     std::vector<uint8_t> counted = masked.counted(rows);
@@ -200,7 +209,10 @@ Expected<Moments> Sequence::momentsOf(Walk &inputs, Value input, Value floatInpu
     }
     const uint8_t *mask = counted.empty() ? nullptr : counted.data();
     gram.add(data, nullptr, rows, mask, options.threads);
+    sums.add(data, rows, mask);
     if (truth)
+      floatSums.add(other, rows, mask);
+    if (crossed)
       cross.add(other, data, rows, mask, options.threads);
     return Error::success();
   });
@@ -208,26 +220,66 @@ Expected<Moments> Sequence::momentsOf(Walk &inputs, Value input, Value floatInpu
     return std::move(failed);
   moments.gram = gram.finish(options.threads);
   moments.positions = gram.rows();
-  if (truth)
+  if (crossed)
     moments.cross = cross.finish(options.threads);
+  auto meanOf = [](const ChannelSums &of) {
+    std::vector<double> mean = of.values;
+    for (double &value : mean)
+      value /= std::max<double>(1, static_cast<double>(of.rows));
+    return mean;
+  };
+  moments.mean = meanOf(sums);
+  if (truth)
+    moments.floatMean = meanOf(floatSums);
   return moments;
 }
 
-Error Sequence::quantizeWeight(MarkedWeight &weight, const Moments &moments) {
+Error Sequence::quantizeWeight(MarkedWeight &weight, Value input, const Moments &moments) {
   auto matrix = evaluateMatrix(model, weight.matrix(), options.threads);
   if (!matrix)
     return matrix.takeError();
+  std::vector<float> weightsOf = options.correctBias ? *matrix : std::vector<float>();
   auto rows = method(weight, std::move(*matrix), moments);
   if (!rows)
     return rows.takeError();
   std::vector<uint8_t> bytes = pack::logicalBytes(weight.quantize.getType(), *rows);
+  if (options.correctBias) {
+    std::vector<float> shift =
+        biasCorrection(*pack::weightFormatOf(weight.quantize.getType()), weightsOf.data(), *rows,
+                       moments.floatMean, moments.mean);
+    const auto *from = reinterpret_cast<const uint8_t *>(shift.data());
+    bytes.insert(bytes.end(), from, from + 4 * shift.size());
+  }
   if (options.keep)
     if (Error failed = options.keep(weight, bytes))
       return failed;
-  return useCodes(model, weight, bytes);
+  return take(weight, input, bytes);
+}
+
+/// Codes, and behind them what goes into the biases of the layers that read `input`.
+Error Sequence::take(MarkedWeight &weight, Value input, ArrayRef<uint8_t> bytes) {
+  if (!options.correctBias)
+    return useCodes(model, weight, bytes);
+  std::vector<float> shift(weight.rows);
+  ArrayRef<uint8_t> tail = bytes.take_back(4 * shift.size());
+  std::memcpy(shift.data(), tail.data(), tail.size());
+  SmallVector<qnt::LinearOp> readers = llvm::filter_to_vector(
+      weight.readers, [&](qnt::LinearOp layer) { return unquantized(layer.getX()) == input; });
+  if (Error failed = useCodes(model, weight, bytes.drop_back(tail.size())))
+    return failed;
+  IRRewriter rewriter(model.module.get().getContext());
+  for (qnt::LinearOp layer : readers)
+    transform::addToBias(rewriter, layer, shift);
+  return Error::success();
 }
 
 } // namespace
+
+const HessianFactor &Moments::factor(const GptqOptions &options, unsigned threads) const {
+  if (!made)
+    made = factorHessian(gram.data(), k, options, threads);
+  return *made;
+}
 
 Error qcc::quantizeSequentially(LoadedModel &model, func::FuncOp function,
                                 const LoadedModel *floats, const ModelSamples &samples,

@@ -119,10 +119,16 @@ LayerDecision LayerReader::read() {
   d.alpha = number("alpha", 0.5, 0, 1);
   d.magnitudes = numbers("magnitudes", 0);
   d.scales = numbers("scales", std::numeric_limits<float>::min());
+  if (const llvm::json::Value *value = object.get("inline")) {
+    auto flag = value->getAsBoolean();
+    if (!flag || (*flag && d.scales.empty()))
+      fail("\"inline\" is no boolean, or true without \"scales\"");
+    d.isInline = flag.value_or(false);
+  }
   d.bias = numbers("bias", -std::numeric_limits<float>::infinity());
   for (const auto &entry : object)
     if (!llvm::is_contained({"kind", "columns", "fraction", "importance", "rule", "alpha",
-                             "magnitudes", "scales", "bias"},
+                             "magnitudes", "scales", "inline", "bias"},
                             llvm::StringRef(entry.first)))
       fail("\"" + llvm::StringRef(entry.first) + "\" is not known");
   return d;
@@ -163,6 +169,8 @@ std::string DecisionStore::toJson() const {
     }
     put(entry, "magnitudes", d.magnitudes);
     put(entry, "scales", d.scales);
+    if (d.isInline)
+      entry["inline"] = true;
     put(entry, "bias", d.bias);
     all[name] = std::move(entry);
   }

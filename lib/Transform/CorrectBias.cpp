@@ -1,6 +1,7 @@
 // What quantization shifts on average, added back to biases.
 #include "Layers.h"
 #include "mlir/IR/Remarks.h"
+#include "qcc/Transform/Layers.h"
 #include "qcc/Transform/Passes.h"
 
 namespace qcc::transform {
@@ -38,14 +39,18 @@ struct CorrectBias : qcc::transform::impl::CorrectBiasBase<CorrectBias> {
         remark::missed(layer.getLoc(), remarkCorrect) << remark::reason("the layer is not of f32");
         continue;
       }
-      rewriter.setInsertionPoint(layer);
-      Value bias = constantList(rewriter, layer.getLoc(), decision->bias);
-      if (Value old = layer.getBias())
-        bias = AddOp::create(rewriter, layer.getLoc(), old.getType(), old, bias);
-      layer.getBiasMutable().assign(bias);
+      addToBias(rewriter, layer, decision->bias);
       remark::passed(layer.getLoc(), remarkCorrect) << remark::metric("channels", outputsOf(layer));
     }
   }
 };
 
 } // namespace
+
+void transform::addToBias(RewriterBase &rewriter, LinearOp layer, ArrayRef<float> shift) {
+  rewriter.setInsertionPoint(layer);
+  Value bias = constantList(rewriter, layer.getLoc(), shift);
+  if (Value old = layer.getBias())
+    bias = AddOp::create(rewriter, layer.getLoc(), old.getType(), old, bias);
+  layer.getBiasMutable().assign(bias);
+}

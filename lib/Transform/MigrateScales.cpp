@@ -2,6 +2,7 @@
 #include "Producers.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/Support/Diagnostics.h"
+#include "qcc/Transform/Layers.h"
 #include "qcc/Transform/Passes.h"
 
 namespace qcc::transform {
@@ -37,12 +38,10 @@ struct Site {
 const char *Site::whyNot(const Files &files, double alpha) {
   decision.kind = LayerDecision::Kind::Migrate;
   decision.alpha = alpha;
+  if (const char *never = whyNotScaled(observe))
+    return never;
   for (OpOperand &use : observe.getOut().getUses()) {
-    auto layer = dyn_cast<LinearOp>(use.getOwner());
-    if (!layer || use.getOperandNumber() != 0)
-      return "something other than layers reads the value";
-    if (!hasFloatWeight(layer))
-      return "the weight of a layer is computed, came quantized or is not of f32";
+    auto layer = cast<LinearOp>(use.getOwner());
     if (const LayerDecision *given = files.decisionFor(layer)) {
       if (given->kind != LayerDecision::Kind::Migrate)
         return "the decision is another";
@@ -52,6 +51,8 @@ const char *Site::whyNot(const Files &files, double alpha) {
   }
   if (layers.empty())
     return "nothing reads the value";
+  if (decision.isInline)
+    return nullptr;
   FoundProducer found = findProducer(observe.getX());
   if (found.whyNot)
     return found.whyNot;
@@ -84,6 +85,7 @@ class Migrator {
 public:
   explicit Migrator(MLIRContext *context) : rewriter(context) {}
   void migrate(Site &site);
+  void scaleInline(Site &site);
 
 private:
   Value columnMagnitudes(Site &site);
@@ -192,7 +194,24 @@ void moveAbove(Operation *op, Operation *place) {
   op->moveBefore(place);
 }
 
+/// A product before the layers in place of a division in what makes the value.
+void Migrator::scaleInline(Site &site) {
+  rewriter.setInsertionPoint(site.observe);
+  Location loc = site.observe.getLoc();
+  Value s = constantList(rewriter, loc, ArrayRef<float>(site.decision.scales));
+  Value inverse = ReciprocalOp::create(rewriter, loc, s.getType(), s);
+  Value x = site.observe.getX();
+  Value divided = MulOp::create(rewriter, loc, x.getType(), x, inverse);
+  site.observe.getXMutable().assign(divided);
+  for (LinearOp layer : site.layers) {
+    rewriter.setInsertionPoint(layer);
+    layer.getWeightMutable().assign(binary<MulOp>(layer.getWeight(), s));
+  }
+}
+
 void Migrator::migrate(Site &site) {
+  if (site.decision.isInline)
+    return scaleInline(site);
   for (LinearOp layer : site.layers)
     moveAbove(layer.getWeight().getDefiningOp(), site.producer.op);
   rewriter.setInsertionPoint(site.producer.op);
@@ -243,3 +262,21 @@ struct MigrateScales : qcc::transform::impl::MigrateScalesBase<MigrateScales> {
 };
 
 } // namespace
+
+const char *transform::whyNotScaled(ObserveOp observe) {
+  if (!elementTypeOf(observe.getX().getType()).isF32())
+    return "the value is not of f32";
+  for (OpOperand &use : observe.getOut().getUses()) {
+    auto layer = dyn_cast<LinearOp>(use.getOwner());
+    if (!layer || use.getOperandNumber() != 0)
+      return "something other than layers reads the value";
+    if (!hasFloatWeight(layer))
+      return "the weight of a layer is computed, came quantized or is not of f32";
+  }
+  return nullptr;
+}
+
+const char *transform::whyNotMigrated(ObserveOp observe) {
+  const char *never = whyNotScaled(observe);
+  return never ? never : findProducer(observe.getX()).whyNot;
+}

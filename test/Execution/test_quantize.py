@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tiny
 
+import qcc
+
 TOKENS = 80  # of the small decoder
 
 
@@ -153,6 +155,59 @@ def test_budgets_that_cannot_be_met(qcc_tool, folder, llama, calib):
                  "--budget-size=0.6MB", "-o", out, check=False)
     assert result.returncode == 5 and "QCC1873" in result.stderr
     assert not out.exists()
+
+
+def test_chance_rounds_by_seed(qcc_tool, folder, llama, calib):
+    """The same bytes for every number of threads and without data; others for another seed."""
+    outs = []
+    for i, options in enumerate((["--threads=1"], ["--threads=2"], ["--seed=7"])):
+        outs.append(folder / f"chance{i}.qnt")
+        run(qcc_tool, "quantize", llama, "--quantize=w4:g32", "--method=stochastic", "--accept=none", "--name=m",
+            "-o", outs[-1], *options)
+    one, two, other = (out.read_bytes() for out in outs)
+    assert one == two and one != other
+    nearest = folder / "nearest.qnt"
+    run(qcc_tool, "quantize", llama, "--quantize=w4:g32", "--method=rtn", "--accept=none", "--name=m", "-o", nearest)
+    assert nearest.read_bytes() != one
+
+
+def test_signed_steps_beat_rounding(qcc_tool, folder, llama, calib, held_out):
+    losses = {}
+    for method in ("rtn", "signround"):
+        out = folder / f"{method}.qnt"
+        quantize(qcc_tool, llama, out, "w4:g32", calib, f"--method={method}")
+        losses[method] = kld(qcc_tool, out, llama, held_out)
+    assert losses["signround"] < losses["rtn"], losses
+
+
+def mean_shift(qcc_tool, model, out, scheme, method, data):
+    """The mean over tokens of the encoder's output after quantization, less that of the float model."""
+    run(qcc_tool, "quantize", model, f"--quantize={scheme}", f"--calib={data}", f"--method={method}", "--embed=f32",
+        "--accept=none", "--name=m", "-o", out)
+    feeds = dict(np.load(data))
+    counted = feeds["attention_mask"].astype(bool)
+    means = []
+    for path in (out, model):
+        so = out.with_suffix(f".{path.suffix[1:]}.so")
+        run(qcc_tool, path, "--target=x86", "-O1", "-o", so)
+        hidden = next(iter(qcc.load(so)(**feeds).values()))
+        means.append(hidden[counted].mean(axis=0))
+    return np.linalg.norm(means[0] - means[1])
+
+
+def test_bias_takes_up_the_mean_error(qcc_tool, folder, bert):
+    data = texts(folder / "shift.npz", 12)
+    plain = mean_shift(qcc_tool, bert, folder / "plain.qnt", "w3:g32", "rtn", data)
+    corrected = mean_shift(qcc_tool, bert, folder / "corrected.qnt", "w3:g32", "bias", data)
+    assert corrected < plain / 2, (plain, corrected)
+
+
+@pytest.mark.parametrize("scheme", ["w8a8:tensor", "w8:tensor"])
+def test_weights_outside_methods_are_named(qcc_tool, folder, llama, calib, scheme):
+    report = folder / "outside.json"
+    result = quantize(qcc_tool, llama, folder / "outside.qnt", scheme, calib, "--method=gptq", f"--report={report}")
+    assert "14 weights stay outside --method=gptq" in result.stderr
+    assert any("rounded to nearest" in note for note in json.loads(report.read_text())["notes"])
 
 
 def test_methods_need_data(qcc_tool, folder, llama):

@@ -9,9 +9,13 @@ qnt.weight @o : tensor<8x18xf32> = #qnt.file<"m.bin", 3072, 576>
 // 96 = 12 * 8; both layers read one rotation.
 // CHECK-LABEL: func.func @gated
 func.func @gated(%a: !x, %b: !x) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
-  // CHECK: %[[X:.*]] = qnt.mul
+  // CHECK: %[[Y:.*]] = qnt.mul
+  // CHECK: qnt.reduce max
+  // CHECK: %[[S:.*]] = qnt.select
+  // CHECK: %[[V:.*]] = qnt.div %{{.*}}, %[[S]] : (tensor<8x96xf32>, tensor<96xf32>)
+  // CHECK: %[[X:.*]] = qnt.mul %[[Y]], %[[S]]
   // CHECK: %[[R:.*]] = qnt.hadamard %[[X]] {axis = 1 : i64, block = 96 : i64}
-  // CHECK-NEXT: %[[W:.*]] = qnt.hadamard %{{.*}} {axis = 1 : i64, block = 96 : i64} : (tensor<8x96xf32>)
+  // CHECK-NEXT: %[[W:.*]] = qnt.hadamard %[[V]] {axis = 1 : i64, block = 96 : i64} : (tensor<8x96xf32>)
   // CHECK-NEXT: qnt.linear %[[R]], %[[W]]
   // CHECK: qnt.linear %[[R]]
   // REMARK: block=96, layers=2

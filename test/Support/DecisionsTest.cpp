@@ -21,6 +21,10 @@ TEST(Decisions, SurviveTheirFile) {
   migrate.alpha = 0.25;
   migrate.magnitudes = {0.1f, 3e38f};
   migrate.bias = {-1, 2};
+  LayerDecision &inlined = store.layers["i"];
+  inlined.kind = Kind::Migrate;
+  inlined.scales = {2, 1};
+  inlined.isInline = true;
   store.layers["none"];
   auto again = DecisionStore::fromJson(store.toJson(), "d.json");
   ASSERT_TRUE(static_cast<bool>(again));
@@ -48,7 +52,8 @@ TEST(Decisions, MalformedFilesAreRefused) {
         layer("{\"kind\": 1}"), layer("{\"columns\": [2, 1]}"), layer("{\"columns\": [-1]}"),
         layer("{\"columns\": 1}"), layer("{\"fraction\": 2}"), layer("{\"alpha\": \"x\"}"),
         layer("{\"scales\": [0]}"), layer("{\"scales\": []}"), layer("{\"magnitudes\": [-1]}"),
-        layer("{\"bias\": [1e300]}"), layer("{\"colums\": [1]}")}) {
+        layer("{\"bias\": [1e300]}"), layer("{\"inline\": 1}"), layer("{\"inline\": true}"),
+        layer("{\"colums\": [1]}")}) {
     auto store = DecisionStore::fromJson(text, "d.json");
     ASSERT_FALSE(static_cast<bool>(store)) << text;
     llvm::handleAllErrors(store.takeError(), [&](const CodedError &error) {

@@ -102,3 +102,17 @@ func.func @layers(%x: tensor<2x4xf32>, %q: tensor<1x2x2x4xf32>) -> (tensor<2x4xf
   return %4, %8, %13 : tensor<2x4xf32>, tensor<2x4xf32>, tensor<1x2x4xf32>
 }
 qnt.weight @o : tensor<4x8xf32> = #qnt.file<"m.bin", 64, 128>
+
+// Nothing that makes the value can take the division: a product before the layer does.
+// DECIDED-LABEL: func.func @inlined
+func.func @inlined(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  // DECIDED: %[[S:.*]] = qnt.constant dense<[1.000000e+00, 2.000000e+00, 4.000000e+00, 8.000000e+00]>
+  // DECIDED: %[[I:.*]] = qnt.reciprocal %[[S]]
+  // DECIDED: %[[X:.*]] = qnt.mul %arg0, %[[I]]
+  // DECIDED: %[[W:.*]] = qnt.mul %{{.*}}, %[[S]]
+  // DECIDED: qnt.linear %[[X]], %[[W]]
+  %w = qnt.use @w : tensor<4x4xf32>
+  %0 = qnt.observe %x {id = "inline"} : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  %1 = qnt.linear %0, %w : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+  return %1 : tensor<2x4xf32>
+}

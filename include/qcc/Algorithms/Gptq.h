@@ -28,8 +28,23 @@ struct GptqReport {
   bool failed = false;     ///< H holds NaN or infinities, or no damping helped: all rounded
 };
 
-/// Quantizes w [rows][k] under h [k][k] (symmetric, row-major). Threads 0: all; the result does not
-/// depend on their number. The table of a codebook must be there.
+/// What the walk needs of h alone, the same for all weights behind one input.
+struct HessianFactor {
+  std::vector<int64_t> columns; ///< in the order of the walk
+  std::vector<bool> dead;       ///< inputs that were always zero
+  std::vector<float> upper;     ///< U with H^-1 = Uᵀ U, [k][k] in that order
+  std::vector<float> weights;   ///< 1 / U_jj^2 by column
+  GptqReport report;
+};
+HessianFactor factorHessian(const double *h, int64_t k, const GptqOptions &options,
+                            unsigned threads);
+
+/// Quantizes w [rows][k] for inputs whose second moments gave `factor`, with the same options.
+/// Threads 0: all; the result does not depend on their number. The table of a codebook must be
+/// there.
+EncodedRows gptq(const WeightFormat &format, const float *w, int64_t rows, int64_t k,
+                 const HessianFactor &factor, const GptqOptions &options, unsigned threads);
+/// The same from h [k][k] (symmetric, row-major).
 EncodedRows gptq(const WeightFormat &format, const float *w, int64_t rows, int64_t k,
                  const double *h, const GptqOptions &options, unsigned threads,
                  GptqReport *report = nullptr);

@@ -15,7 +15,8 @@ struct LayerRecipe {
   };
   Method method = Method::Gptq;
   GptqOptions gptq;
-  RefineOptions refine; ///< afterwards, not with Rtn; 0 sweeps: not at all
+  RefineOptions refine;                  ///< afterwards, not with Rtn; 0 sweeps: not at all
+  const HessianFactor *factor = nullptr; ///< of h under `gptq`, where it is known already
 };
 
 struct LayerReport {
@@ -35,6 +36,13 @@ struct LayerReport {
 EncodedRows quantizeLayer(const WeightFormat &format, const float *w, int64_t rows, int64_t k,
                           const double *h, const LayerRecipe &recipe, unsigned threads,
                           LayerReport *report = nullptr);
+
+/// What to add to a layer's bias [rows] so that the mean of its outputs is that of the float model:
+/// W mean(xf) - Q mean(x), with xf the inputs [k] there and x those that reach the codes (Nagel et
+/// al. 2019, Data-free quantization, section 4.2).
+std::vector<float> biasCorrection(const WeightFormat &format, const float *w, const EncodedRows &q,
+                                  const std::vector<double> &floatMean,
+                                  const std::vector<double> &mean);
 
 } // namespace qcc
 #endif

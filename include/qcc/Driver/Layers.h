@@ -30,6 +30,10 @@ struct LayerGroup {
 /// for the first of them.
 std::vector<LayerGroup> findMarkedWeights(mlir::func::FuncOp function);
 
+/// Names of quantized weights of layers that methods leave rounded to nearest: those with one scale
+/// for the whole tensor, or with zero points that are floats.
+std::vector<std::string> weightsOutsideMethods(mlir::func::FuncOp function);
+
 /// What a linear layer reads, whether or not it is quantized on the way.
 mlir::Value unquantized(mlir::Value value);
 

@@ -3,33 +3,41 @@
 #define QCC_DRIVER_METHODS_H
 
 #include "qcc/Algorithms/Layer.h"
+#include "qcc/Algorithms/Treatment.h"
 #include "qcc/Driver/Sequential.h"
 
 namespace qcc {
 
-/// What a list of methods asks for, in the order in which it happens.
+/// What a list of methods asks for, in the order in which it happens: rotations, treatments of
+/// outliers in rounds, then the codes of each layer, then biases.
 struct MethodPlan {
-  bool hadamard = false; ///< rotate: by randomized Hadamard matrices
-  bool smooth = false;   ///< transform: SmoothQuant scales
-  bool awq = false;      ///< transform: AWQ scales, their exponents searched
-  bool columns = false;  ///< transform: outlier channels beside the product on codes
-  bool sparse = false;   ///< transform: outlier weights beside it
-  bool clip = false;     ///< grids by search, weighted by the mean squares of inputs
-  bool gptq = false;     ///< errors made good by later columns
-  bool refine = false;   ///< rounding and grids optimised over the layer, by descent
-  bool aim = false;      ///< at the float model's outputs (Algorithms/InputError.h)
-  bool kmeans = false;   ///< tables of codebooks weighted by the mean squares of inputs
-  bool bias = false;     ///< what quantization shifts on average goes into biases
-  std::string text;      ///< canonical list
+  bool hadamard = false;   ///< rotate: by randomized Hadamard matrices
+  bool smooth = false;     ///< transform: channels scaled, exponents searched (SmoothQuant)
+  bool awq = false;        ///< transform: likewise by mean magnitudes (AWQ)
+  bool outliers = false;   ///< transform: for each layer what pays: scales, columns, weights
+  bool columns = false;    ///< transform: outlier channels beside the product on codes
+  bool sparse = false;     ///< transform: outlier weights beside it
+  bool clip = false;       ///< grids by search, weighted by the mean squares of inputs
+  bool gptq = false;       ///< errors made good by later columns
+  bool refine = false;     ///< rounding and grids optimised over the layer, by descent
+  bool aim = false;        ///< at the float model's outputs (Algorithms/InputError.h)
+  bool kmeans = false;     ///< tables of codebooks weighted by the mean squares of inputs
+  bool signRound = false;  ///< rounding learned by signed steps
+  bool stochastic = false; ///< codes by chance
+  bool bias = false;       ///< what quantization shifts on average goes into biases
+  uint64_t seed = 0;       ///< of whatever is random
+  std::string text;        ///< canonical list
 
   /// Whether layers are quantized one after another on samples.
-  bool needsMoments() const { return clip || gptq || refine || aim || kmeans; }
-  /// Whether observers run before.
-  bool needsRanges() const { return smooth || awq || columns || sparse; }
+  bool needsMoments() const { return clip || gptq || refine || aim || kmeans || signRound || bias; }
+  /// Whether codes are chosen layer by layer at all, not where the artifact is written.
+  bool choosesCodes() const { return needsMoments() || stochastic; }
+  /// The treatments of outliers, each on the model as the ones before left it.
+  std::vector<TreatmentChoices> rounds() const;
 };
 
 /// The plan of --method; without names, the default recipe where there is data, else rtn. Errors:
-/// 1003 for methods that need data where there is none.
+/// 1006 for methods that need data where there is none, and for lists that contradict themselves.
 llvm::Expected<MethodPlan> planMethods(llvm::ArrayRef<std::string> names, bool haveData);
 
 /// What became of a weight.
@@ -42,7 +50,7 @@ struct WeightReport {
   bool resumed = false;
 };
 
-/// Chooses codes under `plan`. Null moments: without data (tables, --method=rtn).
+/// Chooses codes under `plan`. Null moments: without data. `report.name` names the weight.
 EncodedRows chooseCodes(const MethodPlan &plan, const WeightFormat &format,
                         std::vector<float> matrix, int64_t rows, int64_t columns,
                         const Moments *moments, unsigned threads, WeightReport &report);

@@ -3,7 +3,7 @@
 #ifndef QCC_DRIVER_SEQUENTIAL_H
 #define QCC_DRIVER_SEQUENTIAL_H
 
-#include "qcc/Algorithms/WeightCodec.h"
+#include "qcc/Algorithms/Gptq.h"
 #include "qcc/Driver/Codes.h"
 #include "qcc/Driver/Samples.h"
 #include "qcc/Driver/Walk.h"
@@ -17,9 +17,16 @@ struct Moments {
   std::vector<double> gram; ///< [K][K], sum of x x^T
   std::vector<double>
       cross; ///< [K][K], sum of xf x^T with xf the input in the float model, or empty
+  std::vector<double> mean, floatMean; ///< [K], of x and xf; floatMean may be empty
+  /// Of `gram`, made when it is first asked for: the weights of a group share it, and its options.
+  const HessianFactor &factor(const GptqOptions &options, unsigned threads) const;
+
+private:
+  mutable std::optional<HessianFactor> made;
 };
 
-/// Chooses the codes of one weight. `matrix` is [rows][columns].
+/// Chooses the codes of one weight. `matrix` is [rows][columns]; moments without `gram` where there
+/// are no samples.
 using LayerMethod = std::function<llvm::Expected<EncodedRows>(
     const MarkedWeight &weight, std::vector<float> matrix, const Moments &moments)>;
 
@@ -27,6 +34,7 @@ struct SequentialOptions {
   std::string folder; ///< temporary
   unsigned threads = 0;
   bool followFloat = false; ///< also walk the float model, for Moments::cross
+  bool correctBias = false; ///< likewise, and what codes shift on average goes into biases
   /// Called before each group with the work that is done and in all (Progress.h).
   std::function<void(uint64_t done, uint64_t all, llvm::StringRef name)> progress;
   /// Bytes that an earlier attempt left for a weight, and where to leave them for a later one.

@@ -68,7 +68,9 @@ def RotateInputs : Pass<"qcc-rotate-inputs", "::mlir::func::FuncOp"> {
     Behind a product, an activation or attention no weight can take a rotation. `qnt.hadamard` does it
     there at run time, in the kernel that quantizes the row, and the weight takes the inverse
     (Ashkboos et al. 2024, QuaRot, section 4, stage 1b). The matrix has no signs, and a base of at
-    most 32.
+    most 32. Before it channel j is multiplied by max |w[:, j]| and the weights' column divided by
+    it: what a channel adds to the outputs is spread, not its magnitude, which an outlier whose
+    weights are small would give to all others.
 
     Statistics: none exist yet; those of later runs are of rotated values.
 

@@ -6,6 +6,7 @@
 //     "fraction": 0.005,                   sparse: of each row of the weight; at least one element
 //     "importance": [..],                  sparse: a factor of |w| for each input channel
 //     "rule": "smooth" | "awq", "alpha": 0.5, "magnitudes": [..], or "scales": [..],   migrate
+//     "inline": true,                      migrate: by a product before the layers, with "scales"
 //     "bias": [..]}}}                      any kind: what is added to each output channel
 //
 // A layer is found by the name of its node, or by the id of the observer at its input.
@@ -32,6 +33,7 @@ struct LayerDecision {
   double alpha = 0.5;
   std::vector<float> magnitudes; ///< of input channels, in place of their ranges
   std::vector<float> scales;     ///< positive; given, the rule is not asked
+  bool isInline = false;         ///< `scales` divide at run time, not in what makes the value
   std::vector<float> bias;
 
   bool operator==(const LayerDecision &) const = default;

@@ -64,13 +64,14 @@ def MigrateScales : Pass<"qcc-migrate-scales", "::mlir::func::FuncOp"> {
 
     The division goes into a norm's gain and bias, or into the rows and bias of a layer: right
     before, through a relu, through one factor of a product, or through attention from the layer of
-    its values, where heads that share values share scales. All of it becomes recipes.
+    its values, where heads that share values share scales. All of it becomes recipes. Where a
+    decision says `inline`, it is a product before the layers instead.
 
     Statistics: ranges of migrated values, and of a factor or value on the way, are divided by s.
 
     Needs: `qcc-observe-ranges`, and ranges of a run or decisions; without either nothing moves.
-    Leaves: no `qnt.observe`. Refuses with remarks: values that neither a norm nor a layer makes, that
-    others than layers read, weights that are computed, values out of a cache, ids without a range;
+    Leaves: no `qnt.observe`. Refuses with remarks: values that neither a norm nor a layer makes (but
+    inline), that others than layers read, weights that are computed, values out of a cache, ids without a range;
     with errors QCC1530 to QCC1532 files that cannot be understood or belong to another model.
 
     Example: test/Transform/migrate-scales.mlir

@@ -1,0 +1,19 @@
+// What a driver asks of the transform stage about single layers.
+#ifndef QCC_TRANSFORM_LAYERS_H
+#define QCC_TRANSFORM_LAYERS_H
+
+#include "Qnt/Qnt.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace qcc::transform {
+
+/// Why the channels of the value that `observe` sees cannot be scaled before the layers that read
+/// it, null where they can; and why they cannot be in what makes the value.
+const char *whyNotScaled(qnt::ObserveOp observe);
+const char *whyNotMigrated(qnt::ObserveOp observe);
+
+/// Adds constants to the outputs of a layer.
+void addToBias(mlir::RewriterBase &rewriter, qnt::LinearOp layer, llvm::ArrayRef<float> shift);
+
+} // namespace qcc::transform
+#endif
