@@ -9,6 +9,7 @@
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/Errno.h"
 #include "llvm/Support/Parallel.h"
+#include <atomic>
 #include <cerrno>
 #include <mutex>
 #include <sys/mman.h>
@@ -79,6 +80,18 @@ Error runLinker(ArrayRef<const char *> arguments, StringRef path) {
   return linkFailed({StringRef(err).rtrim().str()}, "the linker failed");
 }
 
+/// How many threads a link gets that may have `wanted`; 0: as is usual. The pool beneath lld keeps
+/// the size of its first use in a process, while each link sizes its tables by its own --threads:
+/// fewer would be written beyond their end. Threads do not change what lld writes.
+unsigned linkThreads(unsigned wanted) {
+  static std::atomic<unsigned> pool = 0;
+  if (wanted == 1)
+    return 1; // without the pool
+  unsigned none = 0;
+  pool.compare_exchange_strong(none, wanted ? wanted : 4);
+  return pool;
+}
+
 Error link(ArrayRef<const ObjectCode *> objects, const LinkOutput &output,
            ArrayRef<const char *> mode) {
   std::vector<MemoryFile> files;
@@ -87,8 +100,7 @@ Error link(ArrayRef<const ObjectCode *> objects, const LinkOutput &output,
     if (files.back().problem) // `ulimit -f` counts memory files as well
       return writeError(output.path, files.back().problem);
   }
-  // Threads do not change what lld writes.
-  std::string threadsText = "--threads=" + std::to_string(output.threads ? output.threads : 4);
+  std::string threadsText = "--threads=" + std::to_string(linkThreads(output.threads));
   std::vector<const char *> arguments = {"ld.lld", threadsText.c_str()};
   arguments.insert(arguments.end(), mode.begin(), mode.end());
   for (const MemoryFile &file : files)

@@ -30,11 +30,10 @@ llvm::Expected<uint64_t> qcc::parseBytes(StringRef text, StringRef what) {
       {"tb", 1e12}, {"kib", 1024.0}, {"mib", 0x1p20}, {"gib", 0x1p30}, {"tib", 0x1p40}};
   double number = 0;
   StringRef unit;
-  if (!splitNumber(text, number, unit))
-    return bad(what, text, form);
-  for (auto [name, factor] : units)
-    if (unit.equals_insensitive(name) && number * factor >= 1 && number * factor < 0x1p60)
-      return static_cast<uint64_t>(number * factor);
+  if (splitNumber(text, number, unit))
+    for (auto [name, factor] : units)
+      if (unit.equals_insensitive(name) && number * factor >= 1 && number * factor < 0x1p60)
+        return static_cast<uint64_t>(number * factor);
   return bad(what, text, form);
 }
 

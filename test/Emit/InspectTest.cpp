@@ -116,6 +116,12 @@ TEST(Inspect, TwoModulesDefineOneName) {
   emitOk(testModel("m"), folder / "m.so", OutputKind::SharedObject);
 }
 
+TEST(Inspect, LinksOfAnyThreadsFollowEachOther) {
+  TempFolder folder;
+  for (unsigned threads : {8, 1, 2, 4, 2, 1, 3, 2})
+    emitOk(testModel("m"), folder / "m.so", OutputKind::SharedObject, /*sidecar=*/false, threads);
+}
+
 TEST(Inspect, ForeignTarget) {
   for (const char *triple : {"riscv64-unknown-linux-gnu", "x86_64-apple-darwin", "nonsense"})
     EXPECT_EQ(emitFailure(testModel("m", 10, triple)).number, int(Diag::NoCodeGenerator));

@@ -42,6 +42,10 @@ TEST(Function, ChecksOtherInputs) {
   addInputs(range);
   range.input({1, 2, 3}, Dims{1, 3}).input({1, 2, 3}, Dims{1, 3});
   expectFault(range, "QCC1854", "symbol 's' is 3");
+  Program flat;
+  addInputs(flat);
+  flat.input({1, 2}, Dims{1, 2}).input({1, 2}, Dims{2});
+  expectFault(flat, "QCC1858", "has rank 1 and type f32 instead of rank 2 and f32");
   Program count;
   addInputs(count);
   expectFault(count.input({1, 2}, Dims{1, 2}), "QCC1858", "takes 2 inputs, but got 1");

@@ -61,6 +61,9 @@ TEST(Decisions, MalformedFilesAreRefused) {
       EXPECT_EQ(error.where, "d.json");
     });
   }
+  std::string other = "{\"schema\": \"qcc.decisions/2\", \"layers\": {}}";
+  EXPECT_EQ(llvm::toString(DecisionStore::fromJson(other, "d.json").takeError()),
+            "d.json: error QCC1531: has no \"schema\": \"qcc.decisions/1\"");
   auto gone = DecisionStore::read("/no/such/file");
   ASSERT_FALSE(static_cast<bool>(gone));
   llvm::handleAllErrors(gone.takeError(),

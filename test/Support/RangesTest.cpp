@@ -41,6 +41,7 @@ TEST(Ranges, MalformedFilesAreRefused) {
         "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": [-1]}}",
         "{\"schema\": \"qcc.ranges/1\", \"ranges\": {\"a\": [1e999]}}"})
     EXPECT_NE(fault(text).find("QCC1530"), std::string::npos) << text << ": " << fault(text);
+  EXPECT_NE(fault("{").find("QCC1530: [1:1, byte=1]: Expected object key"), std::string::npos);
   auto store = RangeStore::read("/nonexistent/r.json");
   EXPECT_NE(llvm::toString(store.takeError()).find("QCC1101"), std::string::npos);
 }
