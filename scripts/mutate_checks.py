@@ -6,9 +6,11 @@ usage: mutate_checks.py [--seed N] [--count 30] [--work DIR] [--jobs 2] [--list]
 A check is a statement that refuses: `return emitOpError(…)`, `return makeError(…)` and the like under
 an `if`, `notifyMatchFailure`, a `faultIf(…)` in a kernel. They are picked at random by the seed. A copy
 of the checkout is built once, in which a file turns off any one of them; with each turned off in turn,
-those tests of its room run in which it refuses something. A check whose loss no test notices has survived: a test is missing, or
-the check is. The checkout itself is never changed. PATH restricts the choice to files beneath it. Checks
-for faults of qcc itself, which no input reaches, are left out.
+those tests of its room run in which it refuses something. A check whose loss no test notices has
+survived: a test is missing, or the check is. The checkout itself is never changed. PATH restricts the
+choice to files beneath it. Checks for faults of qcc itself, which no input reaches, are left out.
+
+Without its check, a refused output is written: tests must not name devices of the machine as outputs.
 
 --work DIR keeps the copy and its build for the next run, whatever its seed. The exit status is 1 when a
 check survived.

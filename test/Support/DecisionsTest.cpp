@@ -61,6 +61,8 @@ TEST(Decisions, MalformedFilesAreRefused) {
       EXPECT_EQ(error.where, "d.json");
     });
   }
+  EXPECT_EQ(llvm::toString(DecisionStore::fromJson("{", "d.json").takeError()),
+            "d.json: error QCC1531: [1:1, byte=1]: Expected object key");
   std::string other = "{\"schema\": \"qcc.decisions/2\", \"layers\": {}}";
   EXPECT_EQ(llvm::toString(DecisionStore::fromJson(other, "d.json").takeError()),
             "d.json: error QCC1531: has no \"schema\": \"qcc.decisions/1\"");

@@ -64,7 +64,7 @@ TEST(Statistics, WrongFilesAreNamed) {
     std::string message = problem(text, from, to);
     EXPECT_NE(message.find(what), std::string::npos) << message;
   };
-  expect("{", "", "");
+  expect("{", "", "Text after end of document");
   expect("statistics/1", "statistics/9", "has no \"schema\"");
   expect("\"values\"", "\"items\"", "has no object \"values\"");
   expect("\"magnitude\":[1.5,3]", "\"magnitude\":[1.5]", "no list with a number per channel");

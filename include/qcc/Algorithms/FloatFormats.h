@@ -33,7 +33,7 @@ inline uint8_t miniFromFloat(MiniFloat format, float value) {
   auto bits = std::bit_cast<uint32_t>(value);
   uint32_t sign = bits >> 31 << (format.bits - 1);
   float magnitude = std::bit_cast<float>(bits & 0x7fffffff);
-  magnitude = magnitude > format.max ? format.max : magnitude;
+  magnitude = magnitude == magnitude ? std::min(magnitude, format.max) : 0;
   int32_t exponent = static_cast<int32_t>(std::bit_cast<uint32_t>(magnitude) >> 23) - 127;
   exponent = std::max(exponent, format.minExponent);
   // In units of the last place, where adding and subtracting 2^23 rounds to even.
