@@ -10,6 +10,7 @@ namespace qcc {
 namespace {
 
 constexpr int64_t kRows = 256;
+constexpr int64_t kStrip = 1024;
 
 QCC_CLONES void addChannels(const float *x, int64_t k, double *values, double *squares,
                             double *magnitudes, float *largest) {
@@ -47,17 +48,22 @@ void ProductSum::add(const float *x, const float *y, int64_t rows, const uint8_t
 void ProductSum::flush(unsigned threads) {
   if (!pending)
     return;
-  constexpr int64_t strip = 64;
-  std::vector<float> products(k * k);
-  dense::addProduct(dense::View<float>{products.data(), k, k, k},
-                    dense::View<const float>{left.data(), k, pending, kRows},
-                    dense::View<const float>{right.data(), pending, k, k}, 1.0f, threads,
-                    symmetric ? dense::Part::Lower : dense::Part::All);
-  dense::parallelFor(threads, k, strip, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i)
-      for (int64_t j = 0; j < (symmetric ? i + 1 : k); ++j)
-        sum[i * k + j] += products[i * k + j];
-  });
+  // Strips of rows bound the memory of products, which is kept: fresh pages cost more than sums.
+  for (int64_t from = 0; from < k; from += kStrip) {
+    int64_t count = std::min(kStrip, k - from), columns = symmetric ? from + count : k;
+    products.assign(count * columns, 0.0f);
+    dense::addProduct(dense::View<float>{products.data(), count, columns, columns},
+                      dense::View<const float>{&left[from * kRows], count, pending, kRows},
+                      dense::View<const float>{right.data(), pending, columns, k}, 1.0f, threads);
+    dense::parallelFor(threads, count, 64, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        double *row = &sum[(from + i) * k];
+        const float *add = &products[i * columns];
+        for (int64_t j = 0; j < (symmetric ? from + i + 1 : k); ++j)
+          row[j] += add[j];
+      }
+    });
+  }
   pending = 0;
 }
 

@@ -17,7 +17,7 @@ namespace qcc {
 struct GptqOptions {
   bool actOrder = true;      ///< columns by falling diag(H); implies static groups
   bool staticGroups = false; ///< grids of blocks from the weights as they were
-  double damp = 0.05;        ///< added to diag(H), in means of it; see RefineOptions
+  double damp = 0.1;         ///< added to diag(H), in means of it; see RefineOptions
   GridSearch search;
   bool searchGrids = true; ///< else round-to-nearest grids
 };

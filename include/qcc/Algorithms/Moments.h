@@ -25,6 +25,7 @@ private:
   int64_t k, pending = 0, seen = 0;
   bool symmetric;
   std::vector<float> left, right; ///< rows that wait, x transposed: [k][256], [256][k]
+  std::vector<float> products;    ///< of the rows that wait, a strip at a time
   std::vector<double> sum;
 };
 
