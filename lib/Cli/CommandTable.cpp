@@ -184,7 +184,7 @@ usage: qcc quantize MODEL.onnx [options] [-o OUT.qnt]
   --quantize SCHEME[,SCHEME]   auto (default), or the schemes to choose from
   --method M[,M]         default, or codes by rtn, clip, gptq, rounding, kmeans, signround,
                          stochastic; before them hadamard, smoothquant or awq, outliers or
-                         columns, sparse; after them bias
+                         columns, sparse, rows; after them bias
   --calib DATA|FILE      samples, or what qcc calibrate wrote
   --calib-samples N      only the first N;  --ctx N  window of a token file
   --mem-limit 8GB        memory for runs on data;  --seed N  of whatever is random

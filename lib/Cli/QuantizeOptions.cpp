@@ -102,7 +102,7 @@ static llvm::Error parseMethods(const Args &args, QuantizeRequest &request) {
   static constexpr const char *known[] = {"default",  "rtn",         "clip",      "gptq",
                                           "rounding", "kmeans",      "signround", "stochastic",
                                           "awq",      "smoothquant", "outliers",  "columns",
-                                          "sparse",   "hadamard",    "bias"};
+                                          "sparse",   "rows",        "hadamard",  "bias"};
   for (const std::string &value : args.all("--method")) {
     llvm::SmallVector<StringRef> parts;
     StringRef(value).split(parts, ',');

@@ -65,13 +65,15 @@ Expected<MethodPlan> qcc::planMethods(llvm::ArrayRef<std::string> names, bool ha
   plan.outliers = has("outliers");
   plan.columns = has("columns");
   plan.sparse = has("sparse");
+  plan.rows = has("rows");
   plan.bias = has("bias");
   plan.signRound = has("signround");
   plan.stochastic = has("stochastic");
   // AWQ searches how far to clip after the scales (section 3.2 and its code).
   bool chosen = has("rtn") || plan.gptq || plan.stochastic;
   plan.clip = has("clip") || has("rounding") || (plan.awq && !chosen);
-  bool onData = plan.gptq || plan.refine || plan.signRound || plan.bias || !plan.rounds().empty();
+  bool onData = plan.gptq || plan.refine || plan.signRound || plan.bias || plan.rows ||
+                !plan.rounds().empty();
   if (!haveData && onData)
     return makeError(Diag::BadOptionValue, "",
                      "--method=" + plan.text + " needs samples to work on", {},

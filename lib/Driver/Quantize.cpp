@@ -7,6 +7,7 @@
 #include "qcc/Driver/GateRun.h"
 #include "qcc/Driver/Methods.h"
 #include "qcc/Driver/Progress.h"
+#include "qcc/Driver/RowPromotion.h"
 #include "qcc/Driver/Treatments.h"
 #include "qcc/Driver/Tune.h"
 #include "qcc/Driver/WorkFolder.h"
@@ -60,6 +61,8 @@ private:
   Error openCalibration();
   Error treatOutliers();
   Error treatInRound(const TreatmentChoices &choices, size_t number);
+  Error promoteRows();
+  Expected<LoadedModel> assignedModel();
   Error observeStatic();
   Error allocateSchemes();
   Error assign();
@@ -96,7 +99,9 @@ private:
   std::string allocation;            ///< the recipe of `choices`
   std::optional<StatisticsStore> statistics;
   std::vector<LayerTreatment> treatments; ///< of all rounds
-  std::vector<std::string> leftAlone;     ///< weights that the methods could not take
+  std::vector<PromotedRows> promoted;
+  std::string ownOverrides;           ///< of the recipe: schemes of promoted rows
+  std::vector<std::string> leftAlone; ///< weights that the methods could not take
   Clock::time_point start = Clock::now();
 };
 
@@ -154,8 +159,63 @@ Error Quantization::treatOutliers() {
     if (Error failed = treatInRound(rounds[i], i))
       return failed;
   if (rounds.empty())
-    if (Error failed = stages(Stage::Calibrate, Stage::Transform))
+    return stages(Stage::Calibrate, Stage::Transform);
+  return Error::success();
+}
+
+/// The model as assign-bits leaves it, beside the one that goes on; a run of its own tells static
+/// scales. Where schemes are chosen later, under the first candidate.
+Expected<LoadedModel> Quantization::assignedModel() {
+  PipelineOptions assigning = options;
+  if (request.quantize.automatic || request.quantize.candidates.size() > 1)
+    assigning.scheme = candidateSchemes().front();
+  if (isStatic(request.quantize)) {
+    LoadedModel observed = withoutObservers(model);
+    PipelineOptions observing;
+    observing.observeRanges = true;
+    if (Error failed =
+            runStages(observed, Stage::Calibrate, Stage::Calibrate, observing, request, timing))
+      return std::move(failed);
+    auto seen =
+        collectStatistics(observed, *observed.module->getOps<func::FuncOp>().begin(), samples,
+                          {request.work, request.threads, request.quantize.memLimit, {}});
+    if (!seen)
+      return seen.takeError();
+    assigning.statistics = request.work + "/round.json";
+    if (Error failed = writeFileAtomically(assigning.statistics, seen->toJson()))
+      return std::move(failed);
+  }
+  LoadedModel assigned = withoutObservers(model);
+  if (Error failed =
+          runStages(assigned, Stage::AssignBits, Stage::AssignBits, assigning, request, timing))
+    return std::move(failed);
+  return std::move(assigned);
+}
+
+/// Rows that more bits help most become layers of their own.
+Error Quantization::promoteRows() {
+  const QuantizeRequest &wish = request.quantize;
+  if (plan.rows) {
+    if (wish.automatic || wish.candidates.size() != 1 || !wish.recipe.empty())
+      return makeError(Diag::BadOptionValue, "",
+                       "--method=" + plan.text + ": rows get 8 bits beside one scheme", {},
+                       "give --quantize one scheme, and no recipe");
+    Expected<LoadedModel> assigned = assignedModel();
+    if (!assigned)
+      return assigned.takeError();
+    LayerProgress progress(err, "rows", request.quiet);
+    SequentialOptions survey;
+    survey.folder = request.work;
+    survey.threads = request.threads;
+    survey.progress = std::ref(progress);
+    auto parted = qcc::promoteRows(model, *assigned, samples, survey);
+    if (!parted)
+      return parted.takeError();
+    promoted = std::move(*parted);
+    ownOverrides = promotedOverride(promotedSchemeOf(wish.scheme));
+    if (Error failed = writeAllocation())
       return failed;
+  }
   floats = model.clone();
   return Error::success();
 }
@@ -167,24 +227,11 @@ Error Quantization::treatInRound(const TreatmentChoices &choices, size_t number)
   options.observeRanges = false;
   if (failed)
     return failed;
-  PipelineOptions assigning = options;
-  if (request.quantize.automatic || request.quantize.candidates.size() > 1)
-    assigning.scheme = candidateSchemes().front();
-  if (isStatic(request.quantize)) {
-    auto seen = collectStatistics(model, function(), samples,
-                                  {request.work, request.threads, request.quantize.memLimit, {}});
-    if (!seen)
-      return seen.takeError();
-    assigning.statistics = request.work + "/round.json";
-    if (Error failed = writeFileAtomically(assigning.statistics, seen->toJson()))
-      return failed;
-  }
-  LoadedModel assigned = withoutObservers(model);
-  if (Error failed =
-          runStages(assigned, Stage::AssignBits, Stage::AssignBits, assigning, request, timing))
-    return failed;
+  Expected<LoadedModel> assigned = assignedModel();
+  if (!assigned)
+    return assigned.takeError();
   LayerProgress progress(err, "outliers", request.quiet);
-  auto treated = chooseTreatments(model, assigned, samples, choices,
+  auto treated = chooseTreatments(model, *assigned, samples, choices,
                                   {request.work, request.threads, std::ref(progress)});
   if (!treated)
     return treated.takeError();
@@ -333,7 +380,7 @@ Expected<double> Quantization::addLatencies(const LatencyBudget &budget,
 /// The choice as a recipe, which assign-bits reads.
 Error Quantization::writeAllocation() {
   options.recipe = request.work + "/allocation.yaml";
-  allocation = recipeOf(choices);
+  allocation = recipeOf(choices) + ownOverrides; // the last that matches holds
   return writeFileAtomically(options.recipe, allocation);
 }
 
@@ -457,6 +504,9 @@ void Quantization::fillReport() {
     for (const WeightReport &weight : reports)
       report->tensors.push_back(tensorReport(weight, plan));
   addToReport(*report, treatments, request.quantize.text, plan.text);
+  if (!promoted.empty())
+    addToReport(*report, promoted, request.quantize.text,
+                promotedSchemeOf(request.quantize.scheme));
   // One note for all weights that it is true of.
   std::map<std::string, std::vector<std::string>> notes;
   for (const WeightReport &weight : reports)
@@ -552,9 +602,10 @@ Error Quantization::decide() {
 }
 
 Error Quantization::run() {
-  for (auto step : {&Quantization::load, &Quantization::raise, &Quantization::openCalibration,
-                    &Quantization::treatOutliers, &Quantization::observeStatic,
-                    &Quantization::allocateSchemes, &Quantization::decide})
+  for (auto step :
+       {&Quantization::load, &Quantization::raise, &Quantization::openCalibration,
+        &Quantization::treatOutliers, &Quantization::promoteRows, &Quantization::observeStatic,
+        &Quantization::allocateSchemes, &Quantization::decide})
     if (Error failed = (this->*step)())
       return failed;
   fillReport();

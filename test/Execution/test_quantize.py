@@ -10,6 +10,7 @@ import pytest
 import tiny
 
 import qcc
+from qcc.models import stories15m
 
 TOKENS = 80  # of the small decoder
 
@@ -66,9 +67,9 @@ def kld(qcc_tool, candidate, reference, data):
     return json.loads(result.stdout)["kld_mean"]
 
 
-def quantize(qcc_tool, model, out, scheme, data, *options):
+def quantize(qcc_tool, model, out, scheme, data, *options, **how):
     return run(qcc_tool, "quantize", model, f"--quantize={scheme}", f"--calib={data}", "--ctx", 24, "--embed=f32",
-               "--head=f32", "--name=m", "-o", out, *options)
+               "--head=f32", "--name=m", "-o", out, *options, **how)
 
 
 @pytest.mark.parametrize("scheme", ["w4a8:g32", "w4a8:g64:sym"])
@@ -193,6 +194,29 @@ def mean_shift(qcc_tool, model, out, scheme, method, data):
         hidden = next(iter(qcc.load(so)(**feeds).values()))
         means.append(hidden[counted].mean(axis=0))
     return np.linalg.norm(means[0] - means[1])
+
+
+def test_rows_get_more_bits(qcc_tool, folder, calib, held_out):
+    """A third of the rows of one weight is far larger than the rest: they become a layer of 8 bits."""
+    weights = tiny.llama_weights(tiny.LLAMA, np.random.default_rng(2))
+    weights["model.layers.0.self_attn.o_proj.weight"][::3] *= 12
+    rows_folder = folder / "rows"
+    rows_folder.mkdir()
+    model = stories15m.build(tiny.write_safetensors(rows_folder / "llama.safetensors", weights),
+                             tiny.LLAMA).save(rows_folder / "llama.onnx")
+    losses, report = {}, folder / "rows.json"
+    for method in ("rtn", "rows", "rows,gptq"):
+        out = folder / f"{method}.qnt"
+        quantize(qcc_tool, model, out, "w4a8:g32", calib, f"--method={method}", f"--report={report}")
+        losses[method] = kld(qcc_tool, out, model, held_out)
+    assert losses["rows"] < 0.9 * losses["rtn"] and losses["rows,gptq"] < losses["rows"], losses
+    tensors = {t["name"]: t for t in json.loads(report.read_text())["tensors"]}
+    apart = tensors["model.layers.0.self_attn.o_proj.weight/promoted_rows"]
+    assert apart["dims"] == [32, 64] and apart["candidates"][apart["chosen"]]["scheme"] == "w8a8"
+    assert set(range(0, 64, 3)) <= set(map(int, apart["reason"].split(":")[1].split())), apart
+    several = quantize(qcc_tool, model, folder / "no.qnt", "w4a8:g32,w8a8", calib, "--method=rows", "--accept=99%",
+                       check=False)
+    assert several.returncode == 2 and "rows get 8 bits beside one scheme" in several.stderr
 
 
 def test_bias_takes_up_the_mean_error(qcc_tool, folder, bert):

@@ -7,6 +7,7 @@
 #include "qcc/Rotate/Passes.h"
 #include "qcc/Support/Decisions.h"
 #include "qcc/Support/Ranges.h"
+#include "qcc/Transform/Layers.h"
 #include "qcc/Transform/Passes.h"
 #include "llvm/Support/FileSystem.h"
 
@@ -201,6 +202,25 @@ TEST_F(OutliersTest, Rotated) {
   });
   EXPECT_LT(difference(before, model.run()), 1e-5);
   EXPECT_LT(errorOfCodes(), 0.015);
+}
+
+TEST_F(OutliersTest, RowsApartKeepTheFunction) {
+  llvm::SmallVector<LinearOp> layers(model.main().getOps<LinearOp>());
+  ASSERT_EQ(layers.size(), 7u);
+  mlir::IRRewriter rewriter(model.main().getContext());
+  for (auto [i, layer] : llvm::enumerate(layers)) {
+    ASSERT_EQ(transform::whyNotPromoted(layer), nullptr);
+    llvm::SmallVector<int32_t> rows = {0, 7, 31};
+    if (i % 2)
+      rows = {1, 2, 3, 30};
+    transform::promoteRows(rewriter, layer, rows);
+  }
+  EXPECT_EQ(model.count<LinearOp>(), 14);
+  EXPECT_EQ(difference(before, model.run()), 0);
+  int apart = 0;
+  for (LinearOp layer : model.main().getOps<LinearOp>())
+    apart += nodeName(layer.getLoc()).ends_with(transform::promotedSuffix);
+  EXPECT_EQ(apart, 7);
 }
 
 TEST_F(OutliersTest, DecidedForEachLayer) {

@@ -17,6 +17,7 @@ struct MethodPlan {
   bool outliers = false;   ///< transform: for each layer what pays: scales, columns, weights
   bool columns = false;    ///< transform: outlier channels beside the product on codes
   bool sparse = false;     ///< transform: outlier weights beside it
+  bool rows = false;       ///< transform: output channels that get 8 bits
   bool clip = false;       ///< grids by search, weighted by the mean squares of inputs
   bool gptq = false;       ///< errors made good by later columns
   bool refine = false;     ///< rounding and grids optimised over the layer, by descent

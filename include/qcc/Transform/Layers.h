@@ -15,5 +15,13 @@ const char *whyNotMigrated(qnt::ObserveOp observe);
 /// Adds constants to the outputs of a layer.
 void addToBias(mlir::RewriterBase &rewriter, qnt::LinearOp layer, llvm::ArrayRef<float> shift);
 
+/// What the node of a layer with promoted rows is called: the layer's name, then this.
+inline constexpr llvm::StringLiteral promotedSuffix = "/promoted_rows";
+/// Why the rows of a layer cannot be parted; null where they can.
+const char *whyNotPromoted(qnt::LinearOp layer);
+/// Parts `layer` along its outputs: `rows` (ascending, not all) become a layer of their own, and the
+/// outputs of both are put back in order. Changes no value.
+void promoteRows(mlir::RewriterBase &rewriter, qnt::LinearOp layer, llvm::ArrayRef<int32_t> rows);
+
 } // namespace qcc::transform
 #endif
