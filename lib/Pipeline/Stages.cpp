@@ -104,19 +104,15 @@ void addRotate(OpPassManager &pm, const PipelineOptions &options) {
 }
 
 void addTransform(OpPassManager &pm, const PipelineOptions &options) {
-  if (options.ranges.empty() && options.decisions.empty())
+  if (options.decisions.empty())
     return;
   auto add = [&](std::unique_ptr<Pass> pass) { pm.addNestedPass<func::FuncOp>(std::move(pass)); };
   // Layers are named by their observers too, which splitting moves and the last pass takes away.
-  if (!options.decisions.empty())
-    add(transform::createCorrectBias({options.decisions}));
+  add(transform::createCorrectBias({options.decisions}));
   transform::SplitOutliersOptions split;
-  split.ranges = options.splitOutliers ? options.ranges : "";
   split.decisions = options.decisions;
-  if (!split.ranges.empty() || !split.decisions.empty())
-    add(transform::createSplitOutliers(split));
+  add(transform::createSplitOutliers(split));
   transform::MigrateScalesOptions migrate;
-  migrate.ranges = options.migrateScales ? options.ranges : "";
   migrate.decisions = options.decisions;
   add(transform::createMigrateScales(migrate));
 }

@@ -36,10 +36,7 @@ struct PipelineOptions {
   bool foldNormGains = false;           ///< rotate: norm gains move into the layers that follow
   std::optional<uint64_t> hadamardSeed; ///< rotate: by Hadamard matrices with signs of this seed
   bool observeRanges = false;           ///< calibrate: observers at the inputs of linear layers
-  std::string ranges;                   ///< transform: file of ranges (Support/Ranges.h)
   std::string decisions;                ///< transform: file of decisions (Support/Decisions.h)
-  bool splitOutliers = false;           ///< transform: by ranges too, not only where decided
-  bool migrateScales = true;            ///< transform: likewise
   std::vector<std::string> levels;      ///< feature levels to write kernels for, best first
 };
 
