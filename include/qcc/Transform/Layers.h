@@ -19,8 +19,8 @@ void addToBias(mlir::RewriterBase &rewriter, qnt::LinearOp layer, llvm::ArrayRef
 inline constexpr llvm::StringLiteral promotedSuffix = "/promoted_rows";
 /// Why the rows of a layer cannot be parted; null where they can.
 const char *whyNotPromoted(qnt::LinearOp layer);
-/// Parts `layer` along its outputs: `rows` (ascending, not all) become a layer of their own, and the
-/// outputs of both are put back in order. Changes no value.
+/// Parts `layer` along its outputs: `rows` (ascending, not all) become a layer of their own, and
+/// the outputs of both are put back in order. Changes no value.
 void promoteRows(mlir::RewriterBase &rewriter, qnt::LinearOp layer, llvm::ArrayRef<int32_t> rows);
 
 } // namespace qcc::transform
