@@ -150,3 +150,14 @@ qnt.kernel @between "attention" dims 0 {
   %2 = qnt.transpose %1 {permutation = array<i64: 1, 0, 2>} : (tensor<2x3x8xf32>) -> tensor<3x2x8xf32>
   qnt.yield %2 : tensor<3x2x8xf32>
 }
+
+// -----
+
+// Sums over 64 inputs, which reach over two groups.
+// expected-error @below {{QCC1650: no kernel for this 'row' on scalar}}
+qnt.kernel @sums "row" dims 0 {
+^bb0(%x: tensor<4x128xf32>):
+  // expected-error @below {{row kernels cannot write}}
+  %0 = qnt.quantize %x : (tensor<4x128xf32>) -> !qnt.q<[4, 128], i8, token, scale f32, group 32, sums 64>
+  qnt.yield %0 : !qnt.q<[4, 128], i8, token, scale f32, group 32, sums 64>
+}
