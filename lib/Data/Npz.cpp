@@ -40,8 +40,8 @@ llvm::Expected<std::vector<NamedTensor>> data::parseNpz(ArrayRef<uint8_t> archiv
 }
 
 static void put(std::vector<uint8_t> &bytes, uint64_t value, unsigned count) {
-  for (unsigned i = 0; i < count; ++i)
-    bytes.push_back(static_cast<uint8_t>(value >> 8 * i));
+  for (unsigned i = 0; i < count; ++i, value >>= 8)
+    bytes.push_back(static_cast<uint8_t>(value));
 }
 
 llvm::Error data::writeNpz(StringRef path, ArrayRef<NamedTensor> arrays, uint64_t maxBytes) {

@@ -34,3 +34,19 @@ func.func @no_shape(%x: tensor<1x2x3x8xf64>) -> tensor<1x2x3x8xf64> attributes {
   %0 = qnt.launch @k <[]>(%x) : (tensor<1x2x3x8xf64>) -> tensor<1x2x3x8xf64>
   return %0 : tensor<1x2x3x8xf64>
 }
+
+// -----
+
+!number = !qnt.q<[], i8, tensor, scale f32>
+qnt.section [] at [] bytes 0
+qnt.kernel @k "dequantize" dims 0 {
+^bb0(%x: !number):
+  // expected-error @below {{a single number has no rows}}
+  %0 = qnt.dequantize %x : (!number) -> tensor<f32>
+  qnt.yield %0 : tensor<f32>
+}
+func.func @no_rows(%x: !number) -> tensor<f32> attributes {qnt.symbols = []} {
+  // expected-error @below {{QCC1650: no kernel for this 'dequantize'}}
+  %0 = qnt.launch @k <[]>(%x) : (!number) -> tensor<f32>
+  return %0 : tensor<f32>
+}

@@ -161,3 +161,25 @@ qnt.kernel @sums "row" dims 0 {
   %0 = qnt.quantize %x : (tensor<4x128xf32>) -> !qnt.q<[4, 128], i8, token, scale f32, group 32, sums 64>
   qnt.yield %0 : !qnt.q<[4, 128], i8, token, scale f32, group 32, sums 64>
 }
+
+// -----
+
+!number = !qnt.q<[], i8, tensor, scale f32>
+// expected-error @below {{QCC1650: no kernel for this 'dequantize' on scalar}}
+qnt.kernel @number "dequantize" dims 0 {
+^bb0(%x: !number):
+  // expected-error @below {{there is no kernel that reads rows of}}
+  %0 = qnt.dequantize %x : (!number) -> tensor<f32>
+  qnt.yield %0 : tensor<f32>
+}
+
+// -----
+
+!columns = !qnt.q<[4, 8], i8, axis 1, scale f32>
+// expected-error @below {{QCC1650: no kernel for this 'dequantize' on scalar}}
+qnt.kernel @columns "dequantize" dims 0 {
+^bb0(%x: !columns):
+  // expected-error @below {{there is no kernel that reads rows of}}
+  %0 = qnt.dequantize %x : (!columns) -> tensor<4x8xf32>
+  qnt.yield %0 : tensor<4x8xf32>
+}
