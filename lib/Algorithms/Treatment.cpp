@@ -72,6 +72,38 @@ void roundWeights(const TreatedLayer &layer, std::vector<float> &w, int64_t rows
   });
 }
 
+/// Lowest and highest number, 0 among them; symmetric where zero points do not move.
+std::pair<double, double> rangeOf(const ActivationFormat &format, const std::vector<float> &x) {
+  double low = 0, high = 0;
+  for (float value : x) {
+    low = std::min(low, static_cast<double>(value));
+    high = std::max(high, static_cast<double>(value));
+  }
+  if (!format.zeroPoint)
+    high = std::max(high, -low), low = -high;
+  return {low, high};
+}
+
+/// Calibration will fix the scale of a treated value anew: with the range that is left, clipped as
+/// much as it was.
+ActivationFormat refitted(const ActivationFormat &format, const std::vector<float> &before,
+                          const std::vector<float> &after) {
+  ActivationFormat result = format;
+  if (!(format.fixedScale > 0))
+    return result;
+  auto [oldLow, oldHigh] = rangeOf(format, before);
+  auto [low, high] = rangeOf(format, after);
+  double scale = format.fixedScale * (high - low) / (oldHigh - oldLow);
+  if (!(scale > 0) || !std::isfinite(scale))
+    return result;
+  result.fixedScale = static_cast<float>(scale);
+  double codes = std::ldexp(1.0, static_cast<int>(format.bits)) - 1;
+  if (format.zeroPoint) // the part of the range that codes cover keeps its place
+    result.fixedZero =
+        static_cast<int32_t>(std::nearbyint(lowest(format.bits) - low * codes / (high - low)));
+  return result;
+}
+
 int64_t elementsOf(double fraction, int64_t k) {
   return std::max<int64_t>(1, std::llround(fraction * static_cast<double>(k)));
 }
@@ -203,7 +235,10 @@ double TreatmentSearch::errorOf(const Measured &part, const Treatment &treatment
         }
     });
   }
-  roundActivations(part.layer->input, x.data(), samples, k);
+  ActivationFormat format = part.layer->input;
+  if (treatment.kind != Treatment::Kind::None)
+    format = refitted(format, input.rows, x);
+  roundActivations(format, x.data(), samples, k);
   roundWeights(*part.layer, w, n, k, input.meanSquare.data(), threads);
   std::vector<float> got = productByRows(x, w, samples, n, k, threads);
   double sum = 0;

@@ -213,6 +213,22 @@ TEST(Treatment, PlantedChannelsAreFoundAndGone) {
   }
 }
 
+TEST(Treatment, FixedScalesFollowWhatIsLeft) {
+  for (bool zeroPoint : {false, true}) {
+    ActivationFormat fixed = int8Rows(zeroPoint);
+    Planted probe({32}, uniformFormat(8, 0, false), fixed, {5, 40}, 60);
+    auto [low, high] = std::minmax_element(probe.input.rows.begin(), probe.input.rows.end());
+    float most = std::max(-*low, *high);
+    fixed.fixedScale = zeroPoint ? (*high - *low) / 255 : most / 127;
+    fixed.fixedZero = zeroPoint ? int32_t(std::lround(-128 - *low / fixed.fixedScale)) : 0;
+    Planted planted({32}, uniformFormat(8, 0, false), fixed, {5, 40}, 60);
+    TreatmentSearch search(planted.layers, planted.input, 1);
+    std::vector<Treatment> all = search.candidates(everything());
+    EXPECT_LT(all[1].error, all[0].error / 50); // scaled
+    EXPECT_LT(all[2].error, all[0].error / 50); // split
+  }
+}
+
 TEST(Treatment, NothingIsDoneWhereNothingPays) {
   std::vector<Treatment> all(3);
   all[0].error = 1;
