@@ -24,5 +24,10 @@ struct Rotation {
   void foldIntoOutput(mlir::RewriterBase &rewriter, qnt::LinearOp layer) const;
 };
 
+/// Constant expressions may stand anywhere; `op` is needed above `place`.
+void moveAbove(mlir::Operation *op, mlir::Operation *place);
+/// The largest |w| of each column over the layers, 1 where a column is zero.
+mlir::Value columnMagnitudes(mlir::RewriterBase &rewriter, llvm::SmallVector<qnt::LinearOp> layers);
+
 } // namespace qcc::rotate
 #endif

@@ -30,6 +30,33 @@ func.func @grouped(%x: tensor<1x5x24xf32>, %q: !q, %k: !k) -> tensor<1x5x24xf32>
   return %6 : tensor<1x5x24xf32>
 }
 
+qnt.weight @e : tensor<24x32xf32> = #qnt.file<"m.bin", 9344, 3072>
+
+// Each value channel is read by one column: rows and columns are balanced before they turn.
+// CHECK-LABEL: func.func @balanced
+func.func @balanced(%x: tensor<1x5x24xf32>, %q: !k, %k: !k) -> tensor<1x5x24xf32> {
+  // CHECK: qnt.reduce max
+  // CHECK: %[[S:.*]] = qnt.select
+  // CHECK: %[[ROWS:.*]] = qnt.reshape %[[S]]
+  // CHECK: %[[W:.*]] = qnt.mul %{{.*}}, %[[ROWS]] : (tensor<32x24xf32>, tensor<32x1xf32>)
+  // CHECK: %[[B:.*]] = qnt.mul %{{.*}}, %[[S]] : (tensor<32xf32>, tensor<32xf32>)
+  // CHECK: qnt.hadamard %[[W]] {axis = 0
+  // CHECK: qnt.hadamard %[[B]] {axis = 0
+  %v = qnt.use @v : tensor<32x24xf32>
+  %vb = qnt.use @vb : tensor<32xf32>
+  %o = qnt.use @e : tensor<24x32xf32>
+  %0 = qnt.linear %x, %v, %vb : (tensor<1x5x24xf32>, tensor<32x24xf32>, tensor<32xf32>) -> tensor<1x5x32xf32>
+  %1 = qnt.reshape %0 : (tensor<1x5x32xf32>) -> tensor<1x5x2x16xf32>
+  %2 = qnt.transpose %1 {permutation = array<i64: 0, 2, 1, 3>} : (tensor<1x5x2x16xf32>) -> !k
+  %3 = qnt.attention %q, %k, %2 {scale = 0.25 : f64} : (!k, !k, !k) -> !k
+  %4 = qnt.transpose %3 {permutation = array<i64: 0, 2, 1, 3>} : (!k) -> tensor<1x5x2x16xf32>
+  %5 = qnt.reshape %4 : (tensor<1x5x2x16xf32>) -> tensor<1x5x32xf32>
+  // CHECK: %[[D:.*]] = qnt.div %{{.*}}, %[[S]] : (tensor<24x32xf32>, tensor<32xf32>)
+  // CHECK: qnt.hadamard %[[D]] {axis = 1
+  %6 = qnt.linear %5, %o : (tensor<1x5x32xf32>, tensor<24x32xf32>) -> tensor<1x5x24xf32>
+  return %6 : tensor<1x5x24xf32>
+}
+
 // CHECK-LABEL: func.func @refused
 // CHECK-NOT: qnt.hadamard
 func.func @refused(%x: tensor<1x5x24xf32>, %q: !q, %k: !k, %w: tensor<32x24xf32>) -> (!q, tensor<1x5x24xf32>, !q, tensor<1x5x64xf32>) {

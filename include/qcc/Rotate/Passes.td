@@ -49,7 +49,8 @@ def RotateHeads : Pass<"qcc-rotate-heads", "::mlir::func::FuncOp"> {
   let description = [{
     Attention is linear in its values: with F on the rows that a layer makes for each head, and F' on
     the columns of the layers that read the heads, nothing changes (Ashkboos et al. 2024, QuaRot,
-    section 4, stage 1c).
+    section 4, stage 1c). Where each value channel is read by one column of weights, rows and columns
+    are balanced first: row j is multiplied by max |w[:, j]| of the readers, column j divided by it.
 
     Statistics: none exist yet; those of later runs are of rotated values.
 
