@@ -7,6 +7,7 @@ namespace {
 // How a model is compiled: options of `compile`, and of the commands that compile on the way.
 #define QCC_MODEL_OPTIONS                                                                          \
   {"-O", Option::Joined}, {"--target", Option::Value}, {"--mcpu", Option::Value},                  \
+      {"--functions", Option::Value}, {"--inputs", Option::Value}, {"--outputs", Option::Value},   \
       {"--mattr", Option::Value}, {"--quantize", Option::Value}, {"--skip", Option::Value},        \
       {"--embed", Option::Value}, {"--head", Option::Value}, {"--numerics", Option::Value},        \
       {"--requantize", Option::Flag}, {"--method", Option::Value}, {"--kv", Option::Value},        \
@@ -20,11 +21,14 @@ namespace {
   {                                                                                                \
     "--seed", Option::Value                                                                        \
   }
-#define QCC_DATA_OPTIONS                                                                           \
-  QCC_CALIBRATION_OPTIONS, {"--ctx", Option::Value}, {"--budget-size", Option::Value},             \
-      {"--budget-latency", Option::Value}, {"--cost-table", Option::Value},                        \
-      {"--eval-data", Option::Value}, {"--labels", Option::Value}, {                               \
+#define QCC_BUDGET_OPTIONS                                                                         \
+  {"--budget-size", Option::Value}, {"--budget-latency", Option::Value},                           \
+      {"--cost-table", Option::Value}, {"--eval-data", Option::Value}, {                           \
     "--require-measured", Option::Flag                                                             \
+  }
+#define QCC_DATA_OPTIONS                                                                           \
+  QCC_CALIBRATION_OPTIONS, QCC_BUDGET_OPTIONS, {"--ctx", Option::Value}, {                         \
+    "--labels", Option::Value                                                                      \
   }
 
 constexpr Option compileOptions[] = {QCC_MODEL_OPTIONS,
@@ -38,13 +42,11 @@ constexpr Option compileOptions[] = {QCC_MODEL_OPTIONS,
                                      {"--to", Option::Value},
                                      {"--dump-stages", Option::Value},
                                      {"--report", Option::Value},
+                                     {"--attribution", Option::Value},
                                      {"--threads", Option::Value},
                                      {"--weights", Option::Value},
                                      {"--shape", Option::Value},
                                      {"--name", Option::Value},
-                                     {"--inputs", Option::Value},
-                                     {"--outputs", Option::Value},
-                                     {"--functions", Option::Value},
                                      {"--validate-passes", Option::Flag}};
 
 constexpr Option quantizeOptions[] = {QCC_MODEL_OPTIONS,
@@ -55,12 +57,11 @@ constexpr Option quantizeOptions[] = {QCC_MODEL_OPTIONS,
                                       {"--work", Option::Value},
                                       {"--dump-stages", Option::Value},
                                       {"--report", Option::Value},
+                                      {"--attribution", Option::Value},
+                                      {"--attribution", Option::Value},
                                       {"--threads", Option::Value},
                                       {"--shape", Option::Value},
-                                      {"--name", Option::Value},
-                                      {"--inputs", Option::Value},
-                                      {"--outputs", Option::Value},
-                                      {"--functions", Option::Value}};
+                                      {"--name", Option::Value}};
 
 constexpr Option calibrateOptions[] = {QCC_COMMON_OPTIONS,
                                        {"-o", Option::Value},
@@ -95,12 +96,20 @@ constexpr Option tuneOptions[] = {
     QCC_COMMON_OPTIONS,          {"-o", Option::Value},        {"--output", Option::Value, "-o"},
     {"--target", Option::Value}, {"--threads", Option::Value}, {"--seconds", Option::Value}};
 
-constexpr Option compareOptions[] = {
-    QCC_MODEL_OPTIONS,        QCC_COMMON_OPTIONS,           {"--data", Option::Value},
-    {"--ctx", Option::Value}, {"--limit", Option::Value},   {"--layerwise", Option::Flag},
-    {"--top", Option::Value}, {"--threads", Option::Value}, {"--force-level", Option::Value}};
+constexpr Option compareOptions[] = {QCC_MODEL_OPTIONS,
+                                     QCC_CALIBRATION_OPTIONS,
+                                     QCC_BUDGET_OPTIONS,
+                                     QCC_COMMON_OPTIONS,
+                                     {"--data", Option::Value},
+                                     {"--ctx", Option::Value},
+                                     {"--limit", Option::Value},
+                                     {"--layerwise", Option::Flag},
+                                     {"--top", Option::Value},
+                                     {"--threads", Option::Value},
+                                     {"--force-level", Option::Value}};
 
 constexpr Option runOptions[] = {QCC_MODEL_OPTIONS,
+                                 QCC_DATA_OPTIONS,
                                  QCC_COMMON_OPTIONS,
                                  {"--test-data", Option::Value},
                                  {"--input", Option::Value},
@@ -114,6 +123,7 @@ constexpr Option runOptions[] = {QCC_MODEL_OPTIONS,
                                  {"--force-level", Option::Value}};
 
 constexpr Option benchOptions[] = {QCC_MODEL_OPTIONS,
+                                   QCC_DATA_OPTIONS,
                                    QCC_COMMON_OPTIONS,
                                    {"--shape", Option::Value},
                                    {"--threads", Option::Value},
@@ -126,7 +136,8 @@ constexpr Option benchOptions[] = {QCC_MODEL_OPTIONS,
                                    {"--baseline", Option::Value},
                                    {"--force-level", Option::Value}};
 
-constexpr Option evalOptions[] = {QCC_MODEL_OPTIONS,           QCC_COMMON_OPTIONS,
+constexpr Option evalOptions[] = {QCC_MODEL_OPTIONS,           QCC_CALIBRATION_OPTIONS,
+                                  QCC_BUDGET_OPTIONS,          QCC_COMMON_OPTIONS,
                                   {"--tokens", Option::Value}, {"--ctx", Option::Value},
                                   {"--pairs", Option::Value},  {"--data", Option::Value},
                                   {"--labels", Option::Value}, {"--against", Option::Value},
@@ -197,6 +208,8 @@ usage: qcc quantize MODEL.onnx [options] [-o OUT.qnt]
   --skip GLOB, --embed F, --head F, --requantize   as in qcc compile
   --work DIR             keep finished parts here (OUT.qnt.work until it is done)
   --report F.json        candidates, choices and reasons;  --json  the same on stdout
+  --attribution N        what each weight contributes to the loss, in at most N runs (64 with
+                         --report, else 0; a run a weight is exact, fewer search by halves)
   --threads N            of the compiler and of runs
 
 Run again after an interruption, it goes on where it stopped. Exit code 5: a gate is not met;
@@ -273,7 +286,7 @@ A is held against B, the reference; --quantize and what goes with it apply to A.
   --top N             so many rows (20)
   --threads N         default: all cores within affinity and quota
   --json              results as JSON
-  -O, --target, --quantize … as in qcc compile, when a model needs compiling
+  -O, --target, --quantize, --calib … as in qcc compile, when a model needs compiling
 )";
 
 constexpr const char runHelp[] =
@@ -294,7 +307,7 @@ usage: qcc run MODEL [options]
   --threads N         default: all cores within affinity and quota
   --force-level NAME  use the artifact's code for this feature level
   --json              results as JSON
-  -O, --target, --quantize … as in qcc compile, when MODEL needs compiling
+  -O, --target, --quantize, --calib, --method … as in qcc compile, when MODEL needs compiling
 
 Absent masks are ones, positions count, token types are 0, caches are empty.
 Exit code 5: outputs differ.
@@ -317,7 +330,7 @@ usage: qcc bench MODEL [MODEL…] [options]
   --baseline OLD.json ratio to an earlier --json result
   --force-level NAME  use the artifact's code for this feature level
   --json              results as JSON
-  -O, --target, --quantize … as in qcc compile, when MODEL needs compiling
+  -O, --target, --quantize, --calib, --method … as in qcc compile, when MODEL needs compiling
 )";
 
 constexpr const char evalHelp[] =
@@ -342,7 +355,7 @@ usage: qcc eval MODEL (--tokens F | --pairs F | --data D | --accept G) [options]
   --threads N         default: all cores within affinity and quota
   --force-level NAME  use the artifact's code for this feature level
   --json              results as JSON
-  -O, --target, --quantize … as in qcc compile, when MODEL needs compiling
+  -O, --target, --quantize, --calib, --method … as in qcc compile, when MODEL needs compiling
 )";
 
 constexpr const char inspectHelp[] =

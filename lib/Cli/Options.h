@@ -33,6 +33,11 @@ llvm::Error quantizeOptions(const QuantizeRequest &request, std::vector<std::str
 llvm::Expected<DataRequest> parseData(const Args &args, llvm::StringRef option,
                                       llvm::StringRef samples);
 
+/// Quantizes on data into `folder`: the compile of the .qnt that is there then. `report` must
+/// outlive it.
+llvm::Expected<CompileRequest> quantizeInto(llvm::StringRef folder, const CompileRequest &request,
+                                            const Context &context,
+                                            quality::QuantizeReport &report);
 /// Compiles; what needs runs is quantized into a temporary folder first.
 llvm::Error compileWithRuns(const CompileRequest &request, const Context &context);
 

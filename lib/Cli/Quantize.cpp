@@ -39,31 +39,43 @@ static llvm::Error quantizeAndReport(CompileRequest &request, const Context &con
   return result;
 }
 
+llvm::Expected<CompileRequest> cli::quantizeInto(StringRef folder, const CompileRequest &request,
+                                                 const Context &context,
+                                                 quality::QuantizeReport &report) {
+  if (!context.backend.quantize)
+    return later("quantizing on data (--calib, --accept, --budget-*, --method, auto)");
+  CompileRequest first = request;
+  first.output = (folder + "/model.qnt").str();
+  first.work = (folder + "/work").str();
+  first.emit = EmitKind::Qnt;
+  first.toStage.clear();
+  first.dumpStages.clear();
+  if (llvm::Error error = quantizeAndReport(first, context, report))
+    return std::move(error);
+  CompileRequest second = request.afterQuantize(first.output);
+  second.quantization = &report;
+  return second;
+}
+
 llvm::Error cli::compileWithRuns(const CompileRequest &request, const Context &context) {
   if (!context.backend.compile)
     return later("compiling");
   if (!request.quantize.needsRuns())
     return context.backend.compile(request, context.err);
-  if (!context.backend.quantize)
-    return later("quantizing on data (--calib, --accept, --budget-*, --method, auto)");
   quality::QuantizeReport report;
-  CompileRequest first = request;
-  if (request.emit == EmitKind::Qnt && request.toStage.empty())
-    return quantizeAndReport(first, context, report);
+  if (request.emit == EmitKind::Qnt && request.toStage.empty() && context.backend.quantize) {
+    CompileRequest whole = request;
+    whole.work = request.output + ".work";
+    return quantizeAndReport(whole, context, report);
+  }
   auto folder = TempFolder::create();
   if (!folder)
     return folder.takeError();
-  first.output = (*folder)->path + "/model.qnt";
-  first.work = (*folder)->path + "/work";
-  first.emit = EmitKind::Qnt;
-  first.toStage.clear();
-  first.dumpStages.clear();
-  first.report.clear();
-  if (llvm::Error error = quantizeAndReport(first, context, report))
-    return error;
-  CompileRequest second = request.afterQuantize(first.output);
-  second.quantization = &report;
-  return context.backend.compile(second, context.err);
+  auto second = quantizeInto((*folder)->path, request, context, report);
+  if (!second)
+    return second.takeError();
+  second->report.clear(); // the first half wrote it
+  return context.backend.compile(*second, context.err);
 }
 
 /// --threads, which a request on the way to a run does not read.

@@ -2,6 +2,7 @@
 #include "Options.h"
 #include "qcc/Cli/Names.h"
 #include "qcc/Data/RuntimeModel.h"
+#include "qcc/Support/AtomicOutput.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -232,6 +233,12 @@ llvm::Error parseCompilerOptions(const Args &args, CompileRequest &request) {
   request.report = args.get("--report");
   if (!request.report.empty() && path::extension(request.report) != ".json")
     return later("--report in the form '" + path::extension(request.report) + "'");
+  // A report is asked for by those who can wait.
+  auto runs = args.integer("--attribution", request.report.empty() ? 0 : 64, 0, INT32_MAX);
+  if (!runs)
+    return runs.takeError();
+  request.attribution = *runs;
+  request.provenance["version"] = QCC_VERSION;
   request.validatePasses = args.has("--validate-passes");
   request.mlirArgs = args.passThrough;
   return llvm::Error::success();
@@ -311,17 +318,23 @@ llvm::Error cli::runCompile(const Args &args, const Context &context) {
   if (!request)
     return request.takeError();
   llvm::json::Object facts;
-  request->facts = context.json ? &facts : nullptr;
+  // A compile with runs on data reports those; others what --json prints.
+  bool tells = !request->report.empty() && !request->quantize.needsRuns();
+  request->facts = context.json || tells ? &facts : nullptr;
   if (context.json && request->output == "-")
     return makeError(Diag::UsageError, "", "--json and -o - both write to stdout");
   if (llvm::Error error = compileWithRuns(*request, context))
     return error;
-  if (context.json) {
-    facts["schema"] = "qcc.compile/1";
-    facts["output"] = request->output;
-    facts["name"] = request->name;
-    facts["options"] = llvm::json::Array(request->options);
-    context.printJson(std::move(facts));
+  facts["schema"] = "qcc.compile/1";
+  facts["output"] = request->output;
+  facts["name"] = request->name;
+  facts["options"] = llvm::json::Array(request->options);
+  if (tells) {
+    std::string text = llvm::formatv("{0:2}\n", llvm::json::Value(llvm::json::Object(facts)));
+    if (llvm::Error error = writeFileAtomically(request->report, text))
+      return error;
   }
+  if (context.json)
+    context.printJson(std::move(facts));
   return llvm::Error::success();
 }

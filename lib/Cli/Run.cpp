@@ -1,5 +1,5 @@
 // `qcc run`: once, on files, random values or ONNX test data.
-#include "qcc/Cli/Context.h"
+#include "Options.h"
 #include "qcc/Data/DataFiles.h"
 #include "qcc/Data/Inputs.h"
 #include "qcc/Data/TestData.h"
@@ -264,6 +264,17 @@ llvm::Error cli::runRun(const Args &args, const Context &context) {
       return request.takeError();
     if (!context.backend.reference)
       return makeError(Diag::NotAvailable, "", "--reference is not available in this version");
+    quality::QuantizeReport report;
+    std::unique_ptr<TempFolder> folder; // of what the interpreter reads
+    if (request->quantize.needsRuns()) {
+      auto created = TempFolder::create();
+      if (!created)
+        return created.takeError();
+      folder = std::move(*created);
+      request = quantizeInto(folder->path, *request, context, report);
+      if (!request)
+        return request.takeError();
+    }
     auto model = context.backend.reference(*request);
     if (!model)
       return model.takeError();

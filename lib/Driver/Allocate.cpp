@@ -142,7 +142,7 @@ Error Weigher::addTables() {
           energy += double((*matrix)[i]) * (*matrix)[i];
           error += std::pow(double((*matrix)[i]) - decoded[i], 2);
         }
-        candidate.error = energy > 0 ? error / energy : 0;
+        candidate.error = candidate.nearest = energy > 0 ? error / energy : 0;
       }
     }
   }
@@ -157,7 +157,7 @@ Error Weigher::computeErrors() {
   if (!copy)
     return copy.takeError();
   MethodPlan plan;
-  plan.gptq = true;
+  plan.gptq = !options.toNearest;
   auto method = [&](const MarkedWeight &weight, std::vector<float> matrix,
                     const Moments &moments) -> Expected<EncodedRows> {
     WeightChoice &choice = choices[byName[weight.name]];
@@ -169,6 +169,7 @@ Error Weigher::computeErrors() {
       chooseCodes(plan, *format, matrix, weight.rows, weight.columns, &moments, options.threads,
                   report);
       candidate.error = report.energy > 0 ? report.layer.result / report.energy : 0;
+      candidate.nearest = report.energy > 0 ? report.layer.rtn / report.energy : 0;
     }
     // The walk itself goes on with the float model.
     return EncodedRows();
@@ -212,13 +213,14 @@ Error Weigher::measureSensitivities() {
       options.progress(choices.size() + done++, 2 * choices.size(), choice.name);
     // The coarsest candidate stands out best from noise.
     auto coarsest =
-        llvm::max_element(choice.candidates,
-                          [](const Candidate &a, const Candidate &b) { return a.error < b.error; });
+        llvm::max_element(choice.candidates, [](const Candidate &a, const Candidate &b) {
+          return a.nearest < b.nearest;
+        });
     Expected<double> measured = lossAlone(choice, coarsest->scheme, **loss);
     if (!measured)
       return measured.takeError();
     choice.measured = std::max(0.0, *measured);
-    choice.sensitivity = coarsest->error > 0 ? choice.measured / coarsest->error : 0;
+    choice.sensitivity = coarsest->nearest > 0 ? choice.measured / coarsest->nearest : 0;
     for (Candidate &candidate : choice.candidates)
       candidate.loss = candidate.error * choice.sensitivity;
   }
@@ -301,6 +303,35 @@ Allocation qcc::allocateForLoss(std::vector<WeightChoice> &choices, double maxLo
       groups.back().push_back({candidate.bytes, {candidate.loss}});
   }
   return take(chooseOptions(groups, {maxLoss}), choices);
+}
+
+bool qcc::promoteWorst(std::vector<WeightChoice> &choices) {
+  std::vector<WeightChoice *> worst;
+  double total = 0, moved = 0;
+  for (WeightChoice &choice : choices) {
+    worst.push_back(&choice);
+    total += choice.candidates[choice.chosen].loss;
+  }
+  llvm::stable_sort(worst, [](const WeightChoice *a, const WeightChoice *b) {
+    return a->candidates[a->chosen].loss > b->candidates[b->chosen].loss;
+  });
+  bool any = false;
+  for (WeightChoice *choice : worst) {
+    if (moved > total / 2)
+      break;
+    moved += choice->candidates[choice->chosen].loss;
+    int better = choice->chosen;
+    for (int i = 0; i < static_cast<int>(choice->candidates.size()); ++i) {
+      const Candidate &candidate = choice->candidates[i], &now = choice->candidates[choice->chosen];
+      bool improves = candidate.loss < now.loss;
+      bool next = better == choice->chosen || candidate.bytes < choice->candidates[better].bytes;
+      if (improves && next)
+        better = i;
+    }
+    any |= better != choice->chosen;
+    choice->chosen = better;
+  }
+  return any;
 }
 
 std::string qcc::recipeOf(ArrayRef<WeightChoice> choices) {

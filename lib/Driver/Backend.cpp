@@ -8,6 +8,7 @@
 #include "qcc/Import/Import.h"
 #include "qcc/Pipeline/Compile.h"
 #include "qcc/Pipeline/Signature.h"
+#include "qcc/Quantize/QntFile.h"
 #include "qcc/Reference/Interpreter.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -136,6 +137,16 @@ Error inspect(const InspectRequest &request, raw_ostream &out) {
   CompileRequest load;
   load.input = request.input;
   load.blobs = request.blobs;
+  llvm::json::Value metadata = nullptr;
+  if (StringRef(request.input).ends_with(".qnt")) {
+    auto text = quantize::readQntMetadata(request.input);
+    if (!text)
+      return text.takeError();
+    auto parsed = llvm::json::parse(*text);
+    if (!parsed)
+      return parsed.takeError();
+    metadata = std::move(*parsed);
+  }
   Expected<LoadedModel> model = loadModel(*context, load);
   if (!model)
     return model.takeError();
@@ -181,6 +192,8 @@ Error inspect(const InspectRequest &request, raw_ostream &out) {
                               {"weights", weights},
                               {"weights_bytes", static_cast<int64_t>(weightBytes)},
                               {"ops", std::move(counts)}};
+    if (metadata.getAsObject())
+      object["metadata"] = std::move(metadata);
     out << llvm::formatv("{0:2}", llvm::json::Value(std::move(object))) << '\n';
     return Error::success();
   }
@@ -188,6 +201,8 @@ Error inspect(const InspectRequest &request, raw_ostream &out) {
       << llvm::formatv("{0:F1}", weightBytes / 1e6) << " MB\nops\n";
   for (auto &[name, count] : ops)
     out << llvm::formatv("  {0,6} {1}\n", count, name);
+  if (metadata.getAsObject())
+    out << "made by\n" << llvm::formatv("{0:2}", metadata) << '\n';
   return Error::success();
 }
 

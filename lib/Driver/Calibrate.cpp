@@ -14,9 +14,6 @@ using namespace qcc::qnt;
 using llvm::Error;
 using llvm::Expected;
 
-/// Below this many samples ranges and moments depend on which ones they are.
-static constexpr size_t kFewSamples = 128;
-
 namespace {
 
 /// Everything that is remembered of one value.
@@ -198,9 +195,7 @@ Error qcc::calibrateModel(const CalibrateRequest &request, llvm::raw_ostream &er
       openSamples(function, request.data.where, request.data.ctx, request.data.samples);
   if (!samples)
     return samples.takeError();
-  if (samples->count < kFewSamples)
-    err << llvm::formatv("{0}: note: {1} samples are few to calibrate on; 128 to 1024 are usual\n",
-                         request.data.where, samples->count);
+  noteFewSamples(*samples, request.data.where, err);
   CalibrateOptions options;
   options.folder = (*folder)->path;
   options.threads = load.threads;

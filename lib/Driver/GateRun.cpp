@@ -1,6 +1,5 @@
 // Two builds for this machine under the eye of the gate.
 #include "qcc/Driver/GateRun.h"
-#include "mlir/Support/Timing.h"
 #include "qcc/Driver/HostBuild.h"
 #include "qcc/Quality/Evaluate.h"
 
@@ -62,24 +61,4 @@ Expected<GateResult> qcc::decideGate(const CompileRequest &request, StringRef qn
     return measureLatency(**model, budget);
   };
   return evaluateGate(wish.gate, inputs);
-}
-
-Expected<double> qcc::measureWhole(const LoadedModel &floats, const PipelineOptions &pipeline,
-                                   const CompileRequest &request, const LatencyBudget &budget,
-                                   StringRef folder) {
-  LoadedModel copy = floats.clone();
-  PipelineOptions options = pipeline;
-  options.levels = hostTargets();
-  CompileRequest writing = request;
-  writing.output = (folder + "/whole.so").str();
-  writing.emit = EmitKind::SharedObject;
-  writing.quiet = true;
-  writing.facts = nullptr;
-  mlir::DefaultTimingManager manager;
-  mlir::TimingScope timing = manager.getRootScope();
-  if (Error failed = runStages(copy, Stage::AssignBits, Stage::Lower, options, writing, timing))
-    return std::move(failed);
-  if (Error failed = emitArtifact(copy, options.levels, writing, llvm::nulls()))
-    return std::move(failed);
-  return medianLatency(writing.output, budget, request.threads);
 }

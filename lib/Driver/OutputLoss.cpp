@@ -37,6 +37,11 @@ static std::pair<unsigned, bool> judgedResult(func::FuncOp function) {
   return {floats.value_or(0), false};
 }
 
+std::string OutputLoss::unit(const LoadedModel &model) {
+  return judgedResult(*model.module.get().getOps<func::FuncOp>().begin()).second ? "KLD"
+                                                                                 : "1 - cosine";
+}
+
 static Value resultOf(const LoadedModel &model, unsigned index) {
   func::FuncOp function = *model.module.get().getOps<func::FuncOp>().begin();
   return function.getBody().front().getTerminator()->getOperand(index);

@@ -2,6 +2,8 @@
 #include "qcc/Driver/Quantize.h"
 #include "mlir/Support/Timing.h"
 #include "qcc/Driver/Allocate.h"
+#include "qcc/Driver/Attribute.h"
+#include "qcc/Driver/Budgets.h"
 #include "qcc/Driver/Calibrate.h"
 #include "qcc/Driver/DecisionTable.h"
 #include "qcc/Driver/GateRun.h"
@@ -9,7 +11,6 @@
 #include "qcc/Driver/Progress.h"
 #include "qcc/Driver/RowPromotion.h"
 #include "qcc/Driver/Treatments.h"
-#include "qcc/Driver/Tune.h"
 #include "qcc/Driver/WorkFolder.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Pack/WeightFormats.h"
@@ -21,8 +22,6 @@
 #include "llvm/Support/Path.h"
 #include <chrono>
 #include <cmath>
-#include <set>
-#include <thread>
 
 using namespace mlir;
 using namespace qcc;
@@ -31,8 +30,6 @@ using llvm::Expected;
 
 namespace {
 
-/// Code and descriptors of an artifact of three levels, about.
-constexpr double kCodeBytes = 600e3;
 /// Predicted divergence (KLD, or 1 - cosine) that `auto` accepts where no budget binds it.
 constexpr double kSmallLoss = 0.005;
 /// Why weights with one scale or with floats as zero points have no codes of a method.
@@ -57,7 +54,6 @@ public:
 private:
   Error load();
   Error raise();
-  double unquantizedBytes();
   Error openCalibration();
   Error treatOutliers();
   Error treatInRound(const TreatmentChoices &choices, size_t number);
@@ -69,14 +65,13 @@ private:
   void noteLeftAlone();
   Error chooseAllCodes();
   Expected<quality::GateResult> attempt();
-  bool promoteWorst();
   Error writeAllocation();
   Error decide();
   void printSummary();
   std::string candidatePath() const { return request.work + "/candidate.qnt"; }
   void fillReport();
+  Error attribute();
   std::vector<std::string> candidateSchemes() const;
-  Expected<double> addLatencies(const LatencyBudget &budget, const std::string &uniform);
   Error weigh(ArrayRef<std::string> schemes, bool orFloat);
   Error stages(Stage from, Stage to) {
     return runStages(model, from, to, options, request, timing);
@@ -93,6 +88,7 @@ private:
   PipelineOptions options;
   std::unique_ptr<MLIRContext> context;
   LoadedModel model, floats; ///< floats: before schemes were assigned
+  LoadedModel uncoded;       ///< with schemes, before codes were chosen
   ModelSamples samples;
   std::vector<WeightReport> reports;
   std::vector<WeightChoice> choices; ///< of the allocation, empty without one
@@ -140,9 +136,8 @@ Error Quantization::openCalibration() {
   if (!opened)
     return opened.takeError();
   samples = std::move(*opened);
-  if (samples.count < 128 && !request.quiet)
-    err << llvm::formatv("{0}: note: {1} samples are few to calibrate on; 128 to 1024 are usual\n",
-                         calib.where, samples.count);
+  if (!request.quiet)
+    noteFewSamples(samples, calib.where, err);
   return Error::success();
 }
 
@@ -260,6 +255,7 @@ Error Quantization::weigh(ArrayRef<std::string> schemes, bool orFloat) {
   weighing.folder = request.work;
   weighing.threads = request.threads;
   weighing.orFloat = orFloat;
+  weighing.toNearest = !plan.needsMoments();
   LayerProgress progress(err, "weigh", request.quiet);
   weighing.progress = std::ref(progress);
   Expected<std::vector<WeightChoice>> weighed =
@@ -288,93 +284,16 @@ Error Quantization::allocateSchemes() {
     options.scheme = schemes.front();
     return writeAllocation();
   }
-  std::optional<double> maxBytes, maxMs;
-  if (wish.budgetSize)
-    maxBytes = static_cast<double>(*wish.budgetSize) - kCodeBytes - unquantizedBytes();
-  if (!wish.budgetLatency.empty()) {
-    Expected<double> fixed = addLatencies(wish.budgetLatency.front(), schemes.front());
-    if (!fixed)
-      return fixed.takeError();
-    maxMs = wish.budgetLatency.front().ms - *fixed;
-  }
-  Allocation result = allocate(choices, maxBytes, maxMs);
-  if (!result.feasible)
-    return makeError(Diag::BudgetMissed, request.input,
-                     (maxBytes
-                          ? llvm::formatv("the smallest choice of schemes takes {0:f1} MB, the "
-                                          "budget leaves {1:f1} MB for weights",
-                                          result.bytes / 1e6, *maxBytes / 1e6)
-                                .str()
-                          : llvm::formatv("the fastest choice of schemes takes {0:f2} ms, the "
-                                          "budget leaves {1:f2} ms for layers",
-                                          result.ms, *maxMs)
-                                .str()));
-  if (request.quantization && maxMs)
-    request.quantization->predictedMs = result.ms + wish.budgetLatency.front().ms - *maxMs;
   options.scheme = schemes.front();
-  return writeAllocation();
-}
-
-/// Rows of a layer's input in a run of this kind.
-static int64_t rowsOf(const LatencyBudget &budget) {
-  if (budget.run == LatencyBudget::Run::Decode)
-    return 1;
-  if (budget.run == LatencyBudget::Run::Prefill)
-    return budget.tokens;
-  int64_t rows = 1;
-  for (int64_t dim : budget.dims)
-    rows *= dim;
-  return rows;
-}
-
-/// Milliseconds of every candidate, and of all that is no layer: what a build under `uniform` takes
-/// less what its layers do.
-Expected<double> Quantization::addLatencies(const LatencyBudget &budget,
-                                            const std::string &uniform) {
-  CostTable table;
-  unsigned threads = budget.threads ? budget.threads : std::thread::hardware_concurrency();
-  if (!request.quantize.costTable.empty()) {
-    auto read = CostTable::read(request.quantize.costTable);
-    if (!read)
-      return read.takeError();
-    table = std::move(*read);
-  } else {
-    TuneOptions tune;
-    tune.folder = request.work;
-    tune.rows = {rowsOf(budget)};
-    tune.threads = {threads};
-    std::set<std::pair<int64_t, int64_t>> shapes;
-    for (const WeightChoice &choice : choices)
-      for (const Candidate &candidate : choice.candidates) {
-        if (choice.isTable)
-          continue; // looking up costs next to nothing
-        if (!llvm::is_contained(tune.schemes, candidate.scheme))
-          tune.schemes.push_back(candidate.scheme);
-        shapes.insert({choice.rows, choice.columns});
-      }
-    for (auto [n, k] : shapes)
-      tune.shapes.push_back({n, k});
-    auto measured = measureCosts(tune);
-    if (!measured)
-      return measured.takeError();
-    table = std::move(*measured);
+  Expected<BudgetOutcome> outcome = chooseWithinBudgets(choices, floats, options, request);
+  if (!outcome)
+    return outcome.takeError();
+  if (request.quantization) {
+    request.quantization->predictedMs = outcome->predictedMs;
+    request.quantization->measuredMs = outcome->measuredMs;
+    request.quantization->bytesAfter = outcome->bytes;
   }
-  double layers = 0;
-  for (WeightChoice &choice : choices)
-    for (Candidate &candidate : choice.candidates) {
-      if (choice.isTable)
-        continue;
-      candidate.ms =
-          table.predict(candidate.scheme, threads, rowsOf(budget), choice.rows, choice.columns)
-              .value_or(0);
-      layers += candidate.scheme == uniform ? candidate.ms : 0;
-    }
-  PipelineOptions pipeline = options;
-  pipeline.scheme = uniform;
-  auto whole = measureWhole(floats, pipeline, request, budget, request.work);
-  if (!whole)
-    return whole.takeError();
-  return std::max(0.0, *whole - layers);
+  return writeAllocation();
 }
 
 /// The choice as a recipe, which assign-bits reads.
@@ -382,19 +301,6 @@ Error Quantization::writeAllocation() {
   options.recipe = request.work + "/allocation.yaml";
   allocation = recipeOf(choices) + ownOverrides; // the last that matches holds
   return writeFileAtomically(options.recipe, allocation);
-}
-
-/// Bytes of what stays as it is: norms, biases, weights that no scheme takes.
-double Quantization::unquantizedBytes() {
-  std::set<std::string> chosen;
-  for (const WeightChoice &choice : choices)
-    chosen.insert(choice.name);
-  double bytes = 0;
-  for (qnt::WeightOp weight : floats.module->getOps<qnt::WeightOp>())
-    if (auto file = dyn_cast_or_null<qnt::FileAttr>(weight.getSource().value_or(Attribute())))
-      if (!chosen.count(weight.getSymName().str()))
-        bytes += static_cast<double>(file.getLength());
-  return bytes;
 }
 
 /// Static scales are those of the values after the transforms: a run of its own.
@@ -488,6 +394,18 @@ Error Quantization::chooseAllCodes() {
                               method, sequence);
 }
 
+/// What the gate saw on held-out data, in the unit that losses are predicted in.
+static std::optional<double> measuredLoss(const std::optional<quality::GateResult> &gate) {
+  if (gate)
+    for (const quality::SetResult &set : gate->sets) {
+      if (set.measurement.metric == quality::Metric::Kld)
+        return set.measurement.value;
+      if (set.measurement.metric == quality::Metric::Cosine)
+        return 1 - set.measurement.value;
+    }
+  return std::nullopt;
+}
+
 /// The decision table: what each weight got, from what, and why.
 void Quantization::fillReport() {
   quality::QuantizeReport *report = request.quantization;
@@ -495,6 +413,14 @@ void Quantization::fillReport() {
     return;
   report->dataHash = samples.hash;
   report->samples = static_cast<int64_t>(samples.count);
+  report->methods = {plan.text};
+  if (!choices.empty()) {
+    report->lossUnit = OutputLoss::unit(floats);
+    report->predictedLoss = 0;
+    for (const WeightChoice &choice : choices)
+      *report->predictedLoss += choice.candidates[choice.chosen].loss;
+  }
+  report->measuredLoss = measuredLoss(report->gate);
   std::map<std::string, const WeightReport *> byName;
   for (const WeightReport &weight : reports)
     byName[weight.name] = &weight;
@@ -526,53 +452,57 @@ void Quantization::fillReport() {
   report->timings.push_back({"quantize", secondsSince(start)});
 }
 
+/// What each weight contributes to the loss, where a report is to tell it.
+Error Quantization::attribute() {
+  if (!request.quantization || !request.attribution || samples.count == 0)
+    return Error::success();
+  std::optional<WorkFolder> work;
+  if (plan.needsMoments()) {
+    Expected<WorkFolder> opened = WorkFolder::open(request.work, workKey());
+    if (!opened)
+      return opened.takeError();
+    work = std::move(*opened);
+  }
+  AttributeOptions attributing;
+  attributing.folder = request.work;
+  attributing.threads = request.threads;
+  attributing.runs = request.attribution;
+  attributing.codes = [&](StringRef name) { return work ? work->find(name) : std::nullopt; };
+  LayerProgress progress(err, "attribute", request.quiet);
+  attributing.progress = [&](size_t done, size_t all) { progress(done, all, ""); };
+  Expected<quality::Attribution> found = attributeWeights(floats, uncoded, samples, attributing);
+  if (!found)
+    return found.takeError();
+  quality::QuantizeReport &report = *request.quantization;
+  report.attribution = std::move(found->layers);
+  report.attributed = found->total;
+  return Error::success();
+}
+
 /// Codes for the schemes as they stand, in a .qnt beside the work; what the gate says of it.
 Expected<quality::GateResult> Quantization::attempt() {
   model = floats.clone();
   reports.clear();
-  for (auto step : {&Quantization::assign, &Quantization::chooseAllCodes})
-    if (Error failed = (this->*step)())
-      return std::move(failed);
+  if (Error failed = assign())
+    return std::move(failed);
+  if (request.quantization && request.attribution)
+    uncoded = model.clone();
+  if (Error failed = chooseAllCodes())
+    return std::move(failed);
   if (Error failed = stages(Stage::Quantize, Stage::Quantize))
     return std::move(failed);
   CompileRequest writing = request;
   writing.emit = EmitKind::Qnt;
   writing.quiet = true;
   writing.output = candidatePath();
+  writing.provenance["methods"] = plan.text;
+  if (samples.count)
+    writing.provenance["data_sha256"] = samples.hash;
+  else if (statistics)
+    writing.provenance["data_sha256"] = statistics->dataHash;
   if (Error failed = emitArtifact(model, {}, writing, err))
     return std::move(failed);
   return decideGate(request, candidatePath(), request.work);
-}
-
-/// Gives the weights that predict the largest losses their next better candidate. False when none
-/// has one.
-bool Quantization::promoteWorst() {
-  std::vector<WeightChoice *> worst;
-  for (WeightChoice &choice : choices)
-    worst.push_back(&choice);
-  llvm::stable_sort(worst, [](const WeightChoice *a, const WeightChoice *b) {
-    return a->candidates[a->chosen].loss > b->candidates[b->chosen].loss;
-  });
-  double total = 0, moved = 0;
-  for (const WeightChoice *choice : worst)
-    total += choice->candidates[choice->chosen].loss;
-  bool any = false;
-  for (WeightChoice *choice : worst) {
-    if (moved > total / 2)
-      break;
-    moved += choice->candidates[choice->chosen].loss;
-    int better = choice->chosen;
-    for (int i = 0; i < static_cast<int>(choice->candidates.size()); ++i) {
-      const Candidate &candidate = choice->candidates[i], &now = choice->candidates[choice->chosen];
-      bool improves = candidate.loss < now.loss;
-      bool next = better == choice->chosen || candidate.bytes < choice->candidates[better].bytes;
-      if (improves && next)
-        better = i;
-    }
-    any |= better != choice->chosen;
-    choice->chosen = better;
-  }
-  return any;
 }
 
 /// Rounds of codes and gate until the gate holds, or nothing is left to promote.
@@ -591,7 +521,7 @@ Error Quantization::decide() {
       if (Error failed = weigh({request.quantize.text, "w8a8"}, /*orFloat=*/true))
         return failed;
     bool bounded = request.quantize.budgetSize || !request.quantize.budgetLatency.empty();
-    if (bounded || round == kMaxRounds || !promoteWorst())
+    if (bounded || round == kMaxRounds || !promoteWorst(choices))
       return quality::gateError(*gate, request.input);
     if (!request.quiet)
       err << llvm::formatv("round {0}: {1}; the worst weights get more bits\n", round + 1,
@@ -609,6 +539,8 @@ Error Quantization::run() {
     if (Error failed = (this->*step)())
       return failed;
   fillReport();
+  if (Error failed = attribute())
+    return failed;
   if (std::error_code failed = llvm::sys::fs::rename(candidatePath(), request.output))
     return makeError(Diag::CannotWrite, request.output, failed.message());
   printSummary();

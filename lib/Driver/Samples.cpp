@@ -3,6 +3,7 @@
 #include "qcc/Data/Inputs.h"
 #include "qcc/Pipeline/Signature.h"
 #include "qcc/Support/Diagnostics.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -79,4 +80,11 @@ Expected<ModelSamples> qcc::openSamples(func::FuncOp function, StringRef where, 
   if (set->count() == 0)
     return makeError(Diag::UnsuitableData, where.str(), "holds no sample");
   return samplesOf(function, std::move(*set), std::move(*hash));
+}
+
+void qcc::noteFewSamples(const ModelSamples &samples, StringRef where, llvm::raw_ostream &err) {
+  constexpr size_t enough = 128;
+  if (samples.count < enough)
+    err << llvm::formatv("{0}: note: {1} samples are few to calibrate on; {2} to 1024 are usual\n",
+                         where, samples.count, enough);
 }

@@ -301,10 +301,17 @@ Error writeQnt(LoadedModel &model, const CompileRequest &request, raw_ostream &e
   Expected<size_t> file = outputs.add(request.output);
   if (!file)
     return file.takeError();
-  llvm::json::Object metadata{{"schema", "qcc.qnt/1"},
-                              {"options", llvm::json::Array(request.options)},
-                              {"source_sha256", sourceHash(request.input)},
-                              {"scheme", request.quantize.keep ? "keep" : request.quantize.text}};
+  llvm::json::Object metadata = request.provenance;
+  metadata["schema"] = "qcc.qnt/1";
+  metadata["options"] = llvm::json::Array(request.options);
+  metadata["source_sha256"] = sourceHash(request.input);
+  metadata["scheme"] = request.quantize.keep ? "keep" : request.quantize.text;
+  if (!request.quantize.keep) {
+    metadata.try_emplace("methods", "rtn");
+    metadata["seed"] = static_cast<int64_t>(request.quantize.seed);
+  }
+  if (!request.quantize.recipe.empty())
+    metadata["recipe_sha256"] = sourceHash(request.quantize.recipe);
   uint64_t end = 0;
   auto weights = [&](qnt::WeightOp weight, quantize::BytesSink sink) {
     return store.write(weight, sink);

@@ -25,7 +25,10 @@ public:
 
 private:
   llvm::Error bad(const yaml::Node *node, const llvm::Twine &why, StringRef help = "");
-  llvm::Error readTop(yaml::MappingNode &map, Gate &gate);
+  /// Calls `readPair` with each key of a map, which must differ.
+  llvm::Error readMap(yaml::MappingNode &map,
+                      llvm::function_ref<llvm::Error(StringRef, yaml::KeyValueNode &)> readPair);
+  llvm::Error readLimit(StringRef key, yaml::KeyValueNode &pair, Gate &gate);
   llvm::Error readSets(yaml::Node *node, Gate &gate);
   llvm::Error readSet(yaml::MappingNode &map, GateSet &set);
   llvm::Error readField(StringRef key, yaml::Node *value, GateSet &set);
@@ -182,7 +185,9 @@ llvm::Error GateReader::checkSet(const yaml::Node &node, const GateSet &set) {
   return llvm::Error::success();
 }
 
-llvm::Error GateReader::readSet(yaml::MappingNode &map, GateSet &set) {
+llvm::Error
+GateReader::readMap(yaml::MappingNode &map,
+                    llvm::function_ref<llvm::Error(StringRef, yaml::KeyValueNode &)> readPair) {
   std::set<std::string> seen;
   for (yaml::KeyValueNode &pair : map) {
     auto key = scalar(pair.getKey(), "key");
@@ -190,9 +195,18 @@ llvm::Error GateReader::readSet(yaml::MappingNode &map, GateSet &set) {
       return key.takeError();
     if (!seen.insert(*key).second)
       return bad(pair.getKey(), "'" + *key + "' is given twice");
-    if (llvm::Error error = readField(*key, pair.getValue(), set))
+    if (llvm::Error error = readPair(*key, pair))
       return error;
   }
+  return llvm::Error::success();
+}
+
+llvm::Error GateReader::readSet(yaml::MappingNode &map, GateSet &set) {
+  auto readPair = [&](StringRef key, yaml::KeyValueNode &pair) {
+    return readField(key, pair.getValue(), set);
+  };
+  if (llvm::Error error = readMap(map, readPair))
+    return error;
   return checkSet(map, set);
 }
 
@@ -234,45 +248,31 @@ llvm::Error GateReader::readLatency(yaml::Node *node, Gate &gate) {
   return llvm::Error::success();
 }
 
-llvm::Error GateReader::readTop(yaml::MappingNode &map, Gate &gate) {
-  std::set<std::string> seen;
-  for (yaml::KeyValueNode &pair : map) {
-    auto key = scalar(pair.getKey(), "key");
-    if (!key)
-      return key.takeError();
-    if (!seen.insert(*key).second)
-      return bad(pair.getKey(), "'" + *key + "' is given twice");
-    llvm::Error error = llvm::Error::success();
-    if (*key == "sets") {
-      error = llvm::joinErrors(std::move(error), readSets(pair.getValue(), gate));
-    } else if (*key == "latency") {
-      error = llvm::joinErrors(std::move(error), readLatency(pair.getValue(), gate));
-    } else if (*key == "size") {
-      auto value = scalar(pair.getValue(), *key);
-      if (!value)
-        return llvm::joinErrors(std::move(error), value.takeError());
-      auto bytes = parseBytes(*value, "size");
-      if (!bytes)
-        return llvm::joinErrors(std::move(error),
-                                bad(pair.getValue(), llvm::toString(bytes.takeError())));
-      gate.size = *bytes;
-    } else if (*key == "confidence") {
-      auto value = number(pair.getValue(), *key);
-      if (!value)
-        return llvm::joinErrors(std::move(error), value.takeError());
-      if (*value < 0.5 || *value > 0.9999)
-        return llvm::joinErrors(std::move(error),
-                                bad(pair.getValue(), "'confidence' is " + formatNumber(*value, 6) +
-                                                         ", not between 0.5 and 0.9999"));
-      gate.confidence = *value;
-    } else {
-      error = llvm::joinErrors(std::move(error),
-                               bad(pair.getKey(), "an acceptance file has no key '" + *key + "'",
-                                   "keys are sets, size, latency and confidence"));
-    }
-    if (error)
-      return error;
+llvm::Error GateReader::readLimit(StringRef key, yaml::KeyValueNode &pair, Gate &gate) {
+  yaml::Node *node = pair.getValue();
+  if (key == "sets")
+    return readSets(node, gate);
+  if (key == "latency")
+    return readLatency(node, gate);
+  if (key == "size") {
+    auto value = scalar(node, key);
+    if (!value)
+      return value.takeError();
+    auto bytes = parseBytes(*value, "size");
+    if (!bytes)
+      return bad(node, llvm::toString(bytes.takeError()));
+    gate.size = *bytes;
+    return llvm::Error::success();
   }
+  if (key != "confidence")
+    return bad(pair.getKey(), "an acceptance file has no key '" + key + "'",
+               "keys are sets, size, latency and confidence");
+  auto value = number(node, key);
+  if (!value)
+    return value.takeError();
+  if (*value < 0.5 || *value > 0.9999)
+    return bad(node, "'confidence' is " + formatNumber(*value, 6) + ", not between 0.5 and 0.9999");
+  gate.confidence = *value;
   return llvm::Error::success();
 }
 
@@ -299,7 +299,10 @@ llvm::Expected<Gate> GateReader::read() {
   yaml::Node *root = document == stream.end() ? nullptr : document->getRoot();
   auto *map = llvm::dyn_cast_or_null<yaml::MappingNode>(root);
   if (map)
-    error = llvm::joinErrors(std::move(error), readTop(*map, gate));
+    error = llvm::joinErrors(std::move(error),
+                             readMap(*map, [&](StringRef key, yaml::KeyValueNode &pair) {
+                               return readLimit(key, pair, gate);
+                             }));
   if (!map) {
     llvm::consumeError(std::move(error));
     return bad(nullptr, "the file holds no 'sets', 'size' or 'latency'");

@@ -111,6 +111,18 @@ void printTensors(llvm::raw_ostream &os, const QuantizeReport &report, int64_t l
   if (shown < order.size())
     os << "and " << order.size() - shown << " tensors with smaller losses\n";
 }
+/// What was promised and what came of it.
+void printPredictions(llvm::raw_ostream &os, const QuantizeReport &report) {
+  std::vector<std::vector<std::string>> rows = {{"", "predicted", "measured"}};
+  if (report.predictedLoss)
+    rows.push_back({report.lossUnit, text(report.predictedLoss), text(report.measuredLoss)});
+  if (report.predictedMs)
+    rows.push_back({"ms", text(report.predictedMs), text(report.measuredMs)});
+  if (rows.size() == 1)
+    return;
+  os << '\n';
+  printTable(os, rows);
+}
 } // namespace
 
 json::Object quality::toJson(const QuantizeReport &report, bool timings) {
@@ -147,6 +159,10 @@ json::Object quality::toJson(const QuantizeReport &report, bool timings) {
   if (report.bytesAfter)
     object["bytes_after"] = static_cast<int64_t>(*report.bytesAfter);
   ::set(object, "predicted_ms", report.predictedMs);
+  ::set(object, "measured_ms", report.measuredMs);
+  ::set(object, "predicted_loss", report.predictedLoss);
+  ::set(object, "measured_loss", report.measuredLoss);
+  ::set(object, "attributed_loss", report.attributed);
   if (report.gate)
     object["gate"] = toJson(*report.gate);
   if (timings) {
@@ -175,6 +191,7 @@ void quality::printReport(llvm::raw_ostream &os, const QuantizeReport &report, i
     os << '\n';
     printTable(os, rows);
   }
+  printPredictions(os, report);
   if (report.gate) {
     os << '\n';
     if (!report.gate->measured)

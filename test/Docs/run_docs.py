@@ -1,10 +1,11 @@
 """Runs what a page of the documentation tells its readers to run.
 
-usage: run_docs.py SOURCE BUILD PAGE
+usage: run_docs.py SOURCE BUILD PAGE [SETUP]
 
 The fenced blocks of the page run in order in one empty folder: sh blocks through bash, python blocks
 afterwards as one program, a c block becomes the file that the page compiles with `cc NAME.c`. The
-first failure ends it. `qcc` is the build's, `python` the environment's that runs this.
+first failure ends it. SETUP is a program that makes what the page takes for granted in that folder.
+`qcc` is the build's, `python` the environment's that runs this.
 """
 import os
 import re
@@ -31,7 +32,7 @@ def environment(source, build, work):
                 PYTHONPATH=str(source / "python"))
 
 
-def run(source, build, page):
+def run(source, build, page, setup=None):
     text = page.read_text()
     parts = list(blocks(text))
     if not parts:
@@ -42,6 +43,8 @@ def run(source, build, page):
         models = build / "docs-models"
         models.mkdir(exist_ok=True)
         Path(work, "models").symlink_to(models)
+        if setup:
+            subprocess.run([sys.executable, setup], cwd=work, env=env, check=True)
         for language, block, line in parts:
             if language == "c":
                 Path(work, re.search(r"^cc (\w+\.c)\b", text, re.MULTILINE)[1]).write_text(block)
@@ -54,6 +57,6 @@ def run(source, build, page):
 
 
 try:
-    run(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[1], sys.argv[3]))
+    run(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[1], sys.argv[3]), *sys.argv[4:])
 except subprocess.CalledProcessError as error:
     sys.exit(f"{sys.argv[3]}: a block ended with status {error.returncode}")

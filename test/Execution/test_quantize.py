@@ -136,25 +136,49 @@ def test_few_samples_are_noted(qcc_tool, folder, bert):
     assert "10 samples are few" in result.stderr
 
 
-def test_size_budgets_are_used(qcc_tool, folder, llama, calib, held_out):
-    """Mixed schemes at the bytes of a uniform one lose no more than it does."""
-    uniform = folder / "uniform.qnt"
-    run(qcc_tool, "quantize", llama, "--quantize=w4a8:g32", f"--calib={calib}", "--ctx", 24, "-o", uniform)
-    report = folder / "mixed.json"
-    mixed = folder / "mixed.qnt"
-    run(qcc_tool, "quantize", llama, "--quantize=w8a8,w4a8:g32,w4a8:g64", f"--calib={calib}", "--ctx", 24,
-        "--budget-size=0.65MB", f"--report={report}", "-o", mixed)
-    tensors = json.loads(report.read_text())["tensors"]
-    chosen = {t["candidates"][t["chosen"]]["scheme"] for t in tensors}
+@pytest.fixture(scope="module")
+def wide(qcc_tool, folder):
+    """A decoder whose weights outweigh its code."""
+    config = tiny.stories15m.Config(hidden=256, mlp=768, layers=2, heads=4, kv_heads=2, vocabulary=80)
+    source = tiny.write_safetensors(folder / "wide.safetensors", tiny.llama_weights(config, np.random.default_rng(4)))
+    return tiny.stories15m.build(source, config).save(folder / "wide.onnx")
+
+
+def size_of(qcc_tool, folder, model, *options):
+    run(qcc_tool, model, *options, "-o", folder / "size.so")
+    return (folder / "size.so").stat().st_size
+
+
+def test_size_budgets_are_used(qcc_tool, folder, wide, calib, held_out):
+    """A build of mixed schemes uses its budget, keeps to it, and loses less than the smaller uniform one."""
+    small = size_of(qcc_tool, folder, wide, "--quantize=w4a8:g32", "--embed=w8")
+    large = size_of(qcc_tool, folder, wide, "--quantize=w8a8", "--embed=w8")
+    budget = (small + large) // 2
+    report, mixed = folder / "mixed.json", folder / "mixed.qnt"
+    run(qcc_tool, "quantize", wide, "--quantize=w8a8,w4a8:g32", f"--calib={calib}", "--ctx", 24,
+        "--calib-samples", 4, "--method=rtn", "--embed=w8", f"--budget-size={budget}", f"--report={report}",
+        "--attribution=0", "-o", mixed)
+    content = json.loads(report.read_text())
+    chosen = {t["candidates"][t["chosen"]]["scheme"] for t in content["tensors"]}
     assert len(chosen) > 1, chosen
-    assert kld(qcc_tool, mixed, llama, held_out) < kld(qcc_tool, uniform, llama, held_out)
+    # What is left of the budget is too little for any weight's next better scheme.
+    size, steps = size_of(qcc_tool, folder, mixed), []
+    for tensor in content["tensors"]:
+        chosen = tensor["candidates"][tensor["chosen"]]
+        steps += [c["bytes"] - chosen["bytes"] for c in tensor["candidates"]
+                  if c["predicted_loss"] < chosen["predicted_loss"]]
+    assert size <= budget and budget - size < max(0.03 * budget, min(steps) + 8192), (size, budget, steps)
+    assert content["loss_unit"] == "KLD" and content["predicted_loss"] > 0 and content["measured_loss"] > 0
+    uniform = run(qcc_tool, "eval", wide, "--quantize=w4a8:g32", "--embed=w8", "--tokens", held_out, "--ctx", 24,
+                  "--against", wide, "--json")
+    assert kld(qcc_tool, mixed, wide, held_out) < json.loads(uniform.stdout)["kld_mean"]
 
 
 def test_budgets_that_cannot_be_met(qcc_tool, folder, llama, calib):
     out = folder / "never.qnt"
     result = run(qcc_tool, "quantize", llama, "--quantize=w8a8,w4a8:g32", f"--calib={calib}", "--ctx", 24,
-                 "--budget-size=0.6MB", "-o", out, check=False)
-    assert result.returncode == 5 and "QCC1873" in result.stderr
+                 "--calib-samples", 2, "--method=rtn", "--budget-size=0.1MB", "-o", out, check=False)
+    assert result.returncode == 5 and "QCC1873" in result.stderr and "the smallest choice" in result.stderr
     assert not out.exists()
 
 
@@ -232,6 +256,80 @@ def test_weights_outside_methods_are_named(qcc_tool, folder, llama, calib, schem
     result = quantize(qcc_tool, llama, folder / "outside.qnt", scheme, calib, "--method=gptq", f"--report={report}")
     assert "14 weights stay outside --method=gptq" in result.stderr
     assert any("rounded to nearest" in note for note in json.loads(report.read_text())["notes"])
+def test_latency_budgets_tell_what_they_predict(qcc_tool, folder, bert):
+    data, report = texts(folder / "timed.npz", 12), folder / "timed.json"
+    command = ["quantize", bert, "--quantize=w8a8,w4a8:g32", f"--calib={data}", "--method=rtn", "--accept=none",
+               "--attribution=0", f"--report={report}"]
+    run(qcc_tool, *command, "--budget-latency=10s@1x12", "-o", folder / "timed.qnt")
+    content = json.loads(report.read_text())
+    assert content["predicted_ms"] > 0 and content["measured_ms"] > 0
+    assert all(t["candidates"][t["chosen"]]["scheme"] in ("w8a8", "w8") for t in content["tensors"])
+    result = run(qcc_tool, *command, "--budget-latency=0.1us@1x12", "-o", folder / "soon.qnt", check=False)
+    assert result.returncode == 5 and "the fastest choice" in result.stderr
+
+
+def ranks(values):
+    return np.argsort(np.argsort(values))
+
+
+def test_losses_are_told_by_weight(qcc_tool, folder, llama, calib):
+    """Weights rank by their codes alone as by what is saved when one goes back to floats, which separate
+    builds confirm; fewer runs still tell halves of the model."""
+    reports = []
+    for runs in (40, 8):
+        report = folder / f"blame{runs}.json"
+        quantize(qcc_tool, llama, folder / "blame.qnt", "w3a8:g32", calib, "--method=rtn", f"--attribution={runs}",
+                 f"--report={report}")
+        reports.append({a["layer"]: a for a in json.loads(report.read_text())["attribution"]})
+    exact, rough = reports
+    assert len(exact) == 14 and sum(a["share"] for a in exact.values()) == pytest.approx(1)
+    alone, without = ([a[key] for a in exact.values()] for key in ("alone", "without"))
+    assert np.corrcoef(ranks(alone), ranks(without))[0, 1] > 0.8, (alone, without)
+    worst = sorted(exact, key=lambda name: -exact[name]["share"])
+    first, second = ([sum(a["share"] for name, a in losses.items() if f"layers.{i}." in name)
+                      for losses in (exact, rough)] for i in (0, 1))
+    assert (first[0] > second[0]) == (first[1] > second[1]) and first[1] + second[1] == pytest.approx(1)
+    assert all("without" not in a for a in rough.values())
+    # Layers in floats by a recipe, on the samples that were attributed on.
+    losses = []
+    np.save(folder / "first.npy", np.load(calib)[:8 * 24])
+    for name in (None, worst[0], worst[7], worst[13]):
+        recipe = folder / "without.yaml"
+        recipe.write_text(f"overrides:\n  - {{match: '{name or 'nothing'}', quantize: keep}}\n")
+        result = run(qcc_tool, "eval", llama, "--quantize=w3a8:g32", "--embed=f32", "--head=f32", f"--recipe={recipe}",
+                     "--tokens", folder / "first.npy", "--ctx", 24, "--against", llama, "--json")
+        losses.append(json.loads(result.stdout)["kld_mean"])
+    saved = [losses[0] - loss for loss in losses[1:]]
+    assert saved[0] == max(saved)
+    assert saved[0] == pytest.approx(exact[worst[0]]["without"], rel=0.3)
+
+
+def test_files_say_how_they_were_made(qcc_tool, folder, llama, calib):
+    out = folder / "made.qnt"
+    quantize(qcc_tool, llama, out, "w4a8:g32", calib, "--method=clip", "--seed=5", "--calib-samples", 4)
+    made = json.loads(run(qcc_tool, "inspect", out, "--json").stdout)["metadata"]
+    assert made["scheme"] == "w4a8:g32" and made["methods"] == "clip" and made["seed"] == 5 and made["version"]
+    assert len(made["data_sha256"]) == len(made["source_sha256"]) == 64
+    text = run(qcc_tool, "inspect", out).stdout
+    assert "made by" in text and made["data_sha256"] in text
+
+
+def test_models_are_quantized_on_the_way(qcc_tool, folder, llama, calib, held_out):
+    """`eval`, `run` and `bench` of an .onnx take what `quantize` takes; results are those of the .qnt."""
+    out = folder / "way.qnt"
+    options = ["--quantize=w3a8:g32", f"--calib={calib}", "--calib-samples", 4, "--method=clip"]
+    run(qcc_tool, "quantize", llama, *options, "--ctx", 24, "-o", out)
+    direct = run(qcc_tool, "eval", llama, *options, "--tokens", held_out, "--ctx", 24, "--against", llama, "--json")
+    assert json.loads(direct.stdout)["kld_mean"] == pytest.approx(kld(qcc_tool, out, llama, held_out), rel=1e-6)
+    np.save(folder / "ids.npy", np.arange(8).reshape(1, 8))
+    logits = []
+    for name, extra in (("fast", ["--numerics=exact"]), ("slow", ["--reference"])):
+        run(qcc_tool, "run", llama, *options, "--ctx", 24, *extra, "--input", f"ids={folder / 'ids.npy'}",
+            "--output-dir", folder / name)
+        logits.append(np.load(folder / name / "logits.npy"))
+    np.testing.assert_allclose(*logits, rtol=1e-4, atol=1e-4)
+    timed = run(qcc_tool, "bench", llama, *options, "--ctx", 24, "-p", 4, "-n", 2, "-r", 1, "--json")
+    assert json.loads(timed.stdout)["schema"] == "qcc.bench/1"
 
 
 def test_methods_need_data(qcc_tool, folder, llama):

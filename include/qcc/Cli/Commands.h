@@ -116,7 +116,9 @@ struct CompileRequest {
   quality::QuantizeReport *quantization = nullptr;
   /// Backend::quantize, when `quantization` is wanted: at most so many runs of the model to find
   /// what each weight contributes to the loss; 0: none.
-  int64_t attribution = 64;
+  int64_t attribution = 0;
+  /// What only Backend::quantize knows of how codes were made, for the metadata of a .qnt.
+  llvm::json::Object provenance;
 
   /// The same compile on the .qnt that Backend::quantize made of `input`: what the first half has
   /// used up does not concern the second.

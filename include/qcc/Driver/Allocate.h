@@ -18,6 +18,7 @@ struct Candidate {
   std::string scheme; ///< canonical; "f32" leaves the weight as it is
   double bytes = 0;   ///< of codes, scales and zero points
   double error = 0;   ///< relative output error of the layer
+  double nearest = 0; ///< the same with codes to nearest, as sensitivities are measured
   double loss = 0;    ///< predicted: error times the weight's sensitivity
   double ms = 0;      ///< predicted time at the budget's shape; 0 without a latency budget
 };
@@ -37,6 +38,7 @@ struct AllocationOptions {
   unsigned threads = 0;
   int64_t lossSamples = 8; ///< samples on which sensitivities are measured
   bool orFloat = false;    ///< "keep" is a candidate too, the last one
+  bool toNearest = false;  ///< codes will be to nearest; else a method makes errors good
   std::function<void(uint64_t done, uint64_t all, llvm::StringRef what)> progress;
 };
 
@@ -58,6 +60,10 @@ Allocation allocate(std::vector<WeightChoice> &choices, std::optional<double> ma
 /// The fewest bytes whose predicted loss is at most `maxLoss`.
 Allocation allocateForLoss(std::vector<WeightChoice> &choices, double maxLoss);
 
+/// Gives the weights that predict half of the loss, the worst first, their next better candidate.
+/// False when none has one.
+bool promoteWorst(std::vector<WeightChoice> &choices);
+
 /// The choice as a recipe file that qcc-assign-schemes reads.
 std::string recipeOf(llvm::ArrayRef<WeightChoice> choices);
 
@@ -69,6 +75,8 @@ public:
   create(const LoadedModel &reference, const ModelSamples &samples, const PieceOptions &options);
   ~OutputLoss();
   llvm::Expected<double> of(const LoadedModel &model) const;
+  /// What losses of this model are: "KLD" or "1 - cosine".
+  static std::string unit(const LoadedModel &model);
 
 private:
   struct Impl;

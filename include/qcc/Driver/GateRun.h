@@ -15,10 +15,5 @@ namespace qcc {
 llvm::Expected<quality::GateResult> decideGate(const CompileRequest &request, llvm::StringRef qnt,
                                                llvm::StringRef folder);
 
-/// Median milliseconds of a run of `floats` under the schemes of `pipeline`, on this machine.
-llvm::Expected<double> measureWhole(const LoadedModel &floats, const PipelineOptions &pipeline,
-                                    const CompileRequest &request, const LatencyBudget &budget,
-                                    llvm::StringRef folder);
-
 } // namespace qcc
 #endif

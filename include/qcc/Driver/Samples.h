@@ -24,6 +24,9 @@ llvm::Expected<ModelSamples> openSamples(mlir::func::FuncOp function, llvm::Stri
                                          int64_t ctx, int64_t limit);
 ModelSamples samplesOf(mlir::func::FuncOp function, data::SampleSet set, std::string hash);
 
+/// A note where samples are so few that ranges and moments depend on which ones they are.
+void noteFewSamples(const ModelSamples &samples, llvm::StringRef where, llvm::raw_ostream &err);
+
 /// Samples that remember the mask of the one that was asked for last.
 class MaskedSamples {
 public:

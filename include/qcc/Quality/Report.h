@@ -65,7 +65,11 @@ struct QuantizeReport {
   uint64_t seed = 0;
   std::string lossUnit = "relative output error";
   std::optional<uint64_t> bytesBefore, bytesAfter;
-  std::optional<double> predictedMs;
+  std::optional<double> predictedMs, measuredMs; ///< at the latency budget's shape
+  /// Of the model's outputs, in `lossUnit`: the sum over weights, and what the gate's data gave.
+  std::optional<double> predictedLoss, measuredLoss;
+  /// Loss on the calibration samples that `attribution` is shares of.
+  std::optional<double> attributed;
   std::vector<TensorReport> tensors;
   std::vector<LayerLoss> attribution;
   std::vector<ConvergencePoint> convergence;

@@ -1,0 +1,304 @@
+// Choices under budgets, corrected by what builds of them take.
+#include "qcc/Driver/Budgets.h"
+#include "mlir/Support/Timing.h"
+#include "qcc/Driver/HostBuild.h"
+#include "qcc/Driver/Tune.h"
+#include "qcc/Support/AtomicOutput.h"
+#include "qcc/Support/Diagnostics.h"
+#include "qcc/Target/Target.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <set>
+#include <thread>
+
+using namespace mlir;
+using namespace qcc;
+using llvm::Error;
+using llvm::Expected;
+
+namespace {
+
+/// Builds before the best one so far is taken, or the budgets are given up.
+constexpr int kMaxBuilds = 6;
+/// Share of a size budget that is worth another build.
+constexpr double kUsedShare = 0.97;
+/// Bytes that manifests of equal models differ by: names and options.
+constexpr double kManifestSlack = 4096;
+
+/// Rows of a layer's input in a run of this kind.
+int64_t rowsOf(const LatencyBudget &budget) {
+  if (budget.run == LatencyBudget::Run::Decode)
+    return 1;
+  if (budget.run == LatencyBudget::Run::Prefill)
+    return budget.tokens;
+  int64_t rows = 1;
+  for (int64_t dim : budget.dims)
+    rows *= dim;
+  return rows;
+}
+
+/// What a build of a choice takes.
+struct Built {
+  double bytes = 0, ms = 0;
+};
+
+class BudgetedChoice {
+public:
+  BudgetedChoice(std::vector<WeightChoice> &choices, const LoadedModel &floats,
+                 PipelineOptions pipeline, const CompileRequest &request)
+      : choices(choices), floats(floats), pipeline(std::move(pipeline)), request(request),
+        latency(request.quantize.budgetLatency.empty() ? nullptr
+                                                       : &request.quantize.budgetLatency.front()) {
+    if (request.quantize.budgetSize)
+      maxBytes = static_cast<double>(*request.quantize.budgetSize) - kManifestSlack;
+  }
+  Expected<BudgetOutcome> run();
+
+private:
+  Expected<CostTable> costs() const;
+  Error addLatencies();
+  Error measureFixed();
+  double unquantizedBytes() const;
+  Expected<Built> build();
+  Expected<uint64_t> artifactBytes(const PipelineOptions &options) const;
+  Expected<double> artifactMs(PipelineOptions options) const;
+  Error emitBuild(const PipelineOptions &options, const std::string &path) const;
+  bool within(const Built &built) const {
+    return (!maxBytes || built.bytes <= *maxBytes) && (!latency || built.ms <= latency->ms);
+  }
+  bool usesBudget(const Built &built) const {
+    return !maxBytes || built.bytes >= kUsedShare * *maxBytes;
+  }
+  std::vector<int> chosen() const;
+  void choose(const std::vector<int> &indices);
+  Error missed(const Allocation &least, const std::optional<Built> &nearest) const;
+
+  std::vector<WeightChoice> &choices;
+  const LoadedModel &floats;
+  PipelineOptions pipeline;
+  const CompileRequest &request;
+  const LatencyBudget *latency;
+  std::optional<double> maxBytes;
+  double fixedBytes = 0, fixedMs = 0; ///< beyond the weights and layers that are chosen for
+};
+
+std::vector<int> BudgetedChoice::chosen() const {
+  std::vector<int> indices;
+  for (const WeightChoice &choice : choices)
+    indices.push_back(choice.chosen);
+  return indices;
+}
+
+void BudgetedChoice::choose(const std::vector<int> &indices) {
+  for (auto [choice, index] : llvm::zip_equal(choices, indices))
+    choice.chosen = index;
+}
+
+/// Bytes of what stays as it is: norms, biases, weights that no scheme takes.
+double BudgetedChoice::unquantizedBytes() const {
+  std::set<std::string> quantized;
+  for (const WeightChoice &choice : choices)
+    quantized.insert(choice.name);
+  double bytes = 0;
+  for (qnt::WeightOp weight : floats.module.get().getOps<qnt::WeightOp>())
+    if (auto file = dyn_cast_or_null<qnt::FileAttr>(weight.getSource().value_or(Attribute())))
+      if (!quantized.count(weight.getSymName().str()))
+        bytes += static_cast<double>(file.getLength());
+  return bytes;
+}
+
+/// The table that was given, or one of exactly the layers of this model.
+Expected<CostTable> BudgetedChoice::costs() const {
+  if (!request.quantize.costTable.empty())
+    return CostTable::read(request.quantize.costTable);
+  TuneOptions tune;
+  tune.folder = request.work;
+  tune.rows = {rowsOf(*latency)};
+  tune.threads = {latency->threads ? latency->threads : std::thread::hardware_concurrency()};
+  std::set<std::pair<int64_t, int64_t>> shapes;
+  for (const WeightChoice &choice : choices)
+    for (const Candidate &candidate : choice.candidates) {
+      if (choice.isTable)
+        continue; // looking up costs next to nothing
+      if (!llvm::is_contained(tune.schemes, candidate.scheme))
+        tune.schemes.push_back(candidate.scheme);
+      shapes.insert({choice.rows, choice.columns});
+    }
+  for (auto [n, k] : shapes)
+    tune.shapes.push_back({n, k});
+  return measureCosts(tune);
+}
+
+Error BudgetedChoice::addLatencies() {
+  Expected<CostTable> table = costs();
+  if (!table)
+    return table.takeError();
+  unsigned threads = latency->threads ? latency->threads : std::thread::hardware_concurrency();
+  for (WeightChoice &choice : choices)
+    for (Candidate &candidate : choice.candidates)
+      if (!choice.isTable)
+        candidate.ms =
+            table->predict(candidate.scheme, threads, rowsOf(*latency), choice.rows, choice.columns)
+                .value_or(0);
+  return Error::success();
+}
+
+/// `floats` under `options`, codes to nearest: what it takes does not depend on which codes.
+Error BudgetedChoice::emitBuild(const PipelineOptions &options, const std::string &path) const {
+  LoadedModel copy = floats.clone();
+  CompileRequest writing = request;
+  writing.output = path;
+  writing.emit = EmitKind::SharedObject;
+  writing.weightsInFile = false;
+  writing.quiet = true;
+  writing.dumpStages.clear();
+  writing.facts = nullptr;
+  writing.quantization = nullptr;
+  DefaultTimingManager manager;
+  TimingScope timing = manager.getRootScope();
+  if (Error failed = runStages(copy, Stage::AssignBits, Stage::Lower, options, writing, timing))
+    return failed;
+  return emitArtifact(copy, options.levels, writing, llvm::nulls());
+}
+
+Expected<uint64_t> BudgetedChoice::artifactBytes(const PipelineOptions &options) const {
+  std::string path = request.work + "/size.so";
+  PipelineOptions fat = options;
+  Expected<std::vector<const Target *>> targets = expandTarget(llvm::join(request.targets, ","));
+  if (!targets)
+    return targets.takeError();
+  fat.levels.clear();
+  for (const Target *target : *targets)
+    fat.levels.push_back(target->name);
+  if (Error failed = emitBuild(fat, path))
+    return std::move(failed);
+  uint64_t bytes = 0;
+  std::error_code failed = llvm::sys::fs::file_size(path, bytes);
+  llvm::sys::fs::remove(path);
+  if (failed)
+    return makeError(Diag::CannotRead, path, failed.message());
+  return bytes;
+}
+
+Expected<double> BudgetedChoice::artifactMs(PipelineOptions options) const {
+  std::string path = request.work + "/latency.so";
+  options.levels = hostTargets();
+  if (Error failed = emitBuild(options, path))
+    return std::move(failed);
+  auto ms = medianLatency(path, *latency, request.threads);
+  llvm::sys::fs::remove(path);
+  return ms;
+}
+
+Expected<Built> BudgetedChoice::build() {
+  PipelineOptions options = pipeline;
+  options.recipe = request.work + "/tried.yaml";
+  if (Error failed = writeFileAtomically(options.recipe, recipeOf(choices)))
+    return std::move(failed);
+  Built built;
+  if (maxBytes) {
+    Expected<uint64_t> bytes = artifactBytes(options);
+    if (!bytes)
+      return bytes.takeError();
+    built.bytes = static_cast<double>(*bytes);
+  }
+  if (latency) {
+    Expected<double> ms = artifactMs(options);
+    if (!ms)
+      return ms.takeError();
+    built.ms = *ms;
+  }
+  return built;
+}
+
+/// Latencies of candidates, and what a run takes beside its layers: what a build of the first
+/// candidates does, less its layers.
+Error BudgetedChoice::measureFixed() {
+  if (Error failed = addLatencies())
+    return failed;
+  double ms = 0, bytes = 0;
+  for (WeightChoice &choice : choices) {
+    choice.chosen = 0;
+    ms += choice.candidates.front().ms;
+    bytes += choice.candidates.front().bytes;
+  }
+  Expected<Built> built = build();
+  if (!built)
+    return built.takeError();
+  fixedMs = std::max(0.0, built->ms - ms);
+  if (maxBytes)
+    fixedBytes = built->bytes - bytes;
+  return Error::success();
+}
+
+Error BudgetedChoice::missed(const Allocation &least, const std::optional<Built> &nearest) const {
+  std::string why;
+  if (maxBytes)
+    why = llvm::formatv("the smallest choice of schemes takes {0:f2} MB with {1:f2} MB of code and "
+                        "other weights, the budget is {2:f2} MB",
+                        (least.bytes + fixedBytes) / 1e6, fixedBytes / 1e6,
+                        static_cast<double>(*request.quantize.budgetSize) / 1e6);
+  if (latency)
+    why += llvm::formatv("{0}the fastest choice of schemes is predicted to take {1:f3} ms, the "
+                         "budget is {2:f3} ms",
+                         why.empty() ? "" : "; ", least.ms + fixedMs, latency->ms);
+  std::vector<std::string> notes;
+  if (nearest)
+    notes.push_back(llvm::formatv("the nearest build takes {0:f2} MB and {1:f3} ms",
+                                  nearest->bytes / 1e6, nearest->ms));
+  return makeError(Diag::BudgetMissed, request.input, why, notes);
+}
+
+Expected<BudgetOutcome> BudgetedChoice::run() {
+  fixedBytes = unquantizedBytes(); // and code, which the first build tells
+  if (latency)
+    if (Error failed = measureFixed())
+      return std::move(failed);
+  BudgetOutcome best;
+  std::optional<Built> taken, last;
+  std::vector<int> bestChoice, tried;
+  Allocation allocation;
+  for (int builds = 0; builds < kMaxBuilds; ++builds) {
+    allocation = allocate(choices, maxBytes ? std::optional(*maxBytes - fixedBytes) : std::nullopt,
+                          latency ? std::optional(latency->ms - fixedMs) : std::nullopt);
+    // Code of fewer schemes is smaller: the least choice is built before budgets are given up.
+    if (chosen() == tried || (taken && !allocation.feasible))
+      break;
+    tried = chosen();
+    Expected<Built> built = build();
+    if (!built)
+      return built.takeError();
+    last = *built;
+    // Of builds within the budgets the one that is predicted to lose least.
+    if (within(*built) && (!taken || allocation.loss < best.allocation.loss)) {
+      taken = *built;
+      bestChoice = tried;
+      best.allocation = allocation;
+      best.predictedMs = allocation.ms + fixedMs;
+    }
+    fixedBytes = built->bytes - allocation.bytes;
+    fixedMs = built->ms - allocation.ms;
+    if (within(*built) && usesBudget(*built))
+      break;
+  }
+  if (!taken)
+    return missed(allocation, last);
+  choose(bestChoice);
+  if (latency)
+    best.measuredMs = taken->ms;
+  else
+    best.predictedMs.reset();
+  if (maxBytes)
+    best.bytes = static_cast<uint64_t>(taken->bytes);
+  return std::move(best);
+}
+
+} // namespace
+
+Expected<BudgetOutcome> qcc::chooseWithinBudgets(std::vector<WeightChoice> &choices,
+                                                 const LoadedModel &floats,
+                                                 PipelineOptions pipeline,
+                                                 const CompileRequest &request) {
+  return BudgetedChoice(choices, floats, std::move(pipeline), request).run();
+}
