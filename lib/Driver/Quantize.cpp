@@ -56,6 +56,7 @@ private:
   Error raise();
   Error openCalibration();
   Error treatOutliers();
+  Error observe();
   Error treatInRound(const TreatmentChoices &choices, size_t number);
   Error promoteRows();
   Expected<LoadedModel> assignedModel();
@@ -215,12 +216,17 @@ Error Quantization::promoteRows() {
   return Error::success();
 }
 
-/// One round: what every layer reads, what is best for it, and the passes that do it.
-Error Quantization::treatInRound(const TreatmentChoices &choices, size_t number) {
+/// Observers at the inputs of layers, under the same names as long as the layers are the same.
+Error Quantization::observe() {
   options.observeRanges = true;
   Error failed = stages(Stage::Calibrate, Stage::Calibrate);
   options.observeRanges = false;
-  if (failed)
+  return failed;
+}
+
+/// One round: what every layer reads, what is best for it, and the passes that do it.
+Error Quantization::treatInRound(const TreatmentChoices &choices, size_t number) {
+  if (Error failed = observe())
     return failed;
   Expected<LoadedModel> assigned = assignedModel();
   if (!assigned)
@@ -230,13 +236,21 @@ Error Quantization::treatInRound(const TreatmentChoices &choices, size_t number)
                                   {request.work, request.threads, std::ref(progress)});
   if (!treated)
     return treated.takeError();
-  options.decisions = llvm::formatv("{0}/decisions{1}.json", request.work, number);
-  if (Error failed = writeFileAtomically(options.decisions, decisionsOf(*treated).toJson()))
-    return failed;
   treatments.insert(treatments.end(), treated->begin(), treated->end());
-  failed = stages(Stage::Transform, Stage::Transform);
-  options.decisions.clear();
-  return failed;
+  // Scales go into layers before; once those are split they could not take them any more.
+  for (bool scales : {true, false}) {
+    if (Error failed = observe())
+      return failed;
+    options.decisions =
+        llvm::formatv("{0}/decisions{1}{2}.json", request.work, number, scales ? "s" : "");
+    Error failed = writeFileAtomically(options.decisions, decisionsOf(*treated, scales).toJson());
+    if (!failed)
+      failed = stages(Stage::Transform, Stage::Transform);
+    options.decisions.clear();
+    if (failed)
+      return failed;
+  }
+  return Error::success();
 }
 
 /// What `auto` chooses from when no list is given.

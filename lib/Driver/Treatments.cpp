@@ -269,13 +269,15 @@ Expected<std::vector<LayerTreatment>> qcc::chooseTreatments(const LoadedModel &o
   return std::move(result);
 }
 
-DecisionStore qcc::decisionsOf(ArrayRef<LayerTreatment> treatments) {
+DecisionStore qcc::decisionsOf(ArrayRef<LayerTreatment> treatments, bool scales) {
   DecisionStore decisions;
   for (const LayerTreatment &layer : treatments) {
     LayerDecision &decision = decisions.layers[layer.id];
     if (layer.candidates.empty())
       continue;
     const Treatment &chosen = layer.candidates[layer.chosen];
+    if ((chosen.kind == Treatment::Kind::Migrate) != scales)
+      continue;
     switch (chosen.kind) {
     case Treatment::Kind::None:
       break;

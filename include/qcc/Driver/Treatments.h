@@ -39,8 +39,8 @@ llvm::Expected<std::vector<LayerTreatment>> chooseTreatments(const LoadedModel &
                                                              const TreatmentChoices &choices,
                                                              const TreatmentOptions &options);
 
-/// For the passes.
-DecisionStore decisionsOf(llvm::ArrayRef<LayerTreatment> treatments);
+/// For the passes: the treatments that scale channels, or the others.
+DecisionStore decisionsOf(llvm::ArrayRef<LayerTreatment> treatments, bool scales);
 
 /// Says in the decision table what was done before codes were chosen, and why: in the rows of the
 /// weights, or in rows of their own where methods chose no codes.
