@@ -148,7 +148,7 @@ def Qnt_QGatherOp : Qnt_QuantOp<"qgather"> {
 
     Constraints:
     * (C1) `table` is a matrix per axis 0 or in blocks along axis 1, logical or in a layout that it
-      shares with an output head: `panel16_k4` or `panel16_block`.
+      shares with an output head: `panel16_k4` or `panel16_block`; or floats in `panel16_f32`.
     * (C2) `out` has the dimensions of `indices`, then the row's.
   }];
   let arguments = (ins Qnt_QType:$table, Qnt_Tensor:$indices);

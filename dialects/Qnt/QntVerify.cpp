@@ -295,6 +295,19 @@ static LogicalResult isCount(Operation *op, StringRef what, Type type) {
 }
 LogicalResult NonZeroCountOp::verify() { return isCount(*this, "result", getType()); }    // (C1)
 LogicalResult BindDimOp::verify() { return isCount(*this, "size", getSize().getType()); } // (C1)
+LogicalResult ChooseOp::verify() {
+  size_t count = dimsOf(getWhich()).size(), rank = dimsOf(getType()).size();
+  if (count != 1) // (C1)
+    return emitOpError() << "which must have one element, but has " << count;
+  for (Value operand : getOperands()) { // (C2)
+    size_t own = dimsOf(operand.getType()).size();
+    if (own != rank)
+      return emitOpError() << "operands must have rank " << rank << ", but one has " << own;
+    if (failed(sameElement(*this, "operand", operand.getType(), getType())))
+      return failure();
+  }
+  return success();
+}
 LogicalResult ResizeOp::verify() {
   size_t rank = dimsOf(getX().getType()).size();
   if (!llvm::is_contained({"nearest", "linear", "cubic"}, getMode())) // (C1)
@@ -578,10 +591,11 @@ LogicalResult QGatherOp::verify() {
   bool readable = table.getLayout() == Layout::logical ||
                   table.getLayout() == Layout::panel16_block ||
                   (table.getLayout() == Layout::panel16_k4 && perAxis && table.getBits() == 8);
-  if (dims.size() != 2 || (!perAxis && !blocks) || !readable) // (C1)
+  bool reals = table.getLayout() == Layout::panel16_f32;
+  if (dims.size() != 2 || (!reals && ((!perAxis && !blocks) || !readable))) // (C1)
     return emitOpError()
            << "table must be a matrix per axis 0 or in blocks along axis 1, logical or "
-              "of layout panel16_k4 or panel16_block, but is "
+              "of layout panel16_k4 or panel16_block, or one of layout panel16_f32, but is "
            << table;
   if (failed(isIndex(*this, "indices", getIndices().getType())))
     return failure();

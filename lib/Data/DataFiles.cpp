@@ -66,7 +66,8 @@ llvm::Expected<NamedTensor> data::readPb(StringRef file) {
   std::optional<uint64_t> size =
       count ? onnx::byteSize(source.dataType, *count) : std::optional<uint64_t>();
   bool small = source.dataType == onnx::Int4 || source.dataType == onnx::UInt4 ||
-               source.dataType == onnx::Int2 || source.dataType == onnx::UInt2;
+               source.dataType == onnx::Int2 || source.dataType == onnx::UInt2 ||
+               source.dataType == onnx::Float4E2M1; // as codes
   if (!small && !dtypeSize(source.dataType))
     return makeError(Diag::UnsupportedData, file.str(),
                      "tensors of type " + onnx::dataTypeName(source.dataType) +

@@ -1,5 +1,6 @@
 // Element types, their conversions, and tensors that own their bytes.
 #include "qcc/Data/HostTensor.h"
+#include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/bit.h"
 #include <cassert>
 #include <cmath>
@@ -13,11 +14,24 @@ struct TypeRow {
   const char *name;
   unsigned size;
 };
-constexpr TypeRow types[] = {{QCC_F32, "f32", 4},  {QCC_U8, "u8", 1},     {QCC_I8, "i8", 1},
-                             {QCC_U16, "u16", 2},  {QCC_I16, "i16", 2},   {QCC_I32, "i32", 4},
-                             {QCC_I64, "i64", 8},  {QCC_BOOL, "bool", 1}, {QCC_F16, "f16", 2},
-                             {QCC_F64, "f64", 8},  {QCC_U32, "u32", 4},   {QCC_U64, "u64", 8},
-                             {QCC_BF16, "bf16", 2}};
+constexpr TypeRow types[] = {{QCC_F32, "f32", 4},
+                             {QCC_U8, "u8", 1},
+                             {QCC_I8, "i8", 1},
+                             {QCC_U16, "u16", 2},
+                             {QCC_I16, "i16", 2},
+                             {QCC_I32, "i32", 4},
+                             {QCC_I64, "i64", 8},
+                             {QCC_BOOL, "bool", 1},
+                             {QCC_F16, "f16", 2},
+                             {QCC_F64, "f64", 8},
+                             {QCC_U32, "u32", 4},
+                             {QCC_U64, "u64", 8},
+                             {QCC_BF16, "bf16", 2},
+                             {QCC_F8E4M3FN, "f8e4m3fn", 1},
+                             {QCC_F8E4M3FNUZ, "f8e4m3fnuz", 1},
+                             {QCC_F8E5M2, "f8e5m2", 1},
+                             {QCC_F8E5M2FNUZ, "f8e5m2fnuz", 1},
+                             {QCC_F8E8M0, "f8e8m0", 1}};
 constexpr int64_t maxElements = int64_t(1) << 40;
 
 const TypeRow *findType(uint32_t dtype) {
@@ -25,6 +39,38 @@ const TypeRow *findType(uint32_t dtype) {
     if (row.dtype == dtype)
       return &row;
   return nullptr;
+}
+
+/// The format of an 8-bit float, or null.
+const llvm::fltSemantics *smallFloat(uint32_t dtype) {
+  switch (dtype) {
+  case QCC_F8E4M3FN:
+    return &llvm::APFloat::Float8E4M3FN();
+  case QCC_F8E4M3FNUZ:
+    return &llvm::APFloat::Float8E4M3FNUZ();
+  case QCC_F8E5M2:
+    return &llvm::APFloat::Float8E5M2();
+  case QCC_F8E5M2FNUZ:
+    return &llvm::APFloat::Float8E5M2FNUZ();
+  case QCC_F8E8M0:
+    return &llvm::APFloat::Float8E8M0FNU();
+  default:
+    return nullptr;
+  }
+}
+
+double smallToNumber(const llvm::fltSemantics &format, uint8_t bits) {
+  llvm::APFloat value(format, llvm::APInt(8, bits));
+  bool loses;
+  value.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &loses);
+  return value.convertToDouble();
+}
+
+uint8_t numberToSmall(const llvm::fltSemantics &format, double number) {
+  llvm::APFloat value(number);
+  bool loses;
+  value.convert(format, llvm::APFloat::rmNearestTiesToEven, &loses);
+  return static_cast<uint8_t>(value.bitcastToAPInt().getZExtValue());
 }
 
 /// Truncates towards zero and clamps; NaN becomes 0.
@@ -59,7 +105,8 @@ std::optional<uint32_t> qcc::data::dtypeFromName(llvm::StringRef name) {
 }
 
 bool qcc::data::isFloatType(uint32_t dtype) {
-  return dtype == QCC_F32 || dtype == QCC_F16 || dtype == QCC_BF16 || dtype == QCC_F64;
+  return dtype == QCC_F32 || dtype == QCC_F16 || dtype == QCC_BF16 || dtype == QCC_F64 ||
+         smallFloat(dtype);
 }
 
 float qcc::data::halfToFloat(uint16_t bits) {
@@ -146,6 +193,8 @@ HostTensor HostTensor::clone() const {
 }
 
 double HostTensor::number(int64_t i) const {
+  if (const llvm::fltSemantics *format = smallFloat(type))
+    return smallToNumber(*format, data()[i]);
   switch (type) {
   case QCC_F32:
     return as<float>()[i];
@@ -186,6 +235,8 @@ int64_t HostTensor::integer(int64_t i) const {
 }
 
 void HostTensor::setNumber(int64_t i, double value) {
+  if (const llvm::fltSemantics *format = smallFloat(type))
+    data()[i] = numberToSmall(*format, value);
   switch (type) {
   case QCC_F32:
     as<float>()[i] = static_cast<float>(value);

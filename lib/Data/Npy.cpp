@@ -188,7 +188,7 @@ llvm::Expected<HostTensor> data::parseNpy(ArrayRef<uint8_t> bytes, StringRef whe
 }
 
 std::vector<uint8_t> data::formatNpy(const HostTensor &tensor) {
-  if (tensor.dtype() == QCC_BF16)
+  if (isFloatType(tensor.dtype()) && dtypeSize(tensor.dtype()) <= 2 && tensor.dtype() != QCC_F16)
     return formatNpy(tensor.cast(QCC_F32));
   static constexpr std::pair<uint32_t, const char *> table[] = {
       {QCC_F32, "<f4"}, {QCC_F64, "<f8"}, {QCC_F16, "<f2"}, {QCC_I8, "|i1"},

@@ -1,6 +1,5 @@
 // Attention that reads and writes transposed heads in place.
 #include "Group.h"
-#include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/Fuse/Passes.h"
 
@@ -50,7 +49,7 @@ struct FuseAttention : qcc::fuse::impl::FuseAttentionBase<FuseAttention> {
           << remark::metric("operands", static_cast<int64_t>(fused.getInputs().size()));
     }
     eraseDead(block);
-    sortTopologically(&block);
+    sortBlock(block);
   }
 };
 

@@ -1,6 +1,5 @@
 // Rotations of rows together with their codes.
 #include "Group.h"
-#include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/Fuse/Passes.h"
 
@@ -53,7 +52,7 @@ struct FuseHadamard : qcc::fuse::impl::FuseHadamardBase<FuseHadamard> {
       remark::passed(fused.getLoc(), remarkFuse)
           << remark::metric("codes", chain.size() > 1 ? "yes" : "no");
     }
-    sortTopologically(&block);
+    sortBlock(block);
   }
 };
 

@@ -1,6 +1,5 @@
 // Elementwise successors in the epilogue of linear layers.
 #include "Group.h"
-#include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/Fuse/Passes.h"
 
@@ -98,7 +97,7 @@ struct FuseLinear : qcc::fuse::impl::FuseLinearBase<FuseLinear> {
       remark::passed(fused.getLoc(), remarkFuse)
           << remark::metric("epilogue", static_cast<int64_t>(chain.size() - 1));
     }
-    sortTopologically(&block);
+    sortBlock(block);
   }
 };
 

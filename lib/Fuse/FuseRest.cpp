@@ -1,6 +1,5 @@
 // Every op that is left becomes a kernel of its own.
 #include "Group.h"
-#include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/Fuse/Passes.h"
 
@@ -70,7 +69,7 @@ struct FuseRest : qcc::fuse::impl::FuseRestBase<FuseRest> {
       remark::passed(fused.getLoc(), remarkFuse) << remark::metric("kind", kind.str());
     }
     eraseDead(block);
-    sortTopologically(&block);
+    sortBlock(block);
   }
 };
 

@@ -1,6 +1,5 @@
 // Elementwise ops, normalisations and row quantization as groups that walk the same rows.
 #include "Group.h"
-#include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/Fuse/Passes.h"
 
@@ -34,8 +33,12 @@ struct Group {
 class Grouper {
 public:
   Grouper(Block &block, unsigned maxOps) : maxOps(maxOps) {
-    for (auto [i, op] : llvm::enumerate(block))
+    size_t bindings = 0;
+    for (auto [i, op] : llvm::enumerate(block)) {
       position[&op] = i;
+      segment[&op] = bindings;
+      bindings += isa<BindDimOp>(op);
+    }
   }
   void visit(Operation *op);
   std::vector<std::unique_ptr<Group>> groups;
@@ -48,7 +51,7 @@ private:
 
   unsigned maxOps;
   size_t floor = 0; ///< no path to the group in question leads through an op before this position
-  llvm::DenseMap<Operation *, size_t> position;
+  llvm::DenseMap<Operation *, size_t> position, segment;
   llvm::DenseMap<Operation *, Group *> groupOf;
 };
 
@@ -63,7 +66,8 @@ bool isScalarOf(ArrayRef<DimExpr> dims, ArrayRef<DimExpr> rows) {
 }
 
 bool Grouper::fits(Group &group, Operation *op) {
-  if (group.ops.size() >= maxOps)
+  // What depends on a produced size comes after its binding, and the size may depend on the group.
+  if (group.ops.size() >= maxOps || segment[op] != segment[group.ops.front()])
     return false;
   SmallVector<DimExpr> dims = rowSpace(op);
   bool sameRows = ArrayRef(dims) == ArrayRef(group.dims);
@@ -157,7 +161,7 @@ struct FuseRows : qcc::fuse::impl::FuseRowsBase<FuseRows> {
             << remark::metric("ops", static_cast<int64_t>(group->ops.size()));
     }
     eraseDead(block);
-    sortTopologically(&block);
+    sortBlock(block);
   }
 };
 

@@ -107,6 +107,81 @@ FusedOp fuse::makeGroup(RewriterBase &rewriter, ArrayRef<Operation *> ops, Strin
   return fused;
 }
 
+namespace {
+
+/// Ops of a block in an order in which everything comes after what it needs.
+class BlockOrder {
+public:
+  explicit BlockOrder(Block &block) : block(block) {
+    for (BindDimOp binding : block.getOps<BindDimOp>())
+      bindings[binding.getSymbol()] = binding;
+  }
+
+  std::vector<Operation *> take() {
+    for (Operation &op : block.without_terminator())
+      visit(&op);
+    return std::move(order);
+  }
+
+private:
+  /// Ops that `op` comes after.
+  SmallVector<Operation *> needs(Operation *op) {
+    SmallVector<Operation *> list;
+    for (Value operand : op->getOperands())
+      if (Operation *def = operand.getDefiningOp(); def && def->getBlock() == &block)
+        list.push_back(def);
+    if (bindings.empty())
+      return list;
+    auto addSymbols = [&](ArrayRef<DimExpr> dims) {
+      for (DimExpr dim : dims)
+        dim.collectSymbols([&](StringRef name) {
+          if (Operation *binding = bindings.lookup(name); binding && binding != op)
+            list.push_back(binding);
+        });
+    };
+    op->walk([&](Operation *inner) {
+      for (Type type : inner->getResultTypes())
+        addSymbols(dimsOf(type));
+      for (NamedAttribute attr : inner->getAttrs())
+        if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
+          addSymbols(dimsOf(dims));
+    });
+    return list;
+  }
+
+  void visit(Operation *root) {
+    if (!seen.insert(root).second)
+      return;
+    SmallVector<std::pair<Operation *, SmallVector<Operation *>>> stack;
+    stack.push_back({root, needs(root)});
+    while (!stack.empty()) {
+      auto &[op, open] = stack.back();
+      if (open.empty()) {
+        order.push_back(op);
+        stack.pop_back();
+        continue;
+      }
+      Operation *next = open.front();
+      open.erase(open.begin());
+      if (seen.insert(next).second)
+        stack.push_back({next, needs(next)});
+    }
+  }
+
+  Block &block;
+  llvm::StringMap<Operation *> bindings;
+  llvm::DenseSet<Operation *> seen;
+  std::vector<Operation *> order;
+};
+
+} // namespace
+
+void fuse::sortBlock(Block &block) {
+  Operation *end = block.getTerminator();
+  for (Operation *op : BlockOrder(block).take())
+    op->moveBefore(end);
+}
+
 void fuse::eraseDead(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
     if (op.use_empty() && isMemoryEffectFree(&op) && !op.hasTrait<OpTrait::IsTerminator>())

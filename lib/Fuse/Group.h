@@ -25,6 +25,10 @@ qnt::FusedOp makeGroup(
       return true;
     });
 
+/// Sorts the block so that operands come before their users, and the binding of a symbol before the
+/// ops that have it in their types. What is in order stays in order.
+void sortBlock(mlir::Block &block);
+
 /// Erases views, uses and constants that nothing reads any more.
 void eraseDead(mlir::Block &block);
 

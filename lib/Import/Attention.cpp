@@ -1,4 +1,5 @@
 // Attention and rotary embedding in ONNX's and com.microsoft's forms, brought to qnt.attention.
+#include "AttentionParts.h"
 #include "OpTable.h"
 #include <cmath>
 
@@ -6,10 +7,7 @@ using namespace mlir;
 using namespace qcc;
 using namespace qcc::import;
 
-namespace {
-
-/// [B, S, H * D] to [B, H, S, D].
-Value splitHeads(NodeBuilder &n, Value x, int64_t heads) {
+Value qcc::import::splitHeads(NodeBuilder &n, Value x, int64_t heads) {
   if (!n.atLeast(x, 3))
     return {};
   Dims d = n.dims(x);
@@ -22,32 +20,19 @@ Value splitHeads(NodeBuilder &n, Value x, int64_t heads) {
   return n.swapAxes(n.reshape(x, {d[0], d[1], n.dim(heads), *size}), 1, 2);
 }
 
-/// [B, H, S, D] to [B, S, H * D].
-Value joinHeads(NodeBuilder &n, Value x) {
+Value qcc::import::joinHeads(NodeBuilder &n, Value x) {
   x = n.swapAxes(x, 1, 2);
   Dims d = n.dims(x);
   return x ? n.reshape(x, {d[0], d[1], d[2] * d[3]}) : x;
 }
 
-struct AttentionForm {
-  Value query, key, value, mask; ///< heads split; the mask float or boolean, or absent
-  double scale = 0;              ///< 0: 1 / sqrt(D)
-  double softcap = 0;
-  bool causal = false;
-  DimExpr past; ///< keys before the first query's own, for `causal`
-  int64_t window = 0;
-  bool safe = false;
-};
-
-/// True where key t may be seen by query s: t <= s + past, as [S, T].
-Value causalMask(NodeBuilder &n, DimExpr s, DimExpr t, DimExpr past) {
+Value qcc::import::causalMask(NodeBuilder &n, DimExpr s, DimExpr t, DimExpr past) {
   Value row = n.iota({s, n.dim(1)}, 0, past, 1, n.i64());
   Value column = n.iota({n.dim(1), t}, 1, n.dim(0), 1, n.i64());
   return n.compare(qnt::Predicate::le, column, row);
 }
 
-/// Both conditions on a mask, whichever of them is float.
-Value combineMasks(NodeBuilder &n, Value a, Value b, Type element) {
+Value qcc::import::combineMasks(NodeBuilder &n, Value a, Value b, Type element) {
   if (!a || !b)
     return a ? a : b;
   bool boolA = n.element(a).isInteger(1), boolB = n.element(b).isInteger(1);
@@ -61,8 +46,7 @@ Value combineMasks(NodeBuilder &n, Value a, Value b, Type element) {
   return n.select(b, added, n.scalar(element, -std::numeric_limits<double>::infinity()));
 }
 
-/// Makes the operands' dimensions agree and builds qnt.attention; S and T come from the operands.
-Value attention(NodeBuilder &n, AttentionForm f) {
+Value qcc::import::attention(NodeBuilder &n, AttentionForm f) {
   if (!f.query || !f.key || !f.value || n.failed())
     return {};
   for (Value operand : {f.query, f.key, f.value})
@@ -119,8 +103,7 @@ Value attention(NodeBuilder &n, AttentionForm f) {
                                   f.causal && aligned, f.window, f.safe);
 }
 
-/// Keys or values of the past before the new ones; both [B, G, *, D].
-Value withPast(NodeBuilder &n, Value past, Value fresh) {
+Value qcc::import::withPast(NodeBuilder &n, Value past, Value fresh) {
   if (!past)
     return fresh;
   if (n.rank(past) != 4) {
@@ -131,6 +114,8 @@ Value withPast(NodeBuilder &n, Value past, Value fresh) {
     return fresh;
   return n.concat({past, fresh}, 2);
 }
+
+namespace {
 
 /// [B, G, T, D] with each head repeated for the query heads that share it.
 Value repeatHeads(NodeBuilder &n, Value x, DimExpr heads) {
@@ -256,8 +241,9 @@ void attention23(NodeBuilder &n) {
 
 //===-- Rotary embedding -------------------------------------------------------------------------//
 
-/// Rotates x [B, H, S, D] by tables [.., S, W], which get an axis for the heads.
-Value rotate(NodeBuilder &n, Value x, Value cos, Value sin, bool interleaved) {
+} // namespace
+
+Value qcc::import::rotate(NodeBuilder &n, Value x, Value cos, Value sin, bool interleaved) {
   if (!n.atLeast(x, 4) || !n.atLeast(cos, 1) || !n.atLeast(sin, 1))
     return {};
   if (n.rank(cos) == 3 && n.rank(sin) == 3) {
@@ -289,6 +275,8 @@ Value rotate(NodeBuilder &n, Value x, Value cos, Value sin, bool interleaved) {
   }
   return n.make<qnt::RopeOp>(x.getType(), x, cos, sin, interleaved);
 }
+
+namespace {
 
 void rotaryEmbedding(NodeBuilder &n) {
   Value x = n.in(0), cos = n.in(1), sin = n.in(2);
@@ -343,8 +331,9 @@ void microsoftRotaryEmbedding(NodeBuilder &n) {
 
 //===-- com.microsoft attention ------------------------------------------------------------------//
 
-/// Cuts `x` [.., widths...] along its last axis.
-SmallVector<Value> cut(NodeBuilder &n, Value x, ArrayRef<DimExpr> widths) {
+} // namespace
+
+SmallVector<Value> qcc::import::cut(NodeBuilder &n, Value x, ArrayRef<DimExpr> widths) {
   SmallVector<Value> parts;
   DimExpr start = n.dim(0);
   for (DimExpr width : widths) {
@@ -354,8 +343,7 @@ SmallVector<Value> cut(NodeBuilder &n, Value x, ArrayRef<DimExpr> widths) {
   return parts;
 }
 
-/// True where a key counts: [B, T] of 0 and 1, or [B] of lengths; as [B, 1, 1, T] or larger.
-Value keyMask(NodeBuilder &n, Value mask, DimExpr keys) {
+Value qcc::import::keyMask(NodeBuilder &n, Value mask, DimExpr keys) {
   if (!mask)
     return {};
   size_t rank = n.rank(mask);
@@ -369,6 +357,8 @@ Value keyMask(NodeBuilder &n, Value mask, DimExpr keys) {
     return n.unsqueeze(truth, {1, 2});
   return rank == 3 ? n.unsqueeze(truth, {1}) : truth;
 }
+
+namespace {
 
 /// What com.microsoft masks gets a large negative score, not minus infinity.
 Value filteredMask(NodeBuilder &n, Value mask, Type element) {
@@ -427,128 +417,12 @@ void multiHeadAttention(NodeBuilder &n) {
   n.out(2, f.value);
 }
 
-/// The cache in int8 with a constant scale per tensor or channel: new rows are quantized like the
-/// old ones, and attention reads what the cache holds.
-Value quantizedCache(NodeBuilder &n, Value past, Value &present, Value fresh, Value scale) {
-  if (!scale || !fresh)
-    return {};
-  Type codes = past ? n.element(past) : Type(n.builder.getIntegerType(8));
-  Type element = n.element(fresh);
-  scale = n.cast(scale, element);
-  if (n.rank(scale) == 1 && !n.at(scale, 0).isConstant(1)) // [G * D]
-    scale = n.reshape(scale, {n.dim(1), n.at(fresh, 1), n.dim(1), n.at(fresh, 3)});
-  else if (n.rank(scale) == 1)
-    scale = n.reshape(scale, {});
-  Value steps = n.unary<qnt::RoundOp>(n.div(fresh, scale));
-  Value fit = n.cast(n.minimum(n.maximum(steps, -128), 127), codes);
-  present = withPast(n, past, fit);
-  return n.mul(n.cast(present, element), scale);
-}
-
-/// Attention with one more score per row that takes part in the softmax but has no value: a sink
-/// per head, or 0 (smooth softmax).
-Value attentionWithSink(NodeBuilder &n, AttentionForm f, Value sink) {
-  if (!n.atLeast(f.query, 4) || !n.atLeast(f.key, 4))
-    return {};
-  Dims q = n.dims(f.query), k = n.dims(f.key);
-  Type element = n.element(f.query);
-  auto repeat = q[1].exactDiv(k[1]);
-  auto size = q[3].constantValue();
-  if (!repeat || !size) {
-    n.unsupported("the head size is dynamic", "fix it with --shape");
-    return {};
-  }
-  auto spread = [&](Value v) {
-    Dims d = n.dims(v);
-    Value wide = n.broadcast(n.unsqueeze(v, {2}), {d[0], d[1], *repeat, d[2], d[3]});
-    return repeat->isConstant(1) ? v : n.reshape(wide, {d[0], q[1], d[2], d[3]});
-  };
-  double scale = f.scale ? f.scale : 1.0 / std::sqrt(static_cast<double>(*size));
-  Value scores = n.mul(n.matmul(f.query, spread(f.key), true), scale);
-  if (f.softcap > 0)
-    scores = n.mul(n.unary<qnt::TanhOp>(n.div(scores, f.softcap)), f.softcap);
-  f.mask = combineMasks(n, f.mask, causalMask(n, q[2], k[2], f.past), element);
-  if (f.window > 0) { // keys newer than row + past - window
-    Value row = n.iota({q[2], n.dim(1)}, 0, f.past - f.window, 1, n.i64());
-    Value column = n.iota({n.dim(1), k[2]}, 1, n.dim(0), 1, n.i64());
-    f.mask = combineMasks(n, f.mask, n.compare(qnt::Predicate::gt, column, row), element);
-  }
-  scores = combineMasks(n, scores, f.mask, element);
-  Value extra = sink ? n.reshape(n.cast(sink, element), {n.dim(1), q[1], n.dim(1), n.dim(1)})
-                     : n.reshape(n.scalar(element, 0), {n.dim(1), n.dim(1), n.dim(1), n.dim(1)});
-  if (!scores || !extra)
-    return {};
-  extra = n.broadcast(extra, {q[0], q[1], q[2], n.dim(1)});
-  Value weights = n.softmax(n.concat({scores, extra}, 3), 3);
-  return n.matmul(n.slice(weights, 3, n.dim(0), k[2]), spread(f.value));
-}
-
-void groupQueryAttention(NodeBuilder &n) {
-  int64_t heads = n.intAttr("num_heads", 0), groups = n.intAttr("kv_num_heads", 0);
-  Value query = n.in(0), lengths = n.in(5);
-  if (!query || !lengths || n.rank(query) != 3 || heads < 1 || groups < 1)
-    return n.fail(Diag::BadNode, "needs a query of rank 3, seqlens_k, num_heads and kv_num_heads");
-  bool smooth = n.intAttr("smooth_softmax", 0) == 1 || n.has(11);
-  bool quantized = n.stringAttr("k_quant_type", "NONE") != "NONE";
-  if (quantized && n.intAttr("kv_cache_bit_width", 8) != 8)
-    return n.unsupported("keeps a cache below 8 bits", "export with an int8 or a float cache");
-  Value key = n.optional(1), value = n.optional(2);
-  if (!key) {
-    auto size = n.at(query, 2).exactDiv(n.dim(heads + 2 * groups));
-    if (!size)
-      return n.fail(Diag::ShapeMismatch, "the packed channels do not divide into heads");
-    auto parts = cut(n, query, {*size * heads, *size * groups, *size * groups});
-    query = parts[0], key = parts[1], value = parts[2];
-  }
-  AttentionForm f{
-      splitHeads(n, query, heads), splitHeads(n, key, groups), splitHeads(n, value, groups), {}};
-  if (n.failed() || !f.query || !f.key || !f.value)
-    return;
-  Value past = n.optional(3);
-  f.past = past ? n.at(past, 2) : n.dim(0);
-  DimExpr steps = n.at(f.query, 2);
-  if (n.intAttr("do_rotary", 0) != 0) {
-    Value positions = n.optional(9);
-    if (!positions) // all rows of a batch are equally long
-      positions = n.iota({n.dim(1), steps}, 1, f.past, 1, n.i64());
-    Value cos = n.gather(n.in(7), positions, 0), sin = n.gather(n.in(8), positions, 0);
-    bool interleaved = n.intAttr("rotary_interleaved", 0) != 0;
-    f.query = rotate(n, f.query, cos, sin, interleaved);
-    f.key = rotate(n, f.key, cos, sin, interleaved);
-  }
-  Value presentKey, presentValue;
-  if (quantized) {
-    f.key = quantizedCache(n, past, presentKey, f.key, n.in(12));
-    f.value = quantizedCache(n, n.optional(4), presentValue, f.value, n.in(13));
-  } else {
-    f.key = presentKey = withPast(n, past, f.key);
-    f.value = presentValue = withPast(n, n.optional(4), f.value);
-  }
-  if (!f.key || !f.value || n.failed())
-    return;
-  f.scale = n.floatAttr("scale", 0);
-  f.softcap = n.floatAttr("softcap", 0);
-  f.causal = true;
-  int64_t window = n.intAttr("local_window_size", -1);
-  f.window = window > 0 ? window : 0;
-  // Keys from seqlens_k + 1 on are padding.
-  Value count = n.add(n.cast(n.reshape(lengths, {n.at(f.query, 0)}), n.i64()), 1);
-  f.mask = keyMask(n, count, n.at(f.key, 2));
-  if (n.has(10))
-    f.mask = combineMasks(n, f.mask, n.in(10), n.element(f.query));
-  f.safe = true;
-  n.out(0, joinHeads(n, smooth ? attentionWithSink(n, f, n.optional(11)) : attention(n, f)));
-  n.out(1, presentKey);
-  n.out(2, presentValue);
-}
-
 constexpr OpEntry table[] = {
     {"", "Attention", 23, attention23},
     {"", "RotaryEmbedding", 23, rotaryEmbedding},
     {"com.microsoft", "RotaryEmbedding", 1, microsoftRotaryEmbedding},
     {"com.microsoft", "Attention", 1, microsoftAttention},
     {"com.microsoft", "MultiHeadAttention", 1, multiHeadAttention},
-    {"com.microsoft", "GroupQueryAttention", 1, groupQueryAttention},
 };
 
 } // namespace

@@ -82,6 +82,69 @@ void qlinearConcat(NodeBuilder &n) {
     n.out(0, coded(n, n.concat(parts, axis), n.in(0), n.in(1), n.inputElement(1)));
 }
 
+void qlinearLeakyRelu(NodeBuilder &n) {
+  Value x = real(n, 0);
+  Value low = n.mul(x, n.floatAttr("alpha", 0.01f));
+  n.out(0, coded(n, n.select(n.compare(qnt::Predicate::lt, x, 0), low, x), n.in(3), n.optional(4),
+                 n.inputElement(0)));
+}
+
+void qlinearWhere(NodeBuilder &n) {
+  n.out(0, coded(n, n.select(n.in(0), real(n, 1), real(n, 4)), n.in(7), n.optional(8),
+                 n.inputElement(1)));
+}
+
+/// Operand 0 as real numbers, channels first.
+Value realImage(NodeBuilder &n) {
+  Value x = real(n, 0);
+  if (!x || !n.atLeast(x, 3))
+    return {};
+  auto rank = static_cast<int64_t>(n.rank(x));
+  if (n.intAttr("channels_last", 0) == 0)
+    return x;
+  SmallVector<int64_t> order = {0, rank - 1};
+  for (int64_t i = 1; i < rank - 1; ++i)
+    order.push_back(i);
+  return n.transpose(x, order);
+}
+
+void outImage(NodeBuilder &n, Value y) {
+  if (y && n.intAttr("channels_last", 0) != 0) {
+    auto order = llvm::to_vector(llvm::seq<int64_t>(2, static_cast<int64_t>(n.rank(y))));
+    order.insert(order.begin(), 0);
+    order.push_back(1);
+    y = n.transpose(y, order);
+  }
+  n.out(0, coded(n, y, n.in(3), n.optional(4), n.inputElement(0)));
+}
+
+void qlinearGlobalAveragePool(NodeBuilder &n) {
+  Value x = realImage(n);
+  if (x)
+    outImage(n, n.reduce(qnt::ReduceKind::mean, x,
+                         llvm::to_vector(llvm::seq<int64_t>(2, static_cast<int64_t>(n.rank(x)))),
+                         true));
+}
+
+void qlinearAveragePool(NodeBuilder &n) {
+  Value x = realImage(n);
+  if (x)
+    outImage(n, averagePooled(n, x));
+}
+
+void qlinearReduceMean(NodeBuilder &n) {
+  Value x = real(n, 0);
+  if (!x)
+    return;
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(n.rank(x))));
+  if (n.hasAttr("axes"))
+    axes = n.axes(n.intsAttr("axes"), n.rank(x));
+  if (n.failed())
+    return;
+  n.out(0, coded(n, n.reduce(qnt::ReduceKind::mean, x, axes, n.intAttr("keepdims", 1) != 0),
+                 n.in(3), n.optional(4), n.inputElement(0)));
+}
+
 /// alpha * scales * (A' B' + C), C in 32-bit steps; to codes where an output scale is given.
 void qgemm(NodeBuilder &n) {
   Value a = centred(n, n.in(0), n.optional(2)), b = n.in(3), aScale = n.in(1), bScale = n.in(4);
@@ -168,6 +231,11 @@ constexpr OpEntry table[] = {
     {"com.microsoft", "QLinearSigmoid", 1, qlinearSigmoid},
     {"com.microsoft", "QLinearSoftmax", 1, qlinearSoftmax},
     {"com.microsoft", "QLinearConcat", 1, qlinearConcat},
+    {"com.microsoft", "QLinearLeakyRelu", 1, qlinearLeakyRelu},
+    {"com.microsoft", "QLinearWhere", 1, qlinearWhere},
+    {"com.microsoft", "QLinearAveragePool", 1, qlinearAveragePool},
+    {"com.microsoft", "QLinearGlobalAveragePool", 1, qlinearGlobalAveragePool},
+    {"com.microsoft", "QLinearReduceMean", 1, qlinearReduceMean},
     {"com.microsoft", "QGemm", 1, qgemm},
     {"com.microsoft", "DynamicQuantizeMatMul", 1, dynamicQuantizeMatmul},
     {"com.microsoft", "QAttention", 1, qattention},

@@ -27,13 +27,16 @@ void matmul(NodeBuilder &n) {
   n.out(0, n.matmul(x, y));
 }
 
-void gemm(NodeBuilder &n) {
+/// alpha * A' B' + beta * C.
+Value gemmOf(NodeBuilder &n) {
   Value a = n.in(0), b = n.in(1), c = n.optional(2);
   if (!a || !b || !n.sameElement(a, b))
-    return;
-  if (n.rank(a) != 2 || n.rank(b) != 2)
-    return n.fail(Diag::ShapeMismatch,
-                  "needs matrices, but has ranks " + Twine(n.rank(a)) + " and " + Twine(n.rank(b)));
+    return {};
+  if (n.rank(a) != 2 || n.rank(b) != 2) {
+    n.fail(Diag::ShapeMismatch,
+           "needs matrices, but has ranks " + Twine(n.rank(a)) + " and " + Twine(n.rank(b)));
+    return {};
+  }
   bool transB = n.intAttr("transB", 0) != 0;
   double alpha = n.floatAttr("alpha", 1), beta = n.floatAttr("beta", 1);
   if (n.intAttr("transA", 0) != 0)
@@ -53,7 +56,27 @@ void gemm(NodeBuilder &n) {
     out = n.mul(out, alpha);
   if (c)
     out = n.add(out, beta == 1 ? c : n.mul(c, beta));
-  n.out(0, out);
+  return out;
+}
+
+void gemm(NodeBuilder &n) { n.out(0, gemmOf(n)); }
+
+/// com.microsoft: a function of the sum.
+void fusedGemm(NodeBuilder &n) {
+  Value y = gemmOf(n);
+  std::string kind = n.stringAttr("activation", "");
+  double alpha = n.floatAttr("activation_alpha", 0.01f);
+  if (kind == "Relu")
+    y = n.unary<qnt::ReluOp>(y);
+  else if (kind == "Sigmoid")
+    y = n.unary<qnt::SigmoidOp>(y);
+  else if (kind == "Tanh")
+    y = n.unary<qnt::TanhOp>(y);
+  else if (kind == "LeakyRelu")
+    y = n.select(n.compare(qnt::Predicate::lt, y, 0), n.mul(y, alpha), y);
+  else if (!kind.empty())
+    return n.unsupported("applies '" + kind + "' to the sum", "export it as a node of its own");
+  n.out(0, y);
 }
 
 /// com.microsoft: matrix product with transposed operands (also of the batch axes) and a factor.
@@ -268,6 +291,7 @@ constexpr OpEntry table[] = {
     {"", "MatMul", 7, matmul},
     {"", "Gemm", 7, gemm},
     {"", "Einsum", 12, einsum},
+    {"com.microsoft", "FusedGemm", 1, fusedGemm},
     {"com.microsoft", "FusedMatMul", 1, fusedMatmul},
     {"com.microsoft", "TransposeMatMul", 1, fusedMatmul},
 };

@@ -8,7 +8,7 @@ using namespace qcc::import;
 namespace {
 
 /// Elements of a pooling window, each of which becomes a slice.
-constexpr int64_t maxWindow = 1024;
+constexpr int64_t maxWindow = 256;
 
 /// How windows lie over the spatial axes.
 struct Window {
@@ -76,35 +76,238 @@ DimExpr windows(NodeBuilder &n, const Window &w, size_t i, DimExpr size, bool ro
   return count;
 }
 
-void conv(NodeBuilder &n) {
-  Value x = n.in(0), weight = n.in(1), bias = n.optional(2);
-  if (!x || !weight || !n.sameElement(x, weight))
-    return;
-  if (n.rank(x) < 3 || n.rank(weight) != n.rank(x))
-    return n.fail(Diag::ShapeMismatch, "needs data and weight of one rank, at least 3");
+/// Sizes of the kernel; nothing after a failure.
+std::optional<SmallVector<int64_t>> kernelSizes(NodeBuilder &n, Value x, Value weight) {
+  if (n.rank(x) < 3 || n.rank(weight) != n.rank(x)) {
+    n.fail(Diag::ShapeMismatch, "needs data and weight of one rank, at least 3");
+    return std::nullopt;
+  }
   SmallVector<int64_t> kernel;
   for (DimExpr size : ArrayRef(n.dims(weight)).drop_front(2)) {
-    if (!size.constantValue())
-      return n.unsupported("the kernel has a dynamic size");
+    if (!size.constantValue()) {
+      n.unsupported("the kernel has a dynamic size");
+      return std::nullopt;
+    }
     kernel.push_back(*size.constantValue());
   }
+  return kernel;
+}
+
+Value convolved(NodeBuilder &n, Value x, Value weight, Value bias) {
+  if (!x || !weight || !n.sameElement(x, weight))
+    return {};
+  auto kernel = kernelSizes(n, x, weight);
+  if (!kernel)
+    return {};
   int64_t groups = n.intAttr("group", 1);
   n.equal(n.at(x, 1), n.at(weight, 1) * groups, "channels");
-  if (n.failed() || groups < 1)
-    return n.fail(Diag::BadNode, "group is " + Twine(groups));
+  if (n.failed() || groups < 1) {
+    n.fail(Diag::BadNode, "group is " + Twine(groups));
+    return {};
+  }
   Dims to = n.dims(x);
-  auto w = window(n, kernel, ArrayRef(to).drop_front(2));
+  auto w = window(n, *kernel, ArrayRef(to).drop_front(2));
   if (!w)
-    return;
-  if (!llvm::equal(w->kernel, kernel))
-    return n.fail(Diag::BadNode, "kernel_shape is not the weight's");
+    return {};
+  if (!llvm::equal(w->kernel, *kernel)) {
+    n.fail(Diag::BadNode, "kernel_shape is not the weight's");
+    return {};
+  }
   to[1] = n.at(weight, 0);
   for (size_t i = 0; i < w->spatial(); ++i)
     to[i + 2] = windows(n, *w, i, to[i + 2], false);
   if (n.failed())
+    return {};
+  return n.make<qnt::ConvOp>(n.type(to, n.element(x)), x, weight, bias, w->strides, w->dilations,
+                             w->pads, groups);
+}
+
+void conv(NodeBuilder &n) { n.out(0, convolved(n, n.in(0), n.in(1), n.optional(2))); }
+
+/// A value per output channel, brought into the form of [B, M, spatial..]; one for all as it is.
+Value perChannel(NodeBuilder &n, Value v, size_t rank, size_t axis) {
+  if (!v || n.rank(v) == 0 || n.at(v, 0).isConstant(1))
+    return n.reshape(v, {});
+  Dims to(rank, n.dim(1));
+  to[axis] = n.at(v, 0);
+  return n.reshape(v, to);
+}
+
+/// Codes minus their zero points in 32 bits; `axis` is that of the channels.
+Value centredCodes(NodeBuilder &n, Value codes, Value zero, size_t axis) {
+  Type wide = n.builder.getI32Type();
+  codes = n.cast(codes, wide);
+  return zero && codes ? n.sub(codes, perChannel(n, n.cast(zero, wide), n.rank(codes), axis))
+                       : codes;
+}
+
+void convInteger(NodeBuilder &n) {
+  n.out(0, convolved(n, centredCodes(n, n.in(0), n.optional(2), 1),
+                     centredCodes(n, n.in(1), n.optional(3), 0), {}));
+}
+
+/// The exact sum with its bias in 32 bits, scaled to real and on to codes.
+void qlinearConv(NodeBuilder &n) {
+  Value xScale = n.in(1), wScale = n.in(4), scale = n.in(6), zero = n.in(7);
+  if (n.intAttr("channels_last", 0) != 0)
+    return n.unsupported("has its channels last", "keep them first");
+  Value sum = convolved(n, centredCodes(n, n.in(0), n.in(2), 1),
+                        centredCodes(n, n.in(3), n.in(5), 0), n.optional(8));
+  if (!sum || !xScale || !wScale || !scale || !zero || !n.isInteger(zero))
+    return n.fail(Diag::BadNode, "the operands do not fit");
+  Value both = n.mul(n.reshape(xScale, {}), perChannel(n, wScale, n.rank(sum), 1));
+  Value real = n.mul(n.cast(sum, n.element(scale)), both);
+  Value steps = n.unary<qnt::RoundOp>(n.div(real, n.reshape(scale, {})));
+  steps = n.add(steps, n.cast(n.reshape(zero, {}), n.element(scale)));
+  auto codes = cast<IntegerType>(n.element(zero));
+  double high = std::exp2(codes.getWidth() - (codes.isUnsigned() ? 0 : 1)) - 1;
+  n.out(0, n.cast(n.minimum(n.maximum(steps, codes.isUnsigned() ? 0 : -high - 1), high), codes));
+}
+
+/// x with stride - 1 zeros after each element of spatial axis i, but not after the last.
+Value stretched(NodeBuilder &n, Value x, size_t axis, int64_t stride) {
+  if (stride == 1)
+    return x;
+  Dims from = n.dims(x), low(from.size() + 1, n.dim(0)), high = low;
+  high[axis + 1] = n.dim(stride - 1);
+  Value wide = n.pad(n.unsqueeze(x, {static_cast<int64_t>(axis + 1)}), n.like(x, 0), low, high,
+                     qnt::PadMode::constant);
+  Dims merged = from;
+  merged[axis] = from[axis] * stride;
+  return n.slice(n.reshape(wide, merged), static_cast<int64_t>(axis), n.dim(0),
+                 merged[axis] - (stride - 1));
+}
+
+/// [C, M / groups, kernel..] as the weight [M, C / groups, kernel..] of the convolution that goes
+/// the other way: mirrored.
+Value mirrored(NodeBuilder &n, Value weight, int64_t groups, ArrayRef<int64_t> kernel) {
+  Dims d = n.dims(weight);
+  auto inputs = d[0].exactDiv(n.dim(groups));
+  if (!inputs) {
+    n.fail(Diag::ShapeMismatch, d[0].str() + " channels do not divide by the groups");
+    return {};
+  }
+  Dims split = {n.dim(groups), *inputs}, merged = {d[1] * groups, *inputs};
+  split.append(d.begin() + 1, d.end());
+  merged.append(d.begin() + 2, d.end());
+  weight = n.reshape(n.swapAxes(n.reshape(weight, split), 1, 2), merged);
+  for (auto [i, size] : llvm::enumerate(kernel))
+    weight = n.slice(weight, static_cast<int64_t>(i + 2), n.dim(size - 1), n.dim(size), -1);
+  return weight;
+}
+
+/// Pads that give the sizes of attribute output_shape; the odd one goes where auto_pad says.
+bool padsForShape(NodeBuilder &n, Value x, Window &w, ArrayRef<int64_t> extra) {
+  auto wanted = n.intsAttr("output_shape");
+  std::string mode = n.stringAttr("auto_pad", "NOTSET");
+  bool same = mode == "SAME_UPPER" || mode == "SAME_LOWER";
+  if (mode == "VALID")
+    std::fill(w.pads.begin(), w.pads.end(), 0);
+  if (wanted.empty() && !same)
+    return true;
+  if (wanted.size() == n.rank(x)) // batch and channels may be given too
+    wanted.erase(wanted.begin(), wanted.begin() + 2);
+  if (!wanted.empty() && wanted.size() != w.spatial()) {
+    n.fail(Diag::BadNode, "output_shape does not fit the spatial axes");
+    return false;
+  }
+  for (size_t i = 0; i < w.spatial(); ++i) {
+    auto size = n.at(x, i + 2).constantValue();
+    if (!size) {
+      n.unsupported("pads a dynamic size to an output size", "fix it with --shape or give pads");
+      return false;
+    }
+    int64_t out = wanted.empty() ? *size * w.strides[i] : wanted[i];
+    int64_t total = w.strides[i] * (*size - 1) + extra[i] + w.extent(i) - out;
+    total = std::max<int64_t>(0, total);
+    int64_t less = total / 2, more = total - less;
+    w.pads[i] = mode == "SAME_UPPER" ? less : more;
+    w.pads[i + w.spatial()] = total - w.pads[i];
+  }
+  return true;
+}
+
+/// The convolution backwards: of the stretched input, padded by what the kernel reaches.
+void convTranspose(NodeBuilder &n) {
+  Value x = n.in(0), weight = n.in(1), bias = n.optional(2);
+  if (!x || !weight || !n.sameElement(x, weight))
     return;
-  n.out(0, n.make<qnt::ConvOp>(n.type(to, n.element(x)), x, weight, bias, w->strides, w->dilations,
-                               w->pads, groups));
+  auto kernel = kernelSizes(n, x, weight);
+  int64_t groups = n.intAttr("group", 1);
+  if (!kernel || groups < 1 || groups > (1 << 20))
+    return n.fail(Diag::BadNode, "group is " + Twine(groups));
+  size_t spatial = kernel->size();
+  Window w{*kernel, n.intsAttr("strides", SmallVector<int64_t>(spatial, 1)),
+           n.intsAttr("dilations", SmallVector<int64_t>(spatial, 1)),
+           n.intsAttr("pads", SmallVector<int64_t>(2 * spatial, 0))};
+  auto extra = n.intsAttr("output_padding", SmallVector<int64_t>(spatial, 0));
+  auto bad = [](ArrayRef<int64_t> list) {
+    return llvm::any_of(list, [](int64_t v) { return v < 1 || v > (1 << 20); });
+  };
+  if (w.strides.size() != spatial || w.dilations.size() != spatial ||
+      w.pads.size() != 2 * spatial || extra.size() != spatial || bad(w.strides) ||
+      bad(w.dilations) || bad(*kernel) || n.at(x, 1) != n.at(weight, 0))
+    return n.fail(Diag::BadNode,
+                  "attributes or channels do not fit " + Twine(spatial) + " spatial axes");
+  if (!padsForShape(n, x, w, extra))
+    return;
+  Dims low(spatial + 2, n.dim(0)), high = low;
+  for (size_t i = 0; i < spatial; ++i) {
+    x = stretched(n, x, i + 2, w.strides[i]);
+    int64_t before = w.extent(i) - 1 - w.pads[i];
+    int64_t after = w.extent(i) - 1 - w.pads[i + spatial] + extra[i];
+    auto axis = static_cast<int64_t>(i + 2);
+    if (!x || n.failed())
+      return;
+    int64_t cropLow = std::max<int64_t>(0, -before), cropHigh = std::max<int64_t>(0, -after);
+    if (cropLow || cropHigh)
+      x = n.slice(x, axis, n.dim(cropLow), n.at(x, axis) - (cropLow + cropHigh));
+    low[i + 2] = n.dim(std::max<int64_t>(0, before));
+    high[i + 2] = n.dim(std::max<int64_t>(0, after));
+  }
+  x = n.pad(x, n.like(x, 0), low, high, qnt::PadMode::constant);
+  weight = mirrored(n, weight, groups, *kernel);
+  if (!x || !weight || n.failed())
+    return;
+  Window plain{*kernel, SmallVector<int64_t>(spatial, 1), w.dilations,
+               SmallVector<int64_t>(2 * spatial, 0)};
+  Dims to = n.dims(x);
+  to[1] = n.at(weight, 0);
+  for (size_t i = 0; i < spatial; ++i)
+    to[i + 2] = windows(n, plain, i, to[i + 2], false);
+  if (!n.failed())
+    n.out(0, n.make<qnt::ConvOp>(n.type(to, n.element(x)), x, weight, bias, plain.strides,
+                                 plain.dilations, plain.pads, groups));
+}
+
+/// com.microsoft: a causal convolution per channel over what came before and the input.
+void causalConvWithState(NodeBuilder &n) {
+  Value x = n.in(0), weight = n.in(1), bias = n.optional(2);
+  if (!x || !weight || n.rank(x) != 3 || n.rank(weight) != 3 || !n.sameElement(x, weight))
+    return n.fail(Diag::ShapeMismatch, "needs data and weight of rank 3");
+  auto taps = n.at(weight, 2).constantValue();
+  auto channels = n.at(weight, 0).constantValue();
+  if (!taps || !channels || *taps < 1 || n.intAttr("ndim", 1) != 1)
+    return n.unsupported("has a kernel of more than one axis, or of a dynamic size");
+  DimExpr c = n.equal(n.at(x, 1), n.at(weight, 0), "channels"), before = n.dim(*taps - 1);
+  Value past = n.has(3) ? n.in(3) : n.broadcast(n.like(x, 0), {n.at(x, 0), c, before});
+  Value all = n.concat({past, x}, 2);
+  if (!all || n.failed())
+    return;
+  SmallVector<int64_t> one = {1}, none = {0, 0};
+  Dims to = n.dims(x);
+  to[2] = n.at(all, 2) - (*taps - 1);
+  Value y =
+      n.make<qnt::ConvOp>(n.type(to, n.element(x)), all, weight, bias, one, one, none, *channels);
+  y = n.conform(y, n.dims(x));
+  std::string kind = n.stringAttr("activation", "none");
+  if (kind == "silu" || kind == "swish")
+    y = n.unary<qnt::SiluOp>(y);
+  else if (kind != "none" && !kind.empty())
+    return n.fail(Diag::BadNode, "activation '" + kind + "' is not silu, swish or none");
+  n.out(0, y);
+  if (n.wants(1))
+    n.out(1, n.slice(all, 2, n.at(all, 2) - before, before));
 }
 
 /// Combines the slices of `x` that each window offset sees.
@@ -146,58 +349,123 @@ Value padded(NodeBuilder &n, Value x, const Window &w, ArrayRef<DimExpr> counts,
   return n.pad(x, n.like(x, fill), low, high, qnt::PadMode::constant);
 }
 
-template <bool maximum> void pool(NodeBuilder &n) {
-  Value x = n.in(0);
-  if (n.rank(x) < 3)
-    return n.fail(Diag::ShapeMismatch, "needs spatial axes, but the rank is " + Twine(n.rank(x)));
-  if (maximum && n.wants(1))
-    return n.unsupported("gives the indices of maxima", "leave out the second output");
-  Dims sizes = n.dims(x);
+/// The windows over x and how many there are along each axis; nothing after a failure.
+std::optional<std::pair<Window, Dims>> poolWindows(NodeBuilder &n, Value x) {
+  if (!x || n.rank(x) < 3) {
+    n.fail(Diag::ShapeMismatch, "needs spatial axes, but the rank is " + Twine(n.rank(x)));
+    return std::nullopt;
+  }
+  Dims sizes = n.dims(x), counts;
   auto w = window(n, {}, ArrayRef(sizes).drop_front(2));
   if (!w)
-    return;
+    return std::nullopt;
   int64_t taps = 1;
   for (int64_t size : w->kernel)
     taps *= size;
-  if (taps > 256)
-    return n.unsupported("pools windows of " + Twine(taps) + " elements");
-  if (!maximum && !n.isFloat(x))
-    return n.fail(Diag::TypeMismatch, "averages integers");
-  Dims counts;
+  if (taps > maxWindow) {
+    n.unsupported("pools windows of " + Twine(taps) + " elements");
+    return std::nullopt;
+  }
   for (size_t i = 0; i < w->spatial(); ++i)
     counts.push_back(windows(n, *w, i, sizes[i + 2], n.intAttr("ceil_mode", 0) != 0));
-  if (maximum) {
-    double lowest = -std::numeric_limits<double>::infinity();
-    if (auto integer = dyn_cast<IntegerType>(n.element(x)))
-      lowest = integer.isUnsigned() ? 0 : -std::exp2(integer.getWidth() - 1);
-    return n.out(0, overWindows(n, padded(n, x, *w, counts, lowest), *w, counts, true));
+  return std::pair(*w, counts);
+}
+
+void maxPool(NodeBuilder &n) {
+  Value x = n.in(0);
+  if (n.wants(1))
+    return n.unsupported("gives the indices of maxima", "leave out the second output");
+  auto over = poolWindows(n, x);
+  if (!over)
+    return;
+  double lowest = -std::numeric_limits<double>::infinity();
+  if (auto integer = dyn_cast<IntegerType>(n.element(x)))
+    lowest = integer.isUnsigned() ? 0 : -std::exp2(integer.getWidth() - 1);
+  auto &[w, counts] = *over;
+  n.out(0, overWindows(n, padded(n, x, w, counts, lowest), w, counts, true));
+}
+
+/// (sum |x|^p)^(1/p) of each window.
+void lpPool(NodeBuilder &n) {
+  Value x = n.in(0);
+  auto over = poolWindows(n, x);
+  int64_t p = n.intAttr("p", 2);
+  if (!over)
+    return;
+  if (p < 1)
+    return n.fail(Diag::BadNode, "p is " + Twine(p));
+  auto &[w, counts] = *over;
+  Value size = n.unary<qnt::AbsOp>(x), exponent = n.like(x, static_cast<double>(p));
+  Value power = p == 1 ? size : p == 2 ? n.mul(x, x) : n.binary<qnt::PowOp>(size, exponent);
+  Value sum = overWindows(n, padded(n, power, w, counts, 0), w, counts, false);
+  n.out(0, p == 1   ? sum
+           : p == 2 ? n.unary<qnt::SqrtOp>(sum)
+                    : n.binary<qnt::PowOp>(sum, n.like(x, 1.0 / static_cast<double>(p))));
+}
+
+void averagePool(NodeBuilder &n) {
+  Value x = n.in(0);
+  if (x && !n.isFloat(x))
+    return n.fail(Diag::TypeMismatch, "averages integers");
+  n.out(0, averagePooled(n, x));
+}
+
+/// Local response: x / (bias + alpha / size * sum over neighbouring channels of x^2)^beta.
+void lrn(NodeBuilder &n) {
+  Value x = n.in(0);
+  int64_t size = n.intAttr("size", 1);
+  if (n.rank(x) < 2 || size < 1 || size > maxWindow)
+    return n.fail(Diag::BadNode, "size is " + Twine(size));
+  Dims low(n.rank(x), n.dim(0)), high = low;
+  low[1] = n.dim((size - 1) / 2), high[1] = n.dim(size - 1 - (size - 1) / 2);
+  Value squares = n.pad(n.mul(x, x), n.like(x, 0), low, high, qnt::PadMode::constant), sum;
+  for (int64_t i = 0; i < size && squares; ++i) {
+    Value part = n.slice(squares, 1, n.dim(i), n.at(x, 1));
+    sum = sum ? n.add(sum, part) : part;
   }
-  Value sum = overWindows(n, padded(n, x, *w, counts, 0), *w, counts, false);
-  // How many elements each window holds: padding counts only when asked to.
-  Dims ones(sizes.begin(), sizes.end());
-  ones[0] = ones[1] = n.dim(1);
-  Value one = n.broadcast(n.like(x, 1), ones);
-  if (n.intAttr("count_include_pad", 0) != 0) {
-    Dims low(ones.size(), n.dim(0)), high = low;
-    for (size_t i = 0; i < w->spatial(); ++i)
-      low[i + 2] = n.dim(w->pads[i]), high[i + 2] = n.dim(w->pads[i + w->spatial()]);
-    one = n.pad(one, n.like(x, 1), low, high, qnt::PadMode::constant);
-    // What rounding up adds beyond the padding does not count.
-    Window rest = *w;
-    std::fill(rest.pads.begin(), rest.pads.end(), 0);
-    one = padded(n, one, rest, counts, 0);
-  } else {
-    one = padded(n, one, *w, counts, 0);
-  }
-  n.out(0, n.div(sum, overWindows(n, one, *w, counts, false)));
+  double alpha = n.floatAttr("alpha", 1e-4f), beta = n.floatAttr("beta", 0.75);
+  Value base = n.add(n.mul(sum, alpha / static_cast<double>(size)), n.floatAttr("bias", 1));
+  n.out(0, n.div(x, n.binary<qnt::PowOp>(base, n.like(x, beta))));
 }
 
 constexpr OpEntry table[] = {
     {"", "Conv", 7, conv},
-    {"", "MaxPool", 7, pool<true>},
-    {"", "AveragePool", 7, pool<false>},
+    {"", "ConvTranspose", 7, convTranspose},
+    {"", "ConvInteger", 10, convInteger},
+    {"", "QLinearConv", 10, qlinearConv},
+    {"", "LpPool", 7, lpPool},
+    {"", "MaxPool", 7, maxPool},
+    {"", "AveragePool", 7, averagePool},
+    {"", "LRN", 7, lrn},
+    {"com.microsoft", "QLinearConv", 1, qlinearConv},
+    {"com.microsoft", "CausalConvWithState", 1, causalConvWithState},
 };
 
 } // namespace
+
+Value qcc::import::averagePooled(NodeBuilder &n, Value x) {
+  auto over = poolWindows(n, x);
+  if (!over)
+    return {};
+  auto &[w, counts] = *over;
+  Value sum = overWindows(n, padded(n, x, w, counts, 0), w, counts, false);
+  // How many elements each window holds: padding counts only when asked to.
+  Dims ones = n.dims(x);
+  ones[0] = ones[1] = n.dim(1);
+  Value one = n.broadcast(n.like(x, 1), ones);
+  if (n.intAttr("count_include_pad", 0) != 0) {
+    Dims low(ones.size(), n.dim(0)), high = low;
+    for (size_t i = 0; i < w.spatial(); ++i)
+      low[i + 2] = n.dim(w.pads[i]), high[i + 2] = n.dim(w.pads[i + w.spatial()]);
+    one = n.pad(one, n.like(x, 1), low, high, qnt::PadMode::constant);
+    // What rounding up adds beyond the padding does not count.
+    Window rest = w;
+    std::fill(rest.pads.begin(), rest.pads.end(), 0);
+    one = padded(n, one, rest, counts, 0);
+  } else {
+    one = padded(n, one, w, counts, 0);
+  }
+  return n.div(sum, overWindows(n, one, w, counts, false));
+}
 
 ArrayRef<OpEntry> qcc::import::convolutionOps() { return table; }

@@ -72,6 +72,22 @@ void clip(NodeBuilder &n) {
   n.out(0, x);
 }
 
+/// x as the power of two that round_mode asks for: what rounding to the nearest gave, and on from
+/// there.
+Value toPowerOfTwo(NodeBuilder &n, Value x, Type powers) {
+  std::string mode = n.stringAttr("round_mode", "up");
+  if (mode == "nearest" || !x || !n.isFloat(x))
+    return x;
+  if (mode != "up" && mode != "down") {
+    n.fail(Diag::BadNode, "round_mode '" + mode + "' is not up, down or nearest");
+    return {};
+  }
+  bool up = mode == "up";
+  Value near = n.cast(n.cast(x, powers), n.element(x));
+  Value beyond = n.compare(up ? qnt::Predicate::lt : qnt::Predicate::gt, near, x);
+  return n.select(beyond, n.mul(near, up ? 2 : 0.5), near);
+}
+
 void cast(NodeBuilder &n) {
   if (!n.hasAttr("to"))
     return n.fail(Diag::BadNode, "lacks the attribute 'to'");
@@ -79,7 +95,10 @@ void cast(NodeBuilder &n) {
   Type element = n.importer.elementType(to);
   if (!element)
     return n.unsupported("casts to " + onnx::dataTypeName(to), "keep the value numeric");
-  n.out(0, n.castSaturating(n.in(0), element, n.intAttr("saturate", 1) != 0));
+  Value x = n.in(0);
+  if (isa<Float8E8M0FNUType>(element))
+    x = toPowerOfTwo(n, x, element);
+  n.out(0, n.castSaturating(x, element, n.intAttr("saturate", 1) != 0));
 }
 
 void castLike(NodeBuilder &n) {

@@ -1,5 +1,6 @@
 // com.microsoft operators over weights of 2, 4 or 8 bits in blocks: the packed carriers become
 // qnt.assemble, and its value is dequantized where it is used.
+#include "FewBits.h"
 #include "OpTable.h"
 #include "qcc/Algorithms/WeightCodec.h"
 
@@ -13,15 +14,15 @@ Type unsignedType(NodeBuilder &n, int64_t bits) {
   return n.builder.getIntegerType(static_cast<unsigned>(bits), /*isSigned=*/false);
 }
 
-bool checkBits(NodeBuilder &n, int64_t bits) {
+} // namespace
+
+bool qcc::import::checkBits(NodeBuilder &n, int64_t bits) {
   if (bits != 2 && bits != 4 && bits != 8)
     n.unsupported("stores " + Twine(bits) + " bits", "quantize to 2, 4 or 8 bits");
   return !n.failed();
 }
 
-/// Bytes [.., B] as codes [.., B * 8 / bits], low bits first (or high bits, as bitsandbytes has
-/// it).
-Value unpack(NodeBuilder &n, Value bytes, int64_t bits, bool highFirst = false) {
+Value qcc::import::unpack(NodeBuilder &n, Value bytes, int64_t bits, bool highFirst) {
   if (!bytes || bits == 8)
     return bytes;
   Dims all = n.dims(bytes);
@@ -38,6 +39,8 @@ Value unpack(NodeBuilder &n, Value bytes, int64_t bits, bool highFirst = false) 
   return n.reshape(n.concat(parts, last), to);
 }
 
+namespace {
+
 /// Zero points [N, blocks] of packed rows, which end in padding; float ones are not packed.
 Value zeroPoints(NodeBuilder &n, Value zero, DimExpr rows, DimExpr blocks, int64_t bits) {
   if (!zero)
@@ -51,13 +54,9 @@ Value zeroPoints(NodeBuilder &n, Value zero, DimExpr rows, DimExpr blocks, int64
   return n.slice(unpack(n, n.reshape(zero, {rows, width}), bits), 1, n.dim(0), blocks);
 }
 
-struct BlockMatrix {
-  Value codes, scale, zero; ///< codes packed; scale [rows * blocks]; zero as zeroPoints() takes it
-  int64_t rows, columns, block, bits;
-};
+} // namespace
 
-/// The real matrix [rows, columns].
-Value dequantized(NodeBuilder &n, const BlockMatrix &m) {
+Value qcc::import::dequantized(NodeBuilder &n, const BlockMatrix &m) {
   int64_t blocks = llvm::divideCeil(m.columns, static_cast<uint64_t>(m.block));
   DimExpr rows = n.dim(m.rows), count = n.dim(blocks), padded = n.dim(blocks * m.block);
   Value scale = n.reshape(m.scale, {rows, count});
@@ -76,6 +75,8 @@ Value dequantized(NodeBuilder &n, const BlockMatrix &m) {
   return m.columns == blocks * m.block ? real : n.slice(real, 1, n.dim(0), n.dim(m.columns));
 }
 
+namespace {
+
 /// With g_idx, column k belongs to group g_idx[k]: no blocks in a row, so spelled out. Packed zero
 /// points then do not count: onnxruntime, which such models are made and checked with, takes the
 /// implied one (measured).
@@ -91,7 +92,9 @@ Value dequantizedByGroup(NodeBuilder &n, const BlockMatrix &m, Value group) {
   return n.mul(centred, n.gather(scale, group, 1));
 }
 
-bool checkBlocks(NodeBuilder &n, const BlockMatrix &m) {
+} // namespace
+
+bool qcc::import::checkBlocks(NodeBuilder &n, const BlockMatrix &m) {
   bool sane = m.rows > 0 && m.columns > 0 && m.block >= 2 && m.rows < (1 << 30) &&
               m.columns < (1 << 30) && m.block < (1 << 20);
   if (!sane) {
@@ -114,6 +117,8 @@ bool checkBlocks(NodeBuilder &n, const BlockMatrix &m) {
                                     Twine(m.rows) + " x " + Twine(blocks) + " blocks");
   return fits;
 }
+
+namespace {
 
 void matmulNBits(NodeBuilder &n) {
   Value x = n.in(0);

@@ -4,6 +4,7 @@
 #include "OpTable.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -256,6 +257,10 @@ bool GraphImporter::contradicts(DimExpr a, DimExpr b) {
 DimExpr GraphImporter::requireEqual(DimExpr a, DimExpr b, bool broadcast) {
   a = space.resolve(a), b = space.resolve(b);
   auto [outcome, solution] = space.solve(a, b);
+  // What a branch requires says nothing about the rest of the model.
+  if (guard && outcome == DimSpace::Outcome::Substituted)
+    outcome = DimSpace::Outcome::Unproved;
+  DimExpr factor = guard ? guard : DimExpr::constant(context, 1);
   switch (outcome) {
   case DimSpace::Outcome::Equal:
     return a;
@@ -275,8 +280,10 @@ DimExpr GraphImporter::requireEqual(DimExpr a, DimExpr b, bool broadcast) {
   }
   if (!checked.contains({a.getAttr(), b.getAttr()}) &&
       !checked.contains({b.getAttr(), a.getAttr()})) {
-    checked.insert({a.getAttr(), b.getAttr()});
-    qnt::RequireEqualOp::create(builder, builder.getUnknownLoc(), qnt::makeDims(context, {a, b}));
+    if (!guard)
+      checked.insert({a.getAttr(), b.getAttr()});
+    qnt::RequireEqualOp::create(builder, builder.getUnknownLoc(),
+                                qnt::makeDims(context, {a * factor, b * factor}));
   }
   // The simpler form makes the rest of the graph simpler.
   return b.str().size() < a.str().size() ? b : a;
@@ -445,7 +452,12 @@ llvm::Error GraphImporter::importNodes(ArrayRef<const onnx::Node *> nodes) {
   return llvm::Error::success();
 }
 
-llvm::Expected<std::vector<Entry>> GraphImporter::importBranch(const onnx::Graph &graph) {
+llvm::Expected<std::vector<Entry>> GraphImporter::importBranch(const onnx::Graph &graph,
+                                                               DimExpr taken) {
+  DimExpr outer = guard;
+  if (taken)
+    guard = outer ? outer * taken : taken;
+  auto restore = llvm::scope_exit([&] { guard = outer; });
   for (const onnx::Tensor &tensor : graph.initializers) {
     Entry entry;
     entry.tensor = &tensor;
@@ -467,6 +479,24 @@ llvm::Expected<std::vector<Entry>> GraphImporter::importBranch(const onnx::Graph
   return results;
 }
 
+void GraphImporter::forget(const onnx::Graph &graph) {
+  for (const onnx::Node &node : graph.nodes)
+    for (const std::string &output : node.outputs)
+      values.erase(output);
+}
+
+std::optional<bool> GraphImporter::truth(Entry &entry) {
+  if (!entry.known && entry.tensor)
+    entry.known = knownOf(*entry.tensor);
+  if (!entry.known && entry.value)
+    if (auto constant = entry.value.getDefiningOp<qnt::ConstantOp>())
+      if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
+        entry.known = ShapeValue::ofAttribute(dense);
+  if (!entry.known || entry.known->elements.size() != 1 || !entry.known->elements[0].integer())
+    return std::nullopt;
+  return *entry.known->elements[0].integer() != 0;
+}
+
 //===-- The whole --------------------------------------------------------------------------------//
 
 /// Erases pure ops without uses, last first.
@@ -474,6 +504,25 @@ static void eraseDeadOps(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
     if (op.use_empty() && !op.hasTrait<OpTrait::IsTerminator>() && isMemoryEffectFree(&op))
       op.erase();
+}
+
+/// Sizes that turned out to be constants are written where their symbols were. Returns whether
+/// there were any, which may make more values constant.
+bool GraphImporter::resolveConstantSizes() {
+  bool any = false;
+  for (auto binding : llvm::make_early_inc_range(func.getBody().front().getOps<qnt::BindDimOp>())) {
+    auto constant = binding.getSize().getDefiningOp<qnt::ConstantOp>();
+    auto value = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+    if (!value)
+      continue;
+    int64_t size = value.getSplatValue<APInt>().getSExtValue();
+    space.substitute(binding.getSymbol(), DimExpr::constant(context, size));
+    binding.erase();
+    any = true;
+  }
+  if (any)
+    applySubstitutions();
+  return any;
 }
 
 llvm::Error GraphImporter::finish() {
@@ -501,15 +550,17 @@ llvm::Error GraphImporter::finish() {
   func.setFunctionType(builder.getFunctionType(func.getBody().front().getArgumentTypes(),
                                                ValueRange(results).getTypes()));
   func.setAllResultAttrs(attrs);
+  do {
+    eraseDeadOps(func.getBody().front());
+    if (llvm::Error error = foldConstants(*module))
+      return error;
+  } while (resolveConstantSizes());
   SmallVector<Attribute> symbols;
   for (const DimSpace::Symbol &symbol : space.symbols())
     if (!symbol.eliminated)
       symbols.push_back(qnt::SymbolAttr::get(context, symbol.name, symbol.input, symbol.axis,
                                              symbol.min, symbol.max, 1));
   func->setAttr(qnt::symbolsAttrName, builder.getArrayAttr(symbols));
-  eraseDeadOps(func.getBody().front());
-  if (llvm::Error error = foldConstants(*module))
-    return error;
   eraseDeadOps(func.getBody().front());
   assignRoles(func, options.roles);
   // Weights that nothing reads any more.

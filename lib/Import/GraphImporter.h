@@ -36,8 +36,14 @@ public:
 
   /// Imports nodes in order; used for the graph and for branches that are taken for sure.
   llvm::Error importNodes(llvm::ArrayRef<const onnx::Node *> nodes);
-  /// Imports a branch without inputs and returns what its outputs are.
-  llvm::Expected<std::vector<Entry>> importBranch(const onnx::Graph &graph);
+  /// Imports a branch without inputs and returns what its outputs are. With a `guard`, a size that
+  /// is 1 or 0, the branch only counts where that is 1.
+  llvm::Expected<std::vector<Entry>> importBranch(const onnx::Graph &graph, DimExpr guard = {});
+
+  /// Drops the values of a body that is imported again.
+  void forget(const onnx::Graph &graph);
+  /// A known condition.
+  std::optional<bool> truth(Entry &entry);
 
   /// The element type, or null where qcc has none.
   mlir::Type elementType(int32_t dataType) const;
@@ -83,6 +89,9 @@ public:
   mlir::func::FuncOp func;
 
 private:
+  /// 1 where the branch that is being imported is taken; null outside of branches.
+  DimExpr guard;
+
   /// A broadcast of two sizes that were taken as equal by replacing a symbol.
   struct Assumption {
     DimExpr a, b;
@@ -94,6 +103,7 @@ private:
 
   llvm::Error declareInputs();
   llvm::Error findNeededNodes();
+  bool resolveConstantSizes();
   llvm::Error finish();
   llvm::Error importNode(const onnx::Node &node);
   llvm::Expected<mlir::RankedTensorType> inputType(const onnx::ValueInfo &info, int64_t input);

@@ -1,5 +1,6 @@
 // Gathering, scattering and what selects by index.
 #include "OpTable.h"
+#include "RunTimeSizes.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -138,11 +139,13 @@ void oneHot(NodeBuilder &n) {
   auto depth = n.known(1);
   if (!indices || !values)
     return;
+  DimExpr size;
   if (!depth || depth->elements.size() != 1)
-    return n.unsupported("the depth depends on the data", "make it a constant");
-  DimExpr size = depth->elements[0].dim;
-  if (depth->elements[0].real)
+    size = bindSize(n, n.in(1), "depth");
+  else if (depth->elements[0].real)
     size = n.dim(static_cast<int64_t>(*depth->elements[0].real));
+  else
+    size = depth->elements[0].dim;
   int64_t axis = n.axisAttr(n.rank(indices) + 1, -1);
   if (n.failed())
     return;
@@ -180,7 +183,59 @@ void reverseSequence(NodeBuilder &n) {
     n.out(0, n.make<qnt::GatherElementsOp>(n.type(n.dims(index), n.element(x)), x, index, time));
 }
 
+/// The slices along an axis whose condition holds; without an axis, of all elements in a row.
+void compressSlices(NodeBuilder &n) {
+  Value x = n.in(0), condition = n.in(1);
+  if (!x || !condition || n.rank(condition) != 1)
+    return n.fail(Diag::BadNode, "the condition is no vector");
+  int64_t axis = 0;
+  if (n.hasAttr("axis"))
+    axis = n.axisAttr(n.rank(x), 0);
+  else
+    x = n.reshape(x, {qnt::elementCount(n.context(), n.dims(x))});
+  if (n.failed())
+    return;
+  std::string symbol = n.importer.space.declareProduced("kept");
+  DimExpr count = DimExpr::symbol(n.context(), symbol);
+  Value which = n.make<qnt::NonZeroOp>(n.type({n.dim(1), count}, n.i64()), condition, symbol);
+  n.out(0, n.gather(x, n.reshape(which, {count}), axis));
+}
+
+/// Rows written into a cache from an index per sample on, wrapping around where it is a ring.
+void tensorScatter(NodeBuilder &n) {
+  Value past = n.in(0), update = n.in(1);
+  std::string mode = n.stringAttr("mode", "linear");
+  if (!past || !update || n.rank(past) != n.rank(update) || n.rank(past) < 2 ||
+      (mode != "linear" && mode != "circular"))
+    return n.fail(Diag::BadNode, "operands or mode '" + mode + "' do not fit");
+  int64_t axis = n.axisAttr(n.rank(past), -2);
+  if (n.failed() || axis == 0)
+    return n.fail(Diag::BadNode, "scatters along the batch");
+  DimExpr length = n.at(past, axis), rows = n.at(update, axis);
+  Dims along(n.rank(past), n.dim(1)), samples = along;
+  along[axis] = length;
+  samples[0] = n.at(past, 0);
+  Value at = n.iota(along, axis, n.dim(0), 1, n.i64());
+  Value from = n.has(2) ? n.reshape(n.cast(n.in(2), n.i64()), samples)
+                        : n.broadcast(n.scalarInteger(n.i64(), 0), samples);
+  Value row = n.sub(at, from);
+  if (mode == "circular") {
+    Value wrapped = n.add(row, n.dimTensor(length, n.i64()));
+    row = n.select(n.compare(qnt::Predicate::lt, row, 0), wrapped, row);
+  }
+  Value count = n.dimTensor(rows, n.i64());
+  Value inside = n.binary<qnt::AndOp>(n.compare(qnt::Predicate::ge, row, 0),
+                                      n.compare(qnt::Predicate::lt, row, count));
+  Value index = n.broadcast(n.select(inside, row, n.like(row, 0)), n.dims(past));
+  if (!index || n.failed())
+    return;
+  Value taken = n.make<qnt::GatherElementsOp>(past.getType(), update, index, axis);
+  n.out(0, n.select(inside, taken, past));
+}
+
 constexpr OpEntry table[] = {
+    {"", "Compress", 9, compressSlices},
+    {"", "TensorScatter", 24, tensorScatter},
     {"", "Gather", 7, gather},
     {"", "GatherElements", 11, gatherElements},
     {"", "GatherND", 11, gatherNd},

@@ -21,20 +21,27 @@ const OpEntry *findOp(llvm::StringRef domain, llvm::StringRef name);
 llvm::ArrayRef<OpEntry> elementwiseOps();
 llvm::ArrayRef<OpEntry> activationOps();
 llvm::ArrayRef<OpEntry> shapeOps();
+llvm::ArrayRef<OpEntry> slicingOps();
+llvm::ArrayRef<OpEntry> resizeOps();
 llvm::ArrayRef<OpEntry> indexingOps();
 llvm::ArrayRef<OpEntry> reductionOps();
 llvm::ArrayRef<OpEntry> contractionOps();
 llvm::ArrayRef<OpEntry> convolutionOps();
 llvm::ArrayRef<OpEntry> normalisationOps();
 llvm::ArrayRef<OpEntry> attentionOps();
+llvm::ArrayRef<OpEntry> groupedAttentionOps();
 llvm::ArrayRef<OpEntry> quantizeOps();
 llvm::ArrayRef<OpEntry> fewBitsOps();
+llvm::ArrayRef<OpEntry> expertOps();
 llvm::ArrayRef<OpEntry> codeOps();
 llvm::ArrayRef<OpEntry> controlOps();
+llvm::ArrayRef<OpEntry> lossOps();
 
 /// com.microsoft.Attention from the product of the input with all three weights, bias added.
 void attentionOfProduct(NodeBuilder &n, mlir::Value product, size_t maskAt, size_t pastAt,
                         size_t biasAt);
+/// Averages of windows of x, channels first, as the node's attributes say; null after a failure.
+mlir::Value averagePooled(NodeBuilder &n, mlir::Value x);
 /// com.microsoft.EmbedLayerNormalization over tables and parameters that are real already.
 struct EmbedParts {
   mlir::Value ids, segments, words, positionTable, segmentTable, gain, bias, mask, positions;

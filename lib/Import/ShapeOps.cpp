@@ -1,20 +1,12 @@
 // Ops that rearrange elements or make them from sizes.
 #include "OpTable.h"
+#include "RunTimeSizes.h"
 
 using namespace mlir;
 using namespace qcc;
 using namespace qcc::import;
 
 namespace {
-
-/// A shape operand as dimensions; a value that is only known at run time is refused.
-std::optional<Dims> shapeOperand(NodeBuilder &n, size_t i, const char *what) {
-  auto list = n.dimsValue(i);
-  if (!list && !n.failed())
-    n.unsupported(Twine(what) + " depends on the data",
-                  "make it depend on input shapes only, or fix the shapes with --shape");
-  return list;
-}
 
 /// Only reached where the shape arithmetic gave up.
 void shapeOnly(NodeBuilder &n) { n.unsupported("has too many elements for shape arithmetic"); }
@@ -94,10 +86,33 @@ void requireSameCount(NodeBuilder &n, DimExpr from, ArrayRef<DimExpr> to) {
     n.equal(from, rest, "element counts");
 }
 
+/// The new shape is data: 0 keeps a dimension and -1 takes what is left.
+void reshapeAtRunTime(NodeBuilder &n, Value x) {
+  Value shape = integerVector(n, 1, "the new shape");
+  if (!shape)
+    return;
+  Dims from = n.dims(x);
+  if (n.intAttr("allowzero", 0) == 0) {
+    from.resize(lengthOf(n, shape), n.dim(0));
+    shape = n.select(n.compare(qnt::Predicate::eq, shape, 0), dimVector(n, from), shape);
+  }
+  DimExpr total = qnt::elementCount(n.context(), n.dims(x));
+  Value open = n.compare(qnt::Predicate::lt, shape, 0), one = n.scalarInteger(n.i64(), 1);
+  Value rest = n.reduce(qnt::ReduceKind::prod, n.select(open, one, shape), {0}, false);
+  Value left = n.div(n.dimTensor(total, n.i64()), n.maximum(rest, 1));
+  Dims to = bindSizes(n, n.select(open, left, shape), "size");
+  if (n.failed())
+    return;
+  n.equal(total, qnt::elementCount(n.context(), to), "element counts");
+  n.out(0, n.reshape(x, to));
+}
+
 void reshape(NodeBuilder &n) {
   Value x = n.in(0);
-  auto given = n.opset < 5 ? std::optional(n.dims(n.intsAttr("shape")))
-                           : shapeOperand(n, 1, "the new shape");
+  if (x && n.opset >= 5 && !isKnown(n, 1))
+    return reshapeAtRunTime(n, x);
+  auto given =
+      n.opset < 5 ? std::optional(n.dims(n.intsAttr("shape"))) : sizesOf(n, 1, "the new shape");
   if (!x || !given)
     return;
   Dims from = n.dims(x), to = *given;
@@ -142,6 +157,18 @@ void flatten(NodeBuilder &n) {
 
 void squeeze(NodeBuilder &n) {
   Value x = n.in(0);
+  if (x && n.has(1) && !isKnown(n, 1)) {
+    Value axes = integerVector(n, 1, "the axes");
+    if (!axes)
+      return;
+    auto left = static_cast<int64_t>(n.rank(x)) - lengthOf(n, axes);
+    Value keep = n.sub(n.like(axes, 1), markedAxes(n, axes, n.rank(x)));
+    Dims to = bindSizes(n, compress(n, dimVector(n, n.dims(x)), keep, std::max<int64_t>(0, left)),
+                        "size");
+    n.equal(qnt::elementCount(n.context(), n.dims(x)), qnt::elementCount(n.context(), to),
+            "element counts");
+    return n.out(0, n.reshape(x, to));
+  }
   auto given = n.axesFrom(1);
   SmallVector<int64_t> axes;
   if (given)
@@ -154,8 +181,30 @@ void squeeze(NodeBuilder &n) {
     n.out(0, n.squeeze(x, axes));
 }
 
+/// New axes that are data: those of x come in order where no new one is.
+void unsqueezeAtRunTime(NodeBuilder &n, Value x) {
+  Value axes = integerVector(n, 1, "the axes");
+  if (!axes)
+    return;
+  size_t rank = n.rank(x) + lengthOf(n, axes);
+  Value added = markedAxes(n, axes, rank), old = n.sub(n.like(axes, 1), added);
+  if (!added || !old)
+    return;
+  Value before = n.make<qnt::CumSumOp>(old.getType(), old, 0, true, false);
+  Dims padded = n.dims(x);
+  padded.push_back(n.dim(1)); // what a new axis behind all others would read
+  Value sizes = n.gather(dimVector(n, padded), before, 0);
+  sizes = n.select(n.compare(qnt::Predicate::gt, added, 0), n.like(added, 1), sizes);
+  Dims to = bindSizes(n, sizes, "size");
+  n.equal(qnt::elementCount(n.context(), n.dims(x)), qnt::elementCount(n.context(), to),
+          "element counts");
+  n.out(0, n.reshape(x, to));
+}
+
 void unsqueeze(NodeBuilder &n) {
   Value x = n.in(0);
+  if (x && n.has(1) && !isKnown(n, 1))
+    return unsqueezeAtRunTime(n, x);
   auto given = n.axesFrom(1);
   if (!given)
     return n.fail(Diag::BadNode, "axes are missing");
@@ -177,9 +226,42 @@ void transpose(NodeBuilder &n) {
   n.out(0, n.transpose(x, order));
 }
 
+/// The new shape is data. An axis of x that is not known to be 1 is repeated where it turns out so.
+void expandAtRunTime(NodeBuilder &n, Value x) {
+  Value shape = integerVector(n, 1, "the new shape");
+  if (!shape)
+    return;
+  auto count = static_cast<size_t>(lengthOf(n, shape));
+  Dims from = n.dims(x);
+  while (from.size() < count)
+    from.insert(from.begin(), n.dim(1));
+  x = n.reshape(x, from);
+  for (size_t i = 0; i < count && !n.failed(); ++i) {
+    size_t axis = from.size() - count + i;
+    Value wanted = elementAt(n, shape, static_cast<int64_t>(i));
+    if (from[axis].isConstant(1)) {
+      Dims to = n.dims(x);
+      to[axis] = bindSize(n, wanted, "size");
+      x = n.broadcast(x, to);
+      continue;
+    }
+    // 1 leaves the axis as it is; anything else must be its size, unless that is 1.
+    Value own = n.dimTensor(from[axis], n.i64());
+    DimExpr to =
+        bindSize(n, n.select(n.compare(qnt::Predicate::eq, wanted, 1), own, wanted), "size");
+    if (from[axis].constantValue())
+      n.equal(from[axis], to, "size and new size");
+    else
+      x = n.stretch(x, axis, to);
+  }
+  n.out(0, x);
+}
+
 void expand(NodeBuilder &n) {
   Value x = n.in(0);
-  auto shape = shapeOperand(n, 1, "the new shape");
+  if (x && !isKnown(n, 1))
+    return expandAtRunTime(n, x);
+  auto shape = sizesOf(n, 1, "the new shape");
   if (!x || !shape)
     return;
   for (DimExpr size : *shape)
@@ -193,7 +275,7 @@ void expand(NodeBuilder &n) {
 /// Each axis that repeats becomes [repeat, size].
 void tile(NodeBuilder &n) {
   Value x = n.in(0);
-  auto repeats = shapeOperand(n, 1, "the repeats");
+  auto repeats = sizesOf(n, 1, "the repeats");
   if (!x || !repeats)
     return;
   Dims from = n.dims(x), split, full, to;
@@ -214,173 +296,8 @@ void tile(NodeBuilder &n) {
   n.out(0, n.reshape(n.broadcast(n.reshape(x, split), full), to));
 }
 
-void concat(NodeBuilder &n) {
-  SmallVector<Value> parts;
-  for (size_t i = 0; i < n.numInputs(); ++i)
-    parts.push_back(n.in(i));
-  if (parts.empty())
-    return n.fail(Diag::BadNode, "has no inputs");
-  if (!n.hasAttr("axis"))
-    return n.fail(Diag::BadNode, "lacks the attribute 'axis'");
-  int64_t axis = n.axisAttr(n.rank(parts[0]), 1);
-  if (n.failed())
-    return;
-  // A part of size 0 along the axis adds nothing (an empty cache).
-  SmallVector<Value> filled;
-  for (Value part : parts)
-    if (n.rank(part) == n.rank(parts[0]) && n.at(part, axis).isConstant(0))
-      continue;
-    else
-      filled.push_back(part);
-  n.out(0, n.concat(filled.empty() ? ArrayRef(parts).take_front(1) : ArrayRef(filled), axis));
-}
-
-void split(NodeBuilder &n) {
-  Value x = n.in(0);
-  int64_t axis = n.axisAttr(n.rank(x), 0);
-  if (n.failed())
-    return;
-  DimExpr size = n.at(x, axis);
-  auto parts = static_cast<int64_t>(n.numOutputs());
-  Dims sizes;
-  if (n.opset >= 13 && n.has(1)) {
-    auto given = shapeOperand(n, 1, "the split");
-    if (!given)
-      return;
-    sizes = *given;
-  } else if (n.opset < 13 && n.hasAttr("split")) {
-    sizes = n.dims(n.intsAttr("split"));
-  } else {
-    DimExpr each = size.ceilDiv(n.dim(parts));
-    sizes.assign(parts, each);
-    sizes.back() = size - each * (parts - 1);
-  }
-  if (static_cast<int64_t>(sizes.size()) != parts)
-    return n.fail(Diag::BadNode, "splits into " + Twine(sizes.size()) + " parts, but has " +
-                                     Twine(parts) + " outputs");
-  if (int64_t wanted = n.intAttr("num_outputs", parts); wanted != parts)
-    return n.fail(Diag::BadNode,
-                  "num_outputs is " + Twine(wanted) + ", but it has " + Twine(parts) + " outputs");
-  DimExpr sum = n.dim(0);
-  for (DimExpr part : sizes) {
-    if (auto known = part.constantValue(); known && *known < 0)
-      return n.fail(Diag::BadNode, "splits off a part of " + Twine(*known));
-    sum = sum + part;
-  }
-  n.equal(size, sum, "split and size");
-  DimExpr start = n.dim(0);
-  for (auto [i, part] : llvm::enumerate(sizes)) {
-    if (n.wants(i))
-      n.out(i, n.slice(x, axis, start, part));
-    start = start + part;
-  }
-}
-
-/// Where slicing starts or ends on an axis: negative counts from the end, then into 0 .. size.
-DimExpr clampIndex(NodeBuilder &n, DimExpr index, DimExpr size) {
-  constexpr int64_t huge = INT32_MAX;
-  if (auto value = index.constantValue()) {
-    if (*value >= huge)
-      return size;
-    if (*value <= -huge)
-      return n.dim(0);
-  }
-  if (auto value = index.constantValue(); value && *value < 0)
-    return size - n.dim(-*value).min(size); // never below 0
-  if ((index * -1 - 1).isNonNegative())
-    index = index + size;
-  return index.max(n.dim(0)).min(size);
-}
-
-/// end - start, at least 0, where both lie in 0 .. size.
-DimExpr spanOf(NodeBuilder &n, DimExpr start, DimExpr end, DimExpr size) {
-  bool ordered = start.isConstant(0) || end == size;
-  return ordered ? end - start : (end - start).max(n.dim(0));
-}
-
-struct SliceOperands {
-  Dims starts, ends;
-  SmallVector<int64_t> axes, steps;
-};
-
-std::optional<SliceOperands> sliceOperands(NodeBuilder &n, size_t rank) {
-  SliceOperands s;
-  if (n.opset < 10) {
-    s.starts = n.dims(n.intsAttr("starts"));
-    s.ends = n.dims(n.intsAttr("ends"));
-  } else {
-    auto starts = shapeOperand(n, 1, "the start"), ends = shapeOperand(n, 2, "the end");
-    if (!starts || !ends)
-      return std::nullopt;
-    s.starts = *starts, s.ends = *ends;
-  }
-  size_t count = s.starts.size();
-  s.steps.assign(count, 1);
-  s.axes = llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(count)));
-  if (n.opset < 10 ? n.hasAttr("axes") : n.has(3)) {
-    auto axes = n.opset < 10 ? std::optional(n.intsAttr("axes")) : n.axesFrom(3);
-    if (!axes)
-      return std::nullopt;
-    s.axes = *axes;
-  }
-  if (n.opset >= 10 && n.has(4)) {
-    auto steps = n.integers(4);
-    if (!steps) {
-      n.unsupported("the steps are computed at run time", "make them constants");
-      return std::nullopt;
-    }
-    s.steps = *steps;
-  }
-  if (s.ends.size() != count || s.axes.size() != count || s.steps.size() != count) {
-    n.fail(Diag::BadNode, "starts, ends, axes and steps differ in length");
-    return std::nullopt;
-  }
-  for (int64_t &axis : s.axes)
-    axis = n.axis(axis, rank);
-  return s;
-}
-
-void slice(NodeBuilder &n) {
-  Value x = n.in(0);
-  auto s = sliceOperands(n, n.rank(x));
-  if (!s || n.failed())
-    return;
-  Dims to = n.dims(x), starts(to.size(), n.dim(0));
-  SmallVector<int64_t> steps(to.size(), 1);
-  for (size_t i = 0; i < s->axes.size(); ++i) {
-    int64_t axis = s->axes[i], step = s->steps[i];
-    DimExpr size = to[axis], start, count;
-    if (step == 0 || step == INT64_MIN)
-      return n.fail(Diag::BadNode, "a step is " + Twine(step));
-    if (step > 0) {
-      start = clampIndex(n, s->starts[i], size);
-      count = spanOf(n, start, clampIndex(n, s->ends[i], size), size).ceilDiv(n.dim(step));
-    } else {
-      // From `start` (at most the last index) down to, without, `end`: both one higher than ONNX
-      // counts, so that "before the first" is 0.
-      auto raise = [&](DimExpr index) {
-        auto value = index.constantValue();
-        if (value && (*value >= INT32_MAX || *value <= -INT32_MAX))
-          return clampIndex(n, index, size);
-        if ((index * -1 - 1).isNonNegative())
-          index = index + size;
-        return (index + 1).max(n.dim(0)).min(size);
-      };
-      DimExpr from = raise(s->starts[i]);
-      count = (from - raise(s->ends[i])).max(n.dim(0)).ceilDiv(n.dim(-step));
-      start = (from - 1).max(n.dim(0));
-    }
-    starts[axis] = start;
-    steps[axis] = step;
-    to[axis] = count;
-  }
-  if (x)
-    n.out(0, n.make<qnt::SliceOp>(n.type(to, n.element(x)), x, qnt::makeDims(n.context(), starts),
-                                  steps));
-}
-
 void constantOfShape(NodeBuilder &n) {
-  auto shape = shapeOperand(n, 0, "the shape");
+  auto shape = sizesOf(n, 0, "the shape");
   Value fill = n.scalar(n.f32(), 0);
   if (const onnx::Attribute *value = n.node.attribute("value")) {
     if (!value->tensor() || value->tensor()->count() != 1)
@@ -398,13 +315,34 @@ void constantOfShape(NodeBuilder &n) {
   n.out(0, n.broadcast(fill, *shape));
 }
 
+/// Limits that are data: max(0, ceil((limit - start) / delta)) elements.
+void rangeAtRunTime(NodeBuilder &n) {
+  Value start = n.in(0), limit = n.in(1), delta = n.in(2);
+  for (Value *operand : {&start, &limit, &delta}) {
+    if (*operand && !qnt::elementCount(n.context(), n.dims(*operand)).isConstant(1))
+      return n.fail(Diag::BadNode, "start, limit and delta are not one number each");
+    *operand = n.reshape(*operand, {});
+  }
+  Value span = n.sub(limit, start);
+  if (!span || !delta)
+    return;
+  Value count;
+  if (n.isFloat(span)) {
+    count = n.cast(n.unary<qnt::CeilOp>(n.div(span, delta)), n.i64());
+  } else { // towards the end of the range by one step less one, then truncating
+    Value wide = n.cast(span, n.i64()), step = n.cast(delta, n.i64());
+    count = n.div(n.add(wide, n.sub(step, n.unary<qnt::SignOp>(step))), step);
+  }
+  Value index = n.iota({bindSize(n, count, "count")}, 0, n.dim(0), 1, n.i64());
+  n.out(0, n.add(n.mul(n.cast(index, n.element(start)), delta), start));
+}
+
 /// start, start + delta, ... below limit, where the count follows from sizes.
 void range(NodeBuilder &n) {
   auto start = n.known(0), limit = n.known(1), delta = n.known(2);
   for (auto *operand : {&start, &limit, &delta})
     if (!*operand || (*operand)->elements.size() != 1)
-      return n.unsupported("the range depends on the data",
-                           "make it depend on input shapes only, or fix the shapes with --shape");
+      return rangeAtRunTime(n);
   Type element = start->type;
   const Element &from = start->elements[0], &to = limit->elements[0], &by = delta->elements[0];
   if (from.real && to.real && by.real) {
@@ -432,11 +370,12 @@ void range(NodeBuilder &n) {
 void trilu(NodeBuilder &n) {
   Value x = n.in(0);
   int64_t k = 0;
+  Value diagonal; // where it is data
   if (n.has(1)) {
-    auto given = n.number(1);
-    if (!given)
-      return n.unsupported("k is computed at run time", "make it a constant");
-    k = static_cast<int64_t>(*given);
+    if (auto given = n.number(1))
+      k = static_cast<int64_t>(*given);
+    else
+      diagonal = n.reshape(n.cast(n.in(1), n.i64()), {});
   }
   size_t rank = n.rank(x);
   if (rank < 2)
@@ -444,6 +383,8 @@ void trilu(NodeBuilder &n) {
   Dims all = n.dims(x);
   DimExpr rows = all[rank - 2], columns = all[rank - 1];
   Value row = n.iota({rows, n.dim(1)}, 0, n.dim(k), 1, n.i64());
+  if (diagonal)
+    row = n.add(row, diagonal);
   Value column = n.iota({n.dim(1), columns}, 1, n.dim(0), 1, n.i64());
   auto keep = n.intAttr("upper", 1) != 0 ? qnt::Predicate::ge : qnt::Predicate::le;
   n.out(0, n.select(n.compare(keep, column, row), x, n.like(x, 0)));
@@ -496,119 +437,31 @@ void spaceToDepth(NodeBuilder &n) {
   n.out(0, n.reshape(y, {d[0], d[1] * (block * block), *h, *w}));
 }
 
-std::optional<qnt::PadMode> padMode(NodeBuilder &n) {
-  std::string mode = n.stringAttr("mode", "constant");
-  auto known = qnt::symbolizePadMode(mode);
-  if (!known)
-    n.fail(Diag::BadNode, "mode '" + mode + "' is not constant, reflect, edge or wrap");
-  return known;
+/// a - b cos(2 pi i / N) + c cos(4 pi i / N) over i of 0 .. size - 1; N is size - 1 unless
+/// periodic.
+void cosineWindow(NodeBuilder &n, double a, double b, double c) {
+  auto size = sizesOf(n, 0, "the size");
+  if (!size || size->size() != 1)
+    return n.fail(Diag::BadNode, "the size is not one number");
+  Type element = n.importer.elementType(static_cast<int32_t>(n.intAttr("output_datatype", 1)));
+  Value index = n.cast(n.iota({size->front()}, 0, n.dim(0), 1, n.i64()), n.builder.getF64Type());
+  Value last = n.cast(n.dimTensor(size->front(), n.i64()), n.builder.getF64Type());
+  if (n.intAttr("periodic", 1) == 0)
+    last = n.maximum(n.sub(last, 1), 1);
+  Value angle = n.div(n.mul(index, 2 * M_PI), last);
+  Value y = n.sub(n.like(angle, a), n.mul(n.unary<qnt::CosOp>(angle), b));
+  if (c != 0)
+    y = n.add(y, n.mul(n.unary<qnt::CosOp>(n.mul(angle, 2)), c));
+  n.out(0, n.cast(y, element));
 }
-
-void pad(NodeBuilder &n) {
-  Value x = n.in(0), fill = n.like(x, n.opset < 11 ? n.floatAttr("value", 0) : 0);
-  auto mode = padMode(n);
-  auto pads =
-      n.opset < 11 ? std::optional(n.dims(n.intsAttr("pads"))) : shapeOperand(n, 1, "the padding");
-  if (!x || !mode || !pads)
-    return;
-  if (n.opset >= 11 && n.has(2))
-    fill = n.reshape(n.in(2), {});
-  size_t rank = n.rank(x);
-  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(rank)));
-  if (n.opset >= 18 && n.has(3)) {
-    auto given = n.axesFrom(3);
-    if (!given)
-      return;
-    axes.clear();
-    for (int64_t axis : *given)
-      axes.push_back(n.axis(axis, rank));
-  }
-  if (n.failed() || pads->size() != 2 * axes.size())
-    return n.fail(Diag::BadNode,
-                  "gives " + Twine(pads->size()) + " pads for " + Twine(axes.size()) + " axes");
-  // Negative padding crops.
-  Dims low(rank, n.dim(0)), high(rank, n.dim(0));
-  for (auto [i, axis] : llvm::enumerate(axes)) {
-    low[axis] = (*pads)[i];
-    high[axis] = (*pads)[i + axes.size()];
-    DimExpr cropLow = (low[axis] * -1).max(n.dim(0)), cropHigh = (high[axis] * -1).max(n.dim(0));
-    DimExpr kept = n.at(x, axis) - cropLow - cropHigh;
-    if (auto known = kept.constantValue(); known && *known < 0)
-      return n.fail(Diag::BadNode, "padding takes more off axis " + Twine(axis) + " than its " +
-                                       n.at(x, axis).str());
-    if (!cropLow.isConstant(0) || !cropHigh.isConstant(0))
-      x = n.slice(x, axis, cropLow, kept);
-    low[axis] = low[axis].max(n.dim(0));
-    high[axis] = high[axis].max(n.dim(0));
-  }
-  n.out(0, n.pad(x, fill, low, high, *mode));
-}
-
-void resize(NodeBuilder &n) {
-  Value x = n.in(0);
-  if (!x)
-    return;
-  Dims from = n.dims(x), to = from;
-  size_t rank = from.size();
-  auto axes = n.hasAttr("axes")
-                  ? n.intsAttr("axes")
-                  : llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(rank)));
-  for (int64_t &axis : axes)
-    axis = n.axis(axis, rank);
-  size_t scalesAt = n.opset < 11 ? 1 : 2; // Upsample and Resize-10 have no region of interest
-  SmallVector<double> scales(rank, 1.0);
-  auto given = n.opset >= 11 && n.has(3) ? n.dimsValue(3) : std::optional<Dims>();
-  auto factors = n.has(scalesAt) ? n.known(scalesAt) : std::optional<ShapeValue>();
-  if (n.failed())
-    return;
-  if (n.stringAttr("keep_aspect_ratio_policy", "stretch") != "stretch")
-    return n.unsupported("keep_aspect_ratio_policy is not stretch", "give the sizes themselves");
-  if (n.hasAttr("scales")) { // Upsample before opset 9
-    factors = ShapeValue{n.f32(), {}, {}};
-    for (double scale : n.floatsAttr("scales"))
-      factors->elements.push_back({DimExpr(), 1, scale});
-  }
-  bool bySizes = given && !given->empty();
-  if (!bySizes && (!factors || factors->elements.size() != axes.size()))
-    return n.unsupported("the new size depends on the data", "make it a constant");
-  if (bySizes && given->size() != axes.size())
-    return n.fail(Diag::BadNode, "sizes and axes differ in length");
-  for (auto [i, axis] : llvm::enumerate(axes)) {
-    auto size = from[axis].constantValue();
-    if (bySizes) {
-      to[axis] = (*given)[i];
-      auto target = to[axis].constantValue();
-      if (to[axis] == from[axis])
-        continue;
-      if (!size || !target || *size == 0)
-        return n.unsupported("resizes a dynamic dimension", "fix it with --shape");
-      scales[axis] = static_cast<double>(*target) / static_cast<double>(*size);
-      continue;
-    }
-    auto factor = factors->elements[i].real;
-    if (!factor || !(*factor > 0))
-      return n.fail(Diag::BadNode, "a scale is not a positive constant");
-    scales[axis] = *factor;
-    if (*factor == 1)
-      continue;
-    if (!size && *factor != std::trunc(*factor))
-      return n.unsupported("resizes a dynamic dimension by a fraction", "fix it with --shape");
-    to[axis] = size ? n.dim(static_cast<int64_t>(std::floor(static_cast<double>(*size) * *factor)))
-                    : from[axis] * static_cast<int64_t>(*factor);
-  }
-  std::string mode = n.stringAttr("mode", "nearest");
-  std::string coordinates =
-      n.opset < 11 ? "asymmetric" : n.stringAttr("coordinate_transformation_mode", "half_pixel");
-  if (coordinates == "tf_crop_and_resize" || n.intAttr("antialias", 0) != 0)
-    return n.unsupported("uses tf_crop_and_resize or antialias", "resize without");
-  std::string nearest = n.stringAttr("nearest_mode", n.opset < 11 ? "floor" : "round_prefer_floor");
-  n.out(0, n.make<qnt::ResizeOp>(n.type(to, n.element(x)), x, mode, coordinates, nearest, scales,
-                                 llvm::APFloat(n.floatAttr("cubic_coeff_a", -0.75)),
-                                 n.intAttr("exclude_outside", 0) != 0,
-                                 llvm::APFloat(n.floatAttr("extrapolation_value", 0))));
-}
+void hannWindow(NodeBuilder &n) { cosineWindow(n, 0.5, 0.5, 0); }
+void hammingWindow(NodeBuilder &n) { cosineWindow(n, 25.0 / 46, 1 - 25.0 / 46, 0); }
+void blackmanWindow(NodeBuilder &n) { cosineWindow(n, 0.42, 0.5, 0.08); }
 
 constexpr OpEntry table[] = {
+    {"", "HannWindow", 17, hannWindow},
+    {"", "HammingWindow", 17, hammingWindow},
+    {"", "BlackmanWindow", 17, blackmanWindow},
     {"", "Shape", 7, shapeOnly},
     {"", "Size", 7, shapeOnly},
     {"", "Identity", 7, identity},
@@ -621,18 +474,12 @@ constexpr OpEntry table[] = {
     {"", "Transpose", 7, transpose},
     {"", "Expand", 8, expand},
     {"", "Tile", 7, tile},
-    {"", "Concat", 7, concat},
-    {"", "Split", 7, split},
-    {"", "Slice", 7, slice},
     {"", "ConstantOfShape", 9, constantOfShape},
     {"", "Range", 11, range},
     {"", "Trilu", 14, trilu},
     {"", "EyeLike", 9, eyeLike},
     {"", "DepthToSpace", 7, depthToSpace},
     {"", "SpaceToDepth", 7, spaceToDepth},
-    {"", "Pad", 7, pad},
-    {"", "Resize", 10, resize},
-    {"", "Upsample", 7, resize},
 };
 
 } // namespace

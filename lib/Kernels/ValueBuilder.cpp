@@ -4,6 +4,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "qcc/Kernels/SmallFloats.h"
 
 using namespace mlir;
 
@@ -14,6 +15,16 @@ int64_t elemBytes(Elem e) {
   case Elem::U8:
   case Elem::I8:
   case Elem::Bool:
+  case Elem::F8E4M3FN:
+  case Elem::F8E4M3FNUZ:
+  case Elem::F8E5M2:
+  case Elem::F8E5M2FNUZ:
+  case Elem::F8E8M0:
+  case Elem::F4E2M1:
+  case Elem::U4:
+  case Elem::I4:
+  case Elem::U2:
+  case Elem::I2:
     return 1;
   case Elem::U16:
   case Elem::I16:
@@ -32,12 +43,34 @@ int64_t elemBytes(Elem e) {
   return 0;
 }
 
+int64_t elemBits(Elem e) {
+  switch (e) {
+  case Elem::Bool:
+    return 1;
+  case Elem::U2:
+  case Elem::I2:
+    return 2;
+  case Elem::U4:
+  case Elem::I4:
+    return 4;
+  default:
+    return 8 * elemBytes(e);
+  }
+}
+
+bool elemIsSmallFloat(Elem e) {
+  return e == Elem::F8E4M3FN || e == Elem::F8E4M3FNUZ || e == Elem::F8E5M2 ||
+         e == Elem::F8E5M2FNUZ || e == Elem::F8E8M0 || e == Elem::F4E2M1;
+}
+
 bool elemIsFloat(Elem e) {
-  return e == Elem::F32 || e == Elem::F64 || e == Elem::F16 || e == Elem::BF16;
+  return e == Elem::F32 || e == Elem::F64 || e == Elem::F16 || e == Elem::BF16 ||
+         elemIsSmallFloat(e);
 }
 
 bool elemIsUnsigned(Elem e) {
-  return e == Elem::U8 || e == Elem::U16 || e == Elem::U32 || e == Elem::U64 || e == Elem::Bool;
+  return e == Elem::U8 || e == Elem::U16 || e == Elem::U32 || e == Elem::U64 || e == Elem::Bool ||
+         e == Elem::U4 || e == Elem::U2;
 }
 
 StringRef elemName(Elem e) {
@@ -68,6 +101,26 @@ StringRef elemName(Elem e) {
     return "u64";
   case Elem::BF16:
     return "bf16";
+  case Elem::F8E4M3FN:
+    return "f8e4m3fn";
+  case Elem::F8E4M3FNUZ:
+    return "f8e4m3fnuz";
+  case Elem::F8E5M2:
+    return "f8e5m2";
+  case Elem::F8E5M2FNUZ:
+    return "f8e5m2fnuz";
+  case Elem::F8E8M0:
+    return "f8e8m0";
+  case Elem::F4E2M1:
+    return "f4e2m1";
+  case Elem::U4:
+    return "u4";
+  case Elem::I4:
+    return "i4";
+  case Elem::U2:
+    return "u2";
+  case Elem::I2:
+    return "i2";
   }
   return "";
 }
@@ -115,6 +168,12 @@ Type ValueBuilder::computeType(Elem e) {
   case Elem::F32:
   case Elem::F16:
   case Elem::BF16:
+  case Elem::F8E4M3FN:
+  case Elem::F8E4M3FNUZ:
+  case Elem::F8E5M2:
+  case Elem::F8E5M2FNUZ:
+  case Elem::F8E8M0:
+  case Elem::F4E2M1:
     return f32();
   case Elem::F64:
     return f64();
@@ -145,8 +204,19 @@ Type ValueBuilder::like(Value x, Type scalar) {
   return v ? Type(VectorType::get(v.getShape(), scalar)) : scalar;
 }
 
+Value ValueBuilder::wrap(Elem e, Value x) {
+  if (elemIsFloat(e) || e == Elem::Bool || elemBits(e) >= 32)
+    return x;
+  auto unused = static_cast<int32_t>(32 - elemBits(e));
+  if (elemIsUnsigned(e))
+    return and_(x, ci32(static_cast<int32_t>((1u << elemBits(e)) - 1)));
+  return shr(shl(x, ci32(unused)), ci32(unused));
+}
+
 /// From the type in memory to the compute type.
 Value ValueBuilder::widen(Elem e, Value stored) {
+  if (elemIsSmallFloat(e))
+    return smallFloatToF32(*this, e, arith::ExtUIOp::create(b, where, like(stored, i32()), stored));
   Type half = e == Elem::F16 ? Type(b.getF16Type()) : Type(b.getBF16Type());
   switch (e) {
   case Elem::F16:
@@ -155,9 +225,13 @@ Value ValueBuilder::widen(Elem e, Value stored) {
                                  bitcast(stored, like(stored, half)));
   case Elem::I8:
   case Elem::I16:
+  case Elem::I4:
+  case Elem::I2:
     return arith::ExtSIOp::create(b, where, like(stored, i32()), stored);
   case Elem::U8:
   case Elem::U16:
+  case Elem::U4:
+  case Elem::U2:
     return arith::ExtUIOp::create(b, where, like(stored, i32()), stored);
   case Elem::Bool:
     return ne(stored, constant(b.getI8Type(), 0));
@@ -168,11 +242,18 @@ Value ValueBuilder::widen(Elem e, Value stored) {
 
 Value ValueBuilder::narrow(Elem e, Value computed) {
   Type to = like(computed, storageType(e));
+  if (elemIsSmallFloat(e))
+    return arith::TruncIOp::create(b, where, to, f32ToSmallFloat(*this, e, computed));
   Type half = e == Elem::F16 ? Type(b.getF16Type()) : Type(b.getBF16Type());
   switch (e) {
   case Elem::F16:
   case Elem::BF16:
     return bitcast(arith::TruncFOp::create(b, where, like(computed, half), computed), to);
+  case Elem::I4:
+  case Elem::I2:
+  case Elem::U4:
+  case Elem::U2:
+    return arith::TruncIOp::create(b, where, to, wrap(e, computed));
   case Elem::I8:
   case Elem::I16:
   case Elem::U8:
@@ -375,6 +456,8 @@ Value ValueBuilder::cast(Value x, Elem from, Elem to) {
   Type target = computeType(to), source = computeType(from);
   if (from == to)
     return x;
+  if (elemIsSmallFloat(to)) // rounded once, from f32
+    return widen(to, narrow(to, cast(x, from, Elem::F32)));
   if (to == Elem::Bool)
     return from == Elem::Bool ? x : ne(x, constant(source, 0));
   if (elemIsFloat(to)) {

@@ -8,23 +8,6 @@ using namespace qcc::qnt;
 
 namespace {
 
-/// Narrow integers compute in i32: brings a result back into the range of its type.
-Value wrap(KernelBuilder &k, Value x, Elem e) {
-  auto extend = [&](int32_t bits) { return k.shr(k.shl(x, k.ci32(bits)), k.ci32(bits)); };
-  switch (e) {
-  case Elem::I8:
-    return extend(24);
-  case Elem::I16:
-    return extend(16);
-  case Elem::U8:
-    return k.and_(x, k.ci32(0xff));
-  case Elem::U16:
-    return k.and_(x, k.ci32(0xffff));
-  default:
-    return x;
-  }
-}
-
 Value scalarLike(KernelBuilder &k, Value x, double value) {
   Type type = getElementTypeOrSelf(x.getType());
   return k.constant(type, value);
@@ -246,7 +229,7 @@ FailureOr<Value> lower::emitElementwise(KernelBuilder &k, Operation *op, ArrayRe
     result = emitInteger(k, op, operands[0], operands[1], *in, active);
   if (!result)
     return failure();
-  return wrap(k, result, *out);
+  return k.wrap(*out, result); // narrow integers compute in i32
 }
 
 Value lower::emitConstant(KernelBuilder &k, ConstantOp constant) {

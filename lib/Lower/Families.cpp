@@ -16,6 +16,7 @@ static constexpr KernelFamily families[] = {
     {"matmul", matmulShape, emitMatmulKernel},
     {"conv", convShape, emitConv},
     {"concat", concatShape, emitConcat},
+    {"choose", chooseShape, emitChoose},
     {"pad", padShape, emitPad},
     {"iota", iotaShape, emitIota},
     {"gather", gatherShape, emitGather},

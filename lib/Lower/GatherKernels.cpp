@@ -192,6 +192,33 @@ RowBlocks qgatherRows(QGatherOp op) {
                    dimsOf(op.getTable().getType())[1]);
 }
 
+Elem storageElem(Storage storage) {
+  return storage == Storage::f16 ? Elem::F16 : storage == Storage::bf16 ? Elem::BF16 : Elem::F32;
+}
+
+/// Rows of floats in panels of 16: element k of row n is at ((n / 16) * K + k) * 16 + n mod 16.
+LogicalResult emitPanelRows(KernelFrame &frame, QGatherOp op, Value table, Value indices) {
+  KernelBuilder &k = frame.k;
+  Elem from = storageElem(op.getTable().getType().getStorage()), to = elemOfValue(op.getOut());
+  SmallVector<DimExpr> dims = dimsOf(op.getTable().getType());
+  Value size = frame.dim(dims[0]), columns = frame.dim(dims[1]), out = frame.resultPointer(0);
+  Elem indexElem = elemOfValue(op.getIndices());
+  Value panel = k.ci64(16);
+  qgatherRows(op).forRows(frame, [&](Value i) {
+    CheckedIndex at = checkIndex(k, loadIndex(k, indexElem, indices, i), size);
+    k.ifThen(at.good, [&] {
+      Value first = k.mul(k.mul(k.divU(at.index, panel), columns), panel);
+      Value row = k.elemPtr(from, table, k.add(first, k.remU(at.index, panel)));
+      Value target = k.elemPtr(to, out, k.mul(i, columns));
+      k.forLanes(columns, [&](Value j, Value lanes) {
+        Value values = k.vloadStrided(from, row, k.mul(j, panel), panel, lanes);
+        k.vstore(to, values, target, j, lanes);
+      });
+    });
+  });
+  return success();
+}
+
 } // namespace
 
 FailureOr<LaunchShape> lower::qgatherShape(KernelOp kernel) {
@@ -205,6 +232,8 @@ LogicalResult lower::emitQGather(KernelFrame &frame) {
   auto indices = densePointer(frame, op.getIndices());
   if (!table || failed(indices))
     return refuse(op, "the table is not an operand of the kernel");
+  if (op.getTable().getType().getLayout() == Layout::panel16_f32)
+    return emitPanelRows(frame, op, frame.pointer(table), *indices);
   if (!Dequantizer::reads(op.getTable().getType()))
     return refuse(op, "there is no kernel that reads rows of " + valueText(op.getTable()));
   Elem outElem = elemOfValue(op.getOut());

@@ -16,6 +16,18 @@ std::optional<Elem> lower::elemOf(Type type) {
     return Elem::F16;
   if (type.isBF16())
     return Elem::BF16;
+  if (isa<Float8E4M3FNType>(type))
+    return Elem::F8E4M3FN;
+  if (isa<Float8E4M3FNUZType>(type))
+    return Elem::F8E4M3FNUZ;
+  if (isa<Float8E5M2Type>(type))
+    return Elem::F8E5M2;
+  if (isa<Float8E5M2FNUZType>(type))
+    return Elem::F8E5M2FNUZ;
+  if (isa<Float8E8M0FNUType>(type))
+    return Elem::F8E8M0;
+  if (isa<Float4E2M1FNType>(type))
+    return Elem::F4E2M1;
   auto integer = dyn_cast<IntegerType>(type);
   if (!integer)
     return std::nullopt;
@@ -23,6 +35,10 @@ std::optional<Elem> lower::elemOf(Type type) {
   switch (integer.getWidth()) {
   case 1:
     return Elem::Bool;
+  case 2:
+    return isUnsigned ? Elem::U2 : Elem::I2;
+  case 4:
+    return isUnsigned ? Elem::U4 : Elem::I4;
   case 8:
     return isUnsigned ? Elem::U8 : Elem::I8;
   case 16:

@@ -1,12 +1,11 @@
 // The model as two functions: plan (symbols, checks, sizes) and run (launches). The structs they
 // read and write are those of runtime/include/qcc/model.h.
-#include "ArenaPlan.h"
+#include "BodyModel.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "qcc/Kernels/KernelBuilder.h"
 #include "qcc/Lower/Families.h"
 #include "qcc/Lower/Passes.h"
 #include "qcc/model.h"
-#include "llvm/ADT/StringSet.h"
 
 namespace qcc::lower {
 #define GEN_PASS_DEF_LOWERBODY
@@ -17,183 +16,6 @@ using namespace mlir;
 using namespace qcc;
 using namespace qcc::lower;
 using namespace qcc::qnt;
-
-namespace {
-
-/// Where a value of the model lies.
-struct Place {
-  enum Kind { Input, Output, Weights, Arena, Cache } kind = Arena;
-  size_t index = 0;   ///< input, output, cache; index of the lifetime in the arena
-  int64_t offset = 0; ///< bytes into the weight section
-};
-
-/// Everything decided about the model before code is written.
-struct Model {
-  func::FuncOp function;
-  SymbolTable &symbols;
-  SmallVector<Operation *> steps;    ///< launches, dim_tensors and bind_dims, in order
-  size_t segments = 1;               ///< a bind_dim ends one
-  llvm::StringMap<size_t> knownFrom; ///< produced symbols: the first segment that knows them
-  llvm::DenseMap<Value, Place> places;
-  std::vector<Lifetime> lifetimes;
-  std::vector<size_t> slotSegments; ///< the segment that a slot's buffers are made in
-  ArenaPlan arena;
-  SmallVector<RequireEqualOp> checks;
-  llvm::StringMap<size_t> kernelNumbers;
-  SmallVector<std::pair<size_t, size_t>> caches; ///< past input, present output
-
-  Model(func::FuncOp function, SymbolTable &symbols) : function(function), symbols(symbols) {}
-  LogicalResult analyse(SectionOp section);
-  Value base(Value value);
-
-private:
-  LogicalResult checkSymbols();
-  void placeOutputs();
-  void placeArena();
-};
-
-} // namespace
-
-/// Behind reshapes and cache views lies the value that has storage.
-Value Model::base(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (!isa<ReshapeOp, KvResultOp>(op))
-      break;
-    value = op->getOperand(0);
-  }
-  return value;
-}
-
-void Model::placeOutputs() {
-  Operation *terminator = function.getBody().front().getTerminator();
-  for (auto [i, operand] : llvm::enumerate(terminator->getOperands())) {
-    Value value = base(operand);
-    if (!isa<KvType>(value.getType()))
-      places[value] = {Place::Output, i, 0};
-  }
-  for (Operation *step : steps) {
-    auto launch = dyn_cast<LaunchOp>(step);
-    if (!launch)
-      continue;
-    for (Value result : launch.getOutputs()) {
-      if (!isa<KvType>(result.getType()))
-        continue;
-      // A cache begins from its past argument and keeps its storage when rows are appended.
-      Value source = launch.getInputs()[0];
-      if (isa<KvType>(source.getType())) {
-        places[result] = places[source];
-        continue;
-      }
-      auto kernel = symbols.lookup<KernelOp>(launch.getKernel());
-      auto begin = *kernel.getBody().getOps<KvBeginOp>().begin();
-      places[result] = {Place::Cache, caches.size(), 0};
-      caches.emplace_back(cast<BlockArgument>(base(source)).getArgNumber(), begin.getOutput());
-    }
-  }
-}
-
-void Model::placeArena() {
-  llvm::DenseMap<Value, size_t> lastUse;
-  for (auto [i, step] : llvm::enumerate(steps))
-    for (Value operand : step->getOperands())
-      lastUse[base(operand)] = i;
-  // Segments share no slots: a slot keeps its offset when later sizes become known.
-  size_t segment = 0, planned = 0;
-  auto planSegment = [&] {
-    ArenaPlan part = ArenaPlan::build(llvm::MutableArrayRef(lifetimes).drop_front(planned));
-    for (Lifetime &buffer : llvm::MutableArrayRef(lifetimes).drop_front(planned))
-      buffer.slot += arena.slots.size();
-    llvm::append_range(arena.slots, part.slots);
-    slotSegments.resize(arena.slots.size(), segment);
-    planned = lifetimes.size();
-  };
-  for (auto [i, step] : llvm::enumerate(steps)) {
-    if (auto binding = dyn_cast<BindDimOp>(step)) {
-      planSegment();
-      knownFrom[binding.getSymbol()] = ++segment;
-      continue;
-    }
-    for (Value result : step->getResults()) {
-      if (places.count(result))
-        continue;
-      places[result] = {Place::Arena, lifetimes.size(), 0};
-      size_t last = lastUse.count(result) ? lastUse[result] : i;
-      lifetimes.push_back({bufferBytes(result.getType()), i, last});
-    }
-  }
-  planSegment();
-  segments = segment + 1;
-}
-
-/// Every symbol in use is declared, every declaration points at an axis that there is: a model in
-/// MLIR text may say anything.
-LogicalResult Model::checkSymbols() {
-  MLIRContext *context = function.getContext();
-  auto symbols = function->getAttrOfType<ArrayAttr>(symbolsAttrName);
-  if (!symbols) // fixed sizes need no declarations
-    function->setAttr(symbolsAttrName, symbols = ArrayAttr::get(context, {}));
-  llvm::StringSet<> declared;
-  for (Attribute attr : symbols) {
-    auto symbol = dyn_cast<SymbolAttr>(attr);
-    if (!symbol)
-      return emitError(function.getLoc()) << "QCC1225: " << attr << " declares no symbol";
-    int64_t input = symbol.getInput(), axis = symbol.getAxis();
-    if (input >= function.getNumArguments() ||
-        (input >= 0 &&
-         (axis < 0 ||
-          axis >= static_cast<int64_t>(dimsOf(function.getArgument(input).getType()).size()))))
-      return emitError(function.getLoc())
-             << "QCC1225: symbol '" << symbol.getName() << "' is axis " << axis << " of input "
-             << input << ", which is not there";
-    declared.insert(symbol.getName());
-  }
-  std::string missing;
-  auto check = [&](ArrayRef<DimExpr> dims) {
-    for (DimExpr dim : dims)
-      dim.collectSymbols([&](StringRef name) {
-        if (!declared.contains(name))
-          missing = name.str();
-      });
-  };
-  for (Type type : function.getArgumentTypes())
-    check(dimsOf(type));
-  for (Operation &op : function.getBody().front()) {
-    for (Type type : op.getResultTypes())
-      check(dimsOf(type));
-    for (NamedAttribute attr : op.getAttrs())
-      if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
-        check(dimsOf(dims));
-  }
-  if (!missing.empty())
-    return emitError(function.getLoc())
-           << "QCC1225: symbol '" << missing << "' is declared nowhere";
-  return success();
-}
-
-LogicalResult Model::analyse(SectionOp section) {
-  if (failed(checkSymbols()))
-    return failure();
-  llvm::StringMap<int64_t> offsets;
-  for (auto [reference, offset] : llvm::zip(section.getWeights(), section.getOffsets()))
-    offsets[cast<FlatSymbolRefAttr>(reference).getValue()] = offset;
-  for (BlockArgument argument : function.getArguments())
-    places[argument] = {Place::Input, argument.getArgNumber(), 0};
-  for (Operation &op : function.getBody().front()) {
-    if (auto use = dyn_cast<UseOp>(op))
-      places[use] = {Place::Weights, 0, offsets.lookup(use.getWeight())};
-    else if (isa<LaunchOp, DimTensorOp, BindDimOp>(op))
-      steps.push_back(&op);
-    else if (auto check = dyn_cast<RequireEqualOp>(op))
-      checks.push_back(check);
-    else if (!isa<ReshapeOp, KvResultOp>(op) && !op.hasTrait<OpTrait::IsTerminator>())
-      return op.emitOpError("has no kernel and no storage: the fuse stage left it over");
-  }
-  for (auto [i, kernel] : llvm::enumerate(function->getParentOfType<ModuleOp>().getOps<KernelOp>()))
-    kernelNumbers[kernel.getSymName()] = i;
-  placeOutputs();
-  placeArena();
-  return success();
-}
 
 namespace {
 
@@ -229,13 +51,6 @@ public:
     for (DimExpr expr : exprs)
       result = max(result, dim(expr));
     return result;
-  }
-  /// The first segment that knows all symbols of `expr`.
-  size_t knownFrom(DimExpr expr) {
-    size_t segment = 0;
-    expr.collectSymbols(
-        [&](StringRef name) { segment = std::max(segment, model.knownFrom.lookup(name)); });
-    return segment;
   }
   /// Byte offsets of the arena's slots and, last, its size.
   SmallVector<Value> slotOffsets() {
@@ -292,7 +107,7 @@ private:
                 std::string rhsText, StringRef site, Value skip = {});
   void writeSegment(BodyBuilder &k, size_t segment, Value call, Value args);
   void writeLaunch(BodyBuilder &k, LaunchOp launch, const LaunchShape &shape, Value call,
-                   ArrayRef<Value> slots, Value args, size_t site);
+                   ArrayRef<Value> slots, Value args, size_t site, size_t segment);
   void addressSlots(BodyBuilder &k, Value value, Value call, ArrayRef<Value> slots,
                     SmallVectorImpl<Value> &out);
   void writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, ArrayRef<Value> slots);
@@ -364,7 +179,7 @@ LogicalResult BodyWriter::writePlan(StringRef name) {
   }
   for (RequireEqualOp check : model.checks) {
     SmallVector<DimExpr> pair = dimsOf(check.getDims());
-    size_t known = std::max(k.knownFrom(pair[0]), k.knownFrom(pair[1]));
+    size_t known = std::max(model.segmentOf(pair[0]), model.segmentOf(pair[1]));
     Value skip = known ? k.lt(segment, k.ci64(known)) : Value();
     addCheck(k, plan, k.dim(pair[0]), k.dim(pair[1]), pair[0].str(), pair[1].str(),
              nodeName(check.getLoc()), skip);
@@ -421,7 +236,7 @@ void BodyWriter::addressSlots(BodyBuilder &k, Value value, Value call, ArrayRef<
 }
 
 void BodyWriter::writeLaunch(BodyBuilder &k, LaunchOp launch, const LaunchShape &shape, Value call,
-                             ArrayRef<Value> slots, Value args, size_t site) {
+                             ArrayRef<Value> slots, Value args, size_t site, size_t segment) {
   auto ptr = k.ptrType();
   SmallVector<Value> values;
   for (Value operand : launch.getInputs())
@@ -433,6 +248,8 @@ void BodyWriter::writeLaunch(BodyBuilder &k, LaunchOp launch, const LaunchShape 
   for (auto [i, value] : llvm::enumerate(values))
     k.store(value, args, 8 * i);
   Value tasks = k.dim(shape.tasks);
+  if (DimExpr need = model.needOf(launch, segment))
+    tasks = k.select(k.eq(k.dim(need), k.ci64(0)), k.ci64(0), tasks);
   auto kernel = model.symbols.lookup<KernelOp>(launch.getKernel());
   if (kernel.getKind() == "kv_begin") {
     // The past lies in place already: nothing to copy.
@@ -481,11 +298,14 @@ void BodyWriter::writeSegment(BodyBuilder &k, size_t segment, Value call, Value 
     auto launch = dyn_cast<LaunchOp>(step);
     auto binding = dyn_cast<BindDimOp>(step);
     if (at == segment && launch)
-      writeLaunch(k, launch, shapes[site], call, slots, args, site);
+      writeLaunch(k, launch, shapes[site], call, slots, args, site, segment);
     else if (at == segment && binding) {
       SmallVector<Value> address;
       addressSlots(k, binding.getSize(), call, slots, address);
-      k.store(k.load(k.i64(), address[0], 0), symbolsIn, 8 * numbers.lookup(binding.getSymbol()));
+      Value size = k.load(k.i64(), address[0], 0);
+      if (DimExpr need = model.needOf(binding, segment))
+        size = k.select(k.eq(k.dim(need), k.ci64(0)), k.ci64(0), size);
+      k.store(size, symbolsIn, 8 * numbers.lookup(binding.getSymbol()));
     } else if (at == segment) {
       writeDimTensor(k, cast<DimTensorOp>(step), call, slots);
     }

@@ -63,6 +63,33 @@ LogicalResult lower::emitConcat(KernelFrame &frame) {
   return success();
 }
 
+//===-- choose --------------------------------------------------------------------------------===//
+
+FailureOr<LaunchShape> lower::chooseShape(KernelOp kernel) {
+  auto op = opOf<ChooseOp>(kernel);
+  MLIRContext *context = op.getContext();
+  DimExpr count = elementCount(context, dimsOf(op.getType()));
+  return LaunchShape{count.ceilDiv(DimExpr::constant(context, concatChunk)),
+                     DimExpr::constant(context, 1), DimExpr::constant(context, 0)};
+}
+
+LogicalResult lower::emitChoose(KernelFrame &frame) {
+  KernelBuilder &k = frame.k;
+  auto op = opOf<ChooseOp>(frame.kernel);
+  Value first = frame.dim(dimsOf(op.getWhich())[0]);
+  Value count = frame.dim(elementCount(op.getContext(), dimsOf(op.getType())));
+  FailureOr<Value> x = densePointer(frame, op.getX()), y = densePointer(frame, op.getY());
+  if (failed(x) || failed(y))
+    return failure();
+  Value source = k.select(k.ne(first, k.ci64(0)), *x, *y), size = k.ci64(concatChunk);
+  k.forTasks([&](Value task) {
+    Value from = k.mul(task, size);
+    copyRun(k, elemOfValue(op.getOut()), source, from, frame.resultPointer(0), from,
+            k.min(size, k.sub(count, from)));
+  });
+  return success();
+}
+
 //===-- pad -----------------------------------------------------------------------------------===//
 
 namespace {

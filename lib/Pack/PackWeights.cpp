@@ -58,6 +58,7 @@ public:
       : module(module), symbols(module), builder(module.getContext()) {}
   LogicalResult packLayer(FusedOp fused, Operation *layer);
   void shareTable(FusedOp fused, QGatherOp lookUp);
+  void shareTable(FusedOp fused, GatherOp lookUp);
 
 private:
   WeightOp packedWeight(Operation *def, Type x, Location loc);
@@ -155,6 +156,27 @@ void Packer::shareTable(FusedOp fused, QGatherOp lookUp) {
       return retarget(fused, *operand, weight);
 }
 
+/// The same for a table of floats. A row lies in one panel; reading it costs the memory traffic of
+/// a panel, which is nothing beside a product with the whole table.
+void Packer::shareTable(FusedOp fused, GatherOp lookUp) {
+  auto operand = operandOf(lookUp.getX());
+  if (!operand || lookUp.getAxis() != 0 || dimsOf(lookUp.getX().getType()).size() != 2 ||
+      !elementTypeOf(lookUp.getType()).isF32() || fused.getKind() != "gather")
+    return;
+  auto use = fused.getInputs()[*operand].getDefiningOp<UseOp>();
+  WeightOp weight =
+      use ? made.lookup({use.getWeightAttr(), static_cast<int>(Layout::panel16_f32)}) : WeightOp();
+  if (!weight)
+    return;
+  retarget(fused, *operand, weight);
+  fused.setKind("qgather");
+  builder.setInsertionPoint(lookUp);
+  auto shared = QGatherOp::create(builder, lookUp.getLoc(), lookUp.getType(), lookUp.getX(),
+                                  lookUp.getIndices());
+  lookUp.replaceAllUsesWith(shared.getOut());
+  lookUp.erase();
+}
+
 /// Codes of activations get the layout that matrix kernels read.
 void layOutTokens(ModuleOp module) {
   AttrTypeReplacer replacer;
@@ -181,9 +203,12 @@ struct PackWeights : qcc::pack::impl::PackWeightsBase<PackWeights> {
       for (Operation &op : fused.getBody().front())
         if (isa<LinearOp, QLinearOp>(op) && failed(packer.packLayer(fused, &op)))
           signalPassFailure();
-    for (FusedOp fused : groups)
+    for (FusedOp fused : groups) {
       for (auto lookUp : fused.getBody().getOps<QGatherOp>())
         packer.shareTable(fused, lookUp);
+      for (auto lookUp : llvm::make_early_inc_range(fused.getBody().getOps<GatherOp>()))
+        packer.shareTable(fused, lookUp);
+    }
     layOutTokens(getOperation());
   }
 };

@@ -6,6 +6,7 @@
 #include "qcc/Lower/KernelFrame.h"
 #include "qcc/Pack/WeightStore.h"
 #include "qcc/Pipeline/Compile.h"
+#include "qcc/Pipeline/Signature.h"
 #include "qcc/Quantize/QntFile.h"
 #include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
@@ -13,6 +14,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
 #include <atomic>
 #include <thread>
@@ -45,7 +47,7 @@ emit::TensorPart tensorPart(Attribute description) {
   emit::TensorPart part;
   part.name = cast<StringAttr>(attrs.get("name")).str();
   part.role = cast<StringAttr>(attrs.get("role")).str();
-  part.dtype = static_cast<uint32_t>(*lower::elemOf(qnt::elementTypeOf(type)));
+  part.dtype = dtypeOf(qnt::elementTypeOf(type));
   part.dims = dimTexts(type);
   return part;
 }
@@ -278,11 +280,31 @@ Expected<emit::ModelParts> makeParts(LoadedModel &model, const std::vector<std::
   return parts;
 }
 
+/// The way from folder `from` to folder `to`, both as given; "" is the current one.
+std::string relativeFolder(StringRef to, StringRef from) {
+  auto parts = [](StringRef folder) {
+    SmallString<128> path(folder);
+    llvm::sys::fs::make_absolute(path);
+    llvm::sys::path::remove_dots(path, /*remove_dot_dot=*/true);
+    return std::vector<std::string>(llvm::sys::path::begin(path), llvm::sys::path::end(path));
+  };
+  std::vector<std::string> target = parts(to), start = parts(from);
+  size_t common = 0;
+  while (common < std::min(target.size(), start.size()) && target[common] == start[common])
+    ++common;
+  SmallString<128> result;
+  for (size_t i = common; i < start.size(); ++i)
+    llvm::sys::path::append(result, "..");
+  for (size_t i = common; i < target.size(); ++i)
+    llvm::sys::path::append(result, target[i]);
+  return result.empty() ? "." : result.str().str();
+}
+
 Error writeMlir(LoadedModel &model, const CompileRequest &request) {
   ModuleOp module = *model.module;
-  SmallString<128> folder(model.modelDir);
-  llvm::sys::fs::make_absolute(folder);
-  module->setAttr(modelFolderAttrName, StringAttr::get(module.getContext(), folder));
+  StringRef beside = request.output == "-" ? "" : llvm::sys::path::parent_path(request.output);
+  module->setAttr(modelFolderAttrName,
+                  StringAttr::get(module.getContext(), relativeFolder(model.modelDir, beside)));
   std::string text;
   llvm::raw_string_ostream os(text);
   module.print(os, OpPrintingFlags().enableDebugInfo(true, false)); // locations are node names

@@ -13,6 +13,7 @@
 #include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Target/Target.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -163,7 +164,7 @@ unsigned nestingOf(StringRef text) {
 
 /// Passes rely on what import leaves: a function of one block, tensors in and out.
 Error checkFunctions(ModuleOp module, StringRef path) {
-  if (module.getOps<func::FuncOp>().empty())
+  if (module.getOps<func::FuncOp>().empty() && module.getOps<qnt::EntryOp>().empty())
     return makeError(Diag::BadMlir, path.str(), "holds no function");
   for (func::FuncOp function : module.getOps<func::FuncOp>()) {
     std::string where = path.str() + ": function '" + function.getSymName().str() + "'";
@@ -217,9 +218,17 @@ Expected<LoadedModel> qcc::loadModel(MLIRContext &context, const CompileRequest 
   if (input.ends_with(".mlir")) {
     if (Error failed = parseMlir(context, input, model.module))
       return std::move(failed);
-    // File ranges count from the folder that the model was imported from.
-    if (auto folder = (*model.module)->getAttrOfType<StringAttr>(modelFolderAttrName))
-      model.modelDir = folder.str();
+    // File ranges count from the folder that the model was imported from, which is told relative
+    // to this file.
+    if (auto folder = (*model.module)->getAttrOfType<StringAttr>(modelFolderAttrName)) {
+      SmallString<128> path(folder.getValue());
+      if (llvm::sys::path::is_relative(path)) {
+        path = model.modelDir;
+        llvm::sys::path::append(path, folder.getValue());
+        llvm::sys::path::remove_dots(path, /*remove_dot_dot=*/false);
+      }
+      model.modelDir = path.str().str();
+    }
     return model;
   }
   if (input.ends_with(".qnt")) {
@@ -277,6 +286,32 @@ Error qcc::runStages(LoadedModel &model, Stage from, Stage to, const PipelineOpt
   return Error::success();
 }
 
+/// Whether a dump of the last stage was read: entry points, and a module of code for each level.
+static bool isLowered(ModuleOp module) { return !module.getOps<qnt::EntryOp>().empty(); }
+
+/// Goes on from a dump of the last stage: nothing is left to do but to emit the code it holds.
+static Error emitLowered(LoadedModel &model, Stage from, PipelineOptions options,
+                         const CompileRequest &request, raw_ostream &err) {
+  if (from != Stage::Lower)
+    return makeError(Diag::BadMlir, request.input, "is lowered already, which is the last stage",
+                     {}, "go on with --from=lower, or start from a dump of an earlier stage");
+  std::vector<std::string> present, levels;
+  for (ModuleOp code : model.module->getOps<ModuleOp>())
+    if (code.getName() && findTarget(*code.getName()))
+      present.push_back(code.getName()->str());
+  for (const std::string &level : options.levels)
+    if (llvm::is_contained(present, level))
+      levels.push_back(level);
+    else if (!request.targets.empty())
+      return makeError(Diag::BadMlir, request.input, "holds no code for '" + level + "'",
+                       {"it holds code for " + llvm::join(present, ", ")});
+  if (levels.empty())
+    levels = present;
+  if (levels.empty() || model.module->getOps<qnt::SectionOp>().empty())
+    return makeError(Diag::BadMlir, request.input, "holds entry points, but no code for them");
+  return emitArtifact(model, levels, request, err);
+}
+
 Error qcc::compileModel(const CompileRequest &request, raw_ostream &err) {
   std::string spec;
   for (const std::string &target : request.targets)
@@ -317,6 +352,8 @@ Error qcc::compileModel(const CompileRequest &request, raw_ostream &err) {
   Expected<LoadedModel> model = loadModel(*context, request);
   if (!model)
     return model.takeError();
+  if (isLowered(*model->module))
+    return emitLowered(*model, *from, options, request, err);
   if (Error failed = runStages(*model, *from, *to, options, request, timing))
     return failed;
   TimingScope emission = timing.nest("emit");

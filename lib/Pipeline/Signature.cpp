@@ -14,10 +14,22 @@ uint32_t qcc::dtypeOf(Type element) {
     return QCC_F16;
   if (element.isBF16())
     return QCC_BF16;
-  bool isUnsigned = element.isUnsignedInteger();
+  if (isa<Float8E4M3FNType>(element))
+    return QCC_F8E4M3FN;
+  if (isa<Float8E4M3FNUZType>(element))
+    return QCC_F8E4M3FNUZ;
+  if (isa<Float8E5M2Type>(element))
+    return QCC_F8E5M2;
+  if (isa<Float8E5M2FNUZType>(element))
+    return QCC_F8E5M2FNUZ;
+  if (isa<Float8E8M0FNUType>(element))
+    return QCC_F8E8M0;
+  bool isUnsigned = element.isUnsignedInteger() || isa<Float4E2M1FNType>(element); // its codes
   switch (element.getIntOrFloatBitWidth()) {
   case 1:
     return QCC_BOOL;
+  case 2: // below a byte: a number in each
+  case 4:
   case 8:
     return isUnsigned ? QCC_U8 : QCC_I8;
   case 16:

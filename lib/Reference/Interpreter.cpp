@@ -1,5 +1,6 @@
 // Dispatch of ops, weights and recipes, fused groups and kernels, and functions with their symbols.
 #include "Detail.h"
+#include "Qnt/Needs.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -228,9 +229,32 @@ private:
   DenseMap<Value, Operation *> last;
 };
 
+/// Whether the results of `op` are needed, as far as that can be told by now.
+bool isNeeded(const Needs &needs, Operation *op, Environment &environment) {
+  DimExpr need = needs.of(op);
+  if (!need)
+    return true;
+  auto value = environment.size(need, op);
+  if (value)
+    return *value != 0;
+  llvm::consumeError(value.takeError()); // depends on a size that comes later
+  return true;
+}
+
+/// Nothing is computed: results have no elements, produced symbols are 0, checks hold.
+void skip(Operation *op, Values &values, Environment &environment) {
+  if (auto binding = dyn_cast<BindDimOp>(op))
+    environment.symbols[binding.getSymbol()] = 0;
+  if (auto nonZero = dyn_cast<NonZeroOp>(op))
+    environment.symbols[nonZero.getSymbol()] = 0;
+  for (Value result : op->getResults())
+    values[result] = Tensor(elementTypeOf(result.getType()), {0});
+}
+
 Results runBlock(Block &block, ArrayRef<RtValue> arguments, Environment &environment) {
   Values values;
   LastUses uses(block);
+  Needs needs(block);
   for (auto [argument, value] : llvm::zip_equal(block.getArguments(), arguments))
     values[argument] = value;
   for (Operation &op : block) {
@@ -239,6 +263,11 @@ Results runBlock(Block &block, ArrayRef<RtValue> arguments, Environment &environ
       operands.push_back(values.lookup(operand));
     if (op.hasTrait<OpTrait::IsTerminator>())
       return operands;
+    if (needs.any() && !isNeeded(needs, &op, environment)) {
+      skip(&op, values, environment);
+      uses.drop(&op, values);
+      continue;
+    }
     Results results = evaluateOp(&op, operands, environment);
     if (!results)
       return results.takeError();

@@ -105,16 +105,24 @@ Results reference::evaluateQGather(const Call &call) {
   const Tensor &indices = call.tensor(1);
   int64_t columns = table.dims[1];
   Numbers<int64_t> at = load<int64_t>(indices);
-  CodeValues value(table);
+  bool isReal = table.type.getLayout() == Layout::panel16_f32;
+  Numbers<float> reals = isReal ? load<float>(table.reals) : Numbers<float>();
+  std::optional<CodeValues> value;
+  if (!isReal)
+    value.emplace(table);
   std::vector<float> out;
   for (int64_t i = 0; i < at.count; ++i) {
     auto row = checkIndex(call, at[i], table.dims[0]);
     if (!row)
       return row.takeError();
     for (int64_t j = *row * columns; j < (*row + 1) * columns; ++j) {
+      if (isReal) {
+        out.push_back(reals[j]);
+        continue;
+      }
       int64_t group = table.group(j);
       float zero = table.zeros.empty() ? 0.0f : table.zeros[group];
-      out.push_back(table.scales[group] * (value(table.codes[j]) - zero));
+      out.push_back(table.scales[group] * ((*value)(table.codes[j]) - zero));
     }
   }
   Dims dims(indices.dims());

@@ -148,6 +148,13 @@ int64_t padSource(PadMode mode, int64_t i, int64_t size) {
   return r < size ? r : period - r;
 }
 
+Results evaluateChoose(const Call &call, ChooseOp op) {
+  auto which = evaluateDims(call, op.getWhich());
+  if (!which)
+    return which.takeError();
+  return one(call.tensor((*which)[0] != 0 ? 0 : 1));
+}
+
 Results evaluatePad(const Call &call, PadOp op) {
   auto dims = call.resultDims();
   auto low = evaluateDims(call, op.getLow());
@@ -191,6 +198,7 @@ std::optional<Results> reference::evaluateShape(const Call &call) {
       .Case<BroadcastOp>([&](auto) { return evaluateBroadcast(call); })
       .Case<SliceOp>([&](SliceOp op) { return evaluateSlice(call, op); })
       .Case<ConcatOp>([&](ConcatOp op) { return evaluateConcat(call, op); })
+      .Case<ChooseOp>([&](ChooseOp op) { return evaluateChoose(call, op); })
       .Case<PadOp>([&](PadOp op) { return evaluatePad(call, op); })
       .Case<ResizeOp>([&](auto) { return evaluateResize(call); })
       .Case<IdentityOp>([&](auto) { return one(call.tensor(0)); })

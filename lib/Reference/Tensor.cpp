@@ -80,6 +80,8 @@ double loadSmallFloat(Type element, uint8_t bits) {
 }
 
 uint8_t storeSmallFloat(Type element, double real) {
+  if (isa<Float4E2M1FNType>(element) && std::isnan(real))
+    return 8; // -0: there is no NaN
   llvm::APFloat value(real);
   bool loses;
   value.convert(semanticsOf(element), llvm::APFloat::rmNearestTiesToEven, &loses);

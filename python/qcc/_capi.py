@@ -8,12 +8,14 @@ from .errors import Error
 
 OK, CAPACITY = 0, 9
 
-# qcc_dtype to (qcc's name, numpy's name). numpy has no bfloat16: its bits come as uint16.
+# qcc_dtype to (qcc's name, numpy's name). numpy has no bfloat16 and no 8-bit floats: their bits come
+# as unsigned integers.
 DTYPES = {
     1: ("f32", "float32"), 2: ("u8", "uint8"), 3: ("i8", "int8"), 4: ("u16", "uint16"),
     5: ("i16", "int16"), 6: ("i32", "int32"), 7: ("i64", "int64"), 9: ("bool", "bool"),
     10: ("f16", "float16"), 11: ("f64", "float64"), 12: ("u32", "uint32"), 13: ("u64", "uint64"),
-    16: ("bf16", "uint16"),
+    16: ("bf16", "uint16"), 17: ("f8e4m3fn", "uint8"), 18: ("f8e4m3fnuz", "uint8"),
+    19: ("f8e5m2", "uint8"), 20: ("f8e5m2fnuz", "uint8"), 24: ("f8e8m0", "uint8"),
 }
 
 

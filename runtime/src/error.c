@@ -29,11 +29,24 @@ static const struct {
   const char *name;
   size_t size;
 } dtypes[] = {
-    [QCC_F32] = {"f32", 4},   [QCC_U8] = {"u8", 1},     [QCC_I8] = {"i8", 1},
-    [QCC_U16] = {"u16", 2},   [QCC_I16] = {"i16", 2},   [QCC_I32] = {"i32", 4},
-    [QCC_I64] = {"i64", 8},   [QCC_BOOL] = {"bool", 1}, [QCC_F16] = {"f16", 2},
-    [QCC_F64] = {"f64", 8},   [QCC_U32] = {"u32", 4},   [QCC_U64] = {"u64", 8},
+    [QCC_F32] = {"f32", 4},
+    [QCC_U8] = {"u8", 1},
+    [QCC_I8] = {"i8", 1},
+    [QCC_U16] = {"u16", 2},
+    [QCC_I16] = {"i16", 2},
+    [QCC_I32] = {"i32", 4},
+    [QCC_I64] = {"i64", 8},
+    [QCC_BOOL] = {"bool", 1},
+    [QCC_F16] = {"f16", 2},
+    [QCC_F64] = {"f64", 8},
+    [QCC_U32] = {"u32", 4},
+    [QCC_U64] = {"u64", 8},
     [QCC_BF16] = {"bf16", 2},
+    [QCC_F8E4M3FN] = {"f8e4m3fn", 1},
+    [QCC_F8E4M3FNUZ] = {"f8e4m3fnuz", 1},
+    [QCC_F8E5M2] = {"f8e5m2", 1},
+    [QCC_F8E5M2FNUZ] = {"f8e5m2fnuz", 1},
+    [QCC_F8E8M0] = {"f8e8m0", 1},
 };
 
 const char *qcc_dtype_name(qcc_dtype dtype) {

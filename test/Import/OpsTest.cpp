@@ -152,7 +152,7 @@ TEST(Ops, FunctionsAreExpanded) {
   EXPECT_TRUE(bool(module));
 }
 
-TEST(Ops, BranchesWithKnownConditionsAreTaken) {
+TEST(Ops, BranchesAreTakenByKnownConditionsAndChosenByData) {
   auto branch = [](const char *op) {
     return WireWriter().message(1, node(op, {"x"}, {"y"})).bytes(2, "b").message(12, value("y"));
   };
@@ -165,7 +165,9 @@ TEST(Ops, BranchesWithKnownConditionsAreTaken) {
   EXPECT_EQ(Imported(g).run({{{1, -2}, {2}}}), (Reals{-1, 2}));
   g.constants.clear();
   g.input("c", {}, Bool);
-  expectContains(refused(g, Diag::UnsupportedOps), "only known at run time");
+  Imported m(g);
+  EXPECT_EQ(m.run({{{1, -2}, {2}}, {{0}, {}}}), (Reals{-1, 2}));
+  EXPECT_EQ(m.run({{{1, -2}, {2}}, {{1}, {}}}), (Reals{1, 2}));
 }
 
 TEST(Refusals, ListAllNodesAtOnce) {
@@ -174,7 +176,7 @@ TEST(Refusals, ListAllNodesAtOnce) {
       .add(node("Nonsense", {"x"}, {"a"}, "first"))
       .add(node("Nonsense", {"a"}, {"b"}, "second"))
       .add(node("Other", {"x"}, {"c"}, "third", "my.domain"))
-      .add(node("Range", {"x", "x", "x"}, {"d"}, "fourth"))
+      .add(node("Det", {"x"}, {"d"}, "fourth"))
       .output("b")
       .output("c")
       .output("d");

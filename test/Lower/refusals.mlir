@@ -3,29 +3,29 @@
 
 // expected-error @below {{QCC1650: no kernel for this 'map' on scalar}}
 qnt.kernel @operand "map" dims 0 {
-^bb0(%x: tensor<4xf8E4M3FN>):
-  // expected-error @below {{map kernels cannot address its operand of type f8E4M3FN}}
-  %0 = qnt.cast %x : (tensor<4xf8E4M3FN>) -> tensor<4xf32>
+^bb0(%x: tensor<4xf8E3M4>):
+  // expected-error @below {{map kernels cannot address its operand of type f8E3M4}}
+  %0 = qnt.cast %x : (tensor<4xf8E3M4>) -> tensor<4xf32>
   qnt.yield %0 : tensor<4xf32>
 }
 
 // -----
 
 // expected-error @below {{QCC1650: no kernel for this 'map' on scalar}}
-// expected-error @below {{map kernels cannot address a result of type f8E4M3FN}}
+// expected-error @below {{map kernels cannot address a result of type f8E3M4}}
 qnt.kernel @result "map" dims 0 {
-^bb0(%x: tensor<4xf8E4M3FN>):
-  %0 = qnt.reshape %x : (tensor<4xf8E4M3FN>) -> tensor<2x2xf8E4M3FN>
-  qnt.yield %0 : tensor<2x2xf8E4M3FN>
+^bb0(%x: tensor<4xf8E3M4>):
+  %0 = qnt.reshape %x : (tensor<4xf8E3M4>) -> tensor<2x2xf8E3M4>
+  qnt.yield %0 : tensor<2x2xf8E3M4>
 }
 
 // -----
 
 // expected-error @below {{QCC1650: no kernel for this 'row' on scalar}}
 qnt.kernel @operand "row" dims 0 {
-^bb0(%x: tensor<4x8xf8E4M3FN>):
-  // expected-error @below {{row kernels cannot address its operand of type f8E4M3FN}}
-  %0 = qnt.cast %x : (tensor<4x8xf8E4M3FN>) -> tensor<4x8xf32>
+^bb0(%x: tensor<4x8xf8E3M4>):
+  // expected-error @below {{row kernels cannot address its operand of type f8E3M4}}
+  %0 = qnt.cast %x : (tensor<4x8xf8E3M4>) -> tensor<4x8xf32>
   %1 = qnt.reduce sum %0 {axes = array<i64: 1>, keepDims = true} : (tensor<4x8xf32>) -> tensor<4x1xf32>
   qnt.yield %1 : tensor<4x1xf32>
 }

@@ -111,6 +111,24 @@ TEST(Shape, CountsBindSymbols) {
   EXPECT_EQ(program.input({0, 1, 2, 3}).run(), (Reals{6}));
 }
 
+TEST(Shape, ChooseComputesOnlyWhatItNeeds) {
+  // The index lies outside where it is not needed.
+  auto with = [](double c, double i) {
+    Program program;
+    program.body("%x: tensor<2xf32>, %c: tensor<i64>, %i: tensor<i64>", "tensor<2xf32>",
+                 "qnt.bind_dim %c as \"c\" : tensor<i64>\n"
+                 "%0 = qnt.neg %x : (tensor<2xf32>) -> tensor<2xf32>\n"
+                 "%1 = qnt.gather %x, %i {axis = 0 : i64} : (tensor<2xf32>, tensor<i64>) -> "
+                 "tensor<f32>\n"
+                 "%2 = qnt.broadcast %1 : (tensor<f32>) -> tensor<2xf32>\n"
+                 "%3 = qnt.choose <[c]> %0, %2 : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>\n"
+                 "return %3 : tensor<2xf32>");
+    return program.input({1, 2}).input({c}).input({i}).run();
+  };
+  EXPECT_EQ(with(1, 99), (Reals{-1, -2}));
+  EXPECT_EQ(with(0, 1), (Reals{2, 2}));
+}
+
 TEST(Shape, Resize) {
   auto resize = [](const std::string &attributes, const std::string &out, const Reals &x) {
     return unary("resize %x {" + attributes + "}", std::to_string(x.size()) + "xf32", out, x);

@@ -24,6 +24,13 @@ mlir::Value scaleToF32(ValueBuilder &k, ScaleForm form, mlir::Value stored);
 mlir::Value e4m3ToF32(ValueBuilder &k, mlir::Value code);
 mlir::Value e5m2ToF32(ValueBuilder &k, mlir::Value code);
 
+/// f32 of the code of a float `e` of 4 or 8 bits (OCP 8-bit floating point; "FNUZ": Noune et al.
+/// 2022; E8M0 and E2M1: OCP MX 1.0), subnormal numbers exactly.
+mlir::Value smallFloatToF32(ValueBuilder &k, Elem e, mlir::Value code);
+/// The code of a f32 rounded to nearest, ties to even. What is too large becomes infinity, NaN
+/// where there is none, or the largest number where there is neither.
+mlir::Value f32ToSmallFloat(ValueBuilder &k, Elem e, mlir::Value x);
+
 /// Twice the value of each code of f4e2m1; code 8 is -0.
 inline constexpr int8_t kTwiceF4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 constexpr float f4Value(int code) { return code == 8 ? -0.0f : kTwiceF4[code] * 0.5f; }

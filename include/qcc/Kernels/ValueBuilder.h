@@ -9,7 +9,7 @@
 
 namespace qcc {
 
-/// Element types in memory; the numbers of qcc_dtype.
+/// Element types in memory; the numbers of qcc_dtype, or where that has none of ONNX.
 enum class Elem {
   F32 = 1,
   U8 = 2,
@@ -23,10 +23,24 @@ enum class Elem {
   F64 = 11,
   U32 = 12,
   U64 = 13,
-  BF16 = 16
+  BF16 = 16,
+  F8E4M3FN = 17,
+  F8E4M3FNUZ = 18,
+  F8E5M2 = 19,
+  F8E5M2FNUZ = 20,
+  U4 = 21, ///< below a byte: a number in each
+  I4 = 22,
+  F4E2M1 = 23,
+  F8E8M0 = 24,
+  U2 = 25,
+  I2 = 26
 };
 int64_t elemBytes(Elem e);
 bool elemIsFloat(Elem e);
+/// Floats of at most 8 bits, one in each byte.
+bool elemIsSmallFloat(Elem e);
+/// Bits of an integer; 1 for Bool.
+int64_t elemBits(Elem e);
 bool elemIsUnsigned(Elem e);
 /// "f32", "u8", … for kernel names.
 llvm::StringRef elemName(Elem e);
@@ -68,6 +82,8 @@ public:
   mlir::Type computeType(Elem e); ///< scalar type that loads of e produce
   mlir::Type storageType(Elem e); ///< type in memory
   mlir::VectorType vec(mlir::Type scalar, int64_t lanes = kLanes);
+  /// A compute value of an integer type of less than 32 bits modulo its range; others as they are.
+  Value wrap(Elem e, Value x);
 
   // Lanes.
   Value broadcast(Value scalar, int64_t lanes = kLanes);

@@ -47,6 +47,8 @@ llvm::LogicalResult emitConv(KernelFrame &frame);
 // Elements moved, made, read or written by index.
 mlir::FailureOr<LaunchShape> concatShape(qnt::KernelOp kernel);
 llvm::LogicalResult emitConcat(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> chooseShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitChoose(KernelFrame &frame);
 mlir::FailureOr<LaunchShape> padShape(qnt::KernelOp kernel);
 llvm::LogicalResult emitPad(KernelFrame &frame);
 mlir::FailureOr<LaunchShape> iotaShape(qnt::KernelOp kernel);

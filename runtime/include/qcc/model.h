@@ -38,7 +38,12 @@ typedef enum qcc_dtype {
   QCC_F64 = 11,
   QCC_U32 = 12,
   QCC_U64 = 13,
-  QCC_BF16 = 16
+  QCC_BF16 = 16,
+  QCC_F8E4M3FN = 17, /* one byte; see OCP 8-bit floating point */
+  QCC_F8E4M3FNUZ = 18,
+  QCC_F8E5M2 = 19,
+  QCC_F8E5M2FNUZ = 20,
+  QCC_F8E8M0 = 24 /* a power of two (OCP MX 1.0) */
 } qcc_dtype;
 
 /* CPU features a kernel table may require; bit numbers of qcc_level_desc.features. */

@@ -442,6 +442,24 @@ func.func @f(%x: tensor<3xf32>) {
 
 // -----
 
+// choose C1
+func.func @f(%x: tensor<3xf32>) {
+  // expected-error@+1 {{which must have one element, but has 2}}
+  %0 = qnt.choose <[c, c]> %x, %x : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+  return
+}
+
+// -----
+
+// choose C2
+func.func @f(%x: tensor<3xf32>, %y: tensor<1x3xf32>) {
+  // expected-error@+1 {{operands must have rank 1, but one has 2}}
+  %0 = qnt.choose <[c]> %x, %y : (tensor<3xf32>, tensor<1x3xf32>) -> tensor<3xf32>
+  return
+}
+
+// -----
+
 // bind_dim C1
 func.func @f(%x: tensor<1xi64>) {
   // expected-error@+1 {{size must be an i64 of rank 0, but is}}

@@ -1,0 +1,158 @@
+// com.microsoft.GroupQueryAttention: groups of heads over a cache, in floats or in codes.
+#include "AttentionParts.h"
+#include "FewBits.h"
+#include "OpTable.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::import;
+
+namespace {
+
+/// The cache in int8, or in 4 bits (two codes from 0 to 15 in a byte, 8 for zero, the first one
+/// low), with a constant scale per tensor or channel: new rows are quantized like the old ones, and
+/// attention reads what the cache holds.
+Value quantizedCache(NodeBuilder &n, Value past, Value &present, Value fresh, Value scale,
+                     bool nibbles) {
+  if (!scale || !fresh)
+    return {};
+  Type codes = past      ? n.element(past)
+               : nibbles ? Type(n.builder.getIntegerType(8, /*isSigned=*/false))
+                         : Type(n.builder.getIntegerType(8));
+  Type element = n.element(fresh);
+  scale = n.cast(scale, element);
+  if (n.rank(scale) == 1 && !n.at(scale, 0).isConstant(1)) // [G * D]
+    scale = n.reshape(scale, {n.dim(1), n.at(fresh, 1), n.dim(1), n.at(fresh, 3)});
+  else if (n.rank(scale) == 1)
+    scale = n.reshape(scale, {});
+  Value steps = n.unary<qnt::RoundOp>(n.div(fresh, scale));
+  if (nibbles) {
+    auto half = n.last(fresh).exactDiv(n.dim(2));
+    if (!half) {
+      n.fail(Diag::ShapeMismatch, "heads of " + n.last(fresh).str() + " do not fit whole bytes");
+      return {};
+    }
+    Value biased = n.cast(n.add(n.minimum(n.maximum(steps, -8), 7), 8), codes);
+    Dims pairs = n.dims(fresh), bytes = pairs;
+    pairs.back() = bytes.back() = *half;
+    pairs.push_back(n.dim(2));
+    biased = n.reshape(biased, pairs);
+    Value high =
+        n.binary<qnt::ShlOp>(n.slice(biased, 4, n.dim(1), n.dim(1)), n.scalarInteger(codes, 4));
+    Value low = n.slice(biased, 4, n.dim(0), n.dim(1));
+    present = withPast(n, past, n.reshape(n.binary<qnt::OrOp>(low, high), bytes));
+    Value all = n.sub(n.cast(unpack(n, present, 4), element), 8);
+    return n.mul(all, scale);
+  }
+  Value fit = n.cast(n.minimum(n.maximum(steps, -128), 127), codes);
+  present = withPast(n, past, fit);
+  return n.mul(n.cast(present, element), scale);
+}
+
+/// Attention with one more score per row that takes part in the softmax but has no value: a sink
+/// per head, or 0 (smooth softmax).
+Value attentionWithSink(NodeBuilder &n, AttentionForm f, Value sink) {
+  if (!n.atLeast(f.query, 4) || !n.atLeast(f.key, 4))
+    return {};
+  Dims q = n.dims(f.query), k = n.dims(f.key);
+  Type element = n.element(f.query);
+  auto repeat = q[1].exactDiv(k[1]);
+  auto size = q[3].constantValue();
+  if (!repeat || !size) {
+    n.unsupported("the head size is dynamic", "fix it with --shape");
+    return {};
+  }
+  auto spread = [&](Value v) {
+    Dims d = n.dims(v);
+    Value wide = n.broadcast(n.unsqueeze(v, {2}), {d[0], d[1], *repeat, d[2], d[3]});
+    return repeat->isConstant(1) ? v : n.reshape(wide, {d[0], q[1], d[2], d[3]});
+  };
+  double scale = f.scale ? f.scale : 1.0 / std::sqrt(static_cast<double>(*size));
+  Value scores = n.mul(n.matmul(f.query, spread(f.key), true), scale);
+  if (f.softcap > 0)
+    scores = n.mul(n.unary<qnt::TanhOp>(n.div(scores, f.softcap)), f.softcap);
+  f.mask = combineMasks(n, f.mask, causalMask(n, q[2], k[2], f.past), element);
+  if (f.window > 0) { // keys newer than row + past - window
+    Value row = n.iota({q[2], n.dim(1)}, 0, f.past - f.window, 1, n.i64());
+    Value column = n.iota({n.dim(1), k[2]}, 1, n.dim(0), 1, n.i64());
+    f.mask = combineMasks(n, f.mask, n.compare(qnt::Predicate::gt, column, row), element);
+  }
+  scores = combineMasks(n, scores, f.mask, element);
+  Value extra = sink ? n.reshape(n.cast(sink, element), {n.dim(1), q[1], n.dim(1), n.dim(1)})
+                     : n.reshape(n.scalar(element, 0), {n.dim(1), n.dim(1), n.dim(1), n.dim(1)});
+  if (!scores || !extra)
+    return {};
+  extra = n.broadcast(extra, {q[0], q[1], q[2], n.dim(1)});
+  Value weights = n.softmax(n.concat({scores, extra}, 3), 3);
+  return n.matmul(n.slice(weights, 3, n.dim(0), k[2]), spread(f.value));
+}
+
+void groupQueryAttention(NodeBuilder &n) {
+  int64_t heads = n.intAttr("num_heads", 0), groups = n.intAttr("kv_num_heads", 0);
+  Value query = n.in(0), lengths = n.in(5);
+  if (!query || !lengths || n.rank(query) != 3 || heads < 1 || groups < 1)
+    return n.fail(Diag::BadNode, "needs a query of rank 3, seqlens_k, num_heads and kv_num_heads");
+  bool smooth = n.intAttr("smooth_softmax", 0) == 1 || n.has(11);
+  bool quantized = n.stringAttr("k_quant_type", "NONE") != "NONE";
+  int64_t bits = n.intAttr("kv_cache_bit_width", 8);
+  if (quantized && bits != 8 && bits != 4)
+    return n.unsupported("keeps a cache of " + Twine(bits) + " bits",
+                         "export with 4 or 8 bits, or a float cache");
+  Value key = n.optional(1), value = n.optional(2);
+  if (!key) {
+    auto size = n.at(query, 2).exactDiv(n.dim(heads + 2 * groups));
+    if (!size)
+      return n.fail(Diag::ShapeMismatch, "the packed channels do not divide into heads");
+    auto parts = cut(n, query, {*size * heads, *size * groups, *size * groups});
+    query = parts[0], key = parts[1], value = parts[2];
+  }
+  AttentionForm f{
+      splitHeads(n, query, heads), splitHeads(n, key, groups), splitHeads(n, value, groups), {}};
+  if (n.failed() || !f.query || !f.key || !f.value)
+    return;
+  Value past = n.optional(3);
+  f.past = past ? n.at(past, 2) : n.dim(0);
+  DimExpr steps = n.at(f.query, 2);
+  if (n.intAttr("do_rotary", 0) != 0) {
+    Value positions = n.optional(9);
+    if (!positions) // all rows of a batch are equally long
+      positions = n.iota({n.dim(1), steps}, 1, f.past, 1, n.i64());
+    Value cos = n.gather(n.in(7), positions, 0), sin = n.gather(n.in(8), positions, 0);
+    bool interleaved = n.intAttr("rotary_interleaved", 0) != 0;
+    f.query = rotate(n, f.query, cos, sin, interleaved);
+    f.key = rotate(n, f.key, cos, sin, interleaved);
+  }
+  Value presentKey, presentValue;
+  if (quantized) {
+    f.key = quantizedCache(n, past, presentKey, f.key, n.in(12), bits == 4);
+    f.value = quantizedCache(n, n.optional(4), presentValue, f.value, n.in(13), bits == 4);
+  } else {
+    f.key = presentKey = withPast(n, past, f.key);
+    f.value = presentValue = withPast(n, n.optional(4), f.value);
+  }
+  if (!f.key || !f.value || n.failed())
+    return;
+  f.scale = n.floatAttr("scale", 0);
+  f.softcap = n.floatAttr("softcap", 0);
+  f.causal = true;
+  int64_t window = n.intAttr("local_window_size", -1);
+  f.window = window > 0 ? window : 0;
+  // Keys from seqlens_k + 1 on are padding.
+  Value count = n.add(n.cast(n.reshape(lengths, {n.at(f.query, 0)}), n.i64()), 1);
+  f.mask = keyMask(n, count, n.at(f.key, 2));
+  if (n.has(10))
+    f.mask = combineMasks(n, f.mask, n.in(10), n.element(f.query));
+  f.safe = true;
+  n.out(0, joinHeads(n, smooth ? attentionWithSink(n, f, n.optional(11)) : attention(n, f)));
+  n.out(1, presentKey);
+  n.out(2, presentValue);
+}
+
+constexpr OpEntry table[] = {
+    {"com.microsoft", "GroupQueryAttention", 1, groupQueryAttention},
+};
+
+} // namespace
+
+ArrayRef<OpEntry> qcc::import::groupedAttentionOps() { return table; }

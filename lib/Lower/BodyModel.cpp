@@ -1,0 +1,168 @@
+// Analysis of a model's function for its body.
+#include "BodyModel.h"
+#include "qcc/Lower/Families.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::lower;
+using namespace qcc::qnt;
+
+/// Behind reshapes and cache views lies the value that has storage.
+Value Model::base(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<ReshapeOp, KvResultOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+void Model::placeOutputs() {
+  Operation *terminator = function.getBody().front().getTerminator();
+  for (auto [i, operand] : llvm::enumerate(terminator->getOperands())) {
+    Value value = base(operand);
+    if (!isa<KvType>(value.getType()))
+      places[value] = {Place::Output, i, 0};
+  }
+  for (Operation *step : steps) {
+    auto launch = dyn_cast<LaunchOp>(step);
+    if (!launch)
+      continue;
+    for (Value result : launch.getOutputs()) {
+      if (!isa<KvType>(result.getType()))
+        continue;
+      // A cache begins from its past argument and keeps its storage when rows are appended.
+      Value source = launch.getInputs()[0];
+      if (isa<KvType>(source.getType())) {
+        places[result] = places[source];
+        continue;
+      }
+      auto kernel = symbols.lookup<KernelOp>(launch.getKernel());
+      auto begin = *kernel.getBody().getOps<KvBeginOp>().begin();
+      places[result] = {Place::Cache, caches.size(), 0};
+      caches.emplace_back(cast<BlockArgument>(base(source)).getArgNumber(), begin.getOutput());
+    }
+  }
+}
+
+void Model::placeArena() {
+  llvm::DenseMap<Value, size_t> lastUse;
+  for (auto [i, step] : llvm::enumerate(steps))
+    for (Value operand : step->getOperands())
+      lastUse[base(operand)] = i;
+  // Segments share no slots: a slot keeps its offset when later sizes become known.
+  size_t segment = 0, planned = 0;
+  for (Operation *step : steps)
+    if (auto binding = dyn_cast<BindDimOp>(step))
+      knownFrom[binding.getSymbol()] = ++segment;
+  segment = 0;
+  auto planSegment = [&] {
+    ArenaPlan part = ArenaPlan::build(llvm::MutableArrayRef(lifetimes).drop_front(planned));
+    for (Lifetime &buffer : llvm::MutableArrayRef(lifetimes).drop_front(planned))
+      buffer.slot += arena.slots.size();
+    llvm::append_range(arena.slots, part.slots);
+    slotSegments.resize(arena.slots.size(), segment);
+    planned = lifetimes.size();
+  };
+  for (auto [i, step] : llvm::enumerate(steps)) {
+    if (auto binding = dyn_cast<BindDimOp>(step)) {
+      planSegment();
+      ++segment;
+      continue;
+    }
+    DimExpr need = needOf(step, segment);
+    for (Value result : step->getResults()) {
+      if (places.count(result))
+        continue;
+      places[result] = {Place::Arena, lifetimes.size(), 0};
+      size_t last = lastUse.count(result) ? lastUse[result] : i;
+      DimExpr bytes = bufferBytes(result.getType());
+      lifetimes.push_back({need ? bytes * need : bytes, i, last});
+    }
+  }
+  planSegment();
+  segments = segment + 1;
+}
+
+/// Every symbol in use is declared, every declaration points at an axis that there is: a model in
+/// MLIR text may say anything.
+LogicalResult Model::checkSymbols() {
+  MLIRContext *context = function.getContext();
+  auto symbols = function->getAttrOfType<ArrayAttr>(symbolsAttrName);
+  if (!symbols) // fixed sizes need no declarations
+    function->setAttr(symbolsAttrName, symbols = ArrayAttr::get(context, {}));
+  llvm::StringSet<> declared;
+  for (Attribute attr : symbols) {
+    auto symbol = dyn_cast<SymbolAttr>(attr);
+    if (!symbol)
+      return emitError(function.getLoc()) << "QCC1225: " << attr << " declares no symbol";
+    int64_t input = symbol.getInput(), axis = symbol.getAxis();
+    if (input >= function.getNumArguments() ||
+        (input >= 0 &&
+         (axis < 0 ||
+          axis >= static_cast<int64_t>(dimsOf(function.getArgument(input).getType()).size()))))
+      return emitError(function.getLoc())
+             << "QCC1225: symbol '" << symbol.getName() << "' is axis " << axis << " of input "
+             << input << ", which is not there";
+    declared.insert(symbol.getName());
+  }
+  std::string missing;
+  auto check = [&](ArrayRef<DimExpr> dims) {
+    for (DimExpr dim : dims)
+      dim.collectSymbols([&](StringRef name) {
+        if (!declared.contains(name))
+          missing = name.str();
+      });
+  };
+  for (Type type : function.getArgumentTypes())
+    check(dimsOf(type));
+  for (Operation &op : function.getBody().front()) {
+    for (Type type : op.getResultTypes())
+      check(dimsOf(type));
+    for (NamedAttribute attr : op.getAttrs())
+      if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
+        check(dimsOf(dims));
+  }
+  if (!missing.empty())
+    return emitError(function.getLoc())
+           << "QCC1225: symbol '" << missing << "' is declared nowhere";
+  return success();
+}
+
+LogicalResult Model::analyse(SectionOp section) {
+  if (failed(checkSymbols()))
+    return failure();
+  llvm::StringMap<int64_t> offsets;
+  for (auto [reference, offset] : llvm::zip(section.getWeights(), section.getOffsets()))
+    offsets[cast<FlatSymbolRefAttr>(reference).getValue()] = offset;
+  for (BlockArgument argument : function.getArguments())
+    places[argument] = {Place::Input, argument.getArgNumber(), 0};
+  for (Operation &op : function.getBody().front()) {
+    if (auto use = dyn_cast<UseOp>(op))
+      places[use] = {Place::Weights, 0, offsets.lookup(use.getWeight())};
+    else if (isa<LaunchOp, DimTensorOp, BindDimOp>(op))
+      steps.push_back(&op);
+    else if (auto check = dyn_cast<RequireEqualOp>(op))
+      checks.push_back(check);
+    else if (!isa<ReshapeOp, KvResultOp>(op) && !op.hasTrait<OpTrait::IsTerminator>())
+      return op.emitOpError("has no kernel and no storage: the fuse stage left it over");
+  }
+  for (auto [i, kernel] : llvm::enumerate(function->getParentOfType<ModuleOp>().getOps<KernelOp>()))
+    kernelNumbers[kernel.getSymName()] = i;
+  needs = std::make_unique<Needs>(function.getBody().front());
+  placeOutputs();
+  placeArena();
+  return success();
+}
+
+size_t Model::segmentOf(DimExpr expr) const {
+  size_t segment = 0;
+  expr.collectSymbols([&](StringRef name) { segment = std::max(segment, knownFrom.lookup(name)); });
+  return segment;
+}
+
+DimExpr Model::needOf(Operation *step, size_t segment) const {
+  DimExpr need = needs->of(step);
+  return need && segmentOf(need) <= segment ? need : DimExpr();
+}

@@ -1,0 +1,125 @@
+"""Shapes, axes and bounds that are data: they are read when the model runs."""
+
+import numpy as np
+import pytest
+from graphs import check, helper, model
+
+FLOAT, INT64, INT32 = 1, 7, 6
+node = helper.make_node
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def ints(*values):
+    return np.array(values, np.int64)
+
+
+def test_reshape(qcc_tool, tmp_path):
+    proto = model([node("Reshape", ["x", "shape"], ["r"]), node("Softmax", ["r"], ["y"])],
+                  {"x": (FLOAT, ["a", "b"]), "shape": (INT64, [3])}, {"y": (FLOAT, ["p", "q", "r"])})
+    def want(x, shape):
+        e = np.exp(x.reshape(shape))
+        return e / e.sum(-1, keepdims=True)
+    sets = []
+    for dims, shape, real in (((4, 6), (2, -1, 3), (2, 4, 3)), ((4, 6), (0, 2, 3), (4, 2, 3)), ((1, 5), (1, 1, -1), (1, 1, 5))):
+        x = numbers(*dims)
+        sets.append(({"x": x, "shape": ints(*shape)}, {"y": want(x, real)}))
+    check(qcc_tool, tmp_path, proto, sets)
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+def test_reduction_over_axes(qcc_tool, tmp_path, keep):
+    proto = model([node("ReduceMean", ["x", "axes"], ["y"], keepdims=keep)],
+                  {"x": (FLOAT, ["a", 3, "c"]), "axes": (INT64, [2])}, {"y": (FLOAT, None)})
+    x = numbers(2, 3, 5)
+    check(qcc_tool, tmp_path, proto, [({"x": x, "axes": ints(*axes)}, {"y": x.mean(tuple(axes), keepdims=bool(keep))})
+                                      for axes in ((0, 1), (1, -1), (-3, 2))])
+
+
+def test_slice_by_data(qcc_tool, tmp_path):
+    proto = model([node("Slice", ["x", "s", "e", "a", "t"], ["y"])],
+                  {"x": (FLOAT, ["n", "m", 4]), "s": (INT64, [2]), "e": (INT64, [2]), "a": (INT64, [2]), "t": (INT64, [2])},
+                  {"y": (FLOAT, None)})
+    x = numbers(5, 6, 4)
+    cases = [((0, 1), (3, 5), (0, 1), (1, 2)), ((-1, 4), (-100, 0), (1, 0), (-2, -1)),
+             ((10, 0), (20, 2 ** 40), (0, 2), (1, 1)), ((-3, 3), (-1, -9), (-1, 0), (1, -3))]
+    sets = []
+    for s, e, a, t in cases:
+        index = [slice(None)] * 3
+        for i in range(2):
+            axis = a[i] % 3
+            end = e[i] if not (t[i] < 0 and e[i] < -x.shape[axis]) else None
+            index[axis] = slice(s[i], end, t[i])
+        sets.append(({"x": x, "s": ints(*s), "e": ints(*e), "a": ints(*a), "t": ints(*t)}, {"y": x[tuple(index)]}))
+    check(qcc_tool, tmp_path, proto, sets)
+
+
+def test_pads_crop_and_mirror(qcc_tool, tmp_path):
+    proto = model([node("Pad", ["x", "p"], ["c"]), node("Pad", ["x", "q"], ["r"], mode="reflect")],
+                  {"x": (FLOAT, ["n", "m"]), "p": (INT64, [4]), "q": (INT64, [4])},
+                  {"c": (FLOAT, None), "r": (FLOAT, None)})
+    x = numbers(4, 5)
+    check(qcc_tool, tmp_path, proto, [
+        ({"x": x, "p": ints(1, -2, 0, 3), "q": ints(2, 0, 1, 4)},
+         {"c": np.pad(x[:, 2:], ((1, 0), (0, 3))), "r": np.pad(x, ((2, 1), (0, 4)), mode="reflect")})])
+
+
+def test_expand_tile_and_fill(qcc_tool, tmp_path):
+    proto = model([node("Expand", ["x", "shape"], ["e"]), node("Tile", ["e", "repeats"], ["t"]),
+                   node("ConstantOfShape", ["shape"], ["f"])],
+                  {"x": (FLOAT, ["n", 1]), "shape": (INT64, [3]), "repeats": (INT64, [3])},
+                  {"e": (FLOAT, None), "t": (FLOAT, None), "f": (FLOAT, None)})
+    x = numbers(3, 1)
+    e = np.broadcast_to(x, (2, 3, 4))
+    check(qcc_tool, tmp_path, proto, [({"x": x, "shape": ints(2, 3, 4), "repeats": ints(1, 2, 3)},
+                                       {"e": e, "t": np.tile(e, (1, 2, 3)), "f": np.zeros((2, 3, 4), np.float32)})])
+
+
+@pytest.mark.parametrize("dtype, kind", [(np.float32, FLOAT), (np.int64, INT64), (np.int32, INT32)])
+def test_range(qcc_tool, tmp_path, dtype, kind):
+    proto = model([node("Range", ["start", "limit", "delta"], ["y"])],
+                  {k: (kind, []) for k in ("start", "limit", "delta")}, {"y": (kind, ["n"])})
+    check(qcc_tool, tmp_path, proto, [({"start": dtype(a), "limit": dtype(b), "delta": dtype(c)}, {"y": np.arange(a, b, c, dtype=dtype)})
+                                      for a, b, c in ((0, 5, 1), (1, 10, 3), (10, 1, -4), (3, 3, 1), (5, 1, 2))])
+
+
+def test_axes_of_squeeze_and_unsqueeze(qcc_tool, tmp_path):
+    proto = model([node("Unsqueeze", ["x", "a"], ["u"]), node("Squeeze", ["u", "a"], ["s"])],
+                  {"x": (FLOAT, ["n", "m"]), "a": (INT64, [2])}, {"u": (FLOAT, None), "s": (FLOAT, ["n", "m"])})
+    x = numbers(3, 4)
+    check(qcc_tool, tmp_path, proto, [({"x": x, "a": ints(*a)}, {"u": x.reshape(shape), "s": x})
+                                      for a, shape in (((0, 3), (1, 3, 4, 1)), ((1, -2), (3, 1, 1, 4)), ((-1, -2), (3, 4, 1, 1)))])
+
+
+def test_best_and_running_sums(qcc_tool, tmp_path):
+    proto = model([node("TopK", ["x", "k"], ["v", "i"]), node("CumSum", ["x", "axis"], ["c"]), node("Trilu", ["x", "d"], ["t"])],
+                  {"x": (FLOAT, ["n", "m"]), "k": (INT64, [1]), "axis": (INT64, []), "d": (INT64, [])},
+                  {"v": (FLOAT, None), "i": (INT64, None), "c": (FLOAT, ["n", "m"]), "t": (FLOAT, ["n", "m"])})
+    x, sets = numbers(3, 6), []
+    for k, axis, d in ((2, 0, 1), (6, -1, -2)):
+        order = np.argsort(-x, 1, kind="stable")[:, :k]
+        sets.append(({"x": x, "k": ints(k), "axis": np.int64(axis), "d": np.int64(d)},
+                     {"v": np.take_along_axis(x, order, 1), "i": order, "c": np.cumsum(x, axis), "t": np.triu(x, d)}))
+    check(qcc_tool, tmp_path, proto, sets)
+
+
+def test_sizes_go_on_through_products(qcc_tool, tmp_path):
+    """A shape that is data in front of a linear layer, and two layers behind each other."""
+    w = numbers(8, 6, seed=3)
+    proto = model([node("Reshape", ["x", "shape"], ["r"]), node("MatMul", ["r", "w"], ["m"]), node("Relu", ["m"], ["h"]),
+                   node("Transpose", ["w"], ["wt"]), node("MatMul", ["h", "wt"], ["y"])],
+                  {"x": (FLOAT, ["n"]), "shape": (INT64, [2])}, {"y": (FLOAT, ["a", 8])}, {"w": w})
+    sets = []
+    for rows in (1, 5):
+        x = numbers(rows * 8)
+        sets.append(({"x": x, "shape": ints(rows, 8)}, {"y": np.maximum(x.reshape(rows, 8) @ w, 0) @ w.T}))
+    check(qcc_tool, tmp_path, proto, sets, 1e-4, 1e-4)
+
+
+def test_wrong_sizes_are_told(qcc_tool, tmp_path):
+    proto = model([node("Reshape", ["x", "shape"], ["y"])], {"x": (FLOAT, ["n"]), "shape": (INT64, [2])}, {"y": (FLOAT, None)})
+    x = numbers(6)
+    with pytest.raises(AssertionError, match="QCC"):
+        check(qcc_tool, tmp_path, proto, [({"x": x, "shape": ints(4, 2)}, {"y": x})])
