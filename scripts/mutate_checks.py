@@ -286,16 +286,16 @@ class Copy:
                 group = line.split()[0]
         return cases
 
-    def test(self, suite, cases):
+    def test(self, suite, cases, timeout=1800):
         kind, name = suite.split(":")
         if kind == "unit":
             return self.run(self.build / "unit" / name, "--gtest_brief=1", "--gtest_fail_fast",
-                            "--gtest_filter=" + ":".join(cases), timeout=600)
+                            "--gtest_filter=" + ":".join(cases), timeout=timeout)
         if kind == "lit":
             return self.run(sys.executable, "-c", "from lit.main import main; main()", "-q", "--max-failures=1",
-                            *(self.build / "test" / case for case in cases))
+                            *(self.build / "test" / case for case in cases), timeout=timeout)
         return self.run(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider",
-                        *(self.root / case for case in cases))
+                        *(self.root / case for case in cases), timeout=timeout)
 
 
 class Suite:
@@ -303,12 +303,13 @@ class Suite:
     test in which a check never refuses cannot notice that it is gone."""
 
     def __init__(self, name):
-        self.name, self.refused = name, None
+        self.name, self.refused, self.seconds = name, None, {}
 
     def observe(self, copy):
         self.refused = {}
         for case in copy.cases(self.name):
             copy.refused.write_text("")
+            start = time.monotonic()
             try:
                 status, output = copy.test(self.name, [case])
                 numbers = {int(n) for n in copy.refused.read_text().split()}
@@ -317,7 +318,7 @@ class Suite:
             if status:
                 print(f"left out: {self.name} {case} fails with every check on ({first_failure(output)})", flush=True)
             else:
-                self.refused[case] = numbers
+                self.refused[case], self.seconds[case] = numbers, time.monotonic() - start
 
     def notices(self, copy, check):
         """How the loss of the check shows, or None."""
@@ -327,8 +328,10 @@ class Suite:
         if not cases:
             return None
         copy.switch.write_text(str(check.number))
+        # What is not refused may run for ever.
+        timeout = 60 + 10 * sum(self.seconds[case] for case in cases)
         try:
-            status, output = copy.test(self.name, cases)
+            status, output = copy.test(self.name, cases, timeout)
         finally:
             copy.switch.unlink()
         return first_failure(output) if status else None
