@@ -219,7 +219,11 @@ bool padsForShape(NodeBuilder &n, Value x, Window &w, ArrayRef<int64_t> extra) {
     }
     int64_t out = wanted.empty() ? *size * w.strides[i] : wanted[i];
     int64_t total = w.strides[i] * (*size - 1) + extra[i] + w.extent(i) - out;
-    total = std::max<int64_t>(0, total);
+    if (total < 0) { // more than the kernel reaches: zeros at the end
+      w.pads[i] = 0;
+      w.pads[i + w.spatial()] = total;
+      continue;
+    }
     int64_t less = total / 2, more = total - less;
     w.pads[i] = mode == "SAME_UPPER" ? less : more;
     w.pads[i + w.spatial()] = total - w.pads[i];

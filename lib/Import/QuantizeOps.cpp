@@ -88,6 +88,8 @@ void quantizeLinear(NodeBuilder &n) {
     codes = n.importer.elementType(static_cast<int32_t>(n.intAttr("output_dtype", 2)));
   if (codes && isa<FloatType>(codes)) { // no zero point, no rounding to integers
     Value steps = n.div(x, n.cast(spread(n, scale, x, block), n.element(x)));
+    if (n.has(2)) // a zero too, which takes the sign of -0
+      steps = n.add(steps, n.cast(spread(n, n.in(2), x, block), n.element(x)));
     return n.out(0, n.castSaturating(steps, codes, n.intAttr("saturate", 1) != 0));
   }
   if (!codes || !isa<IntegerType>(codes))
