@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 using namespace qcc::data;
 
@@ -60,6 +61,8 @@ const llvm::fltSemantics *smallFloat(uint32_t dtype) {
 }
 
 double smallToNumber(const llvm::fltSemantics &format, uint8_t bits) {
+  if (&format == &llvm::APFloat::Float8E8M0FNU() && bits == 255)
+    return std::numeric_limits<double>::quiet_NaN(); // which APFloat takes for infinity
   llvm::APFloat value(format, llvm::APInt(8, bits));
   bool loses;
   value.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &loses);

@@ -3,6 +3,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/APFloat.h"
+#include <algorithm>
 #include <cstring>
 
 using namespace mlir;
@@ -73,6 +74,8 @@ const llvm::fltSemantics &semanticsOf(Type element) {
 }
 
 double loadSmallFloat(Type element, uint8_t bits) {
+  if (isa<Float8E8M0FNUType>(element) && bits == 255)
+    return NAN; // which APFloat takes for infinity
   llvm::APFloat value(semanticsOf(element), llvm::APInt(element.getIntOrFloatBitWidth(), bits));
   bool loses;
   value.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &loses);
@@ -82,6 +85,8 @@ double loadSmallFloat(Type element, uint8_t bits) {
 uint8_t storeSmallFloat(Type element, double real) {
   if (isa<Float4E2M1FNType>(element) && std::isnan(real))
     return 8; // -0: there is no NaN
+  if (isa<Float4E2M1FNType>(element))
+    real = std::clamp(real, -6.0, 6.0); // nor infinity
   llvm::APFloat value(real);
   bool loses;
   value.convert(semanticsOf(element), llvm::APFloat::rmNearestTiesToEven, &loses);
