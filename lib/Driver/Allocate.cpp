@@ -72,6 +72,14 @@ Expected<LoadedModel> Weigher::assigned(const PipelineOptions &pipeline) {
   return copy;
 }
 
+/// Bytes of a weight in an artifact: layers read panels, in which rows and blocks are padded.
+static double artifactBytes(qnt::QType type, bool isTable) {
+  bool unaligned = type.getGranularity() == qnt::Granularity::block && type.getBlock() % 4 != 0;
+  bool inPanels = !isTable && type.isByRows() && type.getBits() <= 8 && !unaligned;
+  qnt::Layout layout = inPanels ? qnt::Layout::panel16_block : qnt::Layout::logical;
+  return static_cast<double>(*layoutOf(type.withLayout(layout)).bytes.constantValue());
+}
+
 void Weigher::addCandidate(MarkedWeight &weight, const std::string &scheme) {
   auto [at, isNew] = byName.try_emplace(weight.name, choices.size());
   if (isNew) {
@@ -88,8 +96,7 @@ void Weigher::addCandidate(MarkedWeight &weight, const std::string &scheme) {
   known[scheme] = type;
   Candidate candidate;
   candidate.scheme = scheme;
-  candidate.bytes =
-      static_cast<double>(*layoutOf(type.withLayout(qnt::Layout::logical)).bytes.constantValue());
+  candidate.bytes = artifactBytes(type, weight.readers.empty());
   choices[at->second].candidates.push_back(std::move(candidate));
 }
 

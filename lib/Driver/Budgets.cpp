@@ -9,6 +9,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
+#include <map>
 #include <set>
 #include <thread>
 
@@ -24,7 +25,11 @@ constexpr int kMaxBuilds = 6;
 /// Share of a size budget that is worth another build.
 constexpr double kUsedShare = 0.97;
 /// Bytes that manifests of equal models differ by: names and options.
-constexpr double kManifestSlack = 4096;
+constexpr double kManifestSlack = 512;
+/// Code that one more scheme adds to a level, until builds have told.
+constexpr double kCodePerScheme = 40e3;
+/// Schemes that a small artifact mixes at most: each one brings its kernels.
+constexpr size_t kMaxMixed = 3;
 
 /// Rows of a layer's input in a run of this kind.
 int64_t rowsOf(const LatencyBudget &budget) {
@@ -41,6 +46,13 @@ int64_t rowsOf(const LatencyBudget &budget) {
 /// What a build of a choice takes.
 struct Built {
   double bytes = 0, ms = 0;
+};
+
+/// A choice that is predicted to be the best.
+struct Plan {
+  std::vector<int> indices;
+  Allocation allocation;
+  size_t schemes = 0; ///< that layers use
 };
 
 class BudgetedChoice {
@@ -70,8 +82,11 @@ private:
   bool usesBudget(const Built &built) const {
     return !maxBytes || built.bytes >= kUsedShare * *maxBytes;
   }
-  std::vector<int> chosen() const;
   void choose(const std::vector<int> &indices);
+  std::vector<std::set<std::string>> mixes() const;
+  Plan planOf(const std::set<std::string> &mix) const;
+  Plan bestPlan() const;
+  double codeBytes(size_t schemes) const;
   Error missed(const Allocation &least, const std::optional<Built> &nearest) const;
 
   std::vector<WeightChoice> &choices;
@@ -80,19 +95,107 @@ private:
   const CompileRequest &request;
   const LatencyBudget *latency;
   std::optional<double> maxBytes;
-  double fixedBytes = 0, fixedMs = 0; ///< beyond the weights and layers that are chosen for
+  double otherBytes = 0, fixedMs = 0;    ///< of weights and ops that nothing is chosen for
+  std::map<size_t, double> measuredCode; ///< by the number of schemes that layers use
 };
-
-std::vector<int> BudgetedChoice::chosen() const {
-  std::vector<int> indices;
-  for (const WeightChoice &choice : choices)
-    indices.push_back(choice.chosen);
-  return indices;
-}
 
 void BudgetedChoice::choose(const std::vector<int> &indices) {
   for (auto [choice, index] : llvm::zip_equal(choices, indices))
     choice.chosen = index;
+}
+
+/// Code and tables of an artifact whose layers use a number of schemes: as measured, else on the
+/// line through what was.
+double BudgetedChoice::codeBytes(size_t schemes) const {
+  if (measuredCode.empty())
+    return 0;
+  if (auto known = measuredCode.find(schemes); known != measuredCode.end())
+    return known->second;
+  auto [fewest, least] = *measuredCode.begin();
+  auto [most, largest] = *measuredCode.rbegin();
+  double slope = kCodePerScheme;
+  if (most > fewest)
+    slope = std::max(0.0, (largest - least) / static_cast<double>(most - fewest));
+  return std::max(0.0,
+                  least + slope * (static_cast<double>(schemes) - static_cast<double>(fewest)));
+}
+
+/// Sets of schemes that layers may draw from: all of them, and where bytes count every small set.
+std::vector<std::set<std::string>> BudgetedChoice::mixes() const {
+  std::set<std::string> all;
+  for (const WeightChoice &choice : choices)
+    if (!choice.isTable)
+      for (const Candidate &candidate : choice.candidates)
+        all.insert(candidate.scheme);
+  std::vector<std::set<std::string>> result = {all};
+  if (!maxBytes)
+    return result;
+  std::vector<std::set<std::string>> smaller = {{}};
+  for (const std::string &scheme : all) {
+    size_t before = smaller.size();
+    for (size_t i = 0; i < before; ++i)
+      if (smaller[i].size() < kMaxMixed) {
+        smaller.push_back(smaller[i]);
+        smaller.back().insert(scheme);
+      }
+  }
+  for (std::set<std::string> &mix : smaller)
+    if (!mix.empty() && mix.size() < all.size())
+      result.push_back(std::move(mix));
+  return result;
+}
+
+/// The best choice within what a set of schemes and its code leave of the budgets.
+Plan BudgetedChoice::planOf(const std::set<std::string> &mix) const {
+  std::vector<WeightChoice> some = choices;
+  std::vector<std::vector<int>> origins;
+  for (WeightChoice &choice : some) {
+    std::vector<int> &origin = origins.emplace_back();
+    std::vector<Candidate> kept;
+    for (auto [index, candidate] : llvm::enumerate(choice.candidates))
+      if (choice.isTable || mix.count(candidate.scheme)) {
+        origin.push_back(static_cast<int>(index));
+        kept.push_back(candidate);
+      }
+    // A weight that no scheme of the set fits keeps its own.
+    if (kept.empty())
+      for (size_t index = 0; index < choice.candidates.size(); ++index)
+        origin.push_back(static_cast<int>(index));
+    else
+      choice.candidates = std::move(kept);
+  }
+  std::optional<double> bytes, ms;
+  if (maxBytes)
+    bytes = *maxBytes - otherBytes - codeBytes(mix.size());
+  if (latency)
+    ms = latency->ms - fixedMs;
+  Plan plan;
+  plan.allocation = allocate(some, bytes, ms);
+  std::set<std::string> used;
+  for (auto [choice, origin] : llvm::zip_equal(some, origins)) {
+    plan.indices.push_back(origin[choice.chosen]);
+    if (!choice.isTable)
+      used.insert(choice.candidates[choice.chosen].scheme);
+  }
+  plan.schemes = used.size();
+  return plan;
+}
+
+/// Of all sets of schemes the choice that is predicted to lose least; where none lies within the
+/// budgets, the one that comes nearest in bytes, or in time where bytes are not bounded.
+Plan BudgetedChoice::bestPlan() const {
+  std::optional<Plan> best;
+  auto isBetter = [&](const Allocation &a, const Allocation &b) {
+    if (a.feasible != b.feasible)
+      return a.feasible;
+    return a.feasible ? a.loss < b.loss : maxBytes ? a.bytes < b.bytes : a.ms < b.ms;
+  };
+  for (const std::set<std::string> &mix : mixes()) {
+    Plan plan = planOf(mix);
+    if (!best || isBetter(plan.allocation, best->allocation))
+      best = std::move(plan);
+  }
+  return std::move(*best);
 }
 
 /// Bytes of what stays as it is: norms, biases, weights that no scheme takes.
@@ -217,23 +320,21 @@ Expected<Built> BudgetedChoice::build() {
 Error BudgetedChoice::measureFixed() {
   if (Error failed = addLatencies())
     return failed;
-  double ms = 0, bytes = 0;
+  double ms = 0;
   for (WeightChoice &choice : choices) {
     choice.chosen = 0;
     ms += choice.candidates.front().ms;
-    bytes += choice.candidates.front().bytes;
   }
   Expected<Built> built = build();
   if (!built)
     return built.takeError();
   fixedMs = std::max(0.0, built->ms - ms);
-  if (maxBytes)
-    fixedBytes = built->bytes - bytes;
   return Error::success();
 }
 
 Error BudgetedChoice::missed(const Allocation &least, const std::optional<Built> &nearest) const {
   std::string why;
+  double fixedBytes = otherBytes + (measuredCode.empty() ? 0 : measuredCode.begin()->second);
   if (maxBytes)
     why = llvm::formatv("the smallest choice of schemes takes {0:f2} MB with {1:f2} MB of code and "
                         "other weights, the budget is {2:f2} MB",
@@ -251,39 +352,41 @@ Error BudgetedChoice::missed(const Allocation &least, const std::optional<Built>
 }
 
 Expected<BudgetOutcome> BudgetedChoice::run() {
-  fixedBytes = unquantizedBytes(); // and code, which the first build tells
+  otherBytes = unquantizedBytes();
   if (latency)
     if (Error failed = measureFixed())
       return std::move(failed);
   BudgetOutcome best;
   std::optional<Built> taken, last;
-  std::vector<int> bestChoice, tried;
-  Allocation allocation;
+  std::vector<int> bestChoice;
+  std::set<std::vector<int>> tried;
+  Plan plan;
   for (int builds = 0; builds < kMaxBuilds; ++builds) {
-    allocation = allocate(choices, maxBytes ? std::optional(*maxBytes - fixedBytes) : std::nullopt,
-                          latency ? std::optional(latency->ms - fixedMs) : std::nullopt);
+    plan = bestPlan();
     // Code of fewer schemes is smaller: the least choice is built before budgets are given up.
-    if (chosen() == tried || (taken && !allocation.feasible))
+    if (!tried.insert(plan.indices).second || (taken && !plan.allocation.feasible))
       break;
-    tried = chosen();
+    choose(plan.indices);
     Expected<Built> built = build();
     if (!built)
       return built.takeError();
     last = *built;
     // Of builds within the budgets the one that is predicted to lose least.
-    if (within(*built) && (!taken || allocation.loss < best.allocation.loss)) {
+    if (within(*built) && (!taken || plan.allocation.loss < best.allocation.loss)) {
       taken = *built;
-      bestChoice = tried;
-      best.allocation = allocation;
-      best.predictedMs = allocation.ms + fixedMs;
+      bestChoice = plan.indices;
+      best.allocation = plan.allocation;
+      best.predictedMs = plan.allocation.ms + fixedMs;
     }
-    fixedBytes = built->bytes - allocation.bytes;
-    fixedMs = built->ms - allocation.ms;
+    if (maxBytes)
+      measuredCode[plan.schemes] = built->bytes - plan.allocation.bytes - otherBytes;
+    if (latency)
+      fixedMs = built->ms - plan.allocation.ms;
     if (within(*built) && usesBudget(*built))
       break;
   }
   if (!taken)
-    return missed(allocation, last);
+    return missed(plan.allocation, last);
   choose(bestChoice);
   if (latency)
     best.measuredMs = taken->ms;
