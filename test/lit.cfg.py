@@ -68,8 +68,9 @@ for level, needed in levels.items():
         config.available_features.add(level)
 if os.uname().machine == "x86_64":
     config.available_features.add("x86")
-if shutil.which("qemu-aarch64"):
-    config.available_features.add("qemu-aarch64")
+for program in ("qemu-aarch64", "npm"):  # npm: a model that the pages use comes from its registry
+    if shutil.which(program):
+        config.available_features.add(program)
 if config.qcc_sanitize:
     config.available_features.add("sanitized")
 
