@@ -353,6 +353,30 @@ Error writeQnt(LoadedModel &model, const CompileRequest &request, raw_ostream &e
   return Error::success();
 }
 
+/// The scheme that a .qnt was made with; empty where it says none.
+std::string schemeOfQnt(StringRef path) {
+  auto text = quantize::readQntMetadata(path);
+  Expected<llvm::json::Value> json =
+      text ? llvm::json::parse(*text) : Expected<llvm::json::Value>(text.takeError());
+  if (!json) {
+    llvm::consumeError(json.takeError());
+    return "";
+  }
+  const llvm::json::Object *object = json->getAsObject();
+  std::string scheme = object ? object->getString("scheme").value_or("").str() : "";
+  return scheme == "keep" ? "" : scheme;
+}
+
+/// What a compile says of its codes. Those of a .qnt were chosen, and judged, when it was made.
+std::pair<std::string, std::string> schemeAndQuality(const CompileRequest &request) {
+  if (!request.quantize.keep)
+    return {"f32→" + request.quantize.text, "quality not measured (give --calib)"};
+  if (quantize::isQntFile(request.input))
+    if (std::string scheme = schemeOfQnt(request.input); !scheme.empty())
+      return {scheme, "codes and their quality as quantized"};
+  return {"f32", "quality not measured (give --calib)"};
+}
+
 uint64_t sourceWeightBytes(ModuleOp module) {
   uint64_t bytes = 0;
   for (qnt::WeightOp weight : module.getOps<qnt::WeightOp>())
@@ -407,9 +431,9 @@ Error qcc::emitArtifact(LoadedModel &model, const std::vector<std::string> &leve
     std::string names;
     for (const std::string &level : levels)
       names += (names.empty() ? "" : ", ") + level;
-    err << llvm::formatv("{0} · {1:F1}→{2:F1} MB · quality not measured (give --calib) · {3}\n",
-                         request.quantize.keep ? "f32" : "f32→" + request.quantize.text,
-                         before / 1e6, (report.weightsBytes + report.codeBytes) / 1e6, names);
+    auto [scheme, quality] = schemeAndQuality(request);
+    err << llvm::formatv("{0} · {1:F1}→{2:F1} MB · {3} · {4}\n", scheme, before / 1e6,
+                         (report.weightsBytes + report.codeBytes) / 1e6, quality, names);
   }
   return Error::success();
 }
