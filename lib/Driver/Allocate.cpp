@@ -73,7 +73,7 @@ Expected<LoadedModel> Weigher::assigned(const PipelineOptions &pipeline) {
 }
 
 /// Bytes of a weight in an artifact: layers read panels, in which rows and blocks are padded.
-static double artifactBytes(qnt::QType type, bool isTable) {
+static double packedBytes(qnt::QType type, bool isTable) {
   bool unaligned = type.getGranularity() == qnt::Granularity::block && type.getBlock() % 4 != 0;
   bool inPanels = !isTable && type.isByRows() && type.getBits() <= 8 && !unaligned;
   qnt::Layout layout = inPanels ? qnt::Layout::panel16_block : qnt::Layout::logical;
@@ -96,7 +96,7 @@ void Weigher::addCandidate(MarkedWeight &weight, const std::string &scheme) {
   known[scheme] = type;
   Candidate candidate;
   candidate.scheme = scheme;
-  candidate.bytes = artifactBytes(type, weight.readers.empty());
+  candidate.bytes = packedBytes(type, weight.readers.empty());
   choices[at->second].candidates.push_back(std::move(candidate));
 }
 

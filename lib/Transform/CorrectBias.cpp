@@ -1,5 +1,5 @@
 // What quantization shifts on average, added back to biases.
-#include "Layers.h"
+#include "LayerQueries.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/Transform/Layers.h"
 #include "qcc/Transform/Passes.h"

@@ -3,7 +3,7 @@
 #ifndef QCC_LIB_TRANSFORM_PRODUCERS_H
 #define QCC_LIB_TRANSFORM_PRODUCERS_H
 
-#include "Layers.h"
+#include "LayerQueries.h"
 
 namespace qcc::transform {
 

@@ -1,5 +1,5 @@
 // Output channels of a layer as a layer of their own, so that they can get another scheme.
-#include "Layers.h"
+#include "LayerQueries.h"
 #include "qcc/Transform/Layers.h"
 
 using namespace mlir;

@@ -1,5 +1,5 @@
 // Outliers computed exactly beside a product on codes.
-#include "Layers.h"
+#include "LayerQueries.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Transform/Passes.h"

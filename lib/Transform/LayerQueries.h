@@ -1,7 +1,7 @@
 // What the passes of the transform stage share: constants as long lists, layers with constant
 // weights, decisions about them.
-#ifndef QCC_LIB_TRANSFORM_LAYERS_H
-#define QCC_LIB_TRANSFORM_LAYERS_H
+#ifndef QCC_LIB_TRANSFORM_LAYERQUERIES_H
+#define QCC_LIB_TRANSFORM_LAYERQUERIES_H
 
 #include "Qnt/Qnt.h"
 #include "mlir/IR/PatternMatch.h"

@@ -1,5 +1,5 @@
 // Long constants, constant weights, and what the files say of layers.
-#include "Layers.h"
+#include "LayerQueries.h"
 #include "qcc/Support/Diagnostics.h"
 
 using namespace mlir;
