@@ -15,7 +15,8 @@ add_library(qcc_flags INTERFACE)
 target_compile_options(qcc_flags INTERFACE
   -Wall -Wextra -Wno-unused-parameter $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>)
 if(QCC_SANITIZE)
-  target_compile_options(qcc_flags INTERFACE -fsanitize=${QCC_SANITIZE} -fno-sanitize=vptr
+  # Calls through pointers lead into generated code, in front of which no type is written.
+  target_compile_options(qcc_flags INTERFACE -fsanitize=${QCC_SANITIZE} -fno-sanitize=vptr,function
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(qcc_flags INTERFACE -fsanitize=${QCC_SANITIZE})
 endif()

@@ -49,8 +49,9 @@ Moments momentsOf(const WeightFormat &format, const float *x, int64_t rows, int6
         double weight = static_cast<double>(absmax) * absmax;
         if (importance)
           weight *= importance[b * block + i];
-        auto cell = static_cast<int64_t>((value + 1) * (kCells / 2));
-        cell = std::clamp<int64_t>(cell, 0, kCells - 1);
+        // Beside a denormal absmax a quotient can be infinite: bounded before it is an integer.
+        double place = std::clamp((value + 1) * (kCells / 2), 0.0, kCells - 1.0);
+        auto cell = static_cast<int64_t>(place);
         moments.weight[cell + 1] += weight;
         moments.first[cell + 1] += weight * value;
         moments.second[cell + 1] += weight * value * value;

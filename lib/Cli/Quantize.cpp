@@ -238,9 +238,10 @@ llvm::Error cli::runTune(const Args &args, const Context &context) {
     return makeError(Diag::UsageError, "", "qcc tune needs -o FILE");
   TuneRequest request;
   request.output = args.get("-o");
-  for (StringRef part : llvm::split(args.get("--target", "native"), ','))
+  std::string targets = args.get("--target", "native"), threads = args.get("--threads");
+  for (StringRef part : llvm::split(targets, ','))
     request.targets.push_back(part.trim().str());
-  for (StringRef part : llvm::split(args.get("--threads"), ',')) {
+  for (StringRef part : llvm::split(threads, ',')) {
     unsigned count = 0;
     if (part.empty())
       continue;

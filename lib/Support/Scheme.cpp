@@ -19,6 +19,9 @@ struct WeightName {
 
 constexpr WeightName weightNames[] = {
     {"w8", Scheme::Weight::Int, 8, 0, {}},
+    {"w7", Scheme::Weight::Int, 7, 0, {}},
+    {"w6", Scheme::Weight::Int, 6, 0, {}},
+    {"w5", Scheme::Weight::Int, 5, 0, {}},
     {"w4", Scheme::Weight::Int, 4, 0, {}},
     {"w3", Scheme::Weight::Int, 3, 0, {}},
     {"w2", Scheme::Weight::Int, 2, 0, {}},
@@ -220,8 +223,8 @@ llvm::Expected<Scheme> qcc::parseScheme(StringRef text, llvm::ArrayRef<Scheme> c
   StringRef rest;
   if (!takeWeight(parts[0], custom, scheme, rest))
     return schemeError(text, "unknown weight format '" + parts[0] + "'",
-                       "weights are w8 w4 w3 w2 ternary binary nf4 cb4 cb3 cb2 fp8e4m3 fp8e5m2 "
-                       "mxfp4 nvfp4, or a recipe's own");
+                       "weights are w8 w7 w6 w5 w4 w3 w2 ternary binary nf4 cb4 cb3 cb2 fp8e4m3 "
+                       "fp8e5m2 mxfp4 nvfp4, or a recipe's own");
   if (!takeAct(rest, scheme))
     return schemeError(text, "unknown activation format '" + rest.drop_front() + "'",
                        "activations are a8 (int8 per token), a8s (int8 static), ai16, a16");

@@ -108,7 +108,7 @@ TEST_F(Commands, BadValues) {
   EXPECT_EQ(codeOf(request({"-o", o, "--shape=x=8..1"})), Diag::BadOptionValue);
   EXPECT_EQ(codeOf(request({"-o", o, "--bind=x"})), Diag::BadOptionValue);
   EXPECT_EQ(codeOf(request({"-o", o, "--name=a b"})), Diag::BadOptionValue);
-  EXPECT_EQ(codeOf(request({"-o", o, "--quantize=w5"})), Diag::BadScheme);
+  EXPECT_EQ(codeOf(request({"-o", o, "--quantize=w9"})), Diag::BadScheme);
   EXPECT_EQ(codeOf(request({"-o", o, "--threads=0"})), Diag::BadOptionValue);
 }
 

@@ -27,7 +27,7 @@ TEST(Scheme, DefaultsAtEightBits) {
 }
 
 TEST(Scheme, DefaultsBelowEightBits) {
-  for (const char *text : {"w4", "w3", "w2"}) {
+  for (const char *text : {"w7", "w6", "w5", "w4", "w3", "w2"}) {
     Scheme s = parsed(text);
     EXPECT_EQ(s.granularity, Scheme::Granularity::Block) << text;
     EXPECT_EQ(s.block, 32u) << text;
@@ -95,7 +95,7 @@ TEST(Scheme, CanonicalTextParsesToItself) {
 
 TEST(Scheme, Refusals) {
   for (const char *text :
-       {"", "w5", "w8b8", "w8a4", "w8a", "w8:", "w8:g0", "w8:g99999999999", "w8:huge",
+       {"", "w9", "w1", "w8b8", "w8a4", "w8a", "w8:", "w8:g0", "w8:g99999999999", "w8:huge",
         "w8:sym:asym", "w8:g32:channel", "ternary:asym", "w8a8:scale=f64", "w8:ag=32",
         "w8:asym:ag=token", "w8a8s:ag=32", "W8", "w8 a8"})
     EXPECT_EQ(codeOf(parseScheme(text)), Diag::BadScheme) << text;

@@ -111,7 +111,8 @@ struct Weights {
     for (int64_t i = 0; i < w.tableEntries; ++i)
       table.push_back(uniform(-1, 1));
     packed.resize(w.bytes(n, k) + 64);
-    std::memcpy(packed.data(), table.data(), table.size() * 4);
+    if (!table.empty())
+      std::memcpy(packed.data(), table.data(), table.size() * 4);
     packBlocks({{codes.data(), n, k, k, 1},
                 scaleBytes.data(),
                 zeros.data(),
