@@ -256,7 +256,7 @@ private:
   void improve(Choice &choice) {
     std::vector<double> costs = costsOf(choice);
     for (int round = 0; round < 100; ++round)
-      if (!improveSingle(choice, costs) && !improvePair(choice, costs))
+      if (!improveSingle(choice, costs) && !(options.pairs && improvePair(choice, costs)))
         break;
     bestLoss = lossOf(choice);
   }

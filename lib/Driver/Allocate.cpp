@@ -6,6 +6,8 @@
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Pack/WeightFormats.h"
 #include "qcc/Support/AtomicOutput.h"
+#include "llvm/ADT/StringExtras.h"
+#include <set>
 
 using namespace mlir;
 using namespace qcc;
@@ -13,6 +15,9 @@ using llvm::Error;
 using llvm::Expected;
 
 namespace {
+
+/// Share of the bytes below which the code of all kernels is not worth a choice.
+constexpr double kSmallCode = 0.002;
 
 /// A name as a glob that matches nothing else.
 std::string literalGlob(StringRef name) {
@@ -72,6 +77,15 @@ Expected<LoadedModel> Weigher::assigned(const PipelineOptions &pipeline) {
   return copy;
 }
 
+/// What follows the layers that read a weight: kernels are made for that, not for shapes.
+static std::string kindOf(MarkedWeight &weight) {
+  std::set<std::string> seen;
+  for (qnt::LinearOp linear : weight.readers)
+    for (Operation *user : linear->getUsers())
+      seen.insert(user->getName().getStringRef().str());
+  return llvm::join(seen, " ");
+}
+
 /// Bytes of a weight in an artifact: layers read panels, in which rows and blocks are padded.
 static double packedBytes(qnt::QType type, bool isTable) {
   bool unaligned = type.getGranularity() == qnt::Granularity::block && type.getBlock() % 4 != 0;
@@ -87,6 +101,7 @@ void Weigher::addCandidate(MarkedWeight &weight, const std::string &scheme) {
     choice.name = weight.name;
     choice.rows = weight.rows;
     choice.columns = weight.columns;
+    choice.kind = kindOf(weight);
     choices.push_back(std::move(choice));
   }
   qnt::QType type = weight.quantize.getType();
@@ -265,28 +280,44 @@ qcc::weighCandidates(const LoadedModel &floats, ArrayRef<std::string> schemes,
   return Weigher(floats, schemes, samples, base, request, options).run();
 }
 
+/// Numbers for pairs of kind and scheme.
+using KernelNumbers = std::map<std::pair<std::string, std::string>, int>;
+
+static int kernelOf(const WeightChoice &choice, const Candidate &candidate,
+                    KernelNumbers &numbers) {
+  if (choice.isTable)
+    return -1;
+  return numbers.try_emplace({choice.kind, candidate.scheme}, static_cast<int>(numbers.size()))
+      .first->second;
+}
+
 /// Puts a solution into the choices and sums it up.
 static Allocation take(const KnapsackResult &result, std::vector<WeightChoice> &choices) {
   Allocation allocation;
   allocation.feasible = result.feasible;
   allocation.optimal = result.optimal;
   allocation.bound = result.bound;
+  KernelNumbers used;
   for (auto [choice, chosen] : llvm::zip_equal(choices, result.choice)) {
+    const Candidate &candidate = choice.candidates[chosen];
     choice.chosen = chosen;
-    allocation.loss += choice.candidates[chosen].loss;
-    allocation.bytes += choice.candidates[chosen].bytes;
-    allocation.ms += choice.candidates[chosen].ms;
+    allocation.loss += candidate.loss;
+    allocation.bytes += candidate.bytes;
+    allocation.ms += candidate.ms;
+    kernelOf(choice, candidate, used);
   }
+  allocation.kernels = used.size();
   return allocation;
 }
 
 Allocation qcc::allocate(std::vector<WeightChoice> &choices, std::optional<double> maxBytes,
-                         std::optional<double> maxMs) {
+                         std::optional<double> maxMs, double kernelBytes) {
   std::vector<std::vector<KnapsackOption>> groups;
+  KernelNumbers kernels;
   for (const WeightChoice &choice : choices) {
     groups.emplace_back();
     for (const Candidate &candidate : choice.candidates) {
-      KnapsackOption option{candidate.loss, {}};
+      KnapsackOption option{candidate.loss, {}, kernelOf(choice, candidate, kernels)};
       if (maxBytes)
         option.costs.push_back(candidate.bytes);
       if (maxMs)
@@ -299,6 +330,13 @@ Allocation qcc::allocate(std::vector<WeightChoice> &choices, std::optional<doubl
     budgets.push_back(*maxBytes);
   if (maxMs)
     budgets.push_back(*maxMs);
+  // Kernels that hardly show beside the weights are just paid for.
+  double all = kernelBytes * static_cast<double>(kernels.size());
+  if (maxBytes && all > kSmallCode * *maxBytes)
+    return take(chooseSharing(groups, budgets, std::vector<double>(kernels.size(), kernelBytes)),
+                choices);
+  if (maxBytes)
+    budgets[0] -= all;
   return take(chooseOptions(groups, budgets), choices);
 }
 
@@ -307,7 +345,7 @@ Allocation qcc::allocateForLoss(std::vector<WeightChoice> &choices, double maxLo
   for (const WeightChoice &choice : choices) {
     groups.emplace_back();
     for (const Candidate &candidate : choice.candidates)
-      groups.back().push_back({candidate.bytes, {candidate.loss}});
+      groups.back().push_back({candidate.bytes, {candidate.loss}, -1});
   }
   return take(chooseOptions(groups, {maxLoss}), choices);
 }

@@ -22,14 +22,12 @@ namespace {
 
 /// Builds before the best one so far is taken, or the budgets are given up.
 constexpr int kMaxBuilds = 6;
-/// Share of a size budget that is worth another build.
-constexpr double kUsedShare = 0.97;
+/// Share of the chosen weights' bytes that is worth another build where it is left unused.
+constexpr double kUnusedShare = 0.01;
 /// Bytes that manifests of equal models differ by: names and options.
 constexpr double kManifestSlack = 512;
-/// Code that one more scheme adds to a level, until builds have told.
-constexpr double kCodePerScheme = 40e3;
-/// Schemes that a small artifact mixes at most: each one brings its kernels.
-constexpr size_t kMaxMixed = 3;
+/// Code that one more kernel of a scheme adds to a level, until builds have told.
+constexpr double kKernelBytes = 15e3;
 
 /// Rows of a layer's input in a run of this kind.
 int64_t rowsOf(const LatencyBudget &budget) {
@@ -46,13 +44,6 @@ int64_t rowsOf(const LatencyBudget &budget) {
 /// What a build of a choice takes.
 struct Built {
   double bytes = 0, ms = 0;
-};
-
-/// A choice that is predicted to be the best.
-struct Plan {
-  std::vector<int> indices;
-  Allocation allocation;
-  size_t schemes = 0; ///< that layers use
 };
 
 class BudgetedChoice {
@@ -79,14 +70,14 @@ private:
   bool within(const Built &built) const {
     return (!maxBytes || built.bytes <= *maxBytes) && (!latency || built.ms <= latency->ms);
   }
-  bool usesBudget(const Built &built) const {
-    return !maxBytes || built.bytes >= kUsedShare * *maxBytes;
+  bool usesBudget(const Built &built, const Allocation &allocation) const {
+    return !maxBytes || *maxBytes - built.bytes <= kUnusedShare * allocation.bytes;
   }
+  std::vector<int> chosen() const;
   void choose(const std::vector<int> &indices);
-  std::vector<std::set<std::string>> mixes() const;
-  Plan planOf(const std::set<std::string> &mix) const;
-  Plan bestPlan() const;
-  double codeBytes(size_t schemes) const;
+  Allocation bestPlan();
+  std::pair<double, double> codeLine() const;
+  void learnCode(const Built &built, const Allocation &allocation);
   Error missed(const Allocation &least, const std::optional<Built> &nearest) const;
 
   std::vector<WeightChoice> &choices;
@@ -95,8 +86,10 @@ private:
   const CompileRequest &request;
   const LatencyBudget *latency;
   std::optional<double> maxBytes;
+  std::vector<std::string> levels;       ///< of the artifact
   double otherBytes = 0, fixedMs = 0;    ///< of weights and ops that nothing is chosen for
-  std::map<size_t, double> measuredCode; ///< by the number of schemes that layers use
+  std::map<size_t, double> measuredCode; ///< by the number of kernels of schemes
+  double misjudged = 0;                  ///< bytes that the last build had above the line
 };
 
 void BudgetedChoice::choose(const std::vector<int> &indices) {
@@ -104,98 +97,43 @@ void BudgetedChoice::choose(const std::vector<int> &indices) {
     choice.chosen = index;
 }
 
-/// Code and tables of an artifact whose layers use a number of schemes: as measured, else on the
-/// line through what was.
-double BudgetedChoice::codeBytes(size_t schemes) const {
+std::vector<int> BudgetedChoice::chosen() const {
+  std::vector<int> indices;
+  for (const WeightChoice &choice : choices)
+    indices.push_back(choice.chosen);
+  return indices;
+}
+
+/// Code and tables of an artifact: those of no kernel of a scheme, and what each one adds. A line
+/// through the builds with the fewest and the most of them.
+std::pair<double, double> BudgetedChoice::codeLine() const {
+  double perKernel = kKernelBytes * static_cast<double>(levels.size());
   if (measuredCode.empty())
-    return 0;
-  if (auto known = measuredCode.find(schemes); known != measuredCode.end())
-    return known->second;
+    return {0, perKernel};
   auto [fewest, least] = *measuredCode.begin();
   auto [most, largest] = *measuredCode.rbegin();
-  double slope = kCodePerScheme;
   if (most > fewest)
-    slope = std::max(0.0, (largest - least) / static_cast<double>(most - fewest));
-  return std::max(0.0,
-                  least + slope * (static_cast<double>(schemes) - static_cast<double>(fewest)));
+    perKernel = std::max(0.0, (largest - least) / static_cast<double>(most - fewest));
+  return {std::max(0.0, least - perKernel * static_cast<double>(fewest)), perKernel};
 }
 
-/// Sets of schemes that layers may draw from: all of them, and where bytes count every small set.
-std::vector<std::set<std::string>> BudgetedChoice::mixes() const {
-  std::set<std::string> all;
-  for (const WeightChoice &choice : choices)
-    if (!choice.isTable)
-      for (const Candidate &candidate : choice.candidates)
-        all.insert(candidate.scheme);
-  std::vector<std::set<std::string>> result = {all};
-  if (!maxBytes)
-    return result;
-  std::vector<std::set<std::string>> smaller = {{}};
-  for (const std::string &scheme : all) {
-    size_t before = smaller.size();
-    for (size_t i = 0; i < before; ++i)
-      if (smaller[i].size() < kMaxMixed) {
-        smaller.push_back(smaller[i]);
-        smaller.back().insert(scheme);
-      }
-  }
-  for (std::set<std::string> &mix : smaller)
-    if (!mix.empty() && mix.size() < all.size())
-      result.push_back(std::move(mix));
-  return result;
+void BudgetedChoice::learnCode(const Built &built, const Allocation &allocation) {
+  double code = built.bytes - allocation.bytes - otherBytes;
+  measuredCode[allocation.kernels] = code;
+  auto [base, perKernel] = codeLine();
+  misjudged = code - base - perKernel * static_cast<double>(allocation.kernels);
 }
 
-/// The best choice within what a set of schemes and its code leave of the budgets.
-Plan BudgetedChoice::planOf(const std::set<std::string> &mix) const {
-  std::vector<WeightChoice> some = choices;
-  std::vector<std::vector<int>> origins;
-  for (WeightChoice &choice : some) {
-    std::vector<int> &origin = origins.emplace_back();
-    std::vector<Candidate> kept;
-    for (auto [index, candidate] : llvm::enumerate(choice.candidates))
-      if (choice.isTable || mix.count(candidate.scheme)) {
-        origin.push_back(static_cast<int>(index));
-        kept.push_back(candidate);
-      }
-    // A weight that no scheme of the set fits keeps its own.
-    if (kept.empty())
-      for (size_t index = 0; index < choice.candidates.size(); ++index)
-        origin.push_back(static_cast<int>(index));
-    else
-      choice.candidates = std::move(kept);
-  }
+/// The choice that is predicted to lose least within what code leaves of the budgets; where none
+/// is within them, the one that exceeds them least.
+Allocation BudgetedChoice::bestPlan() {
   std::optional<double> bytes, ms;
+  auto [base, perKernel] = codeLine();
   if (maxBytes)
-    bytes = *maxBytes - otherBytes - codeBytes(mix.size());
+    bytes = *maxBytes - otherBytes - base - misjudged;
   if (latency)
     ms = latency->ms - fixedMs;
-  Plan plan;
-  plan.allocation = allocate(some, bytes, ms);
-  std::set<std::string> used;
-  for (auto [choice, origin] : llvm::zip_equal(some, origins)) {
-    plan.indices.push_back(origin[choice.chosen]);
-    if (!choice.isTable)
-      used.insert(choice.candidates[choice.chosen].scheme);
-  }
-  plan.schemes = used.size();
-  return plan;
-}
-
-/// Of all sets of schemes the choice that is predicted to lose least; where none lies within the
-/// budgets, the one that comes nearest in bytes, or in time where bytes are not bounded.
-Plan BudgetedChoice::bestPlan() const {
-  std::optional<Plan> best;
-  auto isBetter = [&](const Allocation &a, const Allocation &b) {
-    if (a.feasible != b.feasible)
-      return a.feasible;
-    return a.feasible ? a.loss < b.loss : maxBytes ? a.bytes < b.bytes : a.ms < b.ms;
-  };
-  for (const std::set<std::string> &mix : mixes()) {
-    Plan plan = planOf(mix);
-    if (!best || isBetter(plan.allocation, best->allocation))
-      best = std::move(plan);
-  }
-  return std::move(*best);
+  return allocate(choices, bytes, ms, maxBytes ? perKernel : 0);
 }
 
 /// Bytes of what stays as it is: norms, biases, weights that no scheme takes.
@@ -268,12 +206,7 @@ Error BudgetedChoice::emitBuild(const PipelineOptions &options, const std::strin
 Expected<uint64_t> BudgetedChoice::artifactBytes(const PipelineOptions &options) const {
   std::string path = request.work + "/size.so";
   PipelineOptions fat = options;
-  Expected<std::vector<const Target *>> targets = expandTarget(llvm::join(request.targets, ","));
-  if (!targets)
-    return targets.takeError();
-  fat.levels.clear();
-  for (const Target *target : *targets)
-    fat.levels.push_back(target->name);
+  fat.levels = levels;
   if (Error failed = emitBuild(fat, path))
     return std::move(failed);
   uint64_t bytes = 0;
@@ -352,6 +285,11 @@ Error BudgetedChoice::missed(const Allocation &least, const std::optional<Built>
 }
 
 Expected<BudgetOutcome> BudgetedChoice::run() {
+  Expected<std::vector<const Target *>> targets = expandTarget(llvm::join(request.targets, ","));
+  if (!targets)
+    return targets.takeError();
+  for (const Target *target : *targets)
+    levels.push_back(target->name);
   otherBytes = unquantizedBytes();
   if (latency)
     if (Error failed = measureFixed())
@@ -360,33 +298,32 @@ Expected<BudgetOutcome> BudgetedChoice::run() {
   std::optional<Built> taken, last;
   std::vector<int> bestChoice;
   std::set<std::vector<int>> tried;
-  Plan plan;
+  Allocation plan;
   for (int builds = 0; builds < kMaxBuilds; ++builds) {
     plan = bestPlan();
-    // Code of fewer schemes is smaller: the least choice is built before budgets are given up.
-    if (!tried.insert(plan.indices).second || (taken && !plan.allocation.feasible))
+    // What code takes is a guess at first: the least choice is built before budgets are given up.
+    if (!tried.insert(chosen()).second || (taken && !plan.feasible))
       break;
-    choose(plan.indices);
     Expected<Built> built = build();
     if (!built)
       return built.takeError();
     last = *built;
     // Of builds within the budgets the one that is predicted to lose least.
-    if (within(*built) && (!taken || plan.allocation.loss < best.allocation.loss)) {
+    if (within(*built) && (!taken || plan.loss < best.allocation.loss)) {
       taken = *built;
-      bestChoice = plan.indices;
-      best.allocation = plan.allocation;
-      best.predictedMs = plan.allocation.ms + fixedMs;
+      bestChoice = chosen();
+      best.allocation = plan;
+      best.predictedMs = plan.ms + fixedMs;
     }
     if (maxBytes)
-      measuredCode[plan.schemes] = built->bytes - plan.allocation.bytes - otherBytes;
+      learnCode(*built, plan);
     if (latency)
-      fixedMs = built->ms - plan.allocation.ms;
-    if (within(*built) && usesBudget(*built))
+      fixedMs = built->ms - plan.ms;
+    if (within(*built) && usesBudget(*built, plan))
       break;
   }
   if (!taken)
-    return missed(plan.allocation, last);
+    return missed(plan, last);
   choose(bestChoice);
   if (latency)
     best.measuredMs = taken->ms;

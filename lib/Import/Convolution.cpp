@@ -83,7 +83,8 @@ std::optional<SmallVector<int64_t>> kernelSizes(NodeBuilder &n, Value x, Value w
     return std::nullopt;
   }
   SmallVector<int64_t> kernel;
-  for (DimExpr size : ArrayRef(n.dims(weight)).drop_front(2)) {
+  Dims dims = n.dims(weight);
+  for (DimExpr size : ArrayRef(dims).drop_front(2)) {
     if (!size.constantValue()) {
       n.unsupported("the kernel has a dynamic size");
       return std::nullopt;

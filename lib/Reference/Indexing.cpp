@@ -24,7 +24,7 @@ Results evaluateGather(const Call &call, GatherOp op) {
     auto index = checkIndex(call, at[i], around.size);
     if (!index)
       return index.takeError();
-    for (int64_t outer = 0; outer < around.outer; ++outer)
+    for (int64_t outer = 0; outer < around.outer && run != 0; ++outer)
       std::memcpy(to + (outer * at.count + i) * run,
                   x.data() + (outer * around.size + *index) * run, run);
   }
@@ -99,8 +99,9 @@ Results evaluateGatherNd(const Call &call, GatherNdOp op) {
     auto offset = tupleOffset(call, at.data + i * tuple, tuple, rest);
     if (!offset)
       return offset.takeError();
-    std::memcpy(to + i * run, x.data() + i / perBatch * batchBytes + *offset * x.bytesPerElement(),
-                run);
+    if (run != 0)
+      std::memcpy(to + i * run,
+                  x.data() + i / perBatch * batchBytes + *offset * x.bytesPerElement(), run);
   }
   return one(std::move(out));
 }

@@ -215,6 +215,8 @@ int32_t nearestInteger(float quotient, float zero, bool realZero, CodeLimits lim
   if (std::isnan(quotient))
     quotient = 0;
   float code = realZero ? std::nearbyint(quotient + zero) : std::nearbyint(quotient) + zero;
+  if (std::isnan(code)) // infinite quotients and zero points may cancel
+    return limits.low;
   return int32_t(std::clamp(code, float(limits.low), float(limits.high)));
 }
 

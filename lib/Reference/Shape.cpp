@@ -120,7 +120,7 @@ Results evaluateConcat(const Call &call, ConcatOp op) {
     if (at + run > around.size * around.inner * width)
       return call.fail(Diag::SizesUnfit, "operands are longer than the result's " +
                                              std::to_string(around.size) + " along the axis");
-    for (int64_t outer = 0; outer < around.outer; ++outer)
+    for (int64_t outer = 0; outer < around.outer && run != 0; ++outer)
       std::memcpy(to + outer * around.size * around.inner * width + at, x.data() + outer * run,
                   run);
     at += run;

@@ -279,7 +279,8 @@ llvm::Expected<Tensor> Tensor::fromAttr(ElementsAttr attr) {
   if (auto dense = dyn_cast<DenseElementsAttr>(attr)) {
     bool plain = element.isIntOrFloat() && element.getIntOrFloatBitWidth() >= 8;
     if (plain && !dense.isSplat()) {
-      std::memcpy(bytes, dense.getRawData().data(), tensor.byteSize());
+      if (tensor.byteSize() != 0)
+        std::memcpy(bytes, dense.getRawData().data(), tensor.byteSize());
       return tensor;
     }
     if (isa<FloatType>(element)) {

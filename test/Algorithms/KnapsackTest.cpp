@@ -130,3 +130,76 @@ TEST(Knapsack, SaysWhenNothingFits) {
     EXPECT_EQ(got.choice[g], 0); // the cheapest
   EXPECT_TRUE(chooseOptions({}, {1.0}).feasible);
 }
+
+namespace {
+
+/// Six groups of two kinds; option i of a group needs thing 4 * kind + i.
+Groups makeSharing(unsigned seed) {
+  Groups groups = makeGroups(6, 4, 1, seed);
+  for (size_t g = 0; g < groups.size(); ++g)
+    for (size_t i = 0; i < groups[g].size(); ++i)
+      groups[g][i].shared = static_cast<int>(4 * (g % 2) + i);
+  return groups;
+}
+
+/// The least loss of all combinations that fit with what they share.
+double bruteForceSharing(const Groups &groups, double budget, const std::vector<double> &prices) {
+  double best = std::numeric_limits<double>::infinity();
+  std::vector<size_t> at(groups.size());
+  for (;;) {
+    double loss = 0, cost = 0;
+    std::vector<char> used(prices.size());
+    for (size_t g = 0; g < groups.size(); ++g) {
+      const KnapsackOption &option = groups[g][at[g]];
+      loss += option.loss;
+      cost += option.costs[0];
+      if (!used[option.shared])
+        cost += prices[option.shared];
+      used[option.shared] = 1;
+    }
+    if (cost <= budget)
+      best = std::min(best, loss);
+    size_t g = 0;
+    while (g < groups.size() && ++at[g] == groups[g].size())
+      at[g++] = 0;
+    if (g == groups.size())
+      return best;
+  }
+}
+
+} // namespace
+
+TEST(Knapsack, WhatIsSharedIsPaidForOnce) {
+  int exact = 0, feasible = 0;
+  for (unsigned seed = 0; seed < 60; ++seed)
+    for (double share : {0.15, 0.4, 0.8})
+      for (double price : {0.0, 0.4, 1.5}) {
+        Groups groups = makeSharing(seed);
+        double budget = budgetsOf(groups, share)[0] + price;
+        std::vector<double> prices(8, price);
+        prices[seed % 8] *= 2;
+        double want = bruteForceSharing(groups, budget, prices);
+        KnapsackResult got = chooseSharing(groups, {budget}, prices);
+        if (!std::isfinite(want)) {
+          EXPECT_FALSE(got.feasible);
+          continue;
+        }
+        ASSERT_TRUE(got.feasible) << seed << " " << share << " " << price;
+        EXPECT_LE(got.costs[0], budget * (1 + 1e-8));
+        EXPECT_GE(got.loss, want * (1 - 1e-9));
+        EXPECT_LE(got.loss, want * 1.35) << seed << " " << share << " " << price;
+        exact += got.loss <= want * (1 + 1e-9);
+        ++feasible;
+      }
+  EXPECT_GT(feasible, 300);
+  EXPECT_GE(exact, feasible * 95 / 100) << exact << " of " << feasible;
+}
+
+TEST(Knapsack, SharingSaysWhenNothingFits) {
+  Groups groups = makeSharing(3);
+  KnapsackResult got = chooseSharing(groups, {0.5}, std::vector<double>(8, 0.1));
+  EXPECT_FALSE(got.feasible);
+  ASSERT_EQ(got.choice.size(), groups.size());
+  for (size_t g = 0; g < groups.size(); ++g)
+    EXPECT_EQ(got.choice[g], 0); // the cheapest
+}

@@ -229,7 +229,8 @@ std::vector<char> pack(const QTensor &w, QType type) {
   bool realZeros = type.getZero() && isa<mlir::FloatType>(type.getZero());
   if (type.getLayout() == Layout::panel16_block) {
     BlockLayout block = blockLayoutOf(type);
-    std::memcpy(out, w.table.data(), w.table.size() * 4);
+    if (!w.table.empty())
+      std::memcpy(out, w.table.data(), w.table.size() * 4);
     BlockSource source{{codes.data(), n, k, k, 1}, scales.data(), zeros.data()};
     source.floatZeros = w.zeros.data();
     source.super = w.supers.data();

@@ -13,6 +13,7 @@ namespace qcc {
 struct KnapsackOption {
   double loss = 0;
   std::vector<double> costs; ///< one a budget, not negative (bytes, milliseconds, …)
+  int shared = -1;           ///< what it needs and shares with other options; see below
 };
 
 struct KnapsackResult {
@@ -27,6 +28,7 @@ struct KnapsackResult {
 struct KnapsackOptions {
   /// Nodes of the branch and bound before it settles for the best found.
   int64_t nodes = 200000;
+  bool pairs = true; ///< improve by exchanges in two groups at a time too
 };
 
 /// Options of `groups` under `budgets` (as many as each option has costs). Lagrangian multipliers
@@ -35,6 +37,16 @@ struct KnapsackOptions {
 /// index.
 KnapsackResult chooseOptions(const std::vector<std::vector<KnapsackOption>> &groups,
                              const std::vector<double> &budgets,
+                             const KnapsackOptions &options = {});
+
+/// The same where options need things that are paid for once, however many groups use them (the
+/// kernels that a scheme needs, say): using the things numbered by `shared` of the chosen options
+/// costs `prices` of them, out of the first budget. Which things are used is searched for by adding
+/// and taking away one at a time, from all of them and from the i-th option of every group for each
+/// i; the rest is chooseOptions(). Costs of the result include the prices; `optimal` is not claimed
+/// and `bound` is that of the problem without prices.
+KnapsackResult chooseSharing(const std::vector<std::vector<KnapsackOption>> &groups,
+                             const std::vector<double> &budgets, const std::vector<double> &prices,
                              const KnapsackOptions &options = {});
 
 } // namespace qcc

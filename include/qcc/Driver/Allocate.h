@@ -25,6 +25,7 @@ struct Candidate {
 
 struct WeightChoice {
   std::string name;
+  std::string kind; ///< equal where layers of one scheme run by the same kernel: what reads them
   int64_t rows = 0, columns = 0;
   bool isTable = false;   ///< only looked up in
   double sensitivity = 0; ///< loss of the model per relative output error of the layer
@@ -52,10 +53,12 @@ weighCandidates(const LoadedModel &floats, llvm::ArrayRef<std::string> schemes,
 struct Allocation {
   bool feasible = false, optimal = false;
   double loss = 0, bytes = 0, ms = 0, bound = 0;
+  size_t kernels = 0; ///< pairs of kind and scheme that layers use
 };
-/// Chooses within `maxBytes` (of weights) and `maxMs`; nothing: no limit.
+/// Chooses within `maxBytes` (of weights) and `maxMs`; nothing: no limit. Each pair of kind and
+/// scheme that is used takes `kernelBytes` of the bytes too, which Allocation::bytes leaves out.
 Allocation allocate(std::vector<WeightChoice> &choices, std::optional<double> maxBytes,
-                    std::optional<double> maxMs);
+                    std::optional<double> maxMs, double kernelBytes = 0);
 
 /// The fewest bytes whose predicted loss is at most `maxLoss`.
 Allocation allocateForLoss(std::vector<WeightChoice> &choices, double maxLoss);
