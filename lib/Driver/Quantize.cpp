@@ -11,7 +11,6 @@
 #include "qcc/Driver/Progress.h"
 #include "qcc/Driver/RowPromotion.h"
 #include "qcc/Driver/Treatments.h"
-#include "qcc/Driver/Trials.h"
 #include "qcc/Driver/WorkFolder.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Pack/WeightFormats.h"
@@ -300,13 +299,6 @@ Error Quantization::allocateSchemes() {
     return writeAllocation();
   }
   options.scheme = schemes.front();
-  if (plan.needsMoments()) {
-    LayerProgress progress(err, "try", request.quiet);
-    TrialOptions trials{request.work, request.threads};
-    trials.progress = std::ref(progress);
-    if (Error failed = correctByTrials(choices, floats, samples, plan, options, request, trials))
-      return failed;
-  }
   Expected<BudgetOutcome> outcome = chooseWithinBudgets(choices, floats, options, request);
   if (!outcome)
     return outcome.takeError();

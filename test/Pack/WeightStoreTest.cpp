@@ -188,7 +188,8 @@ Decoded decode(QType type, const OwnedBytes &bytes) {
     }
     auto reals = [&](int64_t from, int64_t count) {
       std::vector<float> values(count);
-      std::memcpy(values.data(), bytes.data() + from, count * 4);
+      if (count != 0)
+        std::memcpy(values.data(), bytes.data() + from, count * 4);
       return values;
     };
     bool one = type.getGranularity() == Granularity::tensor;
