@@ -288,7 +288,8 @@ float zeroFor(const WeightFormat &format, const float *x, int64_t count, float s
     return 0;
   CodeRange range = codeRange(format);
   float low = static_cast<float>(range.low), high = static_cast<float>(range.high);
-  return std::clamp(std::nearbyint(-rangeOf(x, count).low / scale) + low, low, high);
+  float zero = std::nearbyint(-rangeOf(x, count).low / scale) + low;
+  return std::isnan(zero) ? 0 : std::clamp(zero, low, high); // infinities have no grid
 }
 
 Grid gridFor(const WeightFormat &format, const float *x, int64_t count, float super) {

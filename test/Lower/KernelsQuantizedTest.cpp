@@ -249,7 +249,8 @@ std::vector<char> pack(const QTensor &w, QType type) {
     std::memcpy(out + value(layout.extra), zeros.data(), zeros.size());
   if (!w.supers.empty())
     std::memcpy(out + value(layout.supers), w.supers.data(), w.supers.size() * 4);
-  std::memcpy(out + value(layout.table), w.table.data(), w.table.size() * 4);
+  if (!w.table.empty())
+    std::memcpy(out + value(layout.table), w.table.data(), w.table.size() * 4);
   return buffer;
 }
 
