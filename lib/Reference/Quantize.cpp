@@ -182,9 +182,12 @@ void chooseScales(QTensor &q, ArrayRef<float> x) {
     float zero = 0;
     if (scale > 0 && isa<FloatType>(q.type.getZero()))
       zero = roundTo(q.type.getZero(), -group.low / scale + float(limits.low));
-    else if (scale > 0) // signed storage counts from its lowest code
-      zero = std::clamp(std::nearbyint(-group.low / scale) + float(limits.low), float(limits.low),
-                        float(limits.high));
+    else if (scale > 0) // signed storage counts from its lowest code; infinities have no grid
+      zero = std::nearbyint(-group.low / scale) + float(limits.low);
+    if (!isa<FloatType>(q.type.getZero()))
+      zero = std::isnan(zero) || !(scale > 0)
+                 ? 0
+                 : std::clamp(zero, float(limits.low), float(limits.high));
     q.zeros.push_back(zero);
   }
 }
