@@ -139,7 +139,8 @@ static qcc_status size_for(qcc_session *session, const qcc_session_options *o, q
     return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT,
                     "%u maximum dimensions given, the inputs of \"%s\" have %u", o->n_max_dims,
                     session->entry->name, session->n_input_dims);
-  memcpy(session->input_dims, o->max_dims, o->n_max_dims * sizeof(int64_t));
+  if (o->n_max_dims != 0)
+    memcpy(session->input_dims, o->max_dims, o->n_max_dims * sizeof(int64_t));
   status = qcc_session_plan(session, 0, err);
   if (!status)
     status = qcc_session_reserve(session, false, err);
@@ -233,7 +234,8 @@ static qcc_status take_inputs(qcc_session *session, const qcc_tensor *inputs, ui
     if (!qcc_dense_bytes(got->dims, got->rank, element, &bytes))
       return qcc_fail(err, QCC_ERR_SHAPE, "input \"%s\" has more elements than can be addressed",
                       want->name);
-    memcpy(dims, got->dims, want->rank * sizeof(int64_t));
+    if (want->rank != 0) /* a scalar may have no sizes at all */
+      memcpy(dims, got->dims, want->rank * sizeof(int64_t));
     dims += want->rank;
     if (!with_data)
       continue;

@@ -144,7 +144,8 @@ Decoded decodeBlocks(QType type, const OwnedBytes &bytes, Decoded out) {
   for (int64_t i = 0; i < n * blocks; ++i)
     out.scales[i] = scaleAt(scales.data(), i, type.getScale()) * super[i / blocks];
   out.table.resize(layout.tableEntries);
-  std::memcpy(out.table.data(), bytes.data(), out.table.size() * 4);
+  if (!out.table.empty())
+    std::memcpy(out.table.data(), bytes.data(), out.table.size() * 4);
   return out;
 }
 
