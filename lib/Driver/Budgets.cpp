@@ -213,7 +213,7 @@ Expected<uint64_t> BudgetedChoice::artifactBytes(const PipelineOptions &options)
   std::error_code failed = llvm::sys::fs::file_size(path, bytes);
   llvm::sys::fs::remove(path);
   if (failed)
-    return makeError(Diag::CannotRead, path, failed.message());
+    return makeError(Diag::Internal, path, failed.message());
   return bytes;
 }
 

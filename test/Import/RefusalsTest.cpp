@@ -183,6 +183,37 @@ TEST(ImportRefusals, PadAndResize) {
       .none()
       .constant(F32, {2}, WireWriter::pods<float>({0, 1}))
       .refused(Diag::BadNode, "a scale is not a positive constant");
+  // What only data says goes another way than constants do.
+  One("Resize")
+      .in({"2", "3"})
+      .none()
+      .in({"2"})
+      .attribute(stringAttribute("mode", "smooth"))
+      .refused(Diag::BadNode, "mode 'smooth' is not nearest, linear or cubic");
+  One("Resize")
+      .in({"2", "3"})
+      .in({"3"})
+      .in({"2"})
+      .attribute(stringAttribute("mode", "linear"))
+      .attribute(stringAttribute("coordinate_transformation_mode", "tf_crop_and_resize"))
+      .refused(Diag::BadNode, "the region of interest does not fit the axes");
+  One("Pad").in({"2", "3"}).in({"3"}, I64).refused(Diag::BadNode, "gives 3 pads for 2 axes");
+  One("Slice")
+      .in({"4", "3"})
+      .in({"2"}, I64)
+      .in({"1"}, I64)
+      .refused(Diag::BadNode, "starts, ends, axes and steps differ in length");
+  // Axes that are sizes of the input: known, but no numbers.
+  Graph sized;
+  sized.input("x", {"n", "3"}).input("s", {"1"}, I64).input("e", {"1"}, I64);
+  sized.add(with(node("Shape", {"x"}, {"axes"}), {intAttribute("end", 1)}));
+  sized.add(node("Slice", {"x", "s", "e", "axes"}, {"y"})).output("y");
+  expectContains(refused(sized, Diag::BadNode), "the axes are no constant integers");
+  One("CenterCropPad")
+      .opset(18)
+      .in({"4", "3"})
+      .ints({2})
+      .refused(Diag::BadNode, "shape and axes differ in length");
 }
 
 TEST(ImportRefusals, Convolutions) {
@@ -211,6 +242,40 @@ TEST(ImportRefusals, Convolutions) {
   One("GlobalAveragePool")
       .in({"2", "3"})
       .refused(Diag::ShapeMismatch, "needs spatial axes, but the rank is 2");
+  One("ConvTranspose")
+      .in({"1", "3", "5"})
+      .in({"3", "2", "3"})
+      .integer("group", 0)
+      .refused(Diag::BadNode, "group is 0");
+  One("ConvTranspose")
+      .in({"1", "3", "5"})
+      .in({"4", "2", "3"})
+      .refused(Diag::BadNode, "attributes or channels do not fit 1 spatial axes");
+  One("QLinearConv")
+      .in({"1", "3", "5"}, U8)
+      .in({})
+      .in({}, U8)
+      .in({"2", "3", "3"}, U8)
+      .in({})
+      .in({}, U8)
+      .in({})
+      .in({})
+      .refused(Diag::BadNode, "the operands do not fit");
+  One("CausalConvWithState", microsoft)
+      .in({"1", "3"})
+      .in({"3", "1", "2"})
+      .refused(Diag::ShapeMismatch, "needs data and weight of rank 3");
+  One("CausalConvWithState", microsoft)
+      .in({"1", "3", "5"})
+      .in({"3", "1", "2"})
+      .attribute(stringAttribute("activation", "relu"))
+      .refused(Diag::BadNode, "activation 'relu' is not silu, swish or none");
+  One("LpPool")
+      .in({"1", "2", "6"})
+      .attribute(intsAttribute("kernel_shape", {2}))
+      .integer("p", 0)
+      .refused(Diag::BadNode, "p is 0");
+  One("LRN").in({"1", "2", "6"}).integer("size", 0).refused(Diag::BadNode, "size is 0");
 }
 
 TEST(ImportRefusals, Indices) {
@@ -247,6 +312,36 @@ TEST(ImportRefusals, Indices) {
       .in({"4", "2"})
       .in({"2", "1"}, I64)
       .refused(Diag::ShapeMismatch, "needs one length per sequence");
+  One("Compress")
+      .in({"4", "2"})
+      .in({"2", "2"}, Bool)
+      .refused(Diag::BadNode, "the condition is no vector");
+  One("TensorScatter")
+      .opset(24)
+      .in({"2", "4", "3"})
+      .in({"2", "1", "3"})
+      .attribute(stringAttribute("mode", "spiral"))
+      .refused(Diag::BadNode, "operands or mode 'spiral' do not fit");
+  One("TensorScatter")
+      .opset(24)
+      .in({"2", "4", "3"})
+      .in({"2", "1", "3"})
+      .integer("axis", 0)
+      .refused(Diag::BadNode, "scatters along the batch");
+  One("TopK").in({"4", "2"}).ints({1, 1}).outputs(2).refused(Diag::BadNode, "k is not one number");
+  One("HannWindow").ints({4, 4}).refused(Diag::BadNode, "the size is not one number");
+}
+
+TEST(ImportRefusals, Losses) {
+  One("NegativeLogLikelihoodLoss")
+      .in({"4", "3"})
+      .in({"4", "1"}, I64)
+      .refused(Diag::ShapeMismatch, "scores and targets do not fit each other");
+  One("NegativeLogLikelihoodLoss")
+      .in({"4", "3"})
+      .in({"4"}, I64)
+      .attribute(stringAttribute("reduction", "max"))
+      .refused(Diag::BadNode, "reduction 'max' is not none, sum or mean");
 }
 
 TEST(ImportRefusals, Norms) {
@@ -403,6 +498,59 @@ TEST(ImportRefusals, Branches) {
                  "reads 'p', which nothing defines");
   expectContains(refusedBranch(branching(inner({}, {"p"}, {"p"}))),
                  "branch output 'p' is defined nowhere");
+}
+
+/// A Scan over `inputs`, each [3], of one state where `carried`; its body copies what it is given.
+struct ScanCase {
+  std::vector<WireWriter> attributes;
+  int64_t scanned = 1;
+  Names outputs = {"y"};
+  std::vector<Names> inputs = {{"3"}};
+  Diag code = Diag::BadNode;
+};
+std::string refusedScan(const ScanCase &scan) {
+  Graph g;
+  Names names, inner;
+  for (const Names &dims : scan.inputs) {
+    names.push_back("x" + std::to_string(names.size()));
+    inner.push_back("i" + std::to_string(inner.size()));
+    g.input(names.back(), dims);
+  }
+  WireWriter body = graph({node("Neg", {"i0"}, {"o"})}, inner, {"o"});
+  std::vector<WireWriter> attributes = scan.attributes;
+  attributes.push_back(graphAttribute("body", body));
+  attributes.push_back(intAttribute("num_scan_inputs", scan.scanned));
+  g.add(with(node("Scan", names, scan.outputs, "scan"), attributes));
+  for (const std::string &output : scan.outputs)
+    g.output(output);
+  return refused(g, scan.code);
+}
+
+TEST(ImportRefusals, Loops) {
+  ScanCase scan;
+  scan.scanned = 2;
+  expectContains(refusedScan(scan), "num_scan_inputs is 2");
+  scan = {};
+  scan.attributes = {intsAttribute("scan_input_axes", {0, 1})};
+  expectContains(refusedScan(scan), "attributes or outputs do not fit the scanned inputs");
+  scan = {};
+  scan.outputs = {"y", "z"};
+  expectContains(refusedScan(scan), "attributes or outputs do not fit the scanned inputs");
+  scan = {};
+  scan.attributes = {intsAttribute("scan_output_axes", {0, 1})};
+  expectContains(refusedScan(scan), "scan_output_axes or scan_output_directions do not fit");
+  scan = {};
+  scan.inputs = {{"3"}, {"4"}};
+  scan.scanned = 2;
+  scan.code = Diag::ShapeMismatch;
+  expectContains(refusedScan(scan), "the scanned axes differ in size");
+
+  // A Loop of two turns whose body gives less than it takes.
+  Graph g;
+  g.constant(ints("turns", {2})).input("x", {"2"});
+  WireWriter body = graph({node("Identity", {"go"}, {"on"})}, {"i", "go", "s"}, {"on"});
+  g.add(with(node("Loop", {"turns", "", "x"}, {"y"}, "loop"), {graphAttribute("body", body)}));
+  expectContains(refused(g.output("y"), Diag::BadNode), "the outputs of loop and body do not fit");
 }
 
 Graph identity(const Names &dims = {"2"}, int type = F32) {

@@ -183,3 +183,34 @@ qnt.kernel @columns "dequantize" dims 0 {
   %0 = qnt.dequantize %x : (!columns) -> tensor<4x8xf32>
   qnt.yield %0 : tensor<4x8xf32>
 }
+
+// -----
+
+!imported = !qnt.q<[4, 8], f8e4m3fnuz, axis 0, scale f32>
+// expected-error @below {{QCC1650: no kernel for this 'qgather' on scalar}}
+qnt.kernel @gathered "qgather" dims 0 {
+^bb0(%t: !imported, %i: tensor<2xi64>):
+  // expected-error @below {{there is no kernel that reads rows of}}
+  %0 = qnt.qgather %t, %i : (!imported, tensor<2xi64>) -> tensor<2x8xf32>
+  qnt.yield %0 : tensor<2x8xf32>
+}
+
+// -----
+
+// expected-error @below {{QCC1650: no kernel for this 'hadamard' on scalar}}
+qnt.kernel @order "hadamard" dims 0 {
+^bb0(%x: tensor<2x12xf32>):
+  // expected-error @below {{no Hadamard matrix of order 6 is known}}
+  %0 = qnt.hadamard %x {axis = 1 : i64, block = 6 : i64} : (tensor<2x12xf32>) -> tensor<2x12xf32>
+  qnt.yield %0 : tensor<2x12xf32>
+}
+
+// -----
+
+// expected-error @below {{QCC1650: no kernel for this 'hadamard' on scalar}}
+qnt.kernel @axis "hadamard" dims 0 {
+^bb0(%x: tensor<8x2xf32>):
+  // expected-error @below {{rotations at run time are along the last axis, not axis 0}}
+  %0 = qnt.hadamard %x {axis = 0 : i64, block = 8 : i64} : (tensor<8x2xf32>) -> tensor<8x2xf32>
+  qnt.yield %0 : tensor<8x2xf32>
+}
