@@ -337,7 +337,7 @@ SetResult quality::decide(const Units &units, const GateSet &set, double confide
                           unsigned resamples) {
   SetResult result;
   result.measurement = estimate(units, confidence, set.name, resamples);
-  constexpr size_t few = 30;
+  constexpr size_t few = 30, fewForGuard = 8; // below that, bounds of good models reach anywhere
   double sure = units.rows.size() < few ? 1 - (1 - confidence) / 2 : confidence;
   std::string metric = metricName(units.metric).str();
   Interval tested;
@@ -355,12 +355,13 @@ SetResult quality::decide(const Units &units, const GateSet &set, double confide
   result.tested = tested.value;
   result.bound = result.upper ? tested.upper : tested.lower;
   // The command gives one number for all samples: there is nothing to resample.
-  bool tooFew = units.rows.size() < 2;
+  bool tooFew = units.rows.size() < (lenient ? fewForGuard : 2);
   if (tooFew && (lenient || units.metric == Metric::Command)) {
     result.bound = result.tested;
     result.note = units.metric == Metric::Command
                       ? "decided on the value alone"
-                      : "decided on the value alone: " + std::to_string(units.samples) + " sample";
+                      : "decided on the value alone: " + std::to_string(units.samples) +
+                            (units.samples == 1 ? " sample" : " samples");
   } else if (tooFew) {
     result.note = "one sample is too few to be sure";
   }

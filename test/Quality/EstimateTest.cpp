@@ -207,6 +207,12 @@ TEST(Estimate, FewSamples) {
   EXPECT_NE(lenient.note.find("value alone"), std::string::npos);
   units.rows[0][0] = std::nan("");
   EXPECT_FALSE(decide(units, set, 0.95, true).accepted);
+  // Two good samples bound nothing; the guard takes them for what they are, and bad ones too.
+  units.rows = {{0.999, 1, 0}, {0.96, 1, 0}};
+  EXPECT_FALSE(decide(units, set, 0.95).accepted);
+  EXPECT_TRUE(decide(units, set, 0.95, true).accepted);
+  units.rows = {{0.5, 1, 0}, {0.6, 1, 0}};
+  EXPECT_FALSE(decide(units, set, 0.95, true).accepted);
 }
 
 TEST(Estimate, UnitsOfSeries) {
