@@ -197,6 +197,12 @@ TEST(ImportRefusals, PadAndResize) {
       .attribute(stringAttribute("mode", "linear"))
       .attribute(stringAttribute("coordinate_transformation_mode", "tf_crop_and_resize"))
       .refused(Diag::BadNode, "the region of interest does not fit the axes");
+  One("Resize").in({"2", "3"}).refused(Diag::BadNode, "has neither scales nor sizes");
+  One("Range")
+      .in({"2"}, I64)
+      .in({}, I64)
+      .in({}, I64)
+      .refused(Diag::BadNode, "start, limit and delta are not one number each");
   One("Pad").in({"2", "3"}).in({"3"}, I64).refused(Diag::BadNode, "gives 3 pads for 2 axes");
   One("Slice")
       .in({"4", "3"})
@@ -469,6 +475,20 @@ TEST(ImportRefusals, Codes) {
       .refused(Diag::ShapeMismatch, "scales [2, 1] do not fit");
 }
 
+TEST(ImportRefusals, Experts) {
+  One("QMoE", microsoft)
+      .in({"2", "32"})
+      .in({"2", "2"})
+      .in({"2", "64", "16"}, U8)
+      .in({"2", "64"})
+      .none()
+      .in({"2", "32", "32"}, U8)
+      .in({"2", "32"})
+      .none()
+      .in({"2", "64", "16"}, U8)
+      .refused(Diag::BadNode, "the third matrix of the experts has no scales");
+}
+
 /// An If whose condition is a constant, with one branch.
 WireWriter branching(const WireWriter &branch, const std::string &name = "then_branch") {
   return with(node("If", {"c"}, {"y"}, "if"), {graphAttribute(name, branch)});
@@ -498,6 +518,21 @@ TEST(ImportRefusals, Branches) {
                  "reads 'p', which nothing defines");
   expectContains(refusedBranch(branching(inner({}, {"p"}, {"p"}))),
                  "branch output 'p' is defined nowhere");
+}
+
+TEST(ImportRefusals, BranchesAtRunTime) {
+  // A constant is made a value where the branches meet: there its type counts.
+  for (bool first : {true, false}) {
+    Graph g;
+    g.constant(tensorHead("s", 8, {1}).bytes(6, "a"));
+    g.input("c", {}, Bool).input("x", {"1"});
+    WireWriter text = inner({node("Identity", {"s"}, {"r"})}, {}, {"r"});
+    WireWriter number = inner({node("Neg", {"x"}, {"r"})}, {}, {"r"});
+    g.add(with(node("If", {"c"}, {"y"}, "if"),
+               {graphAttribute("then_branch", first ? text : number),
+                graphAttribute("else_branch", first ? number : text)}));
+    expectContains(refused(g.output("y"), Diag::BadNode), "has element type string");
+  }
 }
 
 /// A Scan over `inputs`, each [3], of one state where `carried`; its body copies what it is given.
