@@ -92,13 +92,13 @@ static double energyOf(const WeightFormat &format, const std::vector<float> &w, 
   return sum;
 }
 
-static LayerRecipe recipeOf(const MethodPlan &plan) {
+static LayerRecipe recipeOf(const MethodPlan &plan, const WeightFormat &format) {
   LayerRecipe recipe;
   recipe.method = plan.gptq   ? LayerRecipe::Method::Gptq
                   : plan.clip ? LayerRecipe::Method::Clip
                               : LayerRecipe::Method::Rtn;
   recipe.gptq.actOrder = true;
-  if (!plan.refine)
+  if (!plan.refine || (plan.refineNarrow && format.bits >= 8))
     recipe.refine.sweeps = 0;
   return recipe;
 }
@@ -115,7 +115,7 @@ static double objectiveOf(const WeightFormat &format, const std::vector<float> &
 static EncodedRows byRecipe(const MethodPlan &plan, const WeightFormat &format,
                             const std::vector<float> &matrix, int64_t rows, int64_t columns,
                             const Moments *moments, unsigned threads, WeightReport &report) {
-  LayerRecipe recipe = recipeOf(plan);
+  LayerRecipe recipe = recipeOf(plan, format);
   const double *h = moments ? moments->gram.data() : nullptr;
   if (h && plan.gptq)
     recipe.factor = &moments->factor(recipe.gptq, threads);

@@ -102,6 +102,12 @@ private:
   Clock::time_point start = Clock::now();
 };
 
+/// Whether a scheme asks for ranges that are known before.
+static bool isStatic(const QuantizeRequest &wish) {
+  return llvm::any_of(wish.candidates,
+                      [](const Scheme &scheme) { return scheme.act == Scheme::Act::Int8Static; });
+}
+
 Error Quantization::load() {
   const QuantizeRequest &wish = request.quantize;
   Expected<MethodPlan> methods = planMethods(wish.methods, wish.calib.given());
@@ -109,6 +115,7 @@ Error Quantization::load() {
     return methods.takeError();
   plan = std::move(*methods);
   plan.seed = wish.seed;
+  plan.refineNarrow = isStatic(wish) && !llvm::is_contained(wish.methods, "rounding");
   options.optLevel = request.optLevel;
   options.scheme = wish.text;
   options.embed = wish.embed;
@@ -140,12 +147,6 @@ Error Quantization::openCalibration() {
   if (!request.quiet)
     noteFewSamples(samples, calib.where, err);
   return Error::success();
-}
-
-/// Whether a scheme asks for ranges that are known before.
-static bool isStatic(const QuantizeRequest &wish) {
-  return llvm::any_of(wish.candidates,
-                      [](const Scheme &scheme) { return scheme.act == Scheme::Act::Int8Static; });
 }
 
 /// Rounds of treatments. Without any the two stages leave the model as it is.

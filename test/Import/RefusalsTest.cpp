@@ -521,6 +521,12 @@ TEST(ImportRefusals, Branches) {
 }
 
 TEST(ImportRefusals, BranchesAtRunTime) {
+  Graph many;
+  many.input("c", {"2"}, Bool).input("x", {"1"});
+  WireWriter same = inner({node("Neg", {"x"}, {"r"})}, {}, {"r"});
+  many.add(with(node("If", {"c"}, {"y"}, "if"),
+                {graphAttribute("then_branch", same), graphAttribute("else_branch", same)}));
+  expectContains(refused(many.output("y"), Diag::ShapeMismatch), "the condition is not one value");
   // A constant is made a value where the branches meet: there its type counts.
   for (bool first : {true, false}) {
     Graph g;

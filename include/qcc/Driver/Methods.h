@@ -11,16 +11,19 @@ namespace qcc {
 /// What a list of methods asks for, in the order in which it happens: rotations, treatments of
 /// outliers in rounds, then the codes of each layer, then biases.
 struct MethodPlan {
-  bool hadamard = false;   ///< rotate: by randomized Hadamard matrices
-  bool smooth = false;     ///< transform: channels scaled, exponents searched (SmoothQuant)
-  bool awq = false;        ///< transform: likewise by mean magnitudes (AWQ)
-  bool outliers = false;   ///< transform: for each layer what pays: scales, columns, weights
-  bool columns = false;    ///< transform: outlier channels beside the product on codes
-  bool sparse = false;     ///< transform: outlier weights beside it
-  bool rows = false;       ///< transform: output channels that get 8 bits
-  bool clip = false;       ///< grids by search, weighted by the mean squares of inputs
-  bool gptq = false;       ///< errors made good by later columns
-  bool refine = false;     ///< rounding and grids optimised over the layer, by descent
+  bool hadamard = false; ///< rotate: by randomized Hadamard matrices
+  bool smooth = false;   ///< transform: channels scaled, exponents searched (SmoothQuant)
+  bool awq = false;      ///< transform: likewise by mean magnitudes (AWQ)
+  bool outliers = false; ///< transform: for each layer what pays: scales, columns, weights
+  bool columns = false;  ///< transform: outlier channels beside the product on codes
+  bool sparse = false;   ///< transform: outlier weights beside it
+  bool rows = false;     ///< transform: output channels that get 8 bits
+  bool clip = false;     ///< grids by search, weighted by the mean squares of inputs
+  bool gptq = false;     ///< errors made good by later columns
+  bool refine = false;   ///< rounding and grids optimised over the layer, by descent
+  /// Which leaves 8-bit weights as they are where inputs have static ranges: there the ranges lose
+  /// far more than the weights, and what descent gains on samples it loses on other data.
+  bool refineNarrow = false;
   bool aim = false;        ///< at the float model's outputs (Algorithms/InputError.h)
   bool kmeans = false;     ///< tables of codebooks weighted by the mean squares of inputs
   bool signRound = false;  ///< rounding learned by signed steps
