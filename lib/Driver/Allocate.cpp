@@ -7,6 +7,7 @@
 #include "qcc/Pack/WeightFormats.h"
 #include "qcc/Support/AtomicOutput.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 #include <set>
 
 using namespace mlir;
@@ -50,7 +51,9 @@ private:
   Expected<LoadedModel> assigned(const PipelineOptions &pipeline);
   Error addScheme(const std::string &scheme);
   Error addTables();
+  std::string inputsOf(StringRef scheme) const;
   void addCandidate(MarkedWeight &weight, const std::string &scheme);
+  Error addInputLosses(WeightChoice &choice, const OutputLoss &loss);
   Error computeErrors();
   Error measureSensitivities();
   Expected<double> lossAlone(const WeightChoice &choice, const std::string &scheme,
@@ -94,6 +97,18 @@ static double packedBytes(qnt::QType type, bool isTable) {
   return static_cast<double>(*layoutOf(type.withLayout(layout)).bytes.constantValue());
 }
 
+/// How layers under a scheme store their inputs; empty for floats.
+std::string Weigher::inputsOf(StringRef scheme) const {
+  Expected<Scheme> parsed = parseScheme(scheme, request.quantize.ownSchemes);
+  if (!parsed) {
+    llvm::consumeError(parsed.takeError());
+    return "";
+  }
+  if (parsed->act == Scheme::Act::Float)
+    return "";
+  return llvm::formatv("{0}:{1}", static_cast<int>(parsed->act), parsed->actGroup);
+}
+
 void Weigher::addCandidate(MarkedWeight &weight, const std::string &scheme) {
   auto [at, isNew] = byName.try_emplace(weight.name, choices.size());
   if (isNew) {
@@ -106,11 +121,14 @@ void Weigher::addCandidate(MarkedWeight &weight, const std::string &scheme) {
   }
   qnt::QType type = weight.quantize.getType();
   auto &known = types[weight.name];
-  if (llvm::any_of(known, [&](const auto &entry) { return entry.second == type; }))
-    return; // the same codes by another name
+  std::string inputs = inputsOf(scheme);
+  for (const Candidate &other : choices[at->second].candidates)
+    if (known[other.scheme] == type && other.inputs == inputs)
+      return; // the same layer by another name
   known[scheme] = type;
   Candidate candidate;
   candidate.scheme = scheme;
+  candidate.inputs = inputs;
   candidate.bytes = packedBytes(type, weight.readers.empty());
   choices[at->second].candidates.push_back(std::move(candidate));
 }
@@ -234,9 +252,10 @@ Error Weigher::measureSensitivities() {
     if (options.progress)
       options.progress(choices.size() + done++, 2 * choices.size(), choice.name);
     // The coarsest candidate stands out best from noise.
+    // Where some leave the inputs as they are, its loss is that of the weight alone.
     auto coarsest =
         llvm::max_element(choice.candidates, [](const Candidate &a, const Candidate &b) {
-          return a.nearest < b.nearest;
+          return std::pair(a.inputs.empty(), a.nearest) < std::pair(b.inputs.empty(), b.nearest);
         });
     Expected<double> measured = lossAlone(choice, coarsest->scheme, **loss);
     if (!measured)
@@ -245,7 +264,33 @@ Error Weigher::measureSensitivities() {
     choice.sensitivity = coarsest->nearest > 0 ? choice.measured / coarsest->nearest : 0;
     for (Candidate &candidate : choice.candidates)
       candidate.loss = candidate.error * choice.sensitivity;
+    if (Error failed = addInputLosses(choice, **loss))
+      return failed;
   }
+  return Error::success();
+}
+
+/// What candidates lose by how they store inputs, where they differ in that: the loss under the one
+/// with the finest weight, less what its weight loses.
+Error Weigher::addInputLosses(WeightChoice &choice, const OutputLoss &loss) {
+  std::map<std::string, const Candidate *> finest;
+  for (const Candidate &candidate : choice.candidates)
+    if (const Candidate *&best = finest[candidate.inputs];
+        !best || candidate.nearest < best->nearest)
+      best = &candidate;
+  if (choice.isTable || finest.size() < 2)
+    return Error::success();
+  std::map<std::string, double> losses;
+  for (const auto &[inputs, candidate] : finest) {
+    if (inputs.empty())
+      continue;
+    Expected<double> measured = lossAlone(choice, candidate->scheme, loss);
+    if (!measured)
+      return measured.takeError();
+    losses[inputs] = std::max(0.0, *measured - candidate->nearest * choice.sensitivity);
+  }
+  for (Candidate &candidate : choice.candidates)
+    candidate.loss += losses[candidate.inputs];
   return Error::success();
 }
 

@@ -24,6 +24,10 @@ namespace {
 constexpr int kMaxBuilds = 6;
 /// Share of the chosen weights' bytes that is worth another build where it is left unused.
 constexpr double kUnusedShare = 0.01;
+/// Share of a run that its layers take at most, as far as is known before a second build.
+constexpr double kMostOfRun = 0.85;
+/// Timings are noisy: by so much does a build change the slope at most, and so much stays free.
+constexpr double kMostSlope = 3, kMsMargin = 0.01;
 /// Bytes that manifests of equal models differ by: names and options.
 constexpr double kManifestSlack = 512;
 /// Code that one more kernel of a scheme adds to a level, until builds have told.
@@ -46,6 +50,31 @@ struct Built {
   double bytes = 0, ms = 0;
 };
 
+/// What a run takes by what its layers should: a line through the slowest build and the last one.
+/// Layers inside a model are quicker or slower than they are alone, and something runs beside them.
+class MsLine {
+public:
+  double at(double layers) const { return fixed + scale * layers; }
+  /// What layers may take, so that the whole takes no more than `ms`.
+  double layersWithin(double ms) const { return (ms - fixed) / scale; }
+  void learn(double layers, double measured);
+
+private:
+  double fixed = 0, scale = 1;
+  std::optional<std::pair<double, double>> first;
+};
+
+void MsLine::learn(double layers, double measured) {
+  if (!first) {
+    first = {layers, measured};
+    scale = layers > kMostOfRun * measured ? kMostOfRun * measured / layers : 1;
+  } else if (std::abs(layers - first->first) > 0.02 * first->first) {
+    double slope = (measured - first->second) / (layers - first->first);
+    scale = std::clamp(slope, scale / kMostSlope, scale * kMostSlope);
+  }
+  fixed = measured - scale * layers;
+}
+
 class BudgetedChoice {
 public:
   BudgetedChoice(std::vector<WeightChoice> &choices, const LoadedModel &floats,
@@ -61,7 +90,7 @@ public:
 private:
   Expected<CostTable> costs() const;
   Error addLatencies();
-  Error measureFixed();
+  Error measureEnds();
   double unquantizedBytes() const;
   Expected<Built> build();
   Expected<uint64_t> artifactBytes(const PipelineOptions &options) const;
@@ -86,8 +115,9 @@ private:
   const CompileRequest &request;
   const LatencyBudget *latency;
   std::optional<double> maxBytes;
-  std::vector<std::string> levels;       ///< of the artifact
-  double otherBytes = 0, fixedMs = 0;    ///< of weights and ops that nothing is chosen for
+  std::vector<std::string> levels; ///< of the artifact
+  double otherBytes = 0;           ///< of weights and ops that nothing is chosen for
+  MsLine msLine;
   std::map<size_t, double> measuredCode; ///< by the number of kernels of schemes
   double misjudged = 0;                  ///< bytes that the last build had above the line
 };
@@ -132,7 +162,7 @@ Allocation BudgetedChoice::bestPlan() {
   if (maxBytes)
     bytes = *maxBytes - otherBytes - base - misjudged;
   if (latency)
-    ms = latency->ms - fixedMs;
+    ms = msLine.layersWithin((1 - kMsMargin) * latency->ms);
   return allocate(choices, bytes, ms, maxBytes ? perKernel : 0);
 }
 
@@ -248,20 +278,26 @@ Expected<Built> BudgetedChoice::build() {
   return built;
 }
 
-/// Latencies of candidates, and what a run takes beside its layers: what a build of the first
-/// candidates does, less its layers.
-Error BudgetedChoice::measureFixed() {
+/// Latencies of candidates, and what they come to in a model: as builds of the slowest and of the
+/// fastest choice do.
+Error BudgetedChoice::measureEnds() {
   if (Error failed = addLatencies())
     return failed;
-  double ms = 0;
-  for (WeightChoice &choice : choices) {
-    choice.chosen = 0;
-    ms += choice.candidates.front().ms;
+  for (bool fastest : {false, true}) {
+    double ms = 0;
+    for (WeightChoice &choice : choices) {
+      auto [least, most] =
+          std::minmax_element(choice.candidates.begin(), choice.candidates.end(),
+                              [](const Candidate &a, const Candidate &b) { return a.ms < b.ms; });
+      auto taken = fastest ? least : most;
+      choice.chosen = static_cast<int>(taken - choice.candidates.begin());
+      ms += taken->ms;
+    }
+    Expected<Built> built = build();
+    if (!built)
+      return built.takeError();
+    msLine.learn(ms, built->ms);
   }
-  Expected<Built> built = build();
-  if (!built)
-    return built.takeError();
-  fixedMs = std::max(0.0, built->ms - ms);
   return Error::success();
 }
 
@@ -276,7 +312,7 @@ Error BudgetedChoice::missed(const Allocation &least, const std::optional<Built>
   if (latency)
     why += llvm::formatv("{0}the fastest choice of schemes is predicted to take {1:f3} ms, the "
                          "budget is {2:f3} ms",
-                         why.empty() ? "" : "; ", least.ms + fixedMs, latency->ms);
+                         why.empty() ? "" : "; ", msLine.at(least.ms), latency->ms);
   std::vector<std::string> notes;
   if (nearest)
     notes.push_back(llvm::formatv("the nearest build takes {0:f2} MB and {1:f3} ms",
@@ -292,7 +328,7 @@ Expected<BudgetOutcome> BudgetedChoice::run() {
     levels.push_back(target->name);
   otherBytes = unquantizedBytes();
   if (latency)
-    if (Error failed = measureFixed())
+    if (Error failed = measureEnds())
       return std::move(failed);
   BudgetOutcome best;
   std::optional<Built> taken, last;
@@ -313,12 +349,12 @@ Expected<BudgetOutcome> BudgetedChoice::run() {
       taken = *built;
       bestChoice = chosen();
       best.allocation = plan;
-      best.predictedMs = plan.ms + fixedMs;
+      best.predictedMs = msLine.at(plan.ms);
     }
     if (maxBytes)
       learnCode(*built, plan);
     if (latency)
-      fixedMs = built->ms - plan.ms;
+      msLine.learn(plan.ms, built->ms);
     if (within(*built) && usesBudget(*built, plan))
       break;
   }

@@ -5,7 +5,8 @@
 // the model's output suffers from an error of that layer. The first is computed from second moments
 // of its inputs for every candidate; the second is measured, by quantizing this layer alone under
 // the coarsest candidate and comparing the model's outputs. Losses of layers add up (the linearity
-// theorem of Malinovskii et al. 2024, HIGGS, section 3).
+// theorem of Malinovskii et al. 2024, HIGGS, section 3). Where candidates store inputs differently,
+// what that loses is measured likewise and added.
 #ifndef QCC_DRIVER_ALLOCATE_H
 #define QCC_DRIVER_ALLOCATE_H
 
@@ -16,6 +17,7 @@ namespace qcc {
 
 struct Candidate {
   std::string scheme; ///< canonical; "f32" leaves the weight as it is
+  std::string inputs; ///< how it stores what the layer reads: equal where that is the same
   double bytes = 0;   ///< of codes, scales and zero points
   double error = 0;   ///< relative output error of the layer
   double nearest = 0; ///< the same with codes to nearest, as sensitivities are measured
