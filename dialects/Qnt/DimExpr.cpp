@@ -402,7 +402,8 @@ void DimExpr::print(raw_ostream &os) const {
       first = false;
     }
     if (value() != 0)
-      os << (value() < 0 ? " - " : " + ") << std::abs(value());
+      os << (value() < 0 ? " - " : " + ")
+         << (value() < 0 ? 0 - static_cast<uint64_t>(value()) : static_cast<uint64_t>(value()));
     return;
   }
   case DimKind::Product:

@@ -143,7 +143,7 @@ void oneHot(NodeBuilder &n) {
   if (!depth || depth->elements.size() != 1)
     size = bindSize(n, n.in(1), "depth");
   else if (depth->elements[0].real)
-    size = n.dim(static_cast<int64_t>(*depth->elements[0].real));
+    size = n.dim(saturated(*depth->elements[0].real));
   else
     size = depth->elements[0].dim;
   int64_t axis = n.axisAttr(n.rank(indices) + 1, -1);

@@ -18,6 +18,11 @@ using mlir::Value;
 
 using Dims = SmallVector<DimExpr>;
 
+/// The integer in a number, within ±2^62: constants of a file may hold anything.
+inline int64_t saturated(double value) {
+  return value == value ? static_cast<int64_t>(std::clamp(value, -0x1p62, 0x1p62)) : 0;
+}
+
 class NodeBuilder {
 public:
   NodeBuilder(GraphImporter &importer, const onnx::Node &node, int64_t opset)

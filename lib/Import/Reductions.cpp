@@ -93,7 +93,7 @@ void cumSum(NodeBuilder &n) {
                                   n.intAttr("reverse", 0) != 0);
     return n.out(0, n.reshape(parts, n.dims(x)));
   }
-  int64_t at = n.axis(static_cast<int64_t>(*axis), n.rank(x));
+  int64_t at = n.axis(saturated(*axis), n.rank(x));
   if (x && !n.failed())
     n.out(0, n.make<qnt::CumSumOp>(x.getType(), x, at, n.intAttr("exclusive", 0) != 0,
                                    n.intAttr("reverse", 0) != 0));
@@ -108,7 +108,7 @@ void cumProd(NodeBuilder &n) {
   auto given = n.number(1);
   Value parts;
   if (given) {
-    int64_t axis = n.axis(static_cast<int64_t>(*given), n.rank(x));
+    int64_t axis = n.axis(saturated(*given), n.rank(x));
     if (n.failed())
       return;
     ArrayRef<DimExpr> all = shape;

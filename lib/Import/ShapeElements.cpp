@@ -30,7 +30,8 @@ MaybeElement asFraction(MLIRContext *context, const Element &element) {
 
 /// A float element in lowest terms, a number where it is one.
 MaybeElement simplify(Type type, DimExpr dim, int64_t divisor) {
-  if (divisor == 0 || std::abs(divisor) > (int64_t(1) << 40))
+  constexpr int64_t most = int64_t(1) << 40;
+  if (divisor == 0 || divisor > most || divisor < -most)
     return std::nullopt;
   if (divisor < 0)
     dim = dim * -1, divisor = -divisor;

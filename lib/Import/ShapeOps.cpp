@@ -355,11 +355,12 @@ void range(NodeBuilder &n) {
   }
   auto integral = [&](const Element &e) -> DimExpr {
     if (e.real)
-      return *e.real == std::trunc(*e.real) ? n.dim(static_cast<int64_t>(*e.real)) : DimExpr();
+      return *e.real == std::trunc(*e.real) ? n.dim(saturated(*e.real)) : DimExpr();
     return e.divisor == 1 ? e.dim : DimExpr();
   };
   DimExpr first = integral(from), last = integral(to), step = integral(by);
-  if (!first || !last || !step || !step.constantValue() || step.isConstant(0))
+  if (!first || !last || !step || !step.constantValue() || step.isConstant(0) ||
+      step.isConstant(INT64_MIN))
     return n.unsupported("steps by something other than a constant integer");
   int64_t stride = *step.constantValue();
   DimExpr span = stride > 0 ? last - first : first - last;
@@ -373,7 +374,7 @@ void trilu(NodeBuilder &n) {
   Value diagonal; // where it is data
   if (n.has(1)) {
     if (auto given = n.number(1))
-      k = static_cast<int64_t>(*given);
+      k = saturated(*given);
     else
       diagonal = n.reshape(n.cast(n.in(1), n.i64()), {});
   }

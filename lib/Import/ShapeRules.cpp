@@ -459,7 +459,7 @@ Result rangeRule(NodeBuilder &n) {
       start->elements.size() != 1 || delta->elements.size() != 1 || limit->isFloat())
     return std::nullopt;
   auto step = delta->elements[0].integer();
-  if (!step || *step == 0)
+  if (!step || *step == 0 || *step == INT64_MIN)
     return std::nullopt;
   DimExpr span = limit->elements[0].dim - start->elements[0].dim;
   auto length = (*step > 0 ? span : span * -1).constantValue();
