@@ -179,15 +179,13 @@ void chooseScales(QTensor &q, ArrayRef<float> x) {
     return;
   CodeLimits limits = limitsOf(q.type);
   for (auto [group, scale] : llvm::zip_equal(groups, q.scales)) {
-    float zero = 0;
-    if (scale > 0 && isa<FloatType>(q.type.getZero()))
-      zero = roundTo(q.type.getZero(), -group.low / scale + float(limits.low));
-    else if (scale > 0) // signed storage counts from its lowest code; infinities have no grid
-      zero = std::nearbyint(-group.low / scale) + float(limits.low);
-    if (!isa<FloatType>(q.type.getZero()))
-      zero = std::isnan(zero) || !(scale > 0)
-                 ? 0
-                 : std::clamp(zero, float(limits.low), float(limits.high));
+    float zero = scale > 0 ? -group.low / scale : 0;
+    if (scale > 0 && isa<FloatType>(q.type.getZero())) {
+      zero = roundTo(q.type.getZero(), zero + float(limits.low));
+    } else if (scale > 0) { // signed storage counts from its lowest code; infinities have no grid
+      zero = std::nearbyint(zero) + float(limits.low);
+      zero = std::isnan(zero) ? 0 : std::clamp(zero, float(limits.low), float(limits.high));
+    }
     q.zeros.push_back(zero);
   }
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <limits>
 #include <random>
+#include <utility>
 
 using namespace qcc;
 
@@ -44,14 +45,18 @@ std::vector<double> budgetsOf(const Groups &groups, double share) {
   return budgets;
 }
 
-double bruteForce(const Groups &groups, const std::vector<double> &budgets) {
+/// The least loss of all combinations that fit; `prices` are of what options share.
+double bruteForce(const Groups &groups, const std::vector<double> &budgets,
+                  const std::vector<double> &prices = {}) {
   double best = std::numeric_limits<double>::infinity();
   std::vector<size_t> at(groups.size());
   for (;;) {
     double loss = 0;
-    std::vector<double> costs(budgets.size());
+    std::vector<double> costs(budgets.size()), unpaid = prices;
     for (size_t g = 0; g < groups.size(); ++g) {
       loss += groups[g][at[g]].loss;
+      if (int shared = groups[g][at[g]].shared; shared >= 0)
+        costs[0] += std::exchange(unpaid[shared], 0);
       for (size_t d = 0; d < budgets.size(); ++d)
         costs[d] += groups[g][at[g]].costs[d];
     }
@@ -142,31 +147,6 @@ Groups makeSharing(unsigned seed) {
   return groups;
 }
 
-/// The least loss of all combinations that fit with what they share.
-double bruteForceSharing(const Groups &groups, double budget, const std::vector<double> &prices) {
-  double best = std::numeric_limits<double>::infinity();
-  std::vector<size_t> at(groups.size());
-  for (;;) {
-    double loss = 0, cost = 0;
-    std::vector<char> used(prices.size());
-    for (size_t g = 0; g < groups.size(); ++g) {
-      const KnapsackOption &option = groups[g][at[g]];
-      loss += option.loss;
-      cost += option.costs[0];
-      if (!used[option.shared])
-        cost += prices[option.shared];
-      used[option.shared] = 1;
-    }
-    if (cost <= budget)
-      best = std::min(best, loss);
-    size_t g = 0;
-    while (g < groups.size() && ++at[g] == groups[g].size())
-      at[g++] = 0;
-    if (g == groups.size())
-      return best;
-  }
-}
-
 } // namespace
 
 TEST(Knapsack, WhatIsSharedIsPaidForOnce) {
@@ -178,7 +158,7 @@ TEST(Knapsack, WhatIsSharedIsPaidForOnce) {
         double budget = budgetsOf(groups, share)[0] + price;
         std::vector<double> prices(8, price);
         prices[seed % 8] *= 2;
-        double want = bruteForceSharing(groups, budget, prices);
+        double want = bruteForce(groups, {budget}, prices);
         KnapsackResult got = chooseSharing(groups, {budget}, prices);
         if (!std::isfinite(want)) {
           EXPECT_FALSE(got.feasible);

@@ -41,10 +41,10 @@ KnapsackResult chooseOptions(const std::vector<std::vector<KnapsackOption>> &gro
 
 /// The same where options need things that are paid for once, however many groups use them (the
 /// kernels that a scheme needs, say): using the things numbered by `shared` of the chosen options
-/// costs `prices` of them, out of the first budget. Which things are used is searched for by adding
-/// and taking away one at a time, from all of them and from the i-th option of every group for each
-/// i; the rest is chooseOptions(). Costs of the result include the prices; `optimal` is not claimed
-/// and `bound` is that of the problem without prices.
+/// costs `prices` of them, out of the first budget. Which things are used is searched for by
+/// adding, taking away or exchanging one at a time, from all of them and from the i-th option of
+/// every group for each i; the rest is chooseOptions(). Costs of the result include the prices;
+/// `optimal` is not claimed and `bound` is that of the problem without prices.
 KnapsackResult chooseSharing(const std::vector<std::vector<KnapsackOption>> &groups,
                              const std::vector<double> &budgets, const std::vector<double> &prices,
                              const KnapsackOptions &options = {});

@@ -16,7 +16,7 @@
 namespace qcc {
 
 struct Candidate {
-  std::string scheme; ///< canonical; "f32" leaves the weight as it is
+  std::string scheme; ///< canonical; "keep" leaves the weight as it is
   std::string inputs; ///< how it stores what the layer reads: equal where that is the same
   double bytes = 0;   ///< of codes, scales and zero points
   double error = 0;   ///< relative output error of the layer
