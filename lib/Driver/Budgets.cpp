@@ -314,9 +314,14 @@ Error BudgetedChoice::missed(const Allocation &least, const std::optional<Built>
                          "budget is {2:f3} ms",
                          why.empty() ? "" : "; ", msLine.at(least.ms), latency->ms);
   std::vector<std::string> notes;
-  if (nearest)
-    notes.push_back(llvm::formatv("the nearest build takes {0:f2} MB and {1:f3} ms",
-                                  nearest->bytes / 1e6, nearest->ms));
+  if (nearest) {
+    std::vector<std::string> takes;
+    if (maxBytes)
+      takes.push_back(llvm::formatv("{0:f2} MB", nearest->bytes / 1e6));
+    if (latency)
+      takes.push_back(llvm::formatv("{0:f3} ms", nearest->ms));
+    notes.push_back("the nearest build takes " + llvm::join(takes, " and "));
+  }
   return makeError(Diag::BudgetMissed, request.input, why, notes);
 }
 
