@@ -74,7 +74,10 @@ class Checker:
         for i in range(self.options.count):
             choice, loss = {}, 0
             for tensor in report["tensors"]:
-                picked = draw.choice([c for c in tensor["candidates"] if c["scheme"] in allowed or len(allowed) < 2])
+                every = tensor["candidates"]
+                # Tables have schemes of their own; beside a single scheme, weights stay floats.
+                named = [c for c in every if c["scheme"] in allowed or len(allowed) < 2]
+                picked = draw.choice(named or every)
                 choice[tensor["name"]] = picked["scheme"]
                 loss += picked["predicted_loss"]
             predicted.append(loss)

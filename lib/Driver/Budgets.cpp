@@ -107,7 +107,7 @@ private:
   Allocation bestPlan();
   std::pair<double, double> codeLine() const;
   void learnCode(const Built &built, const Allocation &allocation);
-  Error missed(const Allocation &least, const std::optional<Built> &nearest) const;
+  Error missed(const std::optional<Built> &nearest) const;
 
   std::vector<WeightChoice> &choices;
   const LoadedModel &floats;
@@ -301,28 +301,44 @@ Error BudgetedChoice::measureEnds() {
   return Error::success();
 }
 
-Error BudgetedChoice::missed(const Allocation &least, const std::optional<Built> &nearest) const {
-  std::string why;
-  double fixedBytes = otherBytes + (measuredCode.empty() ? 0 : measuredCode.begin()->second);
-  if (maxBytes)
-    why = llvm::formatv("the smallest choice of schemes takes {0:f2} MB with {1:f2} MB of code and "
-                        "other weights, the budget is {2:f2} MB",
-                        (least.bytes + fixedBytes) / 1e6, fixedBytes / 1e6,
-                        static_cast<double>(*request.quantize.budgetSize) / 1e6);
-  if (latency)
-    why += llvm::formatv("{0}the fastest choice of schemes is predicted to take {1:f3} ms, the "
-                         "budget is {2:f3} ms",
-                         why.empty() ? "" : "; ", msLine.at(least.ms), latency->ms);
-  std::vector<std::string> notes;
-  if (nearest) {
-    std::vector<std::string> takes;
-    if (maxBytes)
+/// The least that any choice takes of one thing.
+static double leastOf(ArrayRef<WeightChoice> choices, double Candidate::*what) {
+  double sum = 0;
+  for (const WeightChoice &choice : choices)
+    sum += (*llvm::min_element(
+               choice.candidates,
+               [&](const Candidate &a, const Candidate &b) { return a.*what < b.*what; })).*
+           what;
+  return sum;
+}
+
+Error BudgetedChoice::missed(const std::optional<Built> &nearest) const {
+  std::vector<std::string> why, notes, takes;
+  if (maxBytes) {
+    double fixed = otherBytes + (measuredCode.empty() ? 0 : measuredCode.begin()->second);
+    double least = leastOf(choices, &Candidate::bytes) + fixed;
+    if (least > *maxBytes)
+      why.push_back(llvm::formatv(
+          "the smallest choice of schemes takes {0:f2} MB with {1:f2} MB of code and "
+          "other weights, the budget is {2:f2} MB",
+          least / 1e6, fixed / 1e6, static_cast<double>(*request.quantize.budgetSize) / 1e6));
+    if (nearest)
       takes.push_back(llvm::formatv("{0:f2} MB", nearest->bytes / 1e6));
-    if (latency)
-      takes.push_back(llvm::formatv("{0:f3} ms", nearest->ms));
-    notes.push_back("the nearest build takes " + llvm::join(takes, " and "));
   }
-  return makeError(Diag::BudgetMissed, request.input, why, notes);
+  if (latency) {
+    double least = msLine.at(leastOf(choices, &Candidate::ms));
+    if (least > latency->ms)
+      why.push_back(llvm::formatv("the fastest choice of schemes is predicted to take {0:f3} ms, "
+                                  "the budget is {1:f3} ms",
+                                  least, latency->ms));
+    if (nearest)
+      takes.push_back(llvm::formatv("{0:f3} ms", nearest->ms));
+  }
+  if (why.empty())
+    why.push_back("none of the builds that were tried keeps within what was asked for");
+  if (nearest)
+    notes.push_back("the nearest build takes " + llvm::join(takes, " and "));
+  return makeError(Diag::BudgetMissed, request.input, llvm::join(why, "; "), notes);
 }
 
 Expected<BudgetOutcome> BudgetedChoice::run() {
@@ -339,9 +355,8 @@ Expected<BudgetOutcome> BudgetedChoice::run() {
   std::optional<Built> taken, last;
   std::vector<int> bestChoice;
   std::set<std::vector<int>> tried;
-  Allocation plan;
   for (int builds = 0; builds < kMaxBuilds; ++builds) {
-    plan = bestPlan();
+    Allocation plan = bestPlan();
     // What code takes is a guess at first: the least choice is built before budgets are given up.
     if (!tried.insert(chosen()).second || (taken && !plan.feasible))
       break;
@@ -364,7 +379,7 @@ Expected<BudgetOutcome> BudgetedChoice::run() {
       break;
   }
   if (!taken)
-    return missed(plan, last);
+    return missed(last);
   choose(bestChoice);
   if (latency)
     best.measuredMs = taken->ms;

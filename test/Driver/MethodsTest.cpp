@@ -50,9 +50,9 @@ struct Layer {
     }
   }
   EncodedRows codes(const MethodPlan &plan, const Moments *known, WeightReport &report,
-                    unsigned threads = 2) const {
+                    unsigned threads = 2, int bits = 3) const {
     WeightFormat format;
-    format.bits = 3;
+    format.bits = bits;
     format.block = 32;
     report.name = "w";
     return chooseCodes(plan, format, w, rows, k, known, threads, report);
@@ -106,6 +106,21 @@ TEST(Methods, EachStepLowersTheObjective) {
   EXPECT_LT(gptq, clip);
   EXPECT_LT(both, gptq);
   EXPECT_LT(loss({"clip", "signround"}), clip);
+}
+
+TEST(Methods, DescentLeavesEightBitsBehindStaticRangesAlone) {
+  Layer layer;
+  for (int bits : {3, 8}) {
+    MethodPlan plan = planOf({"default"}), narrow = plan, none = plan;
+    narrow.refineNarrow = true;
+    none.refine = false;
+    WeightReport report;
+    auto codes = [&](const MethodPlan &plan) {
+      return layer.codes(plan, &layer.moments, report, 2, bits).codes;
+    };
+    EXPECT_NE(codes(plan), codes(none)) << bits; // descent does change something
+    EXPECT_EQ(codes(narrow), codes(bits < 8 ? plan : none)) << bits;
+  }
 }
 
 TEST(Methods, ChanceFollowsTheSeedAlone) {

@@ -13,6 +13,7 @@ import qcc
 from qcc.models import stories15m
 
 TOKENS = 80  # of the small decoder
+WIDE = stories15m.Config(hidden=256, mlp=768, layers=2, heads=4, kv_heads=2, vocabulary=TOKENS)
 
 
 @pytest.fixture(scope="module")
@@ -139,9 +140,8 @@ def test_few_samples_are_noted(qcc_tool, folder, bert):
 @pytest.fixture(scope="module")
 def wide(qcc_tool, folder):
     """A decoder whose weights outweigh its code."""
-    config = tiny.stories15m.Config(hidden=256, mlp=768, layers=2, heads=4, kv_heads=2, vocabulary=80)
-    source = tiny.write_safetensors(folder / "wide.safetensors", tiny.llama_weights(config, np.random.default_rng(4)))
-    return tiny.stories15m.build(source, config).save(folder / "wide.onnx")
+    source = tiny.write_safetensors(folder / "wide.safetensors", tiny.llama_weights(WIDE, np.random.default_rng(4)))
+    return stories15m.build(source, WIDE).save(folder / "wide.onnx")
 
 
 def size_of(qcc_tool, folder, model, *options):
@@ -172,6 +172,27 @@ def test_size_budgets_are_used(qcc_tool, folder, wide, calib, held_out):
     uniform = run(qcc_tool, "eval", wide, "--quantize=w4a8:g32", "--embed=w8", "--tokens", held_out, "--ctx", 24,
                   "--against", wide, "--json")
     assert kld(qcc_tool, mixed, wide, held_out) < json.loads(uniform.stdout)["kld_mean"]
+
+
+def test_a_mix_beats_its_uniform_scheme(qcc_tool, folder, calib, held_out):
+    """In one of two layers weights spread far more: bits that it needs come from the other one, and an artifact of
+    no more bytes than the uniform one's loses less."""
+    weights = tiny.llama_weights(WIDE, np.random.default_rng(4))
+    for name, weight in weights.items():
+        if "layers.0" in name and "norm" not in name:
+            weight[:, ::16] *= 6
+    (folder / "spread").mkdir()
+    model = stories15m.build(tiny.write_safetensors(folder / "spread/m.safetensors", weights),
+                             WIDE).save(folder / "spread/m.onnx")
+    common, mixed = ["--embed=f32", "--head=f32"], folder / "spread/mixed.qnt"
+    budget = size_of(qcc_tool, folder, model, "--quantize=w5a8:g32", *common)
+    run(qcc_tool, "quantize", model, "--quantize=w3a8:g32,w4a8:g32,w5a8:g32,w6a8:g32,w8a8", f"--calib={calib}", "--ctx",
+        24, "--calib-samples", 8, "--method=rtn", *common, f"--budget-size={budget}", "--attribution=0",
+        "--accept=none", "-o", mixed)
+    assert size_of(qcc_tool, folder, mixed) <= budget
+    uniform = run(qcc_tool, "eval", model, "--quantize=w5a8:g32", *common, "--tokens", held_out, "--ctx", 24,
+                  "--against", model, "--json")
+    assert kld(qcc_tool, mixed, model, held_out) < json.loads(uniform.stdout)["kld_mean"]
 
 
 def test_budgets_that_cannot_be_met(qcc_tool, folder, llama, calib):
@@ -256,14 +277,27 @@ def test_weights_outside_methods_are_named(qcc_tool, folder, llama, calib, schem
     result = quantize(qcc_tool, llama, folder / "outside.qnt", scheme, calib, "--method=gptq", f"--report={report}")
     assert "14 weights stay outside --method=gptq" in result.stderr
     assert any("rounded to nearest" in note for note in json.loads(report.read_text())["notes"])
-def test_latency_budgets_tell_what_they_predict(qcc_tool, folder, bert):
+
+
+@pytest.mark.parametrize("schemes", ["w8a8,w4a8:g32", "w8,w8a8"])
+def test_latency_budgets_tell_what_they_predict(qcc_tool, folder, bert, schemes):
+    """Where there is time enough, every weight gets what loses least: also of schemes that differ in inputs alone."""
     data, report = texts(folder / "timed.npz", 12), folder / "timed.json"
-    command = ["quantize", bert, "--quantize=w8a8,w4a8:g32", f"--calib={data}", "--method=rtn", "--accept=none",
+    command = ["quantize", bert, f"--quantize={schemes}", f"--calib={data}", "--method=rtn", "--accept=none",
                "--attribution=0", f"--report={report}"]
     run(qcc_tool, *command, "--budget-latency=10s@1x12", "-o", folder / "timed.qnt")
     content = json.loads(report.read_text())
     assert content["predicted_ms"] > 0 and content["measured_ms"] > 0
-    assert all(t["candidates"][t["chosen"]]["scheme"] in ("w8a8", "w8") for t in content["tensors"])
+    layers = [t for t in content["tensors"] if "embeddings" not in t["name"]]
+    assert len(layers) == 12
+    for tensor in layers:
+        losses = {c["scheme"]: c["predicted_loss"] for c in tensor["candidates"]}
+        assert set(losses) == set(schemes.split(","))
+        assert losses[tensor["candidates"][tensor["chosen"]]["scheme"]] == min(losses.values())
+    if schemes == "w8,w8a8":
+        assert all(c["bytes"] == t["candidates"][0]["bytes"] for t in layers for c in t["candidates"])
+        assert any(losses["w8"] < losses["w8a8"] for losses in
+                   ({c["scheme"]: c["predicted_loss"] for c in t["candidates"]} for t in layers))
     result = run(qcc_tool, *command, "--budget-latency=0.1us@1x12", "-o", folder / "soon.qnt", check=False)
     assert result.returncode == 5 and "the fastest choice" in result.stderr
 
