@@ -35,7 +35,8 @@ void Model::placeOutputs() {
       // A cache begins from its past argument and keeps its storage when rows are appended.
       Value source = launch.getInputs()[0];
       if (isa<KvType>(source.getType())) {
-        places[result] = places[source];
+        Place past = places.lookup(source); // a copy: inserting moves what the map holds
+        places[result] = past;
         continue;
       }
       auto kernel = symbols.lookup<KernelOp>(launch.getKernel());
