@@ -360,9 +360,13 @@ usage: qcc eval MODEL (--tokens F | --pairs F | --data D | --accept G) [options]
 
 constexpr const char inspectHelp[] =
     R"(qcc inspect bert.so          signature, feature levels, manifest
-qcc inspect bert.onnx        signature, sizes, structures found
+qcc inspect bert.onnx        signature, sizes, structures found and not found
+qcc inspect bert.qnt         the same, with codes, and how the file was made
 
 usage: qcc inspect MODEL.(onnx|qnt|mlir|so) [--blobs DIR] [--json]
+
+Structures are attention, norms, activations, caches, layers; "left as they are" lists what
+passes met and did not take, with the reason and the first node.
 )";
 constexpr const char checkHelp[] =
     R"(qcc check bert.onnx          what is not supported, all of it, and the way round

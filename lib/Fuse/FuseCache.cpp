@@ -39,13 +39,16 @@ OpOperand *presentOf(ConcatOp concat) {
   return present;
 }
 
+/// Whether new rows are put behind an input's.
+bool extendsPast(ConcatOp concat) {
+  return concat.getInputs().size() == 2 && concat.getAxis() == 2 &&
+         dimsOf(concat.getType()).size() == 4 && isa<BlockArgument>(concat.getInputs()[0]);
+}
+
 void fuseCache(IRRewriter &rewriter, ConcatOp concat) {
-  if (concat.getInputs().size() != 2 || concat.getAxis() != 2 ||
-      dimsOf(concat.getType()).size() != 4)
+  if (!extendsPast(concat))
     return;
-  auto past = dyn_cast<BlockArgument>(concat.getInputs()[0]);
-  if (!past)
-    return;
+  auto past = cast<BlockArgument>(concat.getInputs()[0]);
   OpOperand *present = presentOf(concat);
   if (!present)
     return;
@@ -74,12 +77,15 @@ void fuseCache(IRRewriter &rewriter, ConcatOp concat) {
 struct FuseCache : qcc::fuse::impl::FuseCacheBase<FuseCache> {
   void runOnOperation() override {
     // Caches are written when they are computed, results of a body in segments only in the last.
-    if (!getOperation().getOps<BindDimOp>().empty())
-      return;
+    bool segments = !getOperation().getOps<BindDimOp>().empty();
     SmallVector<ConcatOp> concats(getOperation().getOps<ConcatOp>());
     IRRewriter rewriter(&getContext());
     for (ConcatOp concat : concats)
-      fuseCache(rewriter, concat);
+      if (!segments)
+        fuseCache(rewriter, concat);
+      else if (extendsPast(concat))
+        remark::missed(concat.getLoc(), remarkFuse)
+            << remark::reason("the model computes sizes while it runs");
   }
 };
 

@@ -89,8 +89,6 @@ public:
 private:
   void read(MatmulOp product) {
     scores.value = product.getY();
-    if (product.getTransposeY())
-      return refuse("the values are transposed");
     Value weights = throughFloatCasts(product.getX());
     if (Value source = regrouped(weights))
       weights = throughFloatCasts(source);
@@ -98,6 +96,8 @@ private:
     auto softmax = weights.getDefiningOp<SoftmaxOp>();
     if (!softmax || softmax.getLog())
       return refuse("no softmax");
+    if (product.getTransposeY())
+      return refuse("the values are transposed");
     size_t rank = dimsOf(softmax.getType()).size(), outer = dimsOf(product.getType()).size();
     if (rank < 3 || rank > 4 || outer < 3 || outer > 4)
       return refuse("the scores do not have rank 3 or 4");
