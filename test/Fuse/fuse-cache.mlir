@@ -77,7 +77,7 @@ func.func @no_cache(%q: !q, %k: !new, %v: !new, %pk: !past, %pv: !past) -> (!all
 // A body in segments writes its results in the last one alone.
 // CHECK-LABEL: func.func @segments
 func.func @segments(%k: !new, %pk: !past, %n: tensor<i64>) -> !all {
-  qnt.bind_dim %n {symbol = "n"} : (tensor<i64>) -> ()
+  qnt.bind_dim %n as "n" : tensor<i64>
   // CHECK: qnt.concat
   // expected-remark @below {{the model computes sizes while it runs}}
   %0 = qnt.concat %pk, %k {axis = 2 : i64} : (!past, !new) -> !all
