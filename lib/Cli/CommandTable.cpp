@@ -144,8 +144,10 @@ constexpr Option evalOptions[] = {QCC_MODEL_OPTIONS,           QCC_CALIBRATION_O
                                   {"--limit", Option::Value},  {"--threads", Option::Value},
                                   {"--batch", Option::Value},  {"--force-level", Option::Value}};
 
-constexpr Option inspectOptions[] = {QCC_COMMON_OPTIONS, {"--blobs", Option::Value}};
-constexpr Option checkOptions[] = {QCC_COMMON_OPTIONS, {"--functions", Option::Value}};
+constexpr Option lookOptions[] = {QCC_COMMON_OPTIONS,          {"--functions", Option::Value},
+                                  {"--inputs", Option::Value}, {"--outputs", Option::Value},
+                                  {"--shape", Option::Value},  {"--bind", Option::Value},
+                                  {"--blobs", Option::Value}};
 constexpr Option plainOptions[] = {QCC_COMMON_OPTIONS};
 
 constexpr const char compileHelp[] =
@@ -363,7 +365,9 @@ constexpr const char inspectHelp[] =
 qcc inspect bert.onnx        signature, sizes, structures found and not found
 qcc inspect bert.qnt         the same, with codes, and how the file was made
 
-usage: qcc inspect MODEL.(onnx|qnt|mlir|so) [--blobs DIR] [--json]
+usage: qcc inspect MODEL.(onnx|qnt|mlir|so) [--json]
+
+  --functions F.onnx, --inputs N, --outputs N, --shape, --bind, --blobs DIR   as in qcc compile
 
 Structures are attention, norms, activations, caches, layers; "left as they are" lists what
 passes met and did not take, with the reason and the first node.
@@ -371,9 +375,13 @@ passes met and did not take, with the reason and the first node.
 constexpr const char checkHelp[] =
     R"(qcc check bert.onnx          what is not supported, all of it, and the way round
 
-usage: qcc check MODEL.onnx [--functions F.onnx] [--json]
+usage: qcc check MODEL.onnx [--json]
 
-Exit code 4: something is not supported.
+  --functions F.onnx, --inputs N, --outputs N, --shape, --bind   as in qcc compile
+
+Every kind of node with its count, the first of them, the reason and what to do. What an
+unsupported node gives has the type that the model declares, so that nodes behind it are
+checked too. Exit code 4: something is not supported; 1: the model itself is wrong.
 )";
 constexpr const char targetsHelp[] =
     R"(qcc targets                  values of --target, and what this machine has
@@ -401,8 +409,8 @@ constexpr Command commands[] = {{"compile", compileOptions, compileHelp},
                                 {"eval", evalOptions, evalHelp},
                                 {"compare", compareOptions, compareHelp},
                                 {"sweep", sweepOptions, sweepHelp},
-                                {"inspect", inspectOptions, inspectHelp},
-                                {"check", checkOptions, checkHelp},
+                                {"inspect", lookOptions, inspectHelp},
+                                {"check", lookOptions, checkHelp},
                                 {"tune", tuneOptions, tuneHelp},
                                 {"targets", plainOptions, targetsHelp},
                                 {"explain", plainOptions, explainHelp},

@@ -114,7 +114,10 @@ llvm::Error cli::runInspect(const Args &args, const Context &context) {
   if (!context.backend.inspect)
     return makeError(Diag::NotAvailable, *file,
                      "inspecting this kind of file is not available in this version");
-  return context.backend.inspect({*file, args.get("--blobs"), context.json}, context.out);
+  auto model = makeLookRequest(args, *file);
+  if (!model)
+    return model.takeError();
+  return context.backend.inspect({std::move(*model), context.json}, context.out);
 }
 
 llvm::Error cli::runCheck(const Args &args, const Context &context) {
@@ -123,8 +126,10 @@ llvm::Error cli::runCheck(const Args &args, const Context &context) {
     return file.takeError();
   if (!context.backend.check)
     return makeError(Diag::NotAvailable, "", "qcc check is not available in this version");
-  return context.backend.check({*file, args.get("--functions"), context.json}, context.out,
-                               context.err);
+  auto model = makeLookRequest(args, *file);
+  if (!model)
+    return model.takeError();
+  return context.backend.check({std::move(*model), context.json}, context.out);
 }
 
 llvm::Error cli::runTargets(const Args &args, const Context &context) {

@@ -211,6 +211,14 @@ llvm::Error decideOutput(const Args &args, StringRef temporaryOutput, CompileReq
   return llvm::Error::success();
 }
 
+/// How the model is read.
+void parseReading(const Args &args, CompileRequest &request) {
+  request.cutInputs = splitNames(args, "--inputs");
+  request.cutOutputs = splitNames(args, "--outputs");
+  request.functions = args.get("--functions");
+  request.blobs = args.get("--blobs");
+}
+
 llvm::Error parseCompilerOptions(const Args &args, CompileRequest &request) {
   std::string level = args.get("-O", "2");
   if (level.size() != 1 || level[0] < '0' || level[0] > '3')
@@ -223,13 +231,10 @@ llvm::Error parseCompilerOptions(const Args &args, CompileRequest &request) {
     return error;
   request.exactNumerics = numerics == "exact";
   request.weightsInFile = weights == "file";
-  request.cutInputs = splitNames(args, "--inputs");
-  request.cutOutputs = splitNames(args, "--outputs");
-  request.functions = args.get("--functions");
   request.fromStage = args.get("--from");
   request.toStage = args.get("--to");
   request.dumpStages = args.get("--dump-stages");
-  request.blobs = args.get("--blobs");
+  parseReading(args, request);
   request.report = args.get("--report");
   if (!request.report.empty() && path::extension(request.report) != ".json")
     return later("--report in the form '" + path::extension(request.report) + "'");
@@ -264,6 +269,17 @@ std::string cli::identifierOf(StringRef text) {
   if (name.empty() || llvm::isDigit(name[0]))
     name.insert(0, "_");
   return name;
+}
+
+llvm::Expected<CompileRequest> cli::makeLookRequest(const Args &args, StringRef input) {
+  CompileRequest request;
+  request.input = input.str();
+  parseReading(args, request);
+  if (llvm::Error error = parseBinds(args, request))
+    return std::move(error);
+  if (llvm::Error error = parseShapes(args, request))
+    return std::move(error);
+  return request;
 }
 
 llvm::Expected<CompileRequest> cli::makeCompileRequest(const Args &args, const Context &context,

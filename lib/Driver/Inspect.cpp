@@ -336,15 +336,12 @@ Expected<llvm::json::Value> metadataOf(StringRef input) {
 
 } // namespace
 
-Error qcc::inspectModel(const InspectRequest &request, raw_ostream &out) {
+Error qcc::inspectModel(const LookRequest &request, raw_ostream &out) {
   auto context = makeContext(1);
-  CompileRequest load;
-  load.input = request.input;
-  load.blobs = request.blobs;
-  auto metadata = metadataOf(request.input);
+  auto metadata = metadataOf(request.model.input);
   if (!metadata)
     return metadata.takeError();
-  Expected<LoadedModel> model = loadModel(*context, load);
+  Expected<LoadedModel> model = loadModel(*context, request.model);
   if (!model)
     return model.takeError();
   Found found;
@@ -354,7 +351,8 @@ Error qcc::inspectModel(const InspectRequest &request, raw_ostream &out) {
   model->module->walk(
       [&](Operation *op) { fused |= isa<qnt::FusedOp, qnt::LaunchOp, qnt::EntryOp>(op); });
   if (!fused)
-    if (Error failed = readStructures(*model, StringRef(request.input).ends_with(".qnt"), found))
+    if (Error failed =
+            readStructures(*model, StringRef(request.model.input).ends_with(".qnt"), found))
       return failed;
   if (request.json)
     out << llvm::formatv("{0:2}", toJson(found, std::move(*metadata))) << '\n';

@@ -133,7 +133,7 @@ std::optional<std::vector<Entry>> turn(NodeBuilder &n, const onnx::Graph &body,
   }
   for (const Entry &entry : *results)
     if (entry.poisoned) {
-      n.unsupported("its body holds nodes that are not supported");
+      n.poison();
       return std::nullopt;
     }
   return std::move(*results);

@@ -79,6 +79,8 @@ public:
 
   void addUnsupported(const onnx::Node &node, int64_t opset, std::string reason,
                       std::string remedy);
+  /// With `findAll`, notes a node that breaks its operator's rules and returns success.
+  llvm::Error noteProblem(const onnx::Node &node, int64_t opset, llvm::Error error);
   std::string where(const onnx::Node &node) const;
 
   onnx::Model &model;
@@ -106,6 +108,11 @@ private:
   bool resolveConstantSizes();
   llvm::Error finish();
   llvm::Error importNode(const onnx::Node &node);
+  void defineUnknown(const std::string &name);
+  void declareTypes(const onnx::Graph &graph);
+  void checkBodies(const onnx::Node &node);
+  UnsupportedOp &refusal(const std::string &key);
+  llvm::Error noteProblem(llvm::StringRef what, llvm::Error error);
   llvm::Expected<mlir::RankedTensorType> inputType(const onnx::ValueInfo &info, int64_t input);
   DimExpr inputDim(const onnx::ValueInfo &info, int64_t input, int64_t axis);
   llvm::Error applyShapeOptions();
@@ -127,6 +134,9 @@ private:
   llvm::DenseSet<std::pair<mlir::Attribute, mlir::Attribute>> checked;
   llvm::DenseMap<mlir::Value, bool> constantValues;
   llvm::DenseMap<const onnx::Node *, int64_t> ordinals;
+  std::set<std::pair<std::string, const onnx::Node *>> refused;
+  llvm::DenseSet<const onnx::Node *> visited;
+  llvm::StringMap<const onnx::ValueInfo *> declared;
   llvm::StringMap<int64_t> unnamed;
 };
 

@@ -111,7 +111,9 @@ llvm::Expected<CheckReport> qcc::checkOnnx(StringRef path, MLIRContext &context,
   auto model = readWithFunctions(path, options);
   if (!model)
     return model.takeError();
-  auto importer = importModel(**model, context, options);
+  ImportOptions everything = options;
+  everything.findAll = true;
+  auto importer = importModel(**model, context, everything);
   if (!importer)
     return importer.takeError();
   CheckReport report;

@@ -37,6 +37,8 @@ public:
   void fail(Diag code, const llvm::Twine &message, StringRef help = "");
   /// The node cannot be imported as it is; the import goes on to find the others.
   void unsupported(const llvm::Twine &reason, StringRef remedy = "");
+  /// What the node is made of is not supported, which has been said already.
+  void poison() { isFailed = refused = true; }
   bool failed() const { return isFailed; }
   llvm::Error takeError() { return std::move(error); }
   bool isUnsupported() const { return refused; }

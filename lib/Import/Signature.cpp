@@ -171,11 +171,17 @@ llvm::Error GraphImporter::declareInputs() {
 
   SmallVector<Type> types;
   SmallVector<DictionaryAttr> attrs;
+  llvm::StringSet<> unusable;
   for (auto [i, info] : llvm::enumerate(inputs)) {
     auto type = inputType(info, static_cast<int64_t>(i));
-    if (!type)
-      return type.takeError();
-    types.push_back(*type);
+    if (!type) {
+      if (llvm::Error error = noteProblem(info.name, type.takeError()))
+        return error;
+      types.push_back(RankedTensorType::get({}, builder.getF32Type())); // stands for nothing
+      unusable.insert(info.name);
+    } else {
+      types.push_back(*type);
+    }
     attrs.push_back(builder.getDictionaryAttr(
         builder.getNamedAttr(qnt::nameAttrName, builder.getStringAttr(info.name))));
   }
@@ -186,7 +192,9 @@ llvm::Error GraphImporter::declareInputs() {
   builder.setInsertionPointToEnd(block);
   for (auto [info, argument] : llvm::zip_equal(inputs, block->getArguments())) {
     Entry entry;
-    entry.value = argument;
+    entry.poisoned = unusable.contains(info.name);
+    if (!entry.poisoned)
+      entry.value = argument;
     values[info.name] = entry;
   }
   return applyShapeOptions();

@@ -80,26 +80,6 @@ private:
   ScopedDiagnosticHandler handler;
 };
 
-ImportOptions importOptions(MLIRContext &context, const CompileRequest &request,
-                            BlobFolder &blobs) {
-  ImportOptions options;
-  options.inputs = request.cutInputs;
-  options.outputs = request.cutOutputs;
-  options.roles = request.binds;
-  if (!request.functions.empty())
-    options.functionFiles.push_back(request.functions);
-  for (const ShapeBinding &shape : request.shapes) {
-    ShapeOption option{shape.input, {}};
-    for (ShapeRange range : shape.dims)
-      option.dims.push_back({range.min, range.max});
-    options.shapes.push_back(option);
-  }
-  options.addBlob = [&context, &blobs](ArrayRef<uint8_t> bytes) {
-    return blobs.add(context, bytes);
-  };
-  return options;
-}
-
 /// Where blobs live while a model is compiled: as told, or a temporary folder.
 std::string blobFolderFor(const CompileRequest &request) {
   if (!request.blobs.empty())
@@ -210,6 +190,24 @@ struct MlirArguments {
 
 } // namespace
 
+ImportOptions qcc::importOptions(MLIRContext &context, const CompileRequest &request) {
+  ImportOptions options;
+  options.inputs = request.cutInputs;
+  options.outputs = request.cutOutputs;
+  options.roles = request.binds;
+  if (!request.functions.empty())
+    options.functionFiles.push_back(request.functions);
+  for (const ShapeBinding &shape : request.shapes) {
+    ShapeOption option{shape.input, {}};
+    for (ShapeRange range : shape.dims)
+      option.dims.push_back({range.min, range.max});
+    options.shapes.push_back(option);
+  }
+  options.addBlob = [&context, blobs = BlobFolder(blobFolderFor(request))](
+                        ArrayRef<uint8_t> bytes) mutable { return blobs.add(context, bytes); };
+  return options;
+}
+
 Expected<LoadedModel> qcc::loadModel(MLIRContext &context, const CompileRequest &request) {
   LoadedModel model;
   StringRef input = request.input;
@@ -240,9 +238,8 @@ Expected<LoadedModel> qcc::loadModel(MLIRContext &context, const CompileRequest 
       return std::move(failed);
     return model;
   }
-  BlobFolder blobs(model.blobDir);
   Expected<OwningOpRef<ModuleOp>> imported =
-      importOnnx(input, context, importOptions(context, request, blobs));
+      importOnnx(input, context, importOptions(context, request));
   if (!imported)
     return imported.takeError();
   model.module = std::move(*imported);

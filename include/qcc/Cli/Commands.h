@@ -166,15 +166,10 @@ struct TuneRequest {
   std::function<void(int64_t done, int64_t total)> progress; ///< never empty
 };
 
-struct InspectRequest {
-  std::string input; ///< .onnx, .qnt or .mlir; .so files are inspected without the compiler
-  std::string blobs;
-  bool json = false;
-};
-
-struct CheckRequest {
-  std::string input;
-  std::string functions;
+/// `qcc inspect` and `qcc check`: what concerns reading the model counts of `model`. Artifacts are
+/// inspected without the compiler.
+struct LookRequest {
+  CompileRequest model;
   bool json = false;
 };
 
@@ -182,10 +177,9 @@ struct CheckRequest {
 struct Backend {
   std::function<llvm::Error(const CompileRequest &, llvm::raw_ostream &err)> compile;
   /// Results go to `out`: text, or one JSON object with "schema": "qcc.inspect/1".
-  std::function<llvm::Error(const InspectRequest &, llvm::raw_ostream &out)> inspect;
+  std::function<llvm::Error(const LookRequest &, llvm::raw_ostream &out)> inspect;
   /// Prints what is (un)supported to `out`; the error, if any, carries the exit code.
-  std::function<llvm::Error(const CheckRequest &, llvm::raw_ostream &out, llvm::raw_ostream &err)>
-      check;
+  std::function<llvm::Error(const LookRequest &, llvm::raw_ostream &out)> check;
   /// A model that the scalar interpreter runs: .onnx, .qnt or .mlir.
   std::function<llvm::Expected<std::unique_ptr<data::Model>>(const CompileRequest &)> reference;
   /// Hex hash that binds an artifact to its source, as the manifest's "source_sha256" spells it.

@@ -45,6 +45,9 @@ llvm::Expected<CompileRequest> makeCompileRequest(const Args &args, const Contex
                                                   llvm::StringRef input,
                                                   llvm::StringRef temporaryOutput = "");
 
+/// The options that concern reading the model alone, for commands that only look at it.
+llvm::Expected<CompileRequest> makeLookRequest(const Args &args, llvm::StringRef input);
+
 /// An open model and the folder that it may have been compiled into.
 struct OpenedModel {
   std::unique_ptr<TempFolder> folder;

@@ -7,10 +7,10 @@
 namespace qcc {
 
 /// Signature, weights, structures found, and what was left as it was with the reason.
-llvm::Error inspectModel(const InspectRequest &request, llvm::raw_ostream &out);
+llvm::Error inspectModel(const LookRequest &request, llvm::raw_ostream &out);
 
 /// Every node of a model that qcc cannot compile, and the way round.
-llvm::Error checkModel(const CheckRequest &request, llvm::raw_ostream &out, llvm::raw_ostream &err);
+llvm::Error checkModel(const LookRequest &request, llvm::raw_ostream &out);
 
 } // namespace qcc
 #endif

@@ -32,6 +32,8 @@ struct ImportOptions {
   std::vector<std::string> functionFiles;   ///< .onnx files whose FunctionProtos define unknown ops
   std::vector<ShapeOption> shapes;
   std::vector<std::pair<std::string, std::string>> roles; ///< role, ONNX name
+  /// Goes on behind everything that cannot be imported, so as to find it all; for checks.
+  bool findAll = false;
   /// Keeps bytes that are no range of a file (constants over 1 KiB written as typed lists).
   std::function<llvm::Expected<qnt::BlobAttr>(llvm::ArrayRef<uint8_t>)> addBlob;
 };
@@ -42,12 +44,15 @@ struct ImportOptions {
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
 importOnnx(llvm::StringRef path, mlir::MLIRContext &context, const ImportOptions &options = {});
 
-/// Nodes that cannot be imported for one and the same reason.
+/// Nodes that cannot be compiled for one and the same reason.
 struct UnsupportedOp {
-  std::string op, domain;
+  std::string op, domain; ///< `op` is empty where an input or the whole model is meant
   int64_t opset = 0;
-  std::vector<std::string> nodes; ///< names, in graph order
+  std::vector<std::string> nodes; ///< names, in graph order; inputs by name
   std::string reason, remedy;
+  std::string code = "QCC1301";             ///< of the diagnostic that a compile ends with
+  std::vector<std::string> inputs, outputs; ///< values that the first of them computes and reads
+  bool isUnknown = false;                   ///< qcc has no operator of this name
 };
 
 /// What `qcc check` prints.

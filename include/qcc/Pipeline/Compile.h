@@ -9,6 +9,8 @@
 
 namespace qcc {
 
+struct ImportOptions;
+
 /// A context with every dialect of the line.
 std::unique_ptr<mlir::MLIRContext> makeContext(unsigned threads);
 
@@ -29,6 +31,9 @@ inline constexpr llvm::StringLiteral modelFolderAttrName = "qnt.model_folder";
 /// SHA-256 of a model file's bytes in hex, which binds what is made from it to it; empty when the
 /// file cannot be read.
 std::string sourceHash(llvm::StringRef path);
+
+/// How `request` wants a model to be read. The folder of blobs is made when one is written.
+ImportOptions importOptions(mlir::MLIRContext &context, const CompileRequest &request);
 
 /// Reads .onnx (importing it), .qnt or .mlir.
 llvm::Expected<LoadedModel> loadModel(mlir::MLIRContext &context, const CompileRequest &request);
