@@ -268,6 +268,60 @@ bool DimExpr::isNonNegative() const {
   return false;
 }
 
+/// Of a sum of products: terms below zero add at most nothing.
+static std::optional<int64_t> boundOf(const Polynomial &polynomial) {
+  int64_t sum = 0;
+  for (const auto &[key, term] : polynomial.terms) {
+    int64_t product = term.second;
+    bool counted = llvm::all_of(
+        term.first, [](const auto &atom) { return DimExpr(atom.second).isNonNegative(); });
+    if (!counted)
+      return std::nullopt;
+    if (product < 0 && !term.first.empty())
+      continue;
+    for (const auto &[text, atom] : term.first) {
+      std::optional<int64_t> most = DimExpr(atom).upperBound();
+      if (!most || llvm::MulOverflow(product, *most, product))
+        return std::nullopt;
+    }
+    if (llvm::AddOverflow(sum, product, sum))
+      return std::nullopt;
+  }
+  return sum;
+}
+
+std::optional<int64_t> DimExpr::upperBound() const {
+  switch (kind()) {
+  case DimKind::Const:
+    return value();
+  case DimKind::Symbol:
+    return std::nullopt;
+  case DimKind::Sum:
+  case DimKind::Product:
+    return boundOf(toPolynomial(*this));
+  default:
+    break;
+  }
+  std::optional<int64_t> a = DimExpr(operands()[0]).upperBound(),
+                         b = DimExpr(operands()[1]).upperBound();
+  switch (kind()) {
+  case DimKind::FloorDiv:
+  case DimKind::CeilDiv: {
+    if (!a || *a < 0 || !isNonNegative())
+      return std::nullopt;
+    // A divisor is at least 1.
+    int64_t by = std::max<int64_t>(1, DimExpr(operands()[1]).constantValue().value_or(1));
+    return kind() == DimKind::FloorDiv ? *a / by : *a / by + (*a % by != 0);
+  }
+  case DimKind::Mod:
+    return b ? std::optional(std::max<int64_t>(0, *b - 1)) : std::nullopt;
+  case DimKind::Min:
+    return a && b ? std::min(*a, *b) : a ? a : b;
+  default:
+    return a && b ? std::optional(std::max(*a, *b)) : std::nullopt;
+  }
+}
+
 DimExpr DimExpr::min(DimExpr other) const {
   if ((other - *this).isNonNegative())
     return *this;

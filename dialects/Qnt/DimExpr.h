@@ -61,6 +61,8 @@ public:
   std::optional<DimExpr> exactDiv(DimExpr other) const;
   /// True when provably >= 0 for all non-negative symbol values.
   bool isNonNegative() const;
+  /// What it is at most for all symbol values, where that can be told.
+  std::optional<int64_t> upperBound() const;
   /// Replaces symbols; absent names stay.
   DimExpr substitute(const llvm::StringMap<DimExpr> &values) const;
   /// Value under `values`; nothing when a symbol is missing or a divisor is zero.

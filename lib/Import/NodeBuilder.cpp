@@ -262,12 +262,8 @@ DimExpr NodeBuilder::equal(DimExpr a, DimExpr b, const char *what, bool broadcas
   return result ? result : a;
 }
 
-/// min(1, n), as slicing the first element gives: 1 unless n is 0.
-static bool isAtMostOne(DimExpr dim) {
-  return dim.kind() == qnt::DimKind::Min && llvm::any_of(dim.operands(), [](Attribute operand) {
-           return DimExpr(operand).isConstant(1);
-         });
-}
+/// As slicing the first element gives: 1 unless there is none.
+static bool isAtMostOne(DimExpr dim) { return dim.upperBound().value_or(2) <= 1; }
 
 std::optional<Dims> NodeBuilder::broadcastDims(ArrayRef<Dims> all) {
   Dims result;

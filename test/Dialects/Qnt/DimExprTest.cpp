@@ -65,6 +65,28 @@ TEST_F(DimExprTest, OrderIsProvenFromSymbolsBeingSizes) {
   EXPECT_FALSE((s - p).floorDiv(c(2)).isNonNegative());
 }
 
+TEST_F(DimExprTest, UpperBoundsHold) {
+  DimExpr first = s.min(c(1)), few = (s + p).min(c(7)).max(c(2));
+  EXPECT_EQ(first.upperBound(), 1);
+  EXPECT_EQ(first.ceilDiv(c(2)).upperBound(), 1);
+  EXPECT_EQ((first * 3 + few - s).upperBound(), 10);
+  EXPECT_EQ(few.floorDiv(c(2)).upperBound(), 3);
+  EXPECT_EQ((s - p).mod(c(8)).upperBound(), 7);
+  EXPECT_EQ((c(5) - s * p).upperBound(), 5);
+  EXPECT_EQ(s.upperBound(), std::nullopt);
+  EXPECT_EQ(s.max(c(3)).upperBound(), std::nullopt);
+  EXPECT_EQ((s * first).upperBound(), std::nullopt);
+  EXPECT_EQ((s - p).floorDiv(c(2)).upperBound(), std::nullopt);
+  for (DimExpr expr : {first * few, first + few * 2 - p, (few + 3).ceilDiv(s + 1),
+                       (c(9) - s).max(first), few.mod(c(3)) * first})
+    for (int64_t i = 0; i < 12; ++i)
+      for (int64_t j = 0; j < 12; ++j) {
+        std::optional<int64_t> bound = expr.upperBound(),
+                               value = expr.evaluate({{"s", i}, {"p", j}});
+        EXPECT_TRUE(bound && *value <= *bound) << expr.str() << " " << i << " " << j;
+      }
+}
+
 TEST_F(DimExprTest, EvaluationNeedsEverySymbolAndADivisor) {
   llvm::StringMap<int64_t> values = {{"s", 10}, {"p", 0}};
   EXPECT_EQ((s * 2 + p).evaluate(values), 20);
