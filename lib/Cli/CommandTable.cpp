@@ -158,8 +158,8 @@ qcc gpt.onnx --to=raise -o -                        the IR after a stage, on std
 
 usage: qcc [compile] MODEL.(onnx|qnt|mlir) [options] [-o OUT]
 
-  -o OUT                 suffix picks .so .o .a .qnt .mlir .ll .s; - prints text
-  --emit KIND            overrides the suffix
+  -o OUT                 suffix picks .so .o .a .qnt .onnx .mlir .ll .s; - prints text
+  --emit KIND            overrides the suffix; onnx-ms writes MatMulNBits where it can
   -O0 -O1 -O2 -O3        how hard to try; never changes results or schemes
   --target T[,T]         x86, native, x86-avx512, x86-64-v3 …: see qcc targets
   --triple T --mcpu C --mattr A   cross-compile, and for experts
@@ -192,7 +192,7 @@ qcc quantize bert.onnx --calib=D.npz --accept=99% --eval-data=dev.npz
 qcc quantize bert.onnx --calib=D.npz --budget-size=60MB --budget-latency=5ms@1x128
 qcc gpt.qnt --target=native -o gpt.so                then, for each target
 
-usage: qcc quantize MODEL.onnx [options] [-o OUT.qnt]
+usage: qcc quantize MODEL.onnx [options] [-o OUT.qnt|OUT.onnx]
 
   --quantize SCHEME[,SCHEME]   auto (default), or the schemes to choose from
   --method M[,M]         default, or codes by rtn, clip, gptq, rounding, kmeans, signround,
@@ -441,7 +441,7 @@ commands
   version
 
 most used
-  -o OUT                   .so .o .a .qnt .mlir .ll .s, by suffix
+  -o OUT                   .so .o .a .qnt .onnx .mlir .ll .s, by suffix
   --quantize SCHEME        w8a8, w4a8:g32, w8, …; default: keep what the model has
   --target x86|native|…    default: x86, code for several generations in one file
   -O0 … -O3                effort

@@ -5,6 +5,7 @@
 #include "qcc/Support/AtomicOutput.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
 
 using namespace qcc;
@@ -96,6 +97,21 @@ static llvm::Error checkInput(StringRef input, StringRef command) {
                    ("qcc " + command + " takes an .onnx model").str());
 }
 
+/// To a .qnt, and from there to ONNX where that is wanted.
+static llvm::Error quantizeToModel(CompileRequest &request, const Context &context,
+                                   quality::QuantizeReport &report) {
+  if (request.emit == EmitKind::Qnt)
+    return quantizeAndReport(request, context, report);
+  CompileRequest first = request;
+  first.emit = EmitKind::Qnt;
+  first.quiet = true;
+  first.output += ".tmp.qnt"; // beside the output, where there is room for a model
+  llvm::FileRemover remover(first.output);
+  if (llvm::Error error = quantizeAndReport(first, context, report))
+    return error;
+  return context.backend.compile(request.afterQuantize(first.output), context.err);
+}
+
 llvm::Error cli::runQuantize(const Args &given, const Context &context) {
   auto input = onlyModel(given, "quantize");
   if (!input)
@@ -104,8 +120,8 @@ llvm::Error cli::runQuantize(const Args &given, const Context &context) {
     return error;
   Args args = given;
   std::string output = args.get("-o", outputStem(*input) + ".qnt");
-  if (path::extension(output) != ".qnt")
-    return makeError(Diag::BadOptionValue, "", "-o '" + output + "' is no .qnt file", {},
+  if (path::extension(output) != ".qnt" && path::extension(output) != ".onnx")
+    return makeError(Diag::BadOptionValue, "", "-o '" + output + "' is no .qnt or .onnx file", {},
                      "qcc compile writes the other kinds");
   if (!args.has("-o") && fs::exists(output))
     return makeError(Diag::WouldOverwrite, output, "exists", {}, "name the output with -o");
@@ -115,6 +131,10 @@ llvm::Error cli::runQuantize(const Args &given, const Context &context) {
   auto request = makeCompileRequest(args, context, *input);
   if (!request)
     return request.takeError();
+  if (!isModelFile(request->emit))
+    return makeError(Diag::BadOptionValue, "",
+                     "--emit '" + args.get("--emit") + "' is no kind of quantized model", {},
+                     "qcc quantize writes qnt, onnx and onnx-ms");
   if (request->quantize.keep)
     return makeError(Diag::UsageError, "", "--quantize=keep leaves nothing to quantize", {},
                      "qcc MODEL.onnx -o MODEL.qnt keeps the numbers as they are");
@@ -125,7 +145,7 @@ llvm::Error cli::runQuantize(const Args &given, const Context &context) {
   llvm::json::Object facts;
   request->facts = context.json ? &facts : nullptr;
   quality::QuantizeReport report;
-  llvm::Error result = quantizeAndReport(*request, context, report);
+  llvm::Error result = quantizeToModel(*request, context, report);
   if (context.json) {
     llvm::json::Object object = quality::toJson(report);
     for (auto &fact : facts)

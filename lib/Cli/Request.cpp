@@ -23,10 +23,10 @@ struct Suffix {
   const char *name; // of --emit, and the suffix with a dot before it
   EmitKind kind;
 };
-constexpr Suffix suffixes[] = {{"so", EmitKind::SharedObject}, {"o", EmitKind::Object},
-                               {"a", EmitKind::Archive},       {"qnt", EmitKind::Qnt},
-                               {"mlir", EmitKind::Mlir},       {"ll", EmitKind::LlvmIr},
-                               {"s", EmitKind::Assembly}};
+constexpr Suffix suffixes[] = {
+    {"so", EmitKind::SharedObject}, {"o", EmitKind::Object},  {"a", EmitKind::Archive},
+    {"qnt", EmitKind::Qnt},         {"onnx", EmitKind::Onnx}, {"onnx-ms", EmitKind::OnnxMs},
+    {"mlir", EmitKind::Mlir},       {"ll", EmitKind::LlvmIr}, {"s", EmitKind::Assembly}};
 
 std::optional<EmitKind> kindOf(StringRef name) {
   for (const Suffix &suffix : suffixes)
@@ -183,7 +183,7 @@ llvm::Error decideOutput(const Args &args, StringRef temporaryOutput, CompileReq
     kindName = "mlir";
   if (kindName.empty() && !given)
     kindName = "so";
-  if (kindName == "ptx" || kindName == "onnx")
+  if (kindName == "ptx")
     return later("output as ." + kindName);
   std::optional<EmitKind> kind = kindOf(kindName);
   if (!kind)
@@ -191,13 +191,13 @@ llvm::Error decideOutput(const Args &args, StringRef temporaryOutput, CompileReq
                      args.has("--emit")
                          ? "--emit '" + kindName + "' is not a kind of output"
                          : "the suffix of '" + request.output + "' does not say what to write",
-                     {}, "use .so .o .a .qnt .mlir .ll .s, or --emit");
+                     {}, "use .so .o .a .qnt .onnx .mlir .ll .s, or --emit");
   request.emit = *kind;
   if (request.output == "-" && !isText(request.emit))
     return makeError(Diag::UsageError, "", "-o - is for text (mlir, ll, s), not for ." + kindName);
   std::string stem = outputStem(request.input);
   if (!given)
-    request.output = stem + "." + kindName;
+    request.output = stem + "." + (request.emit == EmitKind::OnnxMs ? "onnx" : kindName);
   if (args.has("--name")) {
     request.name = args.get("--name");
     if (request.name != identifierOf(request.name))

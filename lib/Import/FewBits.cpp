@@ -1,6 +1,7 @@
 // com.microsoft operators over weights of 2, 4 or 8 bits in blocks: the packed carriers become
 // qnt.assemble, and its value is dequantized where it is used.
 #include "FewBits.h"
+#include "CodeForms.h"
 #include "OpTable.h"
 #include "qcc/Algorithms/WeightCodec.h"
 
@@ -56,23 +57,36 @@ Value zeroPoints(NodeBuilder &n, Value zero, DimExpr rows, DimExpr blocks, int64
 
 } // namespace
 
+/// Codes that count from the middle one: the highest bit of each turned over.
+static Value signedCodes(NodeBuilder &n, Value bytes, int64_t bits) {
+  int64_t highest = bits == 8 ? 0x80 : bits == 4 ? 0x88 : 0xaa;
+  return n.binary<qnt::XorOp>(bytes, n.scalarInteger(n.element(bytes), highest));
+}
+
 Value qcc::import::dequantized(NodeBuilder &n, const BlockMatrix &m) {
+  using qnt::Storage;
   int64_t blocks = llvm::divideCeil(m.columns, static_cast<uint64_t>(m.block));
-  DimExpr rows = n.dim(m.rows), count = n.dim(blocks), padded = n.dim(blocks * m.block);
+  int64_t padded = blocks * m.block;
+  DimExpr rows = n.dim(m.rows), columns = n.dim(m.columns), count = n.dim(blocks);
   Value scale = n.reshape(m.scale, {rows, count});
-  Value zero = zeroPoints(n, m.zero, rows, count, m.bits);
-  if (!scale || !zero || !m.codes || !n.isFloat(scale) || n.element(scale).isF64()) {
+  Value zero = m.zero ? zeroPoints(n, m.zero, rows, count, m.bits) : Value();
+  if (!scale || (m.zero && !zero) || !m.codes || !n.isFloat(scale) || n.element(scale).isF64()) {
     n.fail(Diag::TypeMismatch, "scales are no f32, f16 or bf16");
     return {};
   }
-  Type zeroType = n.isFloat(zero) ? n.element(zero) : unsignedType(n, m.bits);
-  auto storage = m.bits == 8 ? qnt::Storage::u8 : m.bits == 4 ? qnt::Storage::u4 : qnt::Storage::u2;
-  auto type = qnt::QType::get(n.context(), qnt::makeDims(n.context(), {rows, padded}), storage,
+  Value codes = zero ? m.codes : signedCodes(n, m.codes, m.bits);
+  if (m.columns != padded) // the last block of a row ends with the row
+    codes = n.slice(unpack(n, n.reshape(codes, {rows, n.dim(padded * m.bits / 8)}), m.bits), 1,
+                    n.dim(0), columns);
+  Type zeroType = !zero ? Type() : n.isFloat(zero) ? n.element(zero) : unsignedType(n, m.bits);
+  auto storage = m.bits == 8   ? (zero ? Storage::u8 : Storage::i8)
+                 : m.bits == 4 ? (zero ? Storage::u4 : Storage::i4)
+                               : (zero ? Storage::u2 : Storage::i2);
+  auto type = qnt::QType::get(n.context(), qnt::makeDims(n.context(), {rows, columns}), storage,
                               qnt::Granularity::block, 1, m.block, n.element(scale), zeroType,
                               qnt::Layout::logical);
-  Value whole = n.make<qnt::AssembleOp>(type, m.codes, scale, zero);
-  Value real = n.make<qnt::DequantizeOp>(n.type({rows, padded}, n.f32()), whole);
-  return m.columns == blocks * m.block ? real : n.slice(real, 1, n.dim(0), n.dim(m.columns));
+  Value whole = n.make<qnt::AssembleOp>(type, codes, scale, zero);
+  return n.make<qnt::DequantizeOp>(n.type({rows, columns}, n.f32()), whole);
 }
 
 namespace {
@@ -122,13 +136,9 @@ namespace {
 
 void matmulNBits(NodeBuilder &n) {
   Value x = n.in(0);
-  BlockMatrix m{n.in(1),
-                n.in(2),
-                n.optional(3),
-                n.intAttr("N", 0),
-                n.intAttr("K", 0),
-                n.intAttr("block_size", 0),
-                n.intAttr("bits", 4)};
+  BlockMatrix m{
+      n.in(1),           storedScale(n, 2),          n.optional(3),       n.intAttr("N", 0),
+      n.intAttr("K", 0), n.intAttr("block_size", 0), n.intAttr("bits", 4)};
   Value group = n.optional(4), bias = n.optional(5);
   if (!x || !m.codes || !m.scale || n.failed() || !checkBits(n, m.bits) || !checkBlocks(n, m))
     return;

@@ -60,8 +60,9 @@ private:
       constants.insert(op->getResult(0));
       return;
     }
-    // Quantized values are parts of recipes, never roots.
-    bool isPart = isa<qnt::AssembleOp>(op);
+    // Quantized values and what they stand for are parts of recipes, never roots: layers and
+    // look-ups read the codes themselves.
+    bool isPart = isa<qnt::AssembleOp, qnt::DequantizeOp>(op);
     if ((!isPart && !isFoldable(op)) ||
         !llvm::all_of(op->getOperands(), [&](Value v) { return constants.contains(v); }))
       return;

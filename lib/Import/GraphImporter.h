@@ -77,6 +77,17 @@ public:
   /// Whether `value` depends on constants alone.
   bool isConstant(mlir::Value value);
 
+  /// What QuantizeLinear made of activations, in the dialect's codes, by the codes of plain
+  /// arithmetic.
+  struct Tokens {
+    mlir::Value codes, scale, zero;
+  };
+  llvm::DenseMap<mlir::Value, Tokens> tokens;
+  /// The node of the graph that computes a value, or null.
+  const onnx::Node *producerOf(llvm::StringRef name);
+  /// Whether the codes that `quantize` makes are dequantized for the left side of products alone.
+  bool feedsOnlyProducts(const onnx::Node &quantize);
+
   void addUnsupported(const onnx::Node &node, int64_t opset, std::string reason,
                       std::string remedy);
   /// With `findAll`, notes a node that breaks its operator's rules and returns success.
@@ -125,6 +136,9 @@ private:
 
   mlir::OwningOpRef<mlir::ModuleOp> module;
   llvm::StringMap<Entry> values;
+  /// Of the graph's values, once needed.
+  llvm::StringMap<std::vector<const onnx::Node *>> readers;
+  llvm::StringMap<const onnx::Node *> producers;
   std::vector<const onnx::Node *> needed;
   std::vector<onnx::ValueInfo> inputs;
   std::map<std::string, UnsupportedOp> refusals;

@@ -1,4 +1,5 @@
 // The ops that import functions build, as calls.
+#include "CodeForms.h"
 #include "NodeBuilder.h"
 
 using namespace mlir;
@@ -121,6 +122,9 @@ Value NodeBuilder::squeeze(Value x, ArrayRef<int64_t> at) {
 Value NodeBuilder::transpose(Value x, ArrayRef<int64_t> permutation) {
   if (!atLeast(x, permutation.size()))
     return {};
+  if (permutation == ArrayRef<int64_t>{1, 0})
+    if (Value turned = transposedCodes(*this, x))
+      return turned;
   Dims from = dims(x), to;
   for (int64_t axis : permutation)
     to.push_back(from[axis]);

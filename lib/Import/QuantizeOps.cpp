@@ -1,4 +1,5 @@
 // The operators of quantized models as plain arithmetic on integers and scales.
+#include "CodeForms.h"
 #include "OpTable.h"
 
 using namespace mlir;
@@ -36,6 +37,8 @@ Value spread(NodeBuilder &n, Value parameter, Value x, int64_t block) {
     n.fail(Diag::ShapeMismatch, "scales " + text(p) + " do not fit " + text(full));
     return {};
   }
+  if (p[axis].isConstant(1) && full[axis].constantValue().value_or(INT64_MAX) <= block)
+    return parameter; // one block is all
   // [.., K / block, ..] to [.., K, ..]; the last block may be ragged.
   Dims wide = p;
   wide.insert(wide.begin() + axis + 1, n.dim(block));
@@ -55,6 +58,11 @@ void dequantizeLinear(NodeBuilder &n) {
   Type element = n.element(scale);
   if (n.intAttr("output_dtype", 0) != 0)
     element = n.importer.elementType(static_cast<int32_t>(n.intAttr("output_dtype", 1)));
+  // The product of a code and a scale of 16 bits is exact in f32: it is rounded once either way.
+  if (Value real = dequantizedConstant(n, block))
+    return n.out(0, n.cast(n.cast(real, n.element(scale)), element));
+  if (Value real = dequantizedTokens(n))
+    return n.out(0, n.cast(real, element));
   Value codes;
   if (n.has(2) && n.isInteger(x)) {
     // The difference of two codes is exact in 32 bits.
@@ -96,7 +104,10 @@ void quantizeLinear(NodeBuilder &n) {
     return n.unsupported("quantizes to a type that qcc does not take");
   Value wide = n.isInteger(x) ? n.cast(x, n.f32()) : x;
   Value zero = n.has(2) ? spread(n, n.in(2), x, block) : Value();
-  n.out(0, quantized(n, wide, n.cast(spread(n, scale, x, block), n.element(wide)), zero, codes));
+  Value result =
+      quantized(n, wide, n.cast(spread(n, scale, x, block), n.element(wide)), zero, codes);
+  rememberTokens(n, result, block);
+  n.out(0, result);
 }
 
 void dynamicQuantizeLinear(NodeBuilder &n) {

@@ -2,6 +2,7 @@
 #include "Qnt/Qnt.h"
 #include "qcc/Emit/Emit.h"
 #include "qcc/Emit/Translate.h"
+#include "qcc/Export/Export.h"
 #include "qcc/Kernels/Lowering.h"
 #include "qcc/Lower/KernelFrame.h"
 #include "qcc/Pack/WeightStore.h"
@@ -377,6 +378,25 @@ std::pair<std::string, std::string> schemeAndQuality(const CompileRequest &reque
   return {"f32", "quality not measured (give --calib)"};
 }
 
+/// The model as ONNX carries it.
+Error writeOnnx(LoadedModel &model, const CompileRequest &request, raw_ostream &err) {
+  ExportOptions options;
+  options.form = request.emit == EmitKind::OnnxMs ? OnnxForm::Microsoft : OnnxForm::Standard;
+  options.modelDir = model.modelDir;
+  options.blobDir = model.blobDir;
+  options.threads = request.threads;
+  Expected<ExportedModel> written = exportOnnx(*model.module, request.output, options);
+  if (!written)
+    return written.takeError();
+  auto [scheme, quality] = schemeAndQuality(request);
+  if (!request.quiet)
+    err << llvm::formatv("{0} · {1:F1} MB{2} · {3} · ONNX opset {4}\n", scheme,
+                         written->bytes / 1e6,
+                         written->hasDataFile ? ", weights in " + request.output + ".data" : "",
+                         quality, written->opset);
+  return Error::success();
+}
+
 uint64_t sourceWeightBytes(ModuleOp module) {
   uint64_t bytes = 0;
   for (qnt::WeightOp weight : module.getOps<qnt::WeightOp>())
@@ -394,6 +414,8 @@ Error qcc::emitArtifact(LoadedModel &model, const std::vector<std::string> &leve
     return writeMlir(model, request);
   if (request.emit == EmitKind::Qnt)
     return writeQnt(model, request, err);
+  if (isModelFile(request.emit))
+    return writeOnnx(model, request, err);
   uint64_t before = sourceWeightBytes(*model.module);
   pack::WeightStore store(*model.module, model.modelDir, model.blobDir, request.threads);
   auto parts = makeParts(model, levels, request, store);

@@ -335,11 +335,12 @@ Error qcc::compileModel(const CompileRequest &request, raw_ostream &err) {
   // What a .qnt holds has been through the quantize stage.
   if (StringRef(request.input).ends_with(".qnt") && *from < Stage::Fuse)
     from = Stage::Fuse;
-  if (*to < *from)
+  bool isDone = StringRef(request.input).ends_with(".qnt") && *to == Stage::Quantize;
+  if (*to < *from && !isDone)
     return makeError(Diag::UsageError, "",
                      "--to=" + stageName(*to).str() + " lies before --from=" +
                          stageName(*from).str() + "; data only flows down");
-  if (request.emit == EmitKind::Qnt)
+  if (isModelFile(request.emit))
     to = Stage::Quantize;
 
   DefaultTimingManager manager;

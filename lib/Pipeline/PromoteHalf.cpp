@@ -28,8 +28,10 @@ Value castTo(OpBuilder &builder, Location loc, Value value, Type type) {
 struct PromoteHalf : pipeline::impl::PromoteHalfBase<PromoteHalf> {
   void runOnOperation() override {
     Block &block = getOperation().getBody().front();
+    stored.clear();
     OpBuilder builder(&getContext());
     builder.setInsertionPointToStart(&block);
+    findStored(block);
     for (BlockArgument argument : block.getArguments())
       if (isHalf(argument.getType()))
         widen(builder, argument);
@@ -42,7 +44,22 @@ struct PromoteHalf : pipeline::impl::PromoteHalfBase<PromoteHalf> {
     if (value.use_empty())
       return;
     Value wide = castTo(builder, value.getLoc(), value, promoted(value.getType()));
-    value.replaceAllUsesExcept(wide, wide.getDefiningOp());
+    value.replaceUsesWithIf(wide, [&](OpOperand &use) {
+      return use.getOwner() != wide.getDefiningOp() && !stored.contains(use.getOwner());
+    });
+    if (wide.use_empty())
+      wide.getDefiningOp()->erase();
+  }
+
+  /// Parts of quantized weights keep their types, which are those of the scheme.
+  void findStored(Block &block) {
+    for (Operation &op : llvm::reverse(block)) {
+      bool isPart =
+          isa<TransposeOp, ReshapeOp, SliceOp>(op) && !op.use_empty() &&
+          llvm::all_of(op.getUsers(), [&](Operation *user) { return stored.contains(user); });
+      if (isPart || isa<AssembleOp>(op))
+        stored.insert(&op);
+    }
   }
 
   void promote(OpBuilder &builder, Operation *op) {
@@ -75,6 +92,8 @@ struct PromoteHalf : pipeline::impl::PromoteHalfBase<PromoteHalf> {
     // The cast that this pass made beside an argument stays as it is.
     if (conversion && isHalf(conversion.getX().getType()))
       return;
+    if (stored.contains(op))
+      return;
     for (Value result : op->getResults())
       if (isHalf(result.getType()))
         result.setType(promoted(result.getType()));
@@ -83,6 +102,8 @@ struct PromoteHalf : pipeline::impl::PromoteHalfBase<PromoteHalf> {
       conversion.erase();
     }
   }
+
+  DenseSet<Operation *> stored;
 };
 
 } // namespace

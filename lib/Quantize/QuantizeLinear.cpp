@@ -53,17 +53,46 @@ std::optional<StringRef> whyNot(QType x, QType weight) {
   return std::nullopt;
 }
 
+/// The same codes with the sums that a product with `weight` needs, where those of an imported
+/// model have none yet.
+Value withSums(Value codes, QType weight) {
+  auto type = cast<QType>(codes.getType());
+  Operation *op = codes.getDefiningOp();
+  auto k = dimsOf(weight)[1].constantValue();
+  bool applies = isa_and_nonnull<QuantizeOp, QuantizeStaticOp>(op) && type.isSymmetric() &&
+                 type.getGranularity() == Granularity::token && type.getBlock() == 0 && k;
+  if (!applies || productOf(type, weight) == Product::FullSum ||
+      productOf(type, weight) == Product::FloatSums)
+    return codes;
+  auto with =
+      QType::get(type.getContext(), type.getDims(), type.getStorage(), type.getGranularity(),
+                 type.getAxis(), productStep(type, weight, *k), type.getScale(), type.getZero(),
+                 type.getSuper(), type.getCodebook(), type.getGroup(), type.getLayout());
+  for (Operation *other : op->getOperand(0).getUsers()) // made for another reader
+    if (other->getName() == op->getName() && other->getResult(0).getType() == with &&
+        other->getPropertiesAsAttribute() == op->getPropertiesAsAttribute() &&
+        other->isBeforeInBlock(op->getNextNode()))
+      return other->getResult(0);
+  OpBuilder builder(op);
+  Operation *copy = builder.clone(*op);
+  copy->getResult(0).setType(with);
+  return copy->getResult(0);
+}
+
 /// The codes to multiply with: those of a quantized input where there is an integer product, else
 /// the floats that they stand for.
 Value inputOf(LinearOp op, QType weight) {
   auto x = op.getX().getDefiningOp<DequantizeOp>();
   if (!x)
     return op.getX();
-  if (auto reason = whyNot(x.getX().getType(), weight)) {
+  Value codes = withSums(x.getX(), weight);
+  if (auto reason = whyNot(cast<QType>(codes.getType()), weight)) {
     remark::missed(op.getLoc(), remarkQuantize) << remark::reason("{0}", *reason);
+    if (codes != x.getX() && codes.use_empty())
+      codes.getDefiningOp()->erase();
     return op.getX();
   }
-  return x.getX();
+  return codes;
 }
 
 struct QuantizeLinear : qcc::quantize::impl::QuantizeLinearBase<QuantizeLinear> {
@@ -87,9 +116,14 @@ struct QuantizeLinear : qcc::quantize::impl::QuantizeLinearBase<QuantizeLinear> 
       remark::passed(layer.getLoc(), remarkQuantize)
           << remark::metric("bits", static_cast<int64_t>(codes.getBits()))
           << remark::metric("meaning", static_cast<int64_t>(productOf(x.getType(), codes)));
-      for (DequantizeOp dead : {read, weight})
-        if (dead && dead->use_empty())
-          rewriter.eraseOp(dead);
+      for (DequantizeOp dead : {read, weight}) {
+        if (!dead || !dead->use_empty())
+          continue;
+        Operation *codes = dead.getX().getDefiningOp();
+        rewriter.eraseOp(dead);
+        if (isa_and_nonnull<QuantizeOp, QuantizeStaticOp>(codes) && codes->use_empty())
+          rewriter.eraseOp(codes);
+      }
     }
   }
 };

@@ -95,6 +95,13 @@ Results runBlock(Block &block, ArrayRef<RtValue> arguments, Environment &environ
 /// Elements below a byte are stored packed, low bits first; a Tensor holds one per byte.
 Tensor unpackElements(RankedTensorType type, const char *bytes) {
   unsigned bits = type.getElementTypeBitWidth();
+  if (isa<FloatType>(type.getElementType())) { // the bits, not what they would count
+    Tensor tensor(type.getElementType(), type.getShape());
+    for (int64_t i = 0; i < tensor.size(); ++i)
+      tensor.mutableData()[i] =
+          static_cast<char>(uint8_t(bytes[i * bits / 8]) >> (i * bits % 8) & ((1u << bits) - 1));
+    return tensor;
+  }
   std::vector<int64_t> values(type.getNumElements());
   for (size_t i = 0; i < values.size(); ++i)
     values[i] = uint8_t(bytes[i * bits / 8]) >> (i * bits % 8);

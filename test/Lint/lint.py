@@ -29,6 +29,7 @@ ROOMS = {
     "Fuse": PLAIN,
     "Pack": PLAIN | {"Kernels", "Reference"},
     "Kernels": PLAIN,
+    "Export": PLAIN | {"Onnx", "Pack", "Kernels"},
     "Lower": PLAIN | {"Kernels"},
     "Emit": PLAIN,
     "Data": PLAIN | {"Onnx"},

@@ -22,7 +22,12 @@ class raw_ostream;
 
 namespace qcc {
 
-enum class EmitKind { SharedObject, Object, Archive, Qnt, Mlir, LlvmIr, Assembly };
+enum class EmitKind { SharedObject, Object, Archive, Qnt, Onnx, OnnxMs, Mlir, LlvmIr, Assembly };
+
+/// Kinds that hold a model as the quantize stage leaves it, for any target.
+inline bool isModelFile(EmitKind kind) {
+  return kind == EmitKind::Qnt || kind == EmitKind::Onnx || kind == EmitKind::OnnxMs;
+}
 
 /// One dimension of --shape: fixed when both ends are equal.
 struct ShapeRange {
