@@ -36,13 +36,15 @@ struct BodyBuilder {
   llvm::SetVector<Value> inputs;
   IRMapping mapping;
 
-  /// What an operand starts from outside; views in between are copied when `absorb`. A constant
-  /// that is viewed needs an address, so it stays outside.
+  /// What an operand starts from outside; views in between are copied when `absorb`. Constants that
+  /// are read as numbers are copied too; views, layers and gathers need an address.
   void collect(OpOperand &use, bool absorb) {
     Value operand = use.get();
     Operation *user = use.getOwner();
     Operation *def = operand.getDefiningOp();
-    if (def && (members.contains(def) || (isScalarConstant(def) && !fuse::isView(user))))
+    bool asNumber =
+        isScalarConstant(def) && (user->hasTrait<Elementwise>() || isa<IdentityOp>(user));
+    if (def && (members.contains(def) || asNumber))
       return;
     Value root = operand;
     if (absorb && fuse::isView(def) && fuse::hasStridedAccess(operand, root)) {

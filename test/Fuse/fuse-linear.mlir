@@ -111,3 +111,15 @@ func.func @side(%x: tensor<2x4xf32>, %w: tensor<6x4xf32>, %v: tensor<1x6xf32>, %
   %5 = qnt.add %4, %3 : (tensor<2x6xf32>, tensor<2x6xf32>) -> tensor<2x6xf32>
   return %2, %5 : tensor<2x6xf32>, tensor<2x6xf32>
 }
+
+// A weight of one element has an address as any other.
+// CHECK-LABEL: func.func @one_weight
+func.func @one_weight(%x: tensor<4x1xf32>) -> tensor<4x1xf32> {
+  // CHECK: %[[W:.*]] = qnt.constant
+  // CHECK: qnt.fused "linear"(%arg0, %[[W]])
+  // CHECK: return
+  %w = qnt.constant dense<2.0> : tensor<1x1xf32>
+  // expected-remark @below {{epilogue=0}}
+  %0 = qnt.linear %x, %w : (tensor<4x1xf32>, tensor<1x1xf32>) -> tensor<4x1xf32>
+  return %0 : tensor<4x1xf32>
+}
