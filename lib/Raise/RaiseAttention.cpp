@@ -410,9 +410,25 @@ struct RaiseAttention : raise::impl::RaiseAttentionBase<RaiseAttention> {
     raise::reportRaised(attention, "raise-attention");
   }
 
+  /// Attention that the model has as an op of its own: heads that were repeated for it are shared.
+  void shareHeads(AttentionOp attention) {
+    OpBuilder builder(attention);
+    Value k = ungrouped(builder, attention.getKey()), v = ungrouped(builder, attention.getValue());
+    if (k == attention.getKey() || v == attention.getValue() ||
+        dimsOf(k.getType())[1] != dimsOf(v.getType())[1])
+      return;
+    attention.getKeyMutable().assign(k);
+    attention.getValueMutable().assign(v);
+    raise::reportRaised(attention, "raise-attention");
+  }
+
   void runOnOperation() override {
     SmallVector<MatmulOp> products;
+    SmallVector<AttentionOp> given;
     getOperation().walk([&](MatmulOp op) { products.push_back(op); });
+    getOperation().walk([&](AttentionOp op) { given.push_back(op); });
+    for (AttentionOp attention : given)
+      shareHeads(attention);
     for (MatmulOp product : products)
       raise(product);
     raise::eraseDead(getOperation());

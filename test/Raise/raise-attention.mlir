@@ -179,3 +179,38 @@ func.func @heads_alone(%q: !q3, %k: !q3, %v: !q3) -> !q3 {
   %2 = qnt.matmul %1, %v : (!a3, !q3) -> !q3
   return %2 : !q3
 }
+
+// -----
+
+!kv = tensor<2x2x3x8xf32>
+!up = tensor<2x2x1x3x8xf32>
+!wide = tensor<2x2x2x3x8xf32>
+!q = tensor<2x4x3x8xf32>
+
+// Heads repeated for an operator that could share them.
+// CHECK-LABEL: @shared_heads
+// CHECK-SAME: (%[[Q:[a-z0-9]*]]: {{.*}}, %[[K:[a-z0-9]*]]: tensor<2x2x3x8xf32>, %[[V:[a-z0-9]*]]: tensor<2x2x3x8xf32>)
+func.func @shared_heads(%q: !q, %k: !kv, %v: !kv) -> !q {
+  // CHECK-NEXT: %[[A:.*]] = qnt.attention %[[Q]], %[[K]], %[[V]] {scale = 5.000000e-01 : f64}
+  // CHECK-NEXT: return %[[A]]
+  %k1 = qnt.reshape %k : (!kv) -> !up
+  %k2 = qnt.broadcast %k1 : (!up) -> !wide
+  %k3 = qnt.reshape %k2 : (!wide) -> !q
+  %v1 = qnt.reshape %v : (!kv) -> !up
+  %v2 = qnt.broadcast %v1 : (!up) -> !wide
+  %v3 = qnt.reshape %v2 : (!wide) -> !q
+  %0 = qnt.attention %q, %k3, %v3 {scale = 0.5} : (!q, !q, !q) -> !q
+  return %0 : !q
+}
+
+// Values that were not repeated keep keys as they are.
+// CHECK-LABEL: @keys_only
+func.func @keys_only(%q: !q, %k: !kv, %v: !q) -> !q {
+  // CHECK: qnt.broadcast
+  // CHECK: qnt.attention %{{[^,]*}}, %{{[^,]*}}, %arg2
+  %k1 = qnt.reshape %k : (!kv) -> !up
+  %k2 = qnt.broadcast %k1 : (!up) -> !wide
+  %k3 = qnt.reshape %k2 : (!wide) -> !q
+  %0 = qnt.attention %q, %k3, %v {scale = 0.5} : (!q, !q, !q) -> !q
+  return %0 : !q
+}
