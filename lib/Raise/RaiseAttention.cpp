@@ -257,17 +257,44 @@ Value naturalKey(OpBuilder &builder, Value key, double &scale) {
   return unscale(raise::swapLast(builder, key), scale);
 }
 
+/// Whether heads are gathered as 0, 0, 1, 1, ...: each of `groups` in turn, as often as the others.
+bool repeatsEach(Value indices, DimExpr groups) {
+  auto constant = indices.getDefiningOp<ConstantOp>();
+  auto list =
+      constant ? dyn_cast<DenseIntElementsAttr>(constant.getValue()) : DenseIntElementsAttr();
+  std::optional<int64_t> count = groups.constantValue();
+  if (!list || list.getType().getRank() != 1 || !count || *count < 1 ||
+      list.getNumElements() % *count)
+    return false;
+  int64_t times = list.getNumElements() / *count, at = 0;
+  return llvm::all_of(list.getValues<APInt>(),
+                      [&](const APInt &index) { return index.getSExtValue() == at++ / times; });
+}
+
 /// [B, G, T, D] for heads that were repeated to [B, G * n, T, D].
 Value ungrouped(OpBuilder &builder, Value value) {
+  if (auto gather = value.getDefiningOp<GatherOp>()) {
+    SmallVector<DimExpr> in = dimsOf(gather.getX().getType());
+    bool repeats =
+        gather.getAxis() == 1 && in.size() == 4 && repeatsEach(gather.getIndices(), in[1]);
+    return repeats ? gather.getX() : value;
+  }
   auto merged = value.getDefiningOp<ReshapeOp>();
   auto wide = merged ? merged.getX().getDefiningOp<BroadcastOp>() : BroadcastOp();
   if (!wide)
     return value;
   SmallVector<DimExpr> out = dimsOf(value.getType()), all = dimsOf(wide.getType()),
                        in = dimsOf(wide.getX().getType());
-  bool repeats = out.size() == 4 && all.size() == 5 && in.size() == 5 && in[2].isConstant(1) &&
-                 all[0] == out[0] && all[1] * all[2] == out[1] && all[3] == out[2] &&
-                 all[4] == out[3];
+  if (in.size() != all.size())
+    return value;
+  // Tiling leaves an axis of 1 behind each one that it repeats.
+  for (size_t axis = all.size(); axis-- > 0 && all.size() > 5;)
+    if (all[axis].isConstant(1)) {
+      all.erase(all.begin() + axis);
+      in.erase(in.begin() + axis);
+    }
+  bool repeats = out.size() == 4 && all.size() == 5 && in[2].isConstant(1) && all[0] == out[0] &&
+                 all[1] * all[2] == out[1] && all[3] == out[2] && all[4] == out[3];
   for (size_t axis : {0, 1, 3, 4})
     repeats = repeats && in[axis] == all[axis];
   return repeats ? raise::reshapeTo(builder, wide.getX(), {in[0], in[1], in[3], in[4]}) : value;

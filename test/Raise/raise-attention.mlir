@@ -203,6 +203,35 @@ func.func @shared_heads(%q: !q, %k: !kv, %v: !kv) -> !q {
   return %0 : !q
 }
 
+// The same by indices and by tiling; indices in another order repeat nothing.
+// CHECK-LABEL: @gathered_heads
+func.func @gathered_heads(%q: !q, %k: !kv, %v: !kv) -> (!q, !q) {
+  // CHECK: qnt.attention %arg0, %arg1, %arg2 {
+  // CHECK: qnt.attention %arg0, %{{[0-9]*}}, %{{[0-9]*}} {
+  %each = qnt.constant dense<[0, 0, 1, 1]> : tensor<4xi64>
+  %turns = qnt.constant dense<[0, 1, 0, 1]> : tensor<4xi64>
+  %k1 = qnt.gather %k, %each {axis = 1 : i64} : (!kv, tensor<4xi64>) -> !q
+  %v1 = qnt.gather %v, %each {axis = 1 : i64} : (!kv, tensor<4xi64>) -> !q
+  %0 = qnt.attention %q, %k1, %v1 {scale = 0.5} : (!q, !q, !q) -> !q
+  %k2 = qnt.gather %k, %turns {axis = 1 : i64} : (!kv, tensor<4xi64>) -> !q
+  %v2 = qnt.gather %v, %turns {axis = 1 : i64} : (!kv, tensor<4xi64>) -> !q
+  %1 = qnt.attention %q, %k2, %v2 {scale = 0.5} : (!q, !q, !q) -> !q
+  return %0, %1 : !q, !q
+}
+
+// CHECK-LABEL: @tiled_heads
+func.func @tiled_heads(%q: !q, %k: !kv, %v: !kv) -> !q {
+  // CHECK: qnt.attention %arg0, %arg1, %arg2 {
+  %k1 = qnt.reshape %k : (!kv) -> tensor<2x2x1x1x3x8xf32>
+  %k2 = qnt.broadcast %k1 : (tensor<2x2x1x1x3x8xf32>) -> tensor<2x2x2x1x3x8xf32>
+  %k3 = qnt.reshape %k2 : (tensor<2x2x2x1x3x8xf32>) -> !q
+  %v1 = qnt.reshape %v : (!kv) -> !up
+  %v2 = qnt.broadcast %v1 : (!up) -> !wide
+  %v3 = qnt.reshape %v2 : (!wide) -> !q
+  %0 = qnt.attention %q, %k3, %v3 {scale = 0.5} : (!q, !q, !q) -> !q
+  return %0 : !q
+}
+
 // Values that were not repeated keep keys as they are.
 // CHECK-LABEL: @keys_only
 func.func @keys_only(%q: !q, %k: !kv, %v: !q) -> !q {
