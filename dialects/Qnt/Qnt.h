@@ -77,6 +77,9 @@ int64_t productStep(mlir::Type x, QType weight, int64_t length);
 /// multiples of it below 256 in magnitude.
 std::optional<float> integerUnit(QType weight);
 
+/// Whether the application can be handed elements of this type: of whole bytes, or truth values.
+bool isHostElement(mlir::Type element);
+
 /// Name of the ONNX node that `loc` comes from: the first name in it.
 llvm::StringRef nodeName(mlir::Location loc);
 

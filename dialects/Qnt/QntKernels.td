@@ -65,12 +65,14 @@ def Qnt_EntryOp : Qnt_Op<"entry", [Symbol]> {
   let description = [{
     What the artifact's descriptor says of an entry point (qcc_entry_desc in model.h). `inputs` and
     `outputs` are dictionaries {name, type, role}, `symbols` are `#qnt.symbol`, `caches` and `checks`
-    dictionaries, `sites` the names of the launches in order.
+    dictionaries, `sites` the names of the launches in order, then of the host calls. `hosts` are
+    dictionaries of these: {domain, callee, node, attributes, inputs, outputs} with the values' types,
+    or a unit where an input is absent.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$plan, FlatSymbolRefAttr:$run,
                        ArrayAttr:$inputs, ArrayAttr:$outputs, ArrayAttr:$symbols, ArrayAttr:$caches,
                        ArrayAttr:$checks, ArrayAttr:$sites, I64Attr:$segments,
-                       OptionalAttr<StrAttr>:$sym_visibility);
+                       OptionalAttr<ArrayAttr>:$hosts, OptionalAttr<StrAttr>:$sym_visibility);
   let assemblyFormat = "$sym_name attr-dict";
 }
 

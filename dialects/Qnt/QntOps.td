@@ -14,5 +14,6 @@ include "QntTransform.td"
 include "QntCalibrate.td"
 include "QntWeights.td"
 include "QntKernels.td"
+include "QntHost.td"
 
 #endif

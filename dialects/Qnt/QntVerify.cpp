@@ -1,5 +1,6 @@
 // Verifiers of the ops of models: one comment (Cn) per constraint of the op's description.
 #include "VerifyHelpers.h"
+#include "llvm/Support/JSON.h"
 #include <cmath>
 
 using namespace mlir;
@@ -217,6 +218,41 @@ static LogicalResult isCount(Operation *op, StringRef what, Type type) {
 }
 LogicalResult NonZeroCountOp::verify() { return isCount(*this, "result", getType()); }    // (C1)
 LogicalResult BindDimOp::verify() { return isCount(*this, "size", getSize().getType()); } // (C1)
+bool qcc::qnt::isHostElement(Type element) {
+  if (!element.isIntOrFloat())
+    return false;
+  unsigned width = element.getIntOrFloatBitWidth();
+  return width == 1 || (width >= 8 && width <= 64 && llvm::isPowerOf2_32(width));
+}
+
+LogicalResult HostCallOp::verify() {
+  int64_t next = 0;
+  for (int64_t position : getPositions()) // (C1)
+    if (position != -1 && position != next++)
+      return emitOpError() << "positions are not the numbers of the operands in order";
+  if (next != static_cast<int64_t>(getInputs().size()))
+    return emitOpError() << "has " << getInputs().size() << " operands, but positions for " << next;
+  if (getElements().size() != getInputs().size()) // (C2)
+    return emitOpError() << "has " << getInputs().size() << " operands, but "
+                         << getElements().size() << " element types";
+  for (auto [input, element] : llvm::zip(getInputs(), getElements().getAsValueRange<TypeAttr>()))
+    if (elementTypeOf(input.getType()) != element)
+      return emitOpError() << "an operand has element type " << elementTypeOf(input.getType())
+                           << " instead of " << element;
+  for (TypeRange types : {TypeRange(getInputs()), TypeRange(getOutputs())})
+    for (Type type : types)
+      if (!isHostElement(elementTypeOf(type)))
+        return emitOpError() << "elements of type " << elementTypeOf(type)
+                             << " cannot be handed to the application";
+  auto object = llvm::json::parse(getSettings()); // (C3)
+  if (getCallee().empty() || !object || !object->getAsObject()) {
+    if (!object)
+      llvm::consumeError(object.takeError());
+    return emitOpError() << "has no name, or settings that are no JSON object";
+  }
+  return success();
+}
+
 LogicalResult ChooseOp::verify() {
   size_t count = dimsOf(getWhich()).size(), rank = dimsOf(getType()).size();
   if (count != 1) // (C1)

@@ -7,11 +7,12 @@ namespace {
 // How a model is compiled: options of `compile`, and of the commands that compile on the way.
 #define QCC_MODEL_OPTIONS                                                                          \
   {"-O", Option::Joined}, {"--target", Option::Value}, {"--mcpu", Option::Value},                  \
-      {"--functions", Option::Value}, {"--inputs", Option::Value}, {"--outputs", Option::Value},   \
-      {"--mattr", Option::Value}, {"--quantize", Option::Value}, {"--skip", Option::Value},        \
-      {"--embed", Option::Value}, {"--head", Option::Value}, {"--numerics", Option::Value},        \
-      {"--requantize", Option::Flag}, {"--method", Option::Value}, {"--kv", Option::Value},        \
-      {"--accept", Option::Value}, {"--bind", Option::Value}, {"--recipe", Option::Value}, {       \
+      {"--functions", Option::Value}, {"--host-op", Option::Value}, {"--inputs", Option::Value},   \
+      {"--outputs", Option::Value}, {"--mattr", Option::Value}, {"--quantize", Option::Value},     \
+      {"--skip", Option::Value}, {"--embed", Option::Value}, {"--head", Option::Value},            \
+      {"--numerics", Option::Value}, {"--requantize", Option::Flag}, {"--method", Option::Value},  \
+      {"--kv", Option::Value}, {"--accept", Option::Value}, {"--bind", Option::Value},             \
+      {"--recipe", Option::Value}, {                                                               \
     "--blobs", Option::Value                                                                       \
   }
 #define QCC_COMMON_OPTIONS                                                                         \
@@ -78,7 +79,8 @@ constexpr Option calibrateOptions[] = {QCC_COMMON_OPTIONS,
                                        {"--blobs", Option::Value},
                                        {"--inputs", Option::Value},
                                        {"--outputs", Option::Value},
-                                       {"--functions", Option::Value}};
+                                       {"--functions", Option::Value},
+                                       {"--host-op", Option::Value}};
 
 constexpr Option sweepOptions[] = {QCC_MODEL_OPTIONS,
                                    QCC_COMMON_OPTIONS,
@@ -144,10 +146,10 @@ constexpr Option evalOptions[] = {QCC_MODEL_OPTIONS,           QCC_CALIBRATION_O
                                   {"--limit", Option::Value},  {"--threads", Option::Value},
                                   {"--batch", Option::Value},  {"--force-level", Option::Value}};
 
-constexpr Option lookOptions[] = {QCC_COMMON_OPTIONS,          {"--functions", Option::Value},
-                                  {"--inputs", Option::Value}, {"--outputs", Option::Value},
-                                  {"--shape", Option::Value},  {"--bind", Option::Value},
-                                  {"--blobs", Option::Value}};
+constexpr Option lookOptions[] = {
+    QCC_COMMON_OPTIONS,          {"--host-op", Option::Value}, {"--functions", Option::Value},
+    {"--inputs", Option::Value}, {"--outputs", Option::Value}, {"--shape", Option::Value},
+    {"--bind", Option::Value},   {"--blobs", Option::Value}};
 constexpr Option plainOptions[] = {QCC_COMMON_OPTIONS};
 
 constexpr const char compileHelp[] =
@@ -176,6 +178,8 @@ usage: qcc [compile] MODEL.(onnx|qnt|mlir) [options] [-o OUT]
   --bind ROLE=NAME       which input is ids, mask, positions …
   --inputs, --outputs N  compile the part of the graph between these values
   --functions F.onnx     definitions of unknown operators
+  --host-op DOMAIN::OP[=RESULTS]   operators that the application computes (qcc_register_host_op);
+                         RESULTS are like(0) or f32[x0.0, 64] …, else what the model declares
   --from, --to STAGE     start or stop at a stage
   --dump-stages DIR      the IR after every stage
   --blobs DIR            where weights of .mlir files lie
@@ -232,7 +236,7 @@ usage: qcc calibrate MODEL.onnx --data DATA -o FILE [options]
   --mem-limit 8GB     memory for the run
   --seed N            of whatever is random
   --bind ROLE=NAME    which input is ids, mask, positions …
-  --inputs, --outputs N, --functions F.onnx   as in qcc compile
+  --inputs, --outputs N, --functions F.onnx, --host-op OP   as in qcc compile
   --target T, --threads N   what runs the samples
   --json              a summary on stdout
 )";
@@ -367,7 +371,8 @@ qcc inspect bert.qnt         the same, with codes, and how the file was made
 
 usage: qcc inspect MODEL.(onnx|qnt|mlir|so) [--json]
 
-  --functions F.onnx, --inputs N, --outputs N, --shape, --bind, --blobs DIR   as in qcc compile
+  --functions F.onnx, --host-op OP, --inputs N, --outputs N, --shape, --bind, --blobs DIR   as in
+                         qcc compile
 
 Structures are attention, norms, activations, caches, layers; "left as they are" lists what
 passes met and did not take, with the reason and the first node.
@@ -377,7 +382,7 @@ constexpr const char checkHelp[] =
 
 usage: qcc check MODEL.onnx [--json]
 
-  --functions F.onnx, --inputs N, --outputs N, --shape, --bind   as in qcc compile
+  --functions F.onnx, --host-op OP, --inputs N, --outputs N, --shape, --bind   as in qcc compile
 
 Every kind of node with its count, the first of them, the reason and what to do. What an
 unsupported node gives has the type that the model declares, so that nodes behind it are

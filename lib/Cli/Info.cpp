@@ -36,6 +36,21 @@ std::vector<qcc_level_info> levelsOf(const RuntimeModel &model, uint32_t count) 
   return levels;
 }
 
+/// Operators that the application computes: name, nodes.
+std::vector<std::pair<std::string, std::vector<std::string>>> hostOpsOf(const RuntimeModel &model) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> ops;
+  qcc_host_op_info info = {};
+  info.struct_size = sizeof(info);
+  for (uint32_t i = 0; qcc_model_host_op(model.handle, 0, i, &info, nullptr) == QCC_OK; ++i) {
+    std::string name = (*info.domain ? std::string(info.domain) + "::" : std::string()) + info.op;
+    auto at = llvm::find_if(ops, [&](auto &op) { return op.first == name; });
+    if (at == ops.end())
+      ops.push_back({name, {}}), at = ops.end() - 1;
+    at->second.push_back(info.node);
+  }
+  return ops;
+}
+
 void printSignature(llvm::raw_ostream &out, StringRef title, llvm::ArrayRef<TensorInfo> tensors) {
   out << title << '\n';
   std::vector<std::vector<std::string>> rows;
@@ -66,8 +81,11 @@ llvm::Error inspectArtifact(StringRef file, const Context &context) {
     manifest = llvm::json::Value(nullptr);
   }
   std::string abi = std::to_string(info.abi_major) + "." + std::to_string(info.abi_minor);
+  auto hostOps = hostOpsOf(**model);
   if (context.json) {
-    llvm::json::Array list;
+    llvm::json::Array list, hosts;
+    for (auto &[op, nodes] : hostOps)
+      hosts.push_back(llvm::json::Object{{"op", op}, {"nodes", llvm::json::Array(nodes)}});
     for (const qcc_level_info &level : levels)
       list.push_back(llvm::json::Object{{"name", level.name}, {"usable", level.usable != 0}});
     context.printJson(
@@ -81,6 +99,7 @@ llvm::Error inspectArtifact(StringRef file, const Context &context) {
                            {"level", info.level ? info.level : ""},
                            {"kernels", static_cast<int64_t>(info.n_kernels)},
                            {"caches", static_cast<int64_t>((*model)->caches)},
+                           {"host_ops", std::move(hosts)},
                            {"weights_bytes", static_cast<int64_t>(info.weights_bytes)},
                            {"weights_sha256", hash},
                            {"manifest", std::move(*manifest)}});
@@ -100,6 +119,10 @@ llvm::Error inspectArtifact(StringRef file, const Context &context) {
         << '\n';
   if ((*model)->caches)
     out << "decoder with " << (*model)->caches << " cache tensors\n";
+  if (!hostOps.empty())
+    out << "computed by the application\n";
+  for (auto &[op, nodes] : hostOps)
+    out << "  " << op << " × " << nodes.size() << "  first " << nodes.front() << '\n';
   out << "manifest\n" << llvm::formatv("{0:2}", *manifest) << '\n';
   return llvm::Error::success();
 }

@@ -126,6 +126,8 @@ llvm::Expected<std::vector<std::string>> canonicalOptions(const Args &args,
     given("--bind", role + "=" + name);
   given("--inputs", llvm::join(request.cutInputs, ","));
   given("--outputs", llvm::join(request.cutOutputs, ","));
+  for (const std::string &op : request.hostOps)
+    given("--host-op", op);
   given("--name", request.name);
   given("--from", request.fromStage);
   given("--to", request.toStage);
@@ -216,6 +218,7 @@ void parseReading(const Args &args, CompileRequest &request) {
   request.cutInputs = splitNames(args, "--inputs");
   request.cutOutputs = splitNames(args, "--outputs");
   request.functions = args.get("--functions");
+  request.hostOps = args.all("--host-op");
   request.blobs = args.get("--blobs");
 }
 

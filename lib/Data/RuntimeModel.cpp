@@ -23,6 +23,9 @@ llvm::Error data::runtimeError(const qcc_error &error, StringRef where) {
     code = Diag::HostLacksFeature;
     help = "qcc targets shows what this machine has";
     break;
+  case QCC_ERR_HOST_OP:
+    help = "run the model in the application that computes the operator";
+    break;
   case QCC_ERR_INTERNAL:
     code = Diag::Internal;
     break;

@@ -40,6 +40,8 @@ std::vector<std::string> waysRound(const UnsupportedOp &op) {
     ways.push_back(op.remedy);
   if (op.op.empty())
     return ways;
+  if (isRefusal(op) && op.opset >= 0)
+    ways.push_back("--host-op=" + fullName(op) + ", which the application then computes");
   bool before = !op.inputs.empty(), after = !op.outputs.empty();
   std::string cut;
   if (before)

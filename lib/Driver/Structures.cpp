@@ -434,7 +434,14 @@ private:
       addTable(op, lookUp.getTable());
     else if (auto topK = dyn_cast<TopKOp>(op))
       addExperts(topK);
-    else if (isa<ConvOp>(op))
+    else if (auto host = dyn_cast<HostCallOp>(op)) {
+      Form form;
+      StringRef domain = host.getDomain();
+      form.say(domain + (domain.empty() ? "" : "::") + host.getCallee());
+      form.properties["domain"] = domain;
+      form.properties["op"] = host.getCallee();
+      add("computed by the application", std::move(form), op);
+    } else if (isa<ConvOp>(op))
       add("convolution", {}, op);
     else if (isa<HadamardOp>(op))
       add("Hadamard rotation", {}, op);

@@ -115,12 +115,35 @@ Constant *DescriptorBuilder::entry(const EntryPart &e) {
   Constant *checks = table(e.checks, "checks", [&](const CheckPart &c) {
     return record({text(c.lhs), text(c.rhs), text(c.site)});
   });
-  return record({i64(sizeof(qcc_entry_desc)), text(e.name), i32(e.inputs.size()),
-                 i32(e.outputs.size()), i32(e.symbols.size()), i32(e.kv.size()),
-                 i32(e.checks.size()), i32(e.sites.size()), i32(e.segments), i32(0),
-                 tensors(e.inputs, "inputs"), tensors(e.outputs, "outputs"), symbols, kv, checks,
-                 textTable(e.sites, "sites"), function(prefixed(parts, e.planSymbol)),
-                 function(prefixed(parts, e.runSymbol))});
+  auto numbers = [&](ArrayRef<uint32_t> list, const Twine &name) {
+    return table(list, name, [&](uint32_t v) { return i32(v); });
+  };
+  Constant *hosts = table(e.hosts, "hosts", [&](const HostPart &h) {
+    return record({text(h.domain), text(h.callee), text(h.node), text(h.attributes), i32(h.inputs),
+                   i32(h.dtypes.size() - h.inputs), numbers(h.dtypes, "dtypes"),
+                   numbers(h.ranks, "ranks")});
+  });
+  return record({i64(sizeof(qcc_entry_desc)),
+                 text(e.name),
+                 i32(e.inputs.size()),
+                 i32(e.outputs.size()),
+                 i32(e.symbols.size()),
+                 i32(e.kv.size()),
+                 i32(e.checks.size()),
+                 i32(e.sites.size()),
+                 i32(e.segments),
+                 i32(0),
+                 tensors(e.inputs, "inputs"),
+                 tensors(e.outputs, "outputs"),
+                 symbols,
+                 kv,
+                 checks,
+                 textTable(e.sites, "sites"),
+                 function(prefixed(parts, e.planSymbol)),
+                 function(prefixed(parts, e.runSymbol)),
+                 i32(e.hosts.size()),
+                 i32(0),
+                 hosts});
 }
 
 Constant *DescriptorBuilder::level(const LevelPart &own) {
@@ -151,10 +174,12 @@ void DescriptorBuilder::build(const DescriptorOptions &options) {
     start->setDSOLocal(true);
     weights = start;
   }
+  // What asks for nothing new is loaded by older runtimes too.
+  bool asksHost = any_of(parts.entries, [](const EntryPart &e) { return !e.hosts.empty(); });
   bool x86 = Triple(parts.triple).getArch() == Triple::x86_64;
   Constant *hash = ConstantAggregateZero::get(ArrayType::get(Type::getInt8Ty(context), 32));
   GlobalVariable *descriptor = global(
-      record({i64(QCC_MODEL_MAGIC), i32(QCC_ABI_MAJOR), i32(QCC_ABI_MINOR),
+      record({i64(QCC_MODEL_MAGIC), i32(QCC_ABI_MAJOR), i32(asksHost ? QCC_ABI_MINOR_HOST_OPS : 0),
               i64(sizeof(qcc_model_desc)), text(parts.name),
               i32(x86 ? QCC_ARCH_X86_64 : QCC_ARCH_AARCH64), i32(parts.entries.size()),
               i32(parts.levels.size()), i32(parts.kernelNames.size()), entries, levels, weights,

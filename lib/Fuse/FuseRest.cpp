@@ -17,10 +17,10 @@ namespace {
 
 const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-rest").category("fuse");
 
-/// Ops that cost nothing at run time, or are groups already.
+/// Ops that cost nothing at run time, are groups already, or are computed by the application.
 bool needsNoKernel(Operation *op) {
   return isa<FusedOp, UseOp, ConstantOp, ReshapeOp, DimTensorOp, RequireEqualOp, KvResultOp,
-             BindDimOp>(op) ||
+             BindDimOp, HostCallOp>(op) ||
          op->hasTrait<OpTrait::IsTerminator>();
 }
 

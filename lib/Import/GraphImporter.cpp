@@ -79,82 +79,6 @@ std::string GraphImporter::where(const onnx::Node &node) const {
          std::to_string(model.opsetVersion(node)) + ")";
 }
 
-//===-- Refusals ---------------------------------------------------------------------------------//
-
-UnsupportedOp &GraphImporter::refusal(const std::string &key) {
-  UnsupportedOp &entry = refusals[key];
-  if (entry.nodes.empty())
-    refusalOrder.push_back(key);
-  return entry;
-}
-
-void GraphImporter::addUnsupported(const onnx::Node &node, int64_t opset, std::string reason,
-                                   std::string remedy) {
-  std::string key = node.domain + "/" + node.opType + "/" + reason;
-  // The body of a loop is imported turn by turn.
-  if (!refused.insert({key, &node}).second)
-    return;
-  UnsupportedOp &entry = refusal(key);
-  if (entry.nodes.empty()) {
-    entry.op = node.opType;
-    entry.domain = node.domain;
-    entry.opset = opset;
-    entry.reason = std::move(reason);
-    entry.remedy = std::move(remedy);
-    entry.isUnknown = !findOp(node.domain, node.opType);
-    for (const std::string &input : node.inputs)
-      if (Entry *value = find(input); value && value->value && !isa<BlockArgument>(value->value) &&
-                                      !value->tensor && !llvm::is_contained(entry.inputs, input))
-        entry.inputs.push_back(input); // what a cut could end at
-    llvm::copy_if(node.outputs, std::back_inserter(entry.outputs),
-                  [](const std::string &name) { return !name.empty(); });
-  }
-  entry.nodes.push_back(node.name.empty() ? "#" + std::to_string(ordinals[&node]) : node.name);
-}
-
-/// The parts of a coded error; what is our own fault stays an error.
-static llvm::Error takeApart(llvm::Error error, UnsupportedOp &entry) {
-  return llvm::handleErrors(std::move(error),
-                            [&](std::unique_ptr<CodedError> coded) -> llvm::Error {
-                              if (coded->code == Diag::Internal)
-                                return llvm::Error(std::move(coded));
-                              entry.code = diagName(coded->code);
-                              entry.reason = coded->message;
-                              entry.remedy = coded->help;
-                              return llvm::Error::success();
-                            });
-}
-
-llvm::Error GraphImporter::noteProblem(const onnx::Node &node, int64_t opset, llvm::Error error) {
-  if (!options.findAll)
-    return error;
-  UnsupportedOp problem;
-  if (llvm::Error ours = takeApart(std::move(error), problem))
-    return ours;
-  addUnsupported(node, opset, problem.reason, problem.remedy);
-  refusals[node.domain + "/" + node.opType + "/" + problem.reason].code = problem.code;
-  return llvm::Error::success();
-}
-
-/// Likewise for an input, or the whole model where `what` is empty.
-llvm::Error GraphImporter::noteProblem(StringRef what, llvm::Error error) {
-  if (!options.findAll)
-    return error;
-  UnsupportedOp problem;
-  if (llvm::Error ours = takeApart(std::move(error), problem))
-    return ours;
-  problem.nodes.push_back(what.str());
-  refusal("/" + what.str() + "/" + problem.reason) = problem;
-  return llvm::Error::success();
-}
-
-std::vector<UnsupportedOp> GraphImporter::unsupported() const {
-  std::vector<UnsupportedOp> list;
-  for (const std::string &key : refusalOrder)
-    list.push_back(refusals.at(key));
-  return list;
-}
-
 //===-- Values -----------------------------------------------------------------------------------//
 
 Entry *GraphImporter::find(StringRef name) {
@@ -394,10 +318,6 @@ bool GraphImporter::isConstant(Value value) {
 
 //===-- Nodes ------------------------------------------------------------------------------------//
 
-static constexpr const char *unknownOperator = "qcc has no such operator";
-static constexpr const char *unknownRemedy =
-    "define it by a model function (--functions=FILE.onnx) or export without it";
-
 Location GraphImporter::location(const onnx::Node &node) {
   auto [it, isNew] = ordinals.try_emplace(&node, static_cast<int64_t>(ordinals.size()));
   std::string name = node.name;
@@ -462,47 +382,6 @@ llvm::Error GraphImporter::findNeededNodes() {
   return llvm::Error::success();
 }
 
-/// The output of a node that is not supported. To go on with, a check gives it the type that the
-/// model declares; without one, what reads it is not looked at closely.
-void GraphImporter::defineUnknown(const std::string &name) {
-  Entry entry;
-  entry.poisoned = true;
-  const onnx::ValueInfo *info = options.findAll ? declared.lookup(name) : nullptr;
-  if (info && info->kind == onnx::TypeKind::Tensor && info->hasShape)
-    if (Type element = elementType(info->elemType)) {
-      SmallVector<DimExpr> dims;
-      for (const onnx::Dim &dim : info->dims) {
-        auto parsed = dim.isSymbolic() ? DimExpr::parse(context, dim.param) : std::nullopt;
-        bool known = parsed.has_value();
-        if (parsed)
-          parsed->collectSymbols([&](StringRef symbol) { known &= space.has(symbol); });
-        dims.push_back(dim.value ? DimExpr::constant(context, *dim.value)
-                       : known   ? space.resolve(*parsed)
-                                 : DimExpr::symbol(context, space.declareProduced("unknown")));
-      }
-      entry.value =
-          UnrealizedConversionCastOp::create(builder, builder.getUnknownLoc(),
-                                             qnt::makeTensorType(dims, element), ValueRange())
-              .getResult(0);
-      entry.poisoned = false;
-    }
-  define(name, std::move(entry));
-}
-
-/// Nodes in bodies of a node that was not imported: whether there are such operators at all.
-void GraphImporter::checkBodies(const onnx::Node &node) {
-  for (const onnx::Attribute &attribute : node.attributes)
-    for (const auto &graph : attribute.graphs)
-      for (const onnx::Node &inner : graph->nodes) {
-        if (!visited.insert(&inner).second)
-          continue;
-        ordinals.try_emplace(&inner, static_cast<int64_t>(ordinals.size()));
-        if (!findOp(inner.domain, inner.opType))
-          addUnsupported(inner, model.opsetVersion(inner), unknownOperator, unknownRemedy);
-        checkBodies(inner);
-      }
-}
-
 llvm::Error GraphImporter::importNode(const onnx::Node &node) {
   visited.insert(&node);
   NodeBuilder n(*this, node, model.opsetVersion(node));
@@ -514,17 +393,21 @@ llvm::Error GraphImporter::importNode(const onnx::Node &node) {
       return makeError(Diag::BadNode, where(node), "reads '" + input + "', which nothing defines");
     poisoned |= entry && entry->poisoned;
   }
+  const HostOp *host = hostOpFor(node);
   const OpEntry *op = findOp(node.domain, node.opType);
   auto refuse = [&](std::string reason, std::string remedy) {
     addUnsupported(node, n.opset, std::move(reason), std::move(remedy));
     poisoned = true;
   };
-  if (!op)
+  if (host) {
+    if (!poisoned)
+      importHostCall(n, *host);
+  } else if (!op)
     refuse(unknownOperator, unknownRemedy);
   else if (node.domain.empty() && n.opset > 0 && (n.opset < op->since))
     refuse("the operator begins with opset " + std::to_string(op->since),
            "declare an opset of at least " + std::to_string(op->since));
-  if (!poisoned && !evaluateShapeValue(n) && !n.failed())
+  if (!host && !poisoned && !evaluateShapeValue(n) && !n.failed())
     op->build(n);
   if (!n.isUnsupported() && n.failed())
     if (llvm::Error error = noteProblem(node, n.opset, n.takeError()))
@@ -575,12 +458,6 @@ llvm::Expected<std::vector<Entry>> GraphImporter::importBranch(const onnx::Graph
     results.push_back(*entry);
   }
   return results;
-}
-
-void GraphImporter::declareTypes(const onnx::Graph &graph) {
-  for (const auto *infos : {&graph.valueInfos, &graph.outputs})
-    for (const onnx::ValueInfo &info : *infos)
-      declared.try_emplace(info.name, &info);
 }
 
 void GraphImporter::forget(const onnx::Graph &graph) {
@@ -686,6 +563,8 @@ llvm::Error GraphImporter::run() {
                                         {}, "convert the model with onnx.version_converter")))
         return error;
   declareTypes(model.graph);
+  if (llvm::Error error = readHostOps())
+    return error;
   module = ModuleOp::create(builder.getUnknownLoc());
   builder.setInsertionPointToEnd(module->getBody());
   if (llvm::Error error = declareInputs())

@@ -16,6 +16,11 @@
 
 namespace qcc::import {
 
+inline constexpr const char *unknownOperator = "qcc has no such operator";
+inline constexpr const char *unknownRemedy =
+    "define it by a model function (--functions=FILE.onnx), or let the application compute it "
+    "(--host-op)";
+
 /// What an ONNX value name stands for. At least one of the first three is set unless `poisoned`.
 struct Entry {
   mlir::Value value;
@@ -101,6 +106,11 @@ public:
   DimSpace space;
   mlir::func::FuncOp func;
 
+  /// The dimensions that the model declares of a value. A name that no input has is a new symbol
+  /// with `invent`, else nothing is returned.
+  std::optional<llvm::SmallVector<DimExpr>> declaredDims(const onnx::ValueInfo &info, bool invent);
+  const onnx::ValueInfo *declaration(llvm::StringRef name) const { return declared.lookup(name); }
+
 private:
   /// 1 where the branch that is being imported is taken; null outside of branches.
   DimExpr guard;
@@ -121,6 +131,8 @@ private:
   llvm::Error importNode(const onnx::Node &node);
   void defineUnknown(const std::string &name);
   void declareTypes(const onnx::Graph &graph);
+  llvm::Error readHostOps();
+  const HostOp *hostOpFor(const onnx::Node &node) const;
   void checkBodies(const onnx::Node &node);
   UnsupportedOp &refusal(const std::string &key);
   llvm::Error noteProblem(llvm::StringRef what, llvm::Error error);
@@ -151,6 +163,7 @@ private:
   std::set<std::pair<std::string, const onnx::Node *>> refused;
   llvm::DenseSet<const onnx::Node *> visited;
   llvm::StringMap<const onnx::ValueInfo *> declared;
+  std::vector<HostOp> hostOps;
   llvm::StringMap<int64_t> unnamed;
 };
 

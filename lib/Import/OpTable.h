@@ -37,6 +37,8 @@ llvm::ArrayRef<OpEntry> codeOps();
 llvm::ArrayRef<OpEntry> controlOps();
 llvm::ArrayRef<OpEntry> lossOps();
 
+/// qnt.host_call for a node that the application computes.
+void importHostCall(NodeBuilder &n, const HostOp &host);
 /// com.microsoft.Attention from the product of the input with all three weights, bias added.
 void attentionOfProduct(NodeBuilder &n, mlir::Value product, size_t maskAt, size_t pastAt,
                         size_t biasAt);

@@ -142,7 +142,7 @@ LogicalResult Model::analyse(SectionOp section) {
   for (Operation &op : function.getBody().front()) {
     if (auto use = dyn_cast<UseOp>(op))
       places[use] = {Place::Weights, 0, offsets.lookup(use.getWeight())};
-    else if (isa<LaunchOp, DimTensorOp, BindDimOp>(op))
+    else if (isa<LaunchOp, HostCallOp, DimTensorOp, BindDimOp>(op))
       steps.push_back(&op);
     else if (auto check = dyn_cast<RequireEqualOp>(op))
       checks.push_back(check);

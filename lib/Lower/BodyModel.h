@@ -29,7 +29,7 @@ struct Place {
 struct Model {
   func::FuncOp function;
   SymbolTable &symbols;
-  SmallVector<Operation *> steps;    ///< launches, dim_tensors and bind_dims, in order
+  SmallVector<Operation *> steps;    ///< launches, host calls, dim_tensors, bind_dims, in order
   size_t segments = 1;               ///< a bind_dim ends one
   llvm::StringMap<size_t> knownFrom; ///< produced symbols: the first segment that knows them
   llvm::DenseMap<Value, Place> places;

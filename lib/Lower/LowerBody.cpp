@@ -73,6 +73,21 @@ public:
     b.setInsertionPointToStart(next);
   }
 
+  /// 0 where `condition` holds, else what `emit` gives in a block of its own.
+  Value unless(Value condition, llvm::function_ref<Value()> emit) {
+    Region *region = b.getInsertionBlock()->getParent();
+    Block *own = new Block, *next = new Block;
+    region->push_back(own);
+    region->push_back(next);
+    Value result = next->addArgument(i64(), where);
+    cf::CondBranchOp::create(b, where, condition, next, ValueRange{ci64(0)}, own, ValueRange{});
+    b.setInsertionPointToStart(own);
+    Value value = emit();
+    cf::BranchOp::create(b, where, next, value);
+    b.setInsertionPointToStart(next);
+    return result;
+  }
+
   Model &model;
   llvm::StringMap<Value> symbolValues;
   llvm::DenseMap<Attribute, Value> dims;
@@ -110,12 +125,15 @@ private:
                    ArrayRef<Value> slots, Value args, size_t site, size_t segment);
   void addressSlots(BodyBuilder &k, Value value, Value call, ArrayRef<Value> slots,
                     SmallVectorImpl<Value> &out);
+  void writeHostCall(BodyBuilder &k, HostCallOp op, Value call, ArrayRef<Value> slots, Value args,
+                     size_t number, size_t segment);
   void writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, ArrayRef<Value> slots);
+  DictionaryAttr describeHostCall(Builder b, HostCallOp op);
 
   Model &model;
   ModuleOp body;
   SmallVector<LaunchShape> shapes; ///< of the launches, in order
-  SmallVector<Attribute> checkAttrs, siteAttrs;
+  SmallVector<Attribute> checkAttrs, siteAttrs, hostAttrs;
   llvm::DenseMap<std::pair<Block *, std::pair<int64_t, size_t>>, Value> loaded;
 };
 
@@ -270,6 +288,51 @@ void BodyWriter::writeLaunch(BodyBuilder &k, LaunchOp launch, const LaunchShape 
   k.require(k.eq(fault, k.ci64(0)), k.or_(fault, k.ci64(static_cast<int64_t>(site) << 8)));
 }
 
+/// The service finds the application's function by the call's number. Slots are the addresses of
+/// operands and results, then all their dimensions.
+void BodyWriter::writeHostCall(BodyBuilder &k, HostCallOp op, Value call, ArrayRef<Value> slots,
+                               Value args, size_t number, size_t segment) {
+  auto ptr = k.ptrType();
+  SmallVector<Value> tensors(op.getInputs());
+  llvm::append_range(tensors, op.getOutputs());
+  SmallVector<Value> values;
+  for (Value tensor : tensors)
+    addressSlots(k, tensor, call, slots, values);
+  for (Value tensor : tensors)
+    for (DimExpr dim : dimsOf(tensor.getType()))
+      values.push_back(k.dim(dim));
+  for (auto [i, value] : llvm::enumerate(values))
+    k.store(value, args, 8 * i);
+  Value services = k.load(ptr, call, offsetof(qcc_call, services));
+  Value service = k.load(ptr, services, offsetof(qcc_services, host_call));
+  auto type = LLVM::LLVMFunctionType::get(k.i64(), {ptr, k.i64(), ptr});
+  auto emit = [&]() -> Value {
+    return LLVM::CallOp::create(k.builder(), k.loc(), type,
+                                ValueRange{service, call, k.ci64(number), args})
+        .getResult();
+  };
+  DimExpr need = model.needOf(op, segment);
+  Value fault = need ? k.unless(k.eq(k.dim(need), k.ci64(0)), emit) : emit();
+  int64_t site = static_cast<int64_t>(shapes.size() + number);
+  k.require(k.eq(fault, k.ci64(0)), k.or_(fault, k.ci64(site << 8)));
+}
+
+/// {domain, callee, node, attributes, inputs, outputs}
+DictionaryAttr BodyWriter::describeHostCall(Builder b, HostCallOp op) {
+  SmallVector<Attribute> inputs, outputs;
+  for (int64_t position : op.getPositions())
+    inputs.push_back(position < 0 ? Attribute(b.getUnitAttr())
+                                  : TypeAttr::get(op.getInputs()[position].getType()));
+  for (Type type : op.getResultTypes())
+    outputs.push_back(TypeAttr::get(type));
+  return b.getDictionaryAttr({b.getNamedAttr("domain", op.getDomainAttr()),
+                              b.getNamedAttr("callee", op.getCalleeAttr()),
+                              b.getNamedAttr("node", b.getStringAttr(nodeName(op.getLoc()))),
+                              b.getNamedAttr("attributes", op.getSettingsAttr()),
+                              b.getNamedAttr("inputs", b.getArrayAttr(inputs)),
+                              b.getNamedAttr("outputs", b.getArrayAttr(outputs))});
+}
+
 void BodyWriter::writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, ArrayRef<Value> slots) {
   SmallVector<Value> address;
   addressSlots(k, op, call, slots, address);
@@ -293,13 +356,17 @@ void BodyWriter::writeSegment(BodyBuilder &k, size_t segment, Value call, Value 
     k.symbolValues[name] = k.load(k.i64(), symbolsIn, 8 * i);
   }
   SmallVector<Value> slots = k.slotOffsets();
-  size_t at = 0, site = 0;
+  size_t at = 0, site = 0, hostCalls = 0;
   for (Operation *step : model.steps) {
     auto launch = dyn_cast<LaunchOp>(step);
     auto binding = dyn_cast<BindDimOp>(step);
     if (at == segment && launch)
       writeLaunch(k, launch, shapes[site], call, slots, args, site, segment);
-    else if (at == segment && binding) {
+    else if (auto host = dyn_cast<HostCallOp>(step)) {
+      if (at == segment)
+        writeHostCall(k, host, call, slots, args, hostCalls, segment);
+      ++hostCalls;
+    } else if (at == segment && binding) {
       SmallVector<Value> address;
       addressSlots(k, binding.getSize(), call, slots, address);
       Value size = k.load(k.i64(), address[0], 0);
@@ -326,6 +393,16 @@ LogicalResult BodyWriter::writeRun(StringRef name) {
       siteAttrs.push_back(StringAttr::get(context, nodeName(launch.getLoc())));
       most = std::max<int64_t>(most, 3 * (launch->getNumOperands() + launch->getNumResults()) +
                                          launch.getDims().getDims().size());
+    }
+  for (Operation *step : model.steps)
+    if (auto host = dyn_cast<HostCallOp>(step)) {
+      hostAttrs.push_back(describeHostCall(Builder(context), host));
+      siteAttrs.push_back(StringAttr::get(context, nodeName(host.getLoc())));
+      int64_t slots = 0;
+      for (TypeRange types : {TypeRange(host.getInputs()), TypeRange(host.getOutputs())})
+        for (Type type : types)
+          slots += 1 + static_cast<int64_t>(dimsOf(type).size());
+      most = std::max(most, slots);
     }
   Value call = function.getArgument(0), segment = function.getArgument(1);
   Value args = LLVM::AllocaOp::create(k.builder(), k.loc(), ptr, k.i64(), k.ci64(most), 64);
@@ -372,13 +449,14 @@ EntryOp BodyWriter::describe(OpBuilder &b, StringRef planName, StringRef runName
   for (auto [past, present] : model.caches)
     caches.push_back(b.getDictionaryAttr({b.getNamedAttr("input", b.getI64IntegerAttr(past)),
                                           b.getNamedAttr("output", b.getI64IntegerAttr(present))}));
-  return EntryOp::create(
-      b, function.getLoc(), function.getSymNameAttr(),
-      FlatSymbolRefAttr::get(b.getContext(), planName),
-      FlatSymbolRefAttr::get(b.getContext(), runName), b.getArrayAttr(inputs),
-      b.getArrayAttr(outputs), function->getAttrOfType<ArrayAttr>(symbolsAttrName),
-      b.getArrayAttr(caches), b.getArrayAttr(checkAttrs), b.getArrayAttr(siteAttrs),
-      b.getI64IntegerAttr(model.segments), StringAttr());
+  return EntryOp::create(b, function.getLoc(), function.getSymNameAttr(),
+                         FlatSymbolRefAttr::get(b.getContext(), planName),
+                         FlatSymbolRefAttr::get(b.getContext(), runName), b.getArrayAttr(inputs),
+                         b.getArrayAttr(outputs),
+                         function->getAttrOfType<ArrayAttr>(symbolsAttrName),
+                         b.getArrayAttr(caches), b.getArrayAttr(checkAttrs),
+                         b.getArrayAttr(siteAttrs), b.getI64IntegerAttr(model.segments),
+                         hostAttrs.empty() ? ArrayAttr() : b.getArrayAttr(hostAttrs), StringAttr());
 }
 
 struct LowerBody : qcc::lower::impl::LowerBodyBase<LowerBody> {

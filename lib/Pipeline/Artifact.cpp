@@ -67,6 +67,23 @@ void readCacheRole(StringRef role, emit::KvPart &part) {
   part.isValue = what == "value";
 }
 
+emit::HostPart hostPart(DictionaryAttr attrs) {
+  auto text = [&](StringRef name) { return cast<StringAttr>(attrs.get(name)).str(); };
+  emit::HostPart part;
+  part.domain = text("domain");
+  part.callee = text("callee");
+  part.node = text("node");
+  part.attributes = text("attributes");
+  for (StringRef list : {"inputs", "outputs"})
+    for (Attribute entry : cast<ArrayAttr>(attrs.get(list))) {
+      auto type = dyn_cast<TypeAttr>(entry); // a unit: absent
+      part.dtypes.push_back(type ? dtypeOf(qnt::elementTypeOf(type.getValue())) : 0);
+      part.ranks.push_back(type ? qnt::dimsOf(type.getValue()).size() : 0);
+    }
+  part.inputs = cast<ArrayAttr>(attrs.get("inputs")).size();
+  return part;
+}
+
 emit::EntryPart entryPart(qnt::EntryOp entry) {
   emit::EntryPart part;
   part.name = entry.getSymName().str();
@@ -101,6 +118,9 @@ emit::EntryPart entryPart(qnt::EntryOp entry) {
     auto text = [&](StringRef name) { return cast<StringAttr>(check.get(name)).str(); };
     part.checks.push_back({text("lhs"), text("rhs"), text("site")});
   }
+  if (ArrayAttr hosts = entry.getHostsAttr())
+    for (Attribute host : hosts)
+      part.hosts.push_back(hostPart(cast<DictionaryAttr>(host)));
   for (Attribute site : entry.getSites())
     part.sites.push_back(cast<StringAttr>(site).str());
   return part;

@@ -197,6 +197,7 @@ ImportOptions qcc::importOptions(MLIRContext &context, const CompileRequest &req
   options.roles = request.binds;
   if (!request.functions.empty())
     options.functionFiles.push_back(request.functions);
+  options.hostOps = request.hostOps;
   for (const ShapeBinding &shape : request.shapes) {
     ShapeOption option{shape.input, {}};
     for (ShapeRange range : shape.dims)

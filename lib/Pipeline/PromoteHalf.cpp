@@ -62,6 +62,20 @@ struct PromoteHalf : pipeline::impl::PromoteHalfBase<PromoteHalf> {
     }
   }
 
+  /// The application sees the types that the model has.
+  void keepTypes(OpBuilder &builder, HostCallOp call) {
+    builder.setInsertionPoint(call);
+    for (auto [operand, element] :
+         llvm::zip(call->getOpOperands(), call.getElements().getAsValueRange<TypeAttr>()))
+      if (elementTypeOf(operand.get().getType()) != element)
+        operand.set(castTo(builder, call.getLoc(), operand.get(),
+                           makeTensorType(dimsOf(operand.get().getType()), element)));
+    builder.setInsertionPointAfter(call);
+    for (Value result : call.getOutputs())
+      if (isHalf(result.getType()))
+        widen(builder, result);
+  }
+
   void promote(OpBuilder &builder, Operation *op) {
     if (op->hasTrait<OpTrait::IsTerminator>()) {
       builder.setInsertionPoint(op);
@@ -94,6 +108,8 @@ struct PromoteHalf : pipeline::impl::PromoteHalfBase<PromoteHalf> {
       return;
     if (stored.contains(op))
       return;
+    if (auto call = dyn_cast<HostCallOp>(op))
+      return keepTypes(builder, call);
     for (Value result : op->getResults())
       if (isHalf(result.getType()))
         result.setType(promoted(result.getType()));

@@ -331,6 +331,11 @@ Results reference::evaluateOp(Operation *op, ArrayRef<RtValue> operands, Environ
       .Case<UseOp>([&](UseOp use) { return evaluateUse(call, use); })
       .Case<FusedOp>(
           [&](FusedOp fused) { return runBlock(fused.getBody().front(), operands, environment); })
+      .Case<HostCallOp>([&](HostCallOp host) -> Results {
+        return call.fail(Diag::NoReference,
+                         "is computed by the application (" + host.getDomain().str() +
+                             "::" + host.getCallee().str() + "); the interpreter cannot call it");
+      })
       .Case<LaunchOp>([&](LaunchOp launch) { return evaluateLaunch(call, launch); })
       .Default([&](Operation *) -> Results {
         return call.fail(Diag::NoReference, "has no meaning in the qnt dialect");

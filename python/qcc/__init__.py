@@ -12,7 +12,8 @@ Importing this package imports neither numpy nor the native library; the first u
 from .errors import CompileError, Error
 
 __version__ = "0.1.0"
-__all__ = ["CompileError", "Decoder", "Error", "Model", "Pool", "Session", "compile", "load"]
+__all__ = ["CompileError", "Decoder", "Error", "Model", "Pool", "Session", "compile", "load",
+           "register_host_op"]
 
 _LAZY = {
     "compile": "compiler",
@@ -21,6 +22,7 @@ _LAZY = {
     "Session": "runtime",
     "Decoder": "runtime",
     "Pool": "runtime",
+    "register_host_op": "host_ops",
 }
 
 

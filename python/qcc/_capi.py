@@ -6,7 +6,7 @@ from ctypes import POINTER, Structure, byref, c_char_p, c_int64, c_size_t, c_uin
 from . import _native
 from .errors import Error
 
-OK, CAPACITY = 0, 9
+OK, CAPACITY, HOST_FAILED = 0, 9, 15
 
 # qcc_dtype to (qcc's name, numpy's name). numpy has no bfloat16 and no 8-bit floats: their bits come
 # as unsigned integers.
@@ -52,12 +52,29 @@ class ModelInfo(_Sized):
 class EntryInfo(_Sized):
     _fields_ = [("struct_size", c_uint64), ("name", c_char_p), ("n_inputs", c_uint32),
                 ("n_outputs", c_uint32), ("n_symbols", c_uint32), ("n_kv", c_uint32),
-                ("n_segments", c_uint32), ("reserved", c_uint32)]
+                ("n_segments", c_uint32), ("reserved", c_uint32), ("n_host_ops", c_uint32),
+                ("reserved_host", c_uint32)]
 
 
 class TensorInfo(_Sized):
     _fields_ = [("struct_size", c_uint64), ("name", c_char_p), ("dtype", c_uint32),
                 ("rank", c_uint32), ("dims", POINTER(c_char_p)), ("role", c_char_p)]
+
+
+class HostOpInfo(_Sized):
+    _fields_ = [("struct_size", c_uint64), ("domain", c_char_p), ("op", c_char_p),
+                ("node", c_char_p), ("attributes", c_char_p), ("n_inputs", c_uint32),
+                ("n_outputs", c_uint32), ("registered", c_uint32), ("reserved", c_uint32)]
+
+
+class HostCall(Structure):
+    _fields_ = [("struct_size", c_uint64), ("domain", c_char_p), ("op", c_char_p),
+                ("node", c_char_p), ("attributes", c_char_p), ("inputs", POINTER(Tensor)),
+                ("outputs", POINTER(Tensor)), ("n_inputs", c_uint32), ("n_outputs", c_uint32)]
+
+
+# status (context, call, error)
+HOST_OP = ctypes.CFUNCTYPE(ctypes.c_int, c_void_p, POINTER(HostCall), POINTER(CError))
 
 
 class LevelInfo(_Sized):
@@ -94,6 +111,8 @@ _CALLS = {
     "qcc_model_input": [_HANDLE, c_uint32, c_uint32, POINTER(TensorInfo), _ERR],
     "qcc_model_output": [_HANDLE, c_uint32, c_uint32, POINTER(TensorInfo), _ERR],
     "qcc_model_level": [_HANDLE, c_uint32, POINTER(LevelInfo), _ERR],
+    "qcc_model_host_op": [_HANDLE, c_uint32, c_uint32, POINTER(HostOpInfo), _ERR],
+    "qcc_register_host_op": [c_char_p, c_char_p, HOST_OP, c_void_p, _ERR],
     "qcc_pool_create": [POINTER(PoolOptions), POINTER(_HANDLE), _ERR],
     "qcc_session_create": [_HANDLE, c_uint32, _HANDLE, POINTER(SessionOptions), POINTER(_HANDLE), _ERR],
     "qcc_session_run": [_HANDLE, _TENSORS, c_uint32, _TENSORS, c_uint32, _ERR],

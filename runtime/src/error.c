@@ -20,7 +20,8 @@ const char *qcc_status_name(qcc_status status) {
                                       "busy",
                                       "unsupported",
                                       "divide",
-                                      "internal"};
+                                      "internal",
+                                      "host_op"};
   size_t number = (size_t)status;
   return number < sizeof names / sizeof *names ? names[number] : "unknown";
 }

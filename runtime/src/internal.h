@@ -100,6 +100,23 @@ bool qcc_pool_usable(const qcc_pool *pool);
 /* Runs the job unless the pool is busy with another; false then and nothing has run. */
 bool qcc_pool_run(qcc_pool *pool, const qcc_job *job, int64_t *result);
 
+/* ---- host.c ---------------------------------------------------------------------------------- */
+
+/* An operator that the application computes, as one session calls it. */
+typedef struct qcc_host_site {
+  qcc_host_op_fn function;
+  void *context;
+  qcc_tensor *tensors; /* inputs, then outputs; filled for each call */
+} qcc_host_site;
+
+/* Models of 1.0 have none. */
+uint32_t qcc_host_op_count(const qcc_entry_desc *entry);
+qcc_status qcc_validate_host_ops(const qcc_entry_desc *entry, qcc_error *err);
+/* Finds all of a session's in the registry. */
+qcc_status qcc_session_find_hosts(qcc_session *session, qcc_error *err);
+void qcc_session_free_hosts(qcc_session *session);
+int64_t qcc_host_call_service(qcc_call *call, int64_t index, const int64_t *slots);
+
 /* ---- session.c ------------------------------------------------------------------------------- */
 
 struct qcc_session {
@@ -128,6 +145,10 @@ struct qcc_session {
   qcc_block arena, scratch;
   int64_t scratch_stride;
   int64_t scratch_wanted; /* a launch asked for more than was planned */
+
+  qcc_host_site *hosts;  /* per host op, or null */
+  qcc_fp_state outer_fp; /* the caller's, for host ops */
+  qcc_error host_error;  /* of the one that failed */
 
   qcc_profile_fn profile;
   void *profile_context;

@@ -67,7 +67,7 @@ static qcc_status validate_entry(const qcc_entry_desc *e, uint64_t stride, qcc_e
         e->outputs[k->output].rank != 4 || e->inputs[k->input].dtype != e->outputs[k->output].dtype)
       return malformed(err, e->name, "cache tensor", i);
   }
-  return QCC_OK;
+  return qcc_validate_host_ops(e, err);
 }
 
 qcc_status qcc_validate_desc(const qcc_model_desc *desc, qcc_error *err) {
@@ -87,8 +87,8 @@ qcc_status qcc_validate_desc(const qcc_model_desc *desc, qcc_error *err) {
                                                      : "an unknown architecture",
                     qcc_this_arch() == QCC_ARCH_X86_64 ? "x86-64" : "AArch64");
   if (desc->struct_size < sizeof(qcc_model_desc) || !desc->name || !desc->n_entries ||
-      !desc->entries || desc->entries->struct_size < sizeof(qcc_entry_desc) || !desc->n_levels ||
-      !desc->levels || (desc->manifest_bytes && !desc->manifest))
+      !desc->entries || desc->entries->struct_size < offsetof(qcc_entry_desc, n_host_ops) ||
+      !desc->n_levels || !desc->levels || (desc->manifest_bytes && !desc->manifest))
     return qcc_fail(err, QCC_ERR_NOT_A_MODEL, "malformed model descriptor");
   for (uint32_t i = 0; i < desc->n_levels; ++i) {
     const qcc_level_desc *level = &desc->levels[i];

@@ -57,7 +57,7 @@ static int64_t launch(qcc_call *call, qcc_kernel_fn kernel, const int64_t *args,
   return result;
 }
 
-static const qcc_services services = {sizeof(qcc_services), launch};
+static const qcc_services services = {sizeof(qcc_services), launch, qcc_host_call_service};
 
 /* ---- Creation -------------------------------------------------------------------------------- */
 
@@ -77,6 +77,7 @@ void qcc_session_free(qcc_session *session) {
   free(session->output_offset);
   free(session->is_kv);
   free(session->bound);
+  qcc_session_free_hosts(session);
   if (session->pool)
     qcc_pool_release(session->pool);
   qcc_model_close(session->model);
@@ -179,6 +180,11 @@ qcc_status qcc_session_create(qcc_model *model, uint32_t entry, qcc_pool *pool,
     return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for a session");
   }
   connect_call(made);
+  status = qcc_session_find_hosts(made, err);
+  if (status) {
+    qcc_session_free(made);
+    return status;
+  }
   status = o.max_dims ? size_for(made, &o, err) : QCC_OK;
   if (status) {
     qcc_session_free(made);
@@ -334,6 +340,8 @@ static qcc_status explain_fault(const qcc_session *session, int64_t result, qcc_
     return qcc_fail(err, QCC_ERR_CAPACITY, "%s: the cache or a buffer is too small", node);
   case QCC_FAULT_DIVIDE:
     return qcc_fail(err, QCC_ERR_DIVIDE, "%s: integer division by zero", node);
+  case QCC_FAULT_HOST:
+    return qcc_fail(err, session->host_error.code, "%s", session->host_error.message);
   case QCC_FAULT_ABORTED:
     if (session->scratch_wanted)
       return qcc_fail(err, QCC_ERR_INTERNAL, "%s: wants %lld bytes of scratch, planned were %lld",
@@ -366,6 +374,7 @@ qcc_status qcc_session_execute(qcc_session *session, qcc_tensor *outputs, bool i
     if (status)
       return status;
     before = qcc_fp_enter();
+    session->outer_fp = before;
     result = e->run(&session->call, segment);
     qcc_fp_leave(before);
     if (result)

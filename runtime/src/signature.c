@@ -41,7 +41,7 @@ qcc_status qcc_model_get_info(const qcc_model *model, qcc_model_info *info, qcc_
 
 qcc_status qcc_model_entry(const qcc_model *model, uint32_t entry, qcc_entry_info *info,
                            qcc_error *err) {
-  qcc_entry_info i = {sizeof i, 0, 0, 0, 0, 0, 0, 0};
+  qcc_entry_info i = {sizeof i, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   const qcc_entry_desc *desc;
   qcc_status status = find_entry_desc(model, entry, &desc, err);
   if (status)
@@ -52,6 +52,7 @@ qcc_status qcc_model_entry(const qcc_model *model, uint32_t entry, qcc_entry_inf
   i.n_symbols = desc->n_symbols;
   i.n_kv = desc->n_kv;
   i.n_segments = desc->n_segments;
+  i.n_host_ops = qcc_host_op_count(desc);
   return qcc_write_info(info, &i, sizeof i, err);
 }
 

@@ -67,3 +67,17 @@ func.func @dead(%x: !m, %y: !m) -> !m {
   %2 = qnt.matmul %x, %1 : (!m, tensor<6x6xf32>) -> !m
   return %2 : !m
 }
+
+// What the application computes is in no group and reads dense operands. It is not removed, merged
+// or repeated.
+// CHECK-LABEL: func.func @host
+func.func @host(%x: !m) -> !t {
+  // CHECK: %[[T:.*]] = qnt.fused "map"(%arg0)
+  // CHECK: qnt.host_call "my" "Odd"(%[[T]])
+  // CHECK: qnt.host_call "my" "Odd"(%[[T]])
+  // CHECK-NOT: qnt.host_call
+  %0 = qnt.transpose %x {permutation = array<i64: 1, 0>} : (!m) -> !t
+  %1 = qnt.host_call "my" "Odd" (%0) {elements = [f32], positions = array<i64: 0>, settings = "{}"} : (!t) -> !t
+  %2 = qnt.host_call "my" "Odd" (%0) {elements = [f32], positions = array<i64: 0>, settings = "{}"} : (!t) -> !t
+  return %2 : !t
+}

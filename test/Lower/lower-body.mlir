@@ -88,3 +88,23 @@ qnt.section [] at [] bytes 0
 func.func @no_such_axis(%x: !t) -> !t attributes {qnt.symbols = [#qnt.symbol<"t", input = 0, axis = 1>]} {
   return %x : !t
 }
+
+// -----
+
+// An operator that the application computes is one call of a service: number, then addresses and
+// dimensions in slots; faults carry a site behind those of the launches.
+!x = tensor<?x8xf32, #qnt.dims<[s, 8]>>
+qnt.section [] at [] bytes 0
+// CHECK: qnt.entry @host {
+// CHECK-SAME: hosts = [{attributes = "{\22axis\22:1}", callee = "Odd", domain = "my", inputs = [tensor<?x8xf32, #qnt.dims<[s, 8]>>, unit], node = "odd", outputs = [tensor<?xi64, #qnt.dims<[s]>>]}]
+// CHECK-SAME: sites = ["odd"]
+// CHECK-LABEL: func.func @host_run(
+// CHECK: %[[SERVICES:.*]] = llvm.getelementptr %{{.*}}[8]
+// CHECK: %[[SERVICE:.*]] = llvm.getelementptr %{{.*}}[16]
+// CHECK: llvm.call %{{.*}}(%arg0, %c0_i64
+// CHECK: arith.ori
+func.func @host(%x: !x {qnt.name = "x"}) -> (tensor<?xi64, #qnt.dims<[s]>> {qnt.name = "out"})
+    attributes {qnt.symbols = [#qnt.symbol<"s", input = 0, axis = 0>]} {
+  %0 = qnt.host_call "my" "Odd" (%x) {elements = [f32], positions = array<i64: 0, -1>, settings = "{\"axis\":1}"} : (!x) -> tensor<?xi64, #qnt.dims<[s]>> loc("odd")
+  return %0 : tensor<?xi64, #qnt.dims<[s]>>
+}

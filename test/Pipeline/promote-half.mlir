@@ -61,3 +61,17 @@ func.func @kept(%x: !f, %unused: !h) -> !f {
   %0 = qnt.exp %x : (!f) -> !f
   return %0 : !f
 }
+
+// The application sees the types that the model has.
+// CHECK-LABEL: func.func @host
+func.func @host(%x: !h) -> !h {
+  // CHECK: %[[G:.*]] = qnt.gelu %{{.*}} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  // CHECK-NEXT: %[[H:.*]] = qnt.cast %[[G]] : (tensor<4x8xf32>) -> tensor<4x8xf16>
+  // CHECK-NEXT: %[[O:.*]] = qnt.host_call "my" "Odd"(%[[H]]) {{.*}} : (tensor<4x8xf16>) -> tensor<4x8xf16>
+  // CHECK-NEXT: qnt.cast %[[O]] : (tensor<4x8xf16>) -> tensor<4x8xf32>
+  // CHECK-NEXT: qnt.gelu
+  %0 = qnt.gelu %x : (!h) -> !h
+  %1 = qnt.host_call "my" "Odd" (%0) {elements = [f16], positions = array<i64: 0>, settings = "{}"} : (!h) -> !h
+  %2 = qnt.gelu %1 : (!h) -> !h
+  return %2 : !h
+}

@@ -327,6 +327,52 @@ const qcc_model_desc *oddDecoderModel() {
   return &model;
 }
 
+// ---- Host ops ----------------------------------------------------------------------------------
+
+static int64_t incrementKernel(const int64_t *args, int64_t begin, int64_t end, int64_t, void *) {
+  for (int64_t i = begin; i < end; ++i)
+    at<float>(args[1])[i] = at<const float>(args[0])[i] + 1;
+  return 0;
+}
+
+static int64_t hostPlan(const int64_t *dims, int64_t, qcc_plan *plan) {
+  plan->symbols[0] = plan->output_dims[0] = dims[0];
+  plan->arena_bytes = 2 * 64 * dims[0];
+  return 0;
+}
+
+static int64_t hostRun(qcc_call *call, int64_t) {
+  int64_t n = call->symbols[0];
+  uint8_t *first = call->arena, *second = call->arena + 64 * n;
+  const qcc_services *s = call->services;
+  const int64_t shift[] = {slot(call->inputs[0]), slot(first), n, n};
+  if (int64_t fault = s->host_call(call, 0, shift))
+    return fault;
+  const int64_t twice[] = {slot(first), slot(second), n, n};
+  if (int64_t fault = s->host_call(call, 1, twice))
+    return 1 << 8 | fault;
+  const int64_t args[] = {slot(second), slot(call->outputs[0])};
+  return s->launch(call, call->kernels[0], args, n, 1, 0);
+}
+
+const qcc_model_desc *hostModel() {
+  static const qcc_tensor_desc inputs[] = {{"x", QCC_F32, 1, dimN, ""}};
+  static const qcc_tensor_desc outputs[] = {{"y", QCC_F32, 1, dimN, ""}};
+  static const qcc_symbol_desc symbols[] = {{"n", 0, 0, 1, 0, 0}};
+  static const uint32_t shiftTypes[] = {QCC_F32, 0, QCC_F32}, shiftRanks[] = {1, 0, 1};
+  static const uint32_t twiceTypes[] = {QCC_F32, QCC_F32}, twiceRanks[] = {1, 1};
+  static const qcc_host_op_desc hosts[] = {
+      {"my", "Shift", "layer/shift", "{\"axis\":-1}", 2, 1, shiftTypes, shiftRanks},
+      {"my", "Twice", "layer/twice", "{}", 1, 1, twiceTypes, twiceRanks}};
+  static const qcc_entry_desc entry = {
+      sizeof entry, "main",  1,       1,       1,       0,        0,       0, 1, 0,    inputs,
+      outputs,      symbols, nullptr, nullptr, nullptr, hostPlan, hostRun, 2, 0, hosts};
+  static const qcc_kernel_fn kernels[] = {incrementKernel};
+  static const qcc_level_desc level = {"plain", 0, kernels, nullptr};
+  static const qcc_model_desc model = describe(&entry, 1, &level, 1);
+  return &model;
+}
+
 // ---- Spread ------------------------------------------------------------------------------------
 
 static int64_t spreadKernel(const int64_t *args, int64_t begin, int64_t end, int64_t worker,

@@ -24,6 +24,9 @@ const qcc_model_desc *oddDecoderModel();
 /// sum over tasks of work, using `scratch`; input x[n] i64 → y[n] = 2x + 1; n tasks, grain 1.
 const qcc_model_desc *spreadModel();
 
+/// y[n] = my::Twice(my::Shift(x[n], absent)) + 1, both computed by the application.
+const qcc_model_desc *hostModel();
+
 /// Heap and mapping calls of the whole program so far (see CMakeLists.txt).
 int64_t allocationCount();
 

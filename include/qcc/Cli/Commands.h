@@ -101,7 +101,8 @@ struct CompileRequest {
   std::vector<ShapeBinding> shapes;
   std::vector<std::pair<std::string, std::string>> binds; ///< role, input name
   std::vector<std::string> cutInputs, cutOutputs;
-  std::string functions; ///< file of FunctionProtos
+  std::string functions;            ///< file of FunctionProtos
+  std::vector<std::string> hostOps; ///< DOMAIN::OP[=RESULTS], computed by the application
   std::string fromStage, toStage, dumpStages, blobs;
   unsigned threads = 0; ///< of the compiler; 0: as many as the machine offers
   std::string report;   ///< .json file
@@ -137,6 +138,7 @@ struct CompileRequest {
     second.cutInputs.clear();
     second.cutOutputs.clear();
     second.functions.clear();
+    second.hostOps.clear();
     return second;
   }
 };

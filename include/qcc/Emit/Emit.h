@@ -70,6 +70,12 @@ struct KvPart {
 struct CheckPart {
   std::string lhs, rhs, site;
 };
+/// An operator that the application computes.
+struct HostPart {
+  std::string domain, callee, node, attributes;
+  std::vector<uint32_t> dtypes, ranks; // of inputs (dtype 0 where one is absent), then of outputs
+  uint32_t inputs = 0;
+};
 struct EntryPart {
   std::string name = "main";
   std::vector<TensorPart> inputs, outputs;
@@ -77,6 +83,7 @@ struct EntryPart {
   std::vector<KvPart> kv;
   std::vector<CheckPart> checks;
   std::vector<std::string> sites;
+  std::vector<HostPart> hosts;
   uint32_t segments = 1;
   std::string planSymbol, runSymbol; // defined by a body module
 };

@@ -7,6 +7,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/Error.h"
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,11 +33,28 @@ struct ImportOptions {
   std::vector<std::string> functionFiles;   ///< .onnx files whose FunctionProtos define unknown ops
   std::vector<ShapeOption> shapes;
   std::vector<std::pair<std::string, std::string>> roles; ///< role, ONNX name
+  /// DOMAIN::OP, or DOMAIN::OP=RESULT;RESULT: operators that the application computes.
+  std::vector<std::string> hostOps;
   /// Goes on behind everything that cannot be imported, so as to find it all; for checks.
   bool findAll = false;
   /// Keeps bytes that are no range of a file (constants over 1 KiB written as typed lists).
   std::function<llvm::Expected<qnt::BlobAttr>(llvm::ArrayRef<uint8_t>)> addBlob;
 };
+
+/// `--host-op`: an operator that the application computes, and the types of its results.
+struct HostOp {
+  /// Type and dimensions of a result: those of an input, or as spelled.
+  struct Result {
+    std::optional<unsigned> like; ///< like(I)
+    std::string element;          ///< "f32", or "xI": that of input I
+    std::vector<std::string>
+        dims; ///< expressions in xI.A, axis A of input I, and the model's symbols
+  };
+  std::string domain, name;
+  std::vector<Result> results; ///< empty: the model says the types
+  std::string text;            ///< DOMAIN::OP
+};
+llvm::Expected<HostOp> parseHostOp(llvm::StringRef text);
 
 /// Reads, normalises and verifies the model at `path`. The module holds weights and one function
 /// `main` whose body is qnt ops; its arguments and results carry their ONNX names and roles.

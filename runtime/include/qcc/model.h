@@ -22,7 +22,8 @@ extern "C" {
 
 #define QCC_MODEL_MAGIC UINT64_C(0x31304c444d434351) /* "QCCMDL01" little-endian */
 #define QCC_ABI_MAJOR 1
-#define QCC_ABI_MINOR 0
+#define QCC_ABI_MINOR 1
+#define QCC_ABI_MINOR_HOST_OPS 1 /* the first with qcc_services.host_call */
 
 /* Element types carry the numbers of onnx.TensorProto.DataType. */
 typedef enum qcc_dtype {
@@ -76,7 +77,8 @@ typedef enum qcc_fault {
   QCC_FAULT_SHAPE = 2,    /* value-dependent shape does not fit */
   QCC_FAULT_CAPACITY = 3, /* KV cache or arena too small */
   QCC_FAULT_DIVIDE = 4,   /* integer division by zero */
-  QCC_FAULT_ABORTED = 5   /* the service could not run the launch */
+  QCC_FAULT_ABORTED = 5,  /* the service could not run the launch */
+  QCC_FAULT_HOST = 6      /* the application's operator failed */
 } qcc_fault;
 
 struct qcc_call;
@@ -88,6 +90,10 @@ typedef struct qcc_services {
    */
   int64_t (*launch)(struct qcc_call *call, qcc_kernel_fn kernel, const int64_t *args, int64_t tasks,
                     int64_t grain, int64_t scratch_bytes);
+  /* Has the application compute host op `index` of the entry. slots: addresses of the inputs that
+   * are present and of the outputs, in order, then all their dimensions likewise. 0 or a fault.
+   * Since 1.1. */
+  int64_t (*host_call)(struct qcc_call *call, int64_t index, const int64_t *slots);
 } qcc_services;
 
 /* A cache tensor [batch, heads, capacity, width], rows dense; strides in elements. */
@@ -158,6 +164,16 @@ typedef struct qcc_check_desc {
   const char *site;      /* ONNX node that needs it */
 } qcc_check_desc;
 
+/* A node that the application computes. */
+typedef struct qcc_host_op_desc {
+  const char *domain, *op; /* domain "" is ai.onnx */
+  const char *node;        /* the ONNX node, for messages */
+  const char *attributes;  /* the node's, a JSON object */
+  uint32_t n_inputs, n_outputs;
+  const uint32_t *dtypes; /* of the inputs, then of the outputs; 0: an optional input is absent */
+  const uint32_t *ranks;
+} qcc_host_op_desc;
+
 typedef struct qcc_entry_desc {
   uint64_t struct_size;
   const char *name; /* "main" for the only entry */
@@ -174,6 +190,9 @@ typedef struct qcc_entry_desc {
   /* Executes one segment. Returns 0 or (site << 8 | qcc_fault). Arena contents and address-
    * independent offsets persist from segment to segment; the arena may move in between. */
   int64_t (*run)(qcc_call *call, int64_t segment);
+  /* Since 1.1. */
+  uint32_t n_host_ops, reserved_host;
+  const qcc_host_op_desc *host_ops;
 } qcc_entry_desc;
 
 /* Code for one feature level. All tables of a model have the same length and order. */

@@ -68,7 +68,8 @@ typedef enum qcc_status {
   QCC_ERR_BUSY = 11,            /* the session is running on another thread */
   QCC_ERR_UNSUPPORTED = 12,     /* the model has an input that this call cannot supply, … */
   QCC_ERR_DIVIDE = 13,          /* integer division by zero in the model */
-  QCC_ERR_INTERNAL = 14         /* a defect of the compiled model or of this library */
+  QCC_ERR_INTERNAL = 14,        /* a defect of the compiled model or of this library */
+  QCC_ERR_HOST_OP = 15 /* an operator that the application computes failed, or is missing */
 } qcc_status;
 
 typedef struct qcc_error {
@@ -136,6 +137,8 @@ typedef struct qcc_entry_info {
   uint32_t n_kv;       /* cache tensors; non-zero: qcc_decoder_create works on it */
   uint32_t n_segments; /* more than 1: output shapes depend on values */
   uint32_t reserved;
+  uint32_t n_host_ops; /* nodes that the application computes: qcc_model_host_op */
+  uint32_t reserved_host;
 } qcc_entry_info;
 
 typedef struct qcc_tensor_info {
@@ -313,6 +316,51 @@ typedef struct qcc_launch_info {
 typedef void (*qcc_profile_fn)(void *context, const qcc_launch_info *launch);
 QCC_API qcc_status qcc_session_set_profile(qcc_session *session, qcc_profile_fn callback,
                                            void *context, qcc_error *err);
+
+/* ---- Host ops -------------------------------------------------------------------------------- */
+
+/* A model that was compiled with --host-op=DOMAIN::OP leaves nodes of that operator to the
+ * application, which registers a function for it before it makes a session. */
+
+/* One call. Everything belongs to the library and lives until the function returns. */
+typedef struct qcc_host_call {
+  uint64_t struct_size;
+  const char *domain, *op; /* domain "" is ai.onnx */
+  const char *node;        /* the ONNX node */
+  const char *attributes;  /* the node's, a JSON object: {"axis": -1, "mode": "fast"} */
+  /* As the node lists them; of an optional input that is absent all fields are 0. Inputs are only
+   * read. Outputs have their dimensions already, and are to be written whole. */
+  const qcc_tensor *inputs;
+  const qcc_tensor *outputs;
+  uint32_t n_inputs, n_outputs;
+} qcc_host_call;
+
+/* Computes the outputs and returns QCC_OK; or returns another status, and may write a sentence to
+ * err->message, which qcc_session_run then fails with (QCC_ERR_HOST_OP).
+ *
+ * It must be a function of inputs and attributes alone: a call whose results nobody needs may be
+ * left out. It is called on the thread that runs the session, once per node and run, and by as many
+ * threads at once as run sessions. It must not use the session that calls it, nor throw; other
+ * sessions it may run. Floating-point control state is that of the session's caller. */
+typedef qcc_status (*qcc_host_op_fn)(void *context, const qcc_host_call *call, qcc_error *err);
+
+/* Registers the function for the whole process, in place of one registered before; NULL takes it
+ * away. domain NULL or "ai.onnx" is "". Sessions keep the function that they were made with, so
+ * `context` must outlive them. May be called by any thread at any time. */
+QCC_API qcc_status qcc_register_host_op(const char *domain, const char *op, qcc_host_op_fn function,
+                                        void *context, qcc_error *err);
+
+typedef struct qcc_host_op_info {
+  uint64_t struct_size;
+  const char *domain, *op, *node, *attributes;
+  uint32_t n_inputs, n_outputs;
+  uint32_t registered; /* 1 when a session made now would find it */
+  uint32_t reserved;
+} qcc_host_op_info;
+
+/* Node `index` (< qcc_entry_info.n_host_ops) of an entry that the application computes. */
+QCC_API qcc_status qcc_model_host_op(const qcc_model *model, uint32_t entry, uint32_t index,
+                                     qcc_host_op_info *info, qcc_error *err);
 
 /* ---- Decoders -------------------------------------------------------------------------------- */
 

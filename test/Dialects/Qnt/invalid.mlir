@@ -469,6 +469,65 @@ func.func @f(%x: tensor<1xi64>) {
 
 // -----
 
+// host_call C1
+func.func @f(%x: tensor<1xi64>) {
+  // expected-error@+1 {{positions are not the numbers of the operands in order}}
+  %0 = qnt.host_call "my" "Odd" (%x, %x) {elements = [i64, i64], positions = array<i64: 1, 0>, settings = "{}"} : (tensor<1xi64>, tensor<1xi64>) -> tensor<1xi64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1xi64>) {
+  // expected-error@+1 {{has 1 operands, but positions for 0}}
+  %0 = qnt.host_call "my" "Odd" (%x) {elements = [i64], positions = array<i64: -1>, settings = "{}"} : (tensor<1xi64>) -> tensor<1xi64>
+  return
+}
+
+// -----
+
+// host_call C2
+func.func @f(%x: tensor<1xi64>) {
+  // expected-error@+1 {{an operand has element type 'i64' instead of 'f16'}}
+  %0 = qnt.host_call "my" "Odd" (%x) {elements = [f16], positions = array<i64: 0>, settings = "{}"} : (tensor<1xi64>) -> tensor<1xi64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1xi64>) {
+  // expected-error@+1 {{has 1 operands, but 0 element types}}
+  %0 = qnt.host_call "my" "Odd" (%x) {elements = [], positions = array<i64: 0>, settings = "{}"} : (tensor<1xi64>) -> tensor<1xi64>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error@+1 {{elements of type 'i4' cannot be handed to the application}}
+  %0 = qnt.host_call "my" "Odd" () {elements = [], positions = array<i64>, settings = "{}"} : () -> tensor<1xi4>
+  return
+}
+
+// -----
+
+// host_call C3
+func.func @f() {
+  // expected-error@+1 {{has no name, or settings that are no JSON object}}
+  %0 = qnt.host_call "my" "Odd" () {elements = [], positions = array<i64>, settings = "[1]"} : () -> tensor<1xi8>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error@+1 {{has no name, or settings that are no JSON object}}
+  %0 = qnt.host_call "" "" () {elements = [], positions = array<i64>, settings = "{}"} : () -> tensor<1xi8>
+  return
+}
+
+// -----
+
 // resize C1, mode
 func.func @f(%x: tensor<3xf32>) {
   // expected-error@+1 {{mode 'area' is not nearest, linear or cubic}}

@@ -69,6 +69,8 @@ func.func @shapes(%x: !m, %i: tensor<3xi64>) {
   qnt.bind_dim %count as "c" : tensor<i64>
   // CHECK-NEXT: qnt.choose <[c]> %{{.*}}, %{{.*}} : (tensor<4x8xf32>
   %chosen = qnt.choose <[c]> %x, %x : (!m, !m) -> !m
+  // CHECK-NEXT: %{{.*}}:2 = qnt.host_call "my" "Odd"(%{{.*}}, %{{.*}}) {elements = [f32, f32], positions = array<i64: 0, -1, 1>, settings = "{}"}
+  %odd:2 = qnt.host_call "my" "Odd" (%x, %x) {elements = [f32, f32], positions = array<i64: 0, -1, 1>, settings = "{}"} : (!m, !m) -> (!m, tensor<i64>)
   // CHECK-NEXT: qnt.resize
   %15 = qnt.resize %x {mode = "linear", coordinates = "half_pixel", nearest = "floor", scales = array<f64: 1.0, 2.0>} : (!m) -> tensor<4x16xf32>
   // CHECK-NEXT: qnt.identity
