@@ -7,12 +7,12 @@ namespace {
 // How a model is compiled: options of `compile`, and of the commands that compile on the way.
 #define QCC_MODEL_OPTIONS                                                                          \
   {"-O", Option::Joined}, {"--target", Option::Value}, {"--mcpu", Option::Value},                  \
-      {"--functions", Option::Value}, {"--host-op", Option::Value}, {"--inputs", Option::Value},   \
-      {"--outputs", Option::Value}, {"--mattr", Option::Value}, {"--quantize", Option::Value},     \
-      {"--skip", Option::Value}, {"--embed", Option::Value}, {"--head", Option::Value},            \
-      {"--numerics", Option::Value}, {"--requantize", Option::Flag}, {"--method", Option::Value},  \
-      {"--kv", Option::Value}, {"--accept", Option::Value}, {"--bind", Option::Value},             \
-      {"--recipe", Option::Value}, {                                                               \
+      {"--functions", Option::Value}, {"--host-op", Option::Value}, {"--host-lib", Option::Value}, \
+      {"--inputs", Option::Value}, {"--outputs", Option::Value}, {"--mattr", Option::Value},       \
+      {"--quantize", Option::Value}, {"--skip", Option::Value}, {"--embed", Option::Value},        \
+      {"--head", Option::Value}, {"--numerics", Option::Value}, {"--requantize", Option::Flag},    \
+      {"--method", Option::Value}, {"--kv", Option::Value}, {"--accept", Option::Value},           \
+      {"--bind", Option::Value}, {"--recipe", Option::Value}, {                                    \
     "--blobs", Option::Value                                                                       \
   }
 #define QCC_COMMON_OPTIONS                                                                         \
@@ -80,7 +80,8 @@ constexpr Option calibrateOptions[] = {QCC_COMMON_OPTIONS,
                                        {"--inputs", Option::Value},
                                        {"--outputs", Option::Value},
                                        {"--functions", Option::Value},
-                                       {"--host-op", Option::Value}};
+                                       {"--host-op", Option::Value},
+                                       {"--host-lib", Option::Value}};
 
 constexpr Option sweepOptions[] = {QCC_MODEL_OPTIONS,
                                    QCC_COMMON_OPTIONS,
@@ -180,6 +181,7 @@ usage: qcc [compile] MODEL.(onnx|qnt|mlir) [options] [-o OUT]
   --functions F.onnx     definitions of unknown operators
   --host-op DOMAIN::OP[=RESULTS]   operators that the application computes (qcc_register_host_op);
                          RESULTS are like(0) or f32[x0.0, 64] …, else what the model declares
+  --host-lib F.so        computes them where qcc runs the model (--calib, qcc run, eval …)
   --from, --to STAGE     start or stop at a stage
   --dump-stages DIR      the IR after every stage
   --blobs DIR            where weights of .mlir files lie
@@ -236,7 +238,8 @@ usage: qcc calibrate MODEL.onnx --data DATA -o FILE [options]
   --mem-limit 8GB     memory for the run
   --seed N            of whatever is random
   --bind ROLE=NAME    which input is ids, mask, positions …
-  --inputs, --outputs N, --functions F.onnx, --host-op OP   as in qcc compile
+  --inputs, --outputs N, --functions F.onnx, --host-op OP, --host-lib F.so   as in
+                      qcc compile
   --target T, --threads N   what runs the samples
   --json              a summary on stdout
 )";
@@ -312,6 +315,7 @@ usage: qcc run MODEL [options]
   --reference         run the scalar interpreter instead of compiled code
   --threads N         default: all cores within affinity and quota
   --force-level NAME  use the artifact's code for this feature level
+  --host-lib F.so     operators that the application computes (docs/odd-ops.md)
   --json              results as JSON
   -O, --target, --quantize, --calib, --method … as in qcc compile, when MODEL needs compiling
 

@@ -160,6 +160,9 @@ llvm::Error dispatch(std::vector<std::string> arguments, const Backend &backend,
     out << command->help;
     return llvm::Error::success();
   }
+  for (const std::string &library : args->all("--host-lib"))
+    if (llvm::Error error = data::loadHostLibrary(library))
+      return error;
   Context context{backend, out, err, args->has("--json"),
                   llvm::sys::Process::StandardErrIsDisplayed()};
   return runnerOf(command->name)(*args, context);

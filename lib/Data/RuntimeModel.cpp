@@ -1,6 +1,7 @@
 // Loading artifacts, sessions over them, and the roles of their inputs.
 #include "qcc/Data/RuntimeModel.h"
 #include "qcc/Support/Diagnostics.h"
+#include "llvm/Support/DynamicLibrary.h"
 #include "llvm/Support/JSON.h"
 #include <cstring>
 
@@ -33,6 +34,23 @@ llvm::Error data::runtimeError(const qcc_error &error, StringRef where) {
     break;
   }
   return makeError(code, where.str(), error.message, {}, help);
+}
+
+llvm::Error data::loadHostLibrary(StringRef path) {
+  std::string local = path.contains('/') ? path.str() : "./" + path.str(), problem;
+  auto library = llvm::sys::DynamicLibrary::getPermanentLibrary(local.c_str(), &problem);
+  if (!library.isValid())
+    return makeError(Diag::CannotRead, path.str(), "cannot be loaded: " + problem);
+  auto enter =
+      reinterpret_cast<qcc_host_library_fn>(library.getAddressOfSymbol("qcc_host_library"));
+  if (!enter)
+    return makeError(Diag::BadModelFile, path.str(), "does not export qcc_host_library", {},
+                     "docs/odd-ops.md shows such a library");
+  qcc_error error = {};
+  if (qcc_status status = enter(qcc_register_host_op, &error))
+    return makeError(Diag::BadModelFile, path.str(),
+                     error.message[0] ? error.message : qcc_status_name(status));
+  return llvm::Error::success();
 }
 
 qcc_tensor data::viewOf(const HostTensor &tensor) {

@@ -251,6 +251,62 @@ def test_check_inspect_and_run(qcc_tool, tmp_path):
     assert status != 0 and "h0_node" in text and "is computed by the application (my::Swish7)" in text
 
 
+LIBRARY = """
+#include "qcc/runtime.h"
+#include <math.h>
+static qcc_status swish(void *context, const qcc_host_call *call, qcc_error *err) {
+  const qcc_tensor *u = call->inputs, *beta = call->inputs + 1;
+  int64_t width = beta->dims[0], count = (int64_t)(u->bytes / 4);
+  (void)context, (void)err;
+  for (int64_t i = 0; i < count; ++i) {
+    float v = ((const float *)u->data)[i];
+    ((float *)call->outputs->data)[i] = v / (1 + expf(-v * ((const float *)beta->data)[i % width]));
+  }
+  return QCC_OK;
+}
+qcc_status qcc_host_library(qcc_add_host_op_fn add, qcc_error *err) {
+  return add("my", "Swish7", swish, NULL, err);
+}
+"""
+
+
+def test_libraries_for_what_the_tool_runs(qcc_tool, tmp_path):
+    """qcc run and calibration call the functions of --host-lib."""
+    import shutil
+    from pathlib import Path
+    compiler = shutil.which("clang-22") or shutil.which("cc")
+    if not compiler:
+        pytest.skip("needs a C compiler")
+    rng = np.random.default_rng(8)
+    proto, w = transformer(rng, layers=1)
+    so = compiled(qcc_tool, tmp_path, proto, "--host-op=my::Swish7=like(0)")
+    (tmp_path / "lib.c").write_text(LIBRARY)
+    (tmp_path / "none.c").write_text("int nothing;")
+    include = Path(__file__).resolve().parents[2] / "runtime/include"
+    for name in ("lib", "none"):
+        subprocess.run([compiler, "-shared", "-fPIC", f"-I{include}", f"{name}.c", "-o", f"{name}.so", "-lm"],
+                       cwd=tmp_path, check=True)
+    def tool(*arguments):
+        done = subprocess.run([qcc_tool, *arguments], capture_output=True, text=True, cwd=tmp_path)
+        return done.returncode, done.stdout + done.stderr
+    x = rng.normal(size=(2, 5, 32)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    status, text = tool("run", so, "--host-lib=lib.so", "--input", "x=x.npy", "--output-dir", "out")
+    assert status == 0, text
+    np.testing.assert_allclose(np.load(tmp_path / "out/o0.npy"), expected(w, x, layers=1), rtol=2e-4, atol=2e-4)
+    np.savez(tmp_path / "calib.npz", x=rng.normal(size=(6, 5, 32)).astype(np.float32))
+    quantize = ("quantize", "m.onnx", "--host-op=my::Swish7=like(0)", "--quantize=w8a8", "--method=gptq",
+                "--calib=calib.npz", "-o", "m.qnt")
+    status, text = tool(*quantize)
+    assert status == 1 and "h0_node" in text and "my::Swish7" in text, text
+    status, text = tool(*quantize, "--host-lib=lib.so")
+    assert status == 0 and (tmp_path / "m.qnt").exists(), text
+    status, text = tool("run", so, "--host-lib=none.so", "--input", "x=x.npy")
+    assert status == 3 and "does not export qcc_host_library" in text
+    status, text = tool("run", so, "--host-lib=absent.so", "--input", "x=x.npy")
+    assert status == 3 and "error QCC1101" in text and "absent.so" in text
+
+
 @pytest.mark.parametrize("option, status, mention", [
     ("=like(0)", 2, "names no operator"), ("my::", 2, "names no operator"),
     ("my::Swish7=like(zero)", 2, "names no input"), ("my::Swish7=complex[2]", 2, "is no type of a result"),

@@ -27,6 +27,10 @@ public:
   uint32_t caches = 0; ///< cache tensors; 0: not a decoder
 };
 
+/// Registers the operators of a library that exports `qcc_host_library`. It stays loaded. It is
+/// native code: only what is trusted may be named.
+llvm::Error loadHostLibrary(llvm::StringRef path);
+
 /// Opens entry 0 of an artifact.
 llvm::Expected<std::unique_ptr<RuntimeModel>> loadRuntimeModel(llvm::StringRef path,
                                                                const LoadOptions &options);

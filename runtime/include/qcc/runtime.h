@@ -350,6 +350,12 @@ typedef qcc_status (*qcc_host_op_fn)(void *context, const qcc_host_call *call, q
 QCC_API qcc_status qcc_register_host_op(const char *domain, const char *op, qcc_host_op_fn function,
                                         void *context, qcc_error *err);
 
+/* What a library exports as `qcc_host_library` for `qcc run MODEL --host-lib=FILE.so`: it hands its
+ * functions to `add`, which is the tool's qcc_register_host_op. So it need not link this one. */
+typedef qcc_status (*qcc_add_host_op_fn)(const char *domain, const char *op,
+                                         qcc_host_op_fn function, void *context, qcc_error *err);
+typedef qcc_status (*qcc_host_library_fn)(qcc_add_host_op_fn add, qcc_error *err);
+
 typedef struct qcc_host_op_info {
   uint64_t struct_size;
   const char *domain, *op, *node, *attributes;
