@@ -94,9 +94,13 @@ def run_test(qcc: str, folder: Path, options) -> Outcome:
         if options.reference:
             steps = [("interpret", [qcc, "run", str(folder / "model.onnx"), "--reference", *sets])]
         else:
-            steps = [("compile", [qcc, str(folder / "model.onnx"), f"-O{options.level}",
-                                  f"--target={options.target}", "--threads=1", "-o", artifact]),
-                     ("run", [qcc, "run", artifact, "--threads=1", *sets])]
+            source, steps = str(folder / "model.onnx"), []
+            if options.exported:
+                exported = str(Path(work, "exported.onnx"))
+                steps, source = [("export", [qcc, source, "-o", exported])], exported
+            steps += [("compile", [qcc, source, f"-O{options.level}",
+                                   f"--target={options.target}", "--threads=1", "-o", artifact]),
+                      ("run", [qcc, "run", artifact, "--threads=1", *sets])]
         for step, command in steps:
             status, output = call(command, options.timeout)
             if status != 0:
@@ -151,6 +155,7 @@ def main() -> int:
     parser.add_argument("--level", default="1", help="optimisation level")
     parser.add_argument("--target", default="native")
     parser.add_argument("--reference", action="store_true", help="interpret instead of compiling")
+    parser.add_argument("--exported", action="store_true", help="compile what qcc exports to ONNX instead")
     parser.add_argument("--timeout", type=float, default=60, help="seconds for one step")
     parser.add_argument("--at-least", type=int, default=0, help="fail when fewer tests pass")
     parser.add_argument("--strict", action="store_true", help="count refusals as failures")

@@ -1,7 +1,6 @@
 // From a module to files: the graph first, then each weight once, its parts to their places.
 #include "qcc/Export/Export.h"
 #include "GraphExporter.h"
-#include "qcc/Onnx/Writer.h"
 #include "qcc/Pack/WeightStore.h"
 #include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
@@ -97,7 +96,7 @@ llvm::Expected<ExportedModel> qcc::exportOnnx(ModuleOp module, llvm::StringRef p
   if (Error failed = graph.run(*functions.begin()))
     return std::move(failed);
   std::string dataPath = path.str() + ".data";
-  onnx::ModelImage image = onnx::layOutModel(graph.model, llvm::sys::path::filename(dataPath));
+  onnx::ModelImage image = onnx::layOutModel(graph.model, llvm::sys::path::filename(dataPath), options.maxModelBytes);
   pack::WeightStore store(module, options.modelDir, options.blobDir, options.threads);
   FileWriter writer(graph, image, store);
   if (Error failed = writer.open(path, dataPath))

@@ -75,3 +75,20 @@ func.func @host(%x: !h) -> !h {
   %2 = qnt.gelu %1 : (!h) -> !h
   return %2 : !h
 }
+
+// Scales of quantized weights keep their type, which is the scheme's; other readers see f32.
+// CHECK-LABEL: func.func @scales
+func.func @scales(%c: tensor<4x8xi8>) -> (!f, tensor<8x1xf32>) {
+  // CHECK-NEXT: %[[S:.*]] = qnt.constant dense<5.000000e-01> : tensor<8x1xf16>
+  // CHECK-NEXT: %[[W:.*]] = qnt.cast %[[S]] : (tensor<8x1xf16>) -> tensor<8x1xf32>
+  // CHECK-NEXT: %[[T:.*]] = qnt.reshape %[[S]] : (tensor<8x1xf16>) -> tensor<4x2xf16>
+  // CHECK-NEXT: %[[Q:.*]] = qnt.assemble %arg0, %[[T]] : (tensor<4x8xi8>, tensor<4x2xf16>)
+  // CHECK-NEXT: %[[R:.*]] = qnt.dequantize %[[Q]]
+  // CHECK-NEXT: return %[[R]], %[[W]]
+  %s = qnt.constant dense<0.5> : tensor<8x1xf16>
+  %0 = qnt.reshape %s : (tensor<8x1xf16>) -> tensor<4x2xf16>
+  %1 = qnt.assemble %c, %0 : (tensor<4x8xi8>, tensor<4x2xf16>) -> !qnt.q<[4, 8], i8, block 1 x 4, scale f16>
+  %2 = qnt.dequantize %1 : (!qnt.q<[4, 8], i8, block 1 x 4, scale f16>) -> !f
+  %3 = qnt.cast %s : (tensor<8x1xf16>) -> tensor<8x1xf32>
+  return %2, %3 : !f, tensor<8x1xf32>
+}

@@ -89,3 +89,21 @@ func.func @refused(%x: !row, %u: !uneven, %c: !columns) -> (tensor<2x40xf32>, te
   %4 = qnt.linear %0, %3 : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
   return %2, %4 : tensor<2x40xf32>, tensor<2x40xf32>
 }
+
+// Codes of imported models have no sums yet: each product gets the ones that it needs.
+// CHECK-LABEL: func.func @sums
+func.func @sums(%x: tensor<2x64xf32>, %w: !w4, %v: !w8) -> (tensor<2x40xf32>, tensor<2x40xf32>, tensor<2x40xf32>) {
+  // CHECK-NEXT: %[[S:.*]] = qnt.quantize %arg0 : {{.*}} -> !qnt.q<[2, 64], i8, token, scale f32, sums 32>
+  // CHECK-NEXT: %[[P:.*]] = qnt.quantize %arg0 : {{.*}} -> !qnt.q<[2, 64], i8, token, scale f32>
+  // CHECK-NEXT: qnt.qlinear %[[S]], %arg1 :
+  // CHECK-NEXT: qnt.qlinear %[[S]], %arg1 :
+  // CHECK-NEXT: qnt.qlinear %[[P]], %arg2 :
+  %q = qnt.quantize %x : (tensor<2x64xf32>) -> !row
+  %0 = qnt.dequantize %q : (!row) -> tensor<2x64xf32>
+  %1 = qnt.dequantize %w : (!w4) -> tensor<40x64xf32>
+  %2 = qnt.dequantize %v : (!w8) -> tensor<40x64xf32>
+  %3 = qnt.linear %0, %1 : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
+  %4 = qnt.linear %0, %1 : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
+  %5 = qnt.linear %0, %2 : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
+  return %3, %4, %5 : tensor<2x40xf32>, tensor<2x40xf32>, tensor<2x40xf32>
+}

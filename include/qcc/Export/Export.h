@@ -6,6 +6,7 @@
 
 #include "Qnt/Qnt.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "qcc/Onnx/Writer.h"
 #include "llvm/Support/Error.h"
 #include <string>
 
@@ -21,6 +22,7 @@ struct ExportOptions {
   OnnxForm form = OnnxForm::Standard;
   std::string modelDir, blobDir; ///< where the bytes of weights are, as WeightStore has it
   unsigned threads = 0;
+  uint64_t maxModelBytes = onnx::maxModelBytes; ///< of `path`; weights lie beside a larger one
 };
 
 /// What was written.
