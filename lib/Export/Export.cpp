@@ -96,7 +96,8 @@ llvm::Expected<ExportedModel> qcc::exportOnnx(ModuleOp module, llvm::StringRef p
   if (Error failed = graph.run(*functions.begin()))
     return std::move(failed);
   std::string dataPath = path.str() + ".data";
-  onnx::ModelImage image = onnx::layOutModel(graph.model, llvm::sys::path::filename(dataPath), options.maxModelBytes);
+  onnx::ModelImage image =
+      onnx::layOutModel(graph.model, llvm::sys::path::filename(dataPath), options.maxModelBytes);
   pack::WeightStore store(module, options.modelDir, options.blobDir, options.threads);
   FileWriter writer(graph, image, store);
   if (Error failed = writer.open(path, dataPath))

@@ -86,6 +86,27 @@ static int64_t irVersionOf(int64_t opset) {
   return opset <= 22 ? 10 : opset == 23 ? 11 : opset == 24 ? 12 : 13;
 }
 
+/// The first opset whose operators take a type.
+static int64_t opsetOf(int32_t dataType) {
+  switch (dataType) {
+  case onnx::Int2:
+  case onnx::UInt2:
+    return 25;
+  case onnx::Float8E8M0:
+    return 24;
+  case onnx::Float4E2M1:
+    return 23;
+  default:
+    return 21;
+  }
+}
+
+int32_t GraphExporter::dataType(Type element) {
+  int32_t type = dataTypeOf(element);
+  opset = std::max(opset, opsetOf(type));
+  return type;
+}
+
 //===-- Errors -----------------------------------------------------------------------------------//
 
 void GraphExporter::refuse(Operation *op, const Twine &why) {
@@ -210,7 +231,7 @@ std::string GraphExporter::rightOperand(Value matrix) {
   if (weight && isOnlyMultiplied(weight)) {
     auto type = cast<RankedTensorType>(weight.getType());
     int64_t dims[] = {type.getDimSize(1), type.getDimSize(0)};
-    return made = weightPart(nameOf(weight), dataTypeOf(type.getElementType()), dims,
+    return made = weightPart(nameOf(weight), dataType(type.getElementType()), dims,
                              {weight, PartKind::Dense, /*transposed=*/true});
   }
   std::string transposedName = transpose(name(matrix), {1, 0});
@@ -240,7 +261,7 @@ std::string GraphExporter::add(StringRef op, Names inputs, Attributes attributes
 }
 
 std::string GraphExporter::cast(const std::string &x, Type from, Type to) {
-  return from == to ? x : add("Cast", {x}, {attr("to", int64_t(dataTypeOf(to)))});
+  return from == to ? x : add("Cast", {x}, {attr("to", int64_t(dataType(to)))});
 }
 
 std::string GraphExporter::transpose(const std::string &x, ArrayRef<int64_t> order) {
@@ -316,16 +337,16 @@ static std::vector<uint8_t> bytesOf(DenseElementsAttr value) {
 }
 
 std::string GraphExporter::constant(DenseElementsAttr value) {
-  return constant(dataTypeOf(value.getElementType()), value.getType().getShape(), bytesOf(value));
+  return constant(dataType(value.getElementType()), value.getType().getShape(), bytesOf(value));
 }
 
 //===-- The function -----------------------------------------------------------------------------//
 
-onnx::ValueInfo GraphExporter::valueInfo(StringRef name, Type type) const {
+onnx::ValueInfo GraphExporter::valueInfo(StringRef name, Type type) {
   onnx::ValueInfo info;
   info.name = name.str();
   info.kind = onnx::TypeKind::Tensor;
-  info.elemType = dataTypeOf(elementTypeOf(type));
+  info.elemType = dataType(elementTypeOf(type));
   info.hasShape = true;
   for (DimExpr dim : dimsOf(type)) {
     onnx::Dim one;

@@ -84,6 +84,8 @@ public:
   /// Constant bounds along one axis.
   std::string slice(const std::string &x, int64_t axis, int64_t start, int64_t end,
                     int64_t step = 1);
+  /// dataTypeOf(), with the opset that knows the type.
+  int32_t dataType(Type element);
   /// The model needs this opset.
   void require(int64_t version) { opset = std::max(opset, version); }
 
@@ -107,7 +109,7 @@ public:
 
 private:
   void declare(mlir::func::FuncOp function);
-  onnx::ValueInfo valueInfo(StringRef name, Type type) const;
+  onnx::ValueInfo valueInfo(StringRef name, Type type);
   void exportOp(Operation *op);
   void nameNodes(Operation *op, size_t from);
   std::string unique(StringRef base);

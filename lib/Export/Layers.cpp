@@ -31,6 +31,10 @@ std::string linear(GraphExporter &e, LinearOp op) {
 }
 
 std::string conv(GraphExporter &e, ConvOp op) {
+  if (!isa<FloatType>(elementTypeOf(op.getType()))) {
+    e.refuse(op, "a convolution of integers in 32 bits has no ONNX form");
+    return {};
+  }
   Names inputs = {e.name(op.getX()), e.name(op.getWeight())};
   if (op.getBias())
     inputs.push_back(e.name(op.getBias()));
