@@ -59,7 +59,7 @@ constexpr Option quantizeOptions[] = {QCC_MODEL_OPTIONS,
                                       {"--dump-stages", Option::Value},
                                       {"--report", Option::Value},
                                       {"--attribution", Option::Value},
-                                      {"--attribution", Option::Value},
+                                      {"--emit", Option::Value},
                                       {"--threads", Option::Value},
                                       {"--shape", Option::Value},
                                       {"--name", Option::Value}};

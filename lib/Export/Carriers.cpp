@@ -73,14 +73,27 @@ Carrier exporter::carrierOf(QType type) {
   return carrier;
 }
 
+/// Types that a cast makes f32 of, as MatMulNBits takes scales here.
+static bool isRealType(Type type) { return isa<Float32Type, Float16Type, BFloat16Type>(type); }
+
+/// Zero points of MatMulNBits: none with signed codes, which count from the middle one; packed ones
+/// in the type of the codes; or floats.
+static bool hasMatmulZeros(QType type, bool isSigned) {
+  Type zero = type.getZero();
+  if (isSigned || !zero)
+    return isSigned && !zero;
+  return isIntegerOf(zero, type.getStorage()) || isRealType(zero);
+}
+
 int64_t exporter::matmulBits(QType type) {
-  int64_t bits = type.getBits(), block = type.getBlock();
+  int64_t block = type.getBlock();
   Storage storage = type.getStorage();
   bool isSigned = storage == Storage::i8 || storage == Storage::i4 || storage == Storage::i2;
   bool isUnsigned = storage == Storage::u8 || storage == Storage::u4 || storage == Storage::u2;
-  if (!carrierOf(type) || !(isSigned || isUnsigned) || isSigned != type.isSymmetric() ||
-      type.getGranularity() != Granularity::block || block < 16 || !llvm::isPowerOf2_64(block) ||
-      !(type.getScale().isF32() || type.getScale().isF16() || type.getScale().isBF16()))
+  bool isBlocks = type.isByRows() && type.getGranularity() == Granularity::block && block >= 16 &&
+                  llvm::isPowerOf2_64(block) && type.getLayout() == Layout::logical;
+  bool isPlain = !type.getCodebook() && !type.getSuper() && isRealType(type.getScale());
+  if (!(isSigned || isUnsigned) || !isBlocks || !isPlain || !hasMatmulZeros(type, isSigned))
     return 0;
-  return bits;
+  return type.getBits();
 }

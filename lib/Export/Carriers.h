@@ -27,6 +27,7 @@ enum class PartKind {
   Scales,     ///< as stored
   Zeros,      ///< in the type of the codes
   BlockCodes, ///< of MatMulNBits: [N, blocks, bytes], unsigned, whole blocks
+  RealZeros,  ///< of MatMulNBits: floats, [N, blocks]
   BlockZeros  ///< of MatMulNBits: rows of packed zero points
 };
 

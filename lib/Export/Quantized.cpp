@@ -122,10 +122,15 @@ std::string matmulNBits(GraphExporter &e, QLinearOp op, WeightOp weight, const s
   Names inputs = {x, e.weightPart(name, onnx::UInt8, {n, blocks, block * bits / 8},
                                   {weight, PartKind::BlockCodes})};
   inputs.push_back(scalesOf(e, weight, {n * blocks}, false));
-  if (type.getZero())
-    inputs.push_back(e.weightPart(name + "_zero_point", onnx::UInt8,
-                                  {n * static_cast<int64_t>(llvm::divideCeil(blocks * bits, 8))},
+  if (Type zero = type.getZero(); isa_and_nonnull<FloatType>(zero)) {
+    std::string stored = e.weightPart(name + "_zero_point", e.dataType(zero), {n * blocks},
+                                      {weight, PartKind::RealZeros});
+    inputs.push_back(e.cast(stored, zero, Float32Type::get(op.getContext())));
+  } else if (zero) {
+    int64_t width = llvm::divideCeil(blocks * bits, 8);
+    inputs.push_back(e.weightPart(name + "_zero_point", onnx::UInt8, {n * width},
                                   {weight, PartKind::BlockZeros}));
+  }
   return e.add("MatMulNBits", inputs,
                {attr("N", n), attr("K", k), attr("bits", bits), attr("block_size", block)},
                "com.microsoft");

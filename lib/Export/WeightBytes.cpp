@@ -132,6 +132,11 @@ std::vector<uint8_t> exporter::partBytes(const WeightPart &part, llvm::ArrayRef<
     return narrowed({at(layout.extra), groupRows, blocks, 8, blocks}, bits, part.transposed);
   case PartKind::BlockCodes:
     return blockCodes(type, codes);
+  case PartKind::RealZeros: {
+    int64_t bytes = type.getZero().getIntOrFloatBitWidth() / 8;
+    const uint8_t *zeros = at(layout.extra);
+    return {zeros, zeros + groupRows * blocks * bytes};
+  }
   case PartKind::BlockZeros:
     return blockZeros({at(layout.extra), groupRows, blocks, 8, blocks}, bits);
   case PartKind::Dense:

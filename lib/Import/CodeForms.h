@@ -7,8 +7,8 @@
 
 namespace qcc::import {
 
-/// Input `input`, scales, as the model stores them: before a cast to f32, which belongs to the
-/// arithmetic and not to the scheme.
+/// Input `input`, scales (or zero points of floats), as the model stores them: before a cast to
+/// f32, which belongs to the arithmetic and not to the scheme.
 Value storedScale(NodeBuilder &n, size_t input);
 
 /// DequantizeLinear of a constant matrix: the real numbers of `qnt.assemble`, or null where the

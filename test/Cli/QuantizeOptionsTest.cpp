@@ -211,6 +211,9 @@ TEST_F(QuantizeOptions, Quantize) {
   EXPECT_EQ(json.getAsObject()->getString("schema"), "qcc.report/1");
   EXPECT_NE(text.find("w8a8"), std::string::npos);
   EXPECT_EQ(run(runQuantize, "quantize", {"@/model.onnx", "-o", "@/x.so"}), Diag::BadOptionValue);
+  EXPECT_EQ(run(runQuantize, "quantize",
+                {"@/model.onnx", "--quantize=w8a8", "--emit=so", "-o", "@/x.qnt"}),
+            Diag::BadOptionValue);
   EXPECT_EQ(run(runQuantize, "quantize", {"@/model.onnx", "--quantize=keep", "-o", "@/x.qnt"}),
             Diag::UsageError);
   EXPECT_EQ(run(runQuantize, "quantize", {"@/d.npz"}), Diag::UsageError);

@@ -120,6 +120,18 @@ def test_blocks_as_matmul_nbits(qcc_tool, mlp, tmp_path, scheme):
     assert_close(ort_outputs(out, {"ids": IDS}), own, 0.02 if "a8" in scheme else 1e-4)
 
 
+@pytest.mark.parametrize("scale", ["f32", "f16"])
+def test_float_zero_points_as_matmul_nbits(qcc_tool, mlp, tmp_path, scale):
+    """What Q/DQ has no form for, the other operator takes."""
+    recipe, qnt, out = tmp_path / "r.yaml", tmp_path / "direct.qnt", tmp_path / "m.onnx"
+    recipe.write_text(f"schemes:\n  real: {{weight: {{bits: 4, zero: float, block: 32, scale: {scale}}}}}\n")
+    run(qcc_tool, mlp, "--quantize=real", f"--recipe={recipe}", "-o", qnt)
+    assert "QCC1511" in run(qcc_tool, qnt, "-o", out, code=4)
+    run(qcc_tool, qnt, "--emit=onnx-ms", "-o", out)
+    assert_round_trip(qcc_tool, qnt, out)
+    assert_close(ort_outputs(out, {"ids": IDS}), outputs_of(qcc_tool, qnt, {"ids": IDS}), 1e-4)
+
+
 @pytest.mark.parametrize("form", ["onnx", "onnx-ms"])
 @pytest.mark.parametrize("scheme", REFUSED)
 def test_refusals_name_the_tensor(qcc_tool, mlp, tmp_path, scheme, form):
@@ -144,9 +156,13 @@ def test_quantize_writes_onnx(qcc_tool, mlp, tmp_path):
     data, out = tmp_path / "d.npz", tmp_path / "out" / "m.onnx"
     out.parent.mkdir()
     np.savez(data, ids=np.random.default_rng(3).integers(0, 64, (8, 10)))
-    run(qcc_tool, "quantize", mlp, "--quantize=w4a8:g32", "--method=outliers,gptq,bias", f"--calib={data}", "-o", out)
-    assert [p.name for p in out.parent.iterdir()] == ["m.onnx"]
-    assert_close(ort_outputs(out, {"ids": IDS}), outputs_of(qcc_tool, out, {"ids": IDS}), 0.02)
+    for form in ("onnx", "onnx-ms"):
+        run(qcc_tool, "quantize", mlp, "--quantize=w4a8:g32", "--method=outliers,gptq,bias", f"--calib={data}",
+            f"--emit={form}", "-o", out)
+        assert [p.name for p in out.parent.iterdir()] == ["m.onnx"]
+        assert any(n.op_type == "MatMulNBits" for n in onnx.load(out).graph.node) == (form == "onnx-ms")
+        got = ort_outputs(out, {"ids": IDS})
+    assert_close(got, outputs_of(qcc_tool, out, {"ids": IDS}), 0.02)
 
 
 def feeds_of(path, batch, length, past):
