@@ -128,7 +128,8 @@ void Outliner::outline(FusedOp fused) {
   KernelOp kernel = makeKernel(fused, parameters);
   std::string text;
   llvm::raw_string_ostream os(text);
-  kernel->print(os, OpPrintingFlags().printGenericOpForm());
+  // In its own scope: else every print numbers the values of the whole module.
+  kernel->print(os, OpPrintingFlags().printGenericOpForm().useLocalScope());
   auto [it, isNew] = byText.try_emplace(text, kernel);
   if (isNew) {
     kernel.setSymName(nameFor(fused));
