@@ -16,6 +16,7 @@ Without its check, a refused output is written: tests must not name devices of t
 check survived.
 """
 import argparse
+import importlib.util
 import os
 import random
 import re
@@ -58,6 +59,7 @@ TESTS = {
     "Kernels": ["unit:QccKernelsTests", "lit:Kernels"],
     "Lower": ["lit:Lower", "unit:QccLowerTests"],
     "Pipeline": ["unit:QccPipelineTests", "lit:Pipeline"],
+    "Export": ["unit:QccExportTests", "pytest:test/Export"],
 }
 OTHERWISE = ["unit:Qcc{room}Tests", "lit:{room}"]
 
@@ -384,6 +386,9 @@ def main():
     parser.add_argument("--list", action="store_true", help="print the choice and stop")
     parser.add_argument("paths", nargs="*", help="only checks in files beneath these")
     options = parser.parse_args()
+    lacking = [name for name in ("lit", "pytest", "numpy") if importlib.util.find_spec(name) is None]
+    if lacking and not options.list:
+        sys.exit(f"this Python lacks {', '.join(lacking)}: use the one of .venv, else most checks would seem to survive")
     checks = all_checks(ROOT)
     beneath = tuple(path.rstrip("/") for path in options.paths)
     chosen = [c for c in checks if not beneath or c.path.startswith(beneath)]
