@@ -6,7 +6,7 @@ import struct
 import numpy as np
 
 from qcc.models import minilm, stories15m
-from qcc.onnx_writer import Safetensors
+from qcc.onnx_writer import FLOAT, INT64, Graph, Safetensors
 
 
 def write_safetensors(path, tensors, pad=b""):
@@ -66,3 +66,16 @@ def write_llama(folder):
     weights = llama_weights(LLAMA, np.random.default_rng(2))
     source = write_safetensors(folder / "llama.safetensors", weights)
     return stories15m.build(source, LLAMA).save(folder / "llama.onnx")
+
+
+def write_mlp(folder, width, hidden):
+    """[n] ids to [n, width]: a look-up, two layers with ReLU between, a residual sum; returns the model's path."""
+    rng = np.random.default_rng(5)
+    tensors = {"table": (64, width), "up": (width, hidden), "down": (hidden, width), "b.up": (hidden,), "b.down": (width,)}
+    tensors = {k: rng.standard_t(5, s).astype(np.float32) * 0.3 for k, s in tensors.items()}
+    g = Graph("mlp", write_safetensors(folder / "mlp.safetensors", tensors))
+    x = g.node("Gather", g.weight("table"), g.input("ids", INT64, ["n"]), axis=0)
+    h = g.node("Relu", g.node("Add", g.node("MatMul", x, g.weight("up")), g.weight("b.up")))
+    y = g.node("Add", x, g.node("Add", g.node("MatMul", h, g.weight("down")), g.weight("b.down")))
+    g.output(y, "y", FLOAT, ["n", width])
+    return g.save(folder / "mlp.onnx")

@@ -117,15 +117,13 @@ qcc_status qcc_validate_host_ops(const qcc_entry_desc *entry, qcc_error *err) {
 qcc_status qcc_model_host_op(const qcc_model *model, uint32_t entry, uint32_t index,
                              qcc_host_op_info *info, qcc_error *err) {
   qcc_host_op_info i = {sizeof i, NULL, NULL, NULL, NULL, 0, 0, 0, 0};
-  const qcc_entry_desc *desc = model ? qcc_entry_at(model->desc, entry) : NULL;
+  const qcc_entry_desc *desc;
   const qcc_host_op_desc *op;
   qcc_host_op_fn function;
   void *context;
-  if (!model)
-    return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "model is null");
-  if (!desc)
-    return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "entry %u asked for, the model has %u", entry,
-                    model->desc->n_entries);
+  qcc_status status = qcc_find_entry(model, entry, &desc, err);
+  if (status)
+    return status;
   if (index >= qcc_host_op_count(desc))
     return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "host op %u asked for, there are %u", index,
                     qcc_host_op_count(desc));

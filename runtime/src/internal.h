@@ -111,6 +111,9 @@ typedef struct qcc_host_site {
 
 /* Models of 1.0 have none. */
 uint32_t qcc_host_op_count(const qcc_entry_desc *entry);
+/* The entry of a model; QCC_ERR_INVALID_ARGUMENT where the model is null or has no such entry. */
+qcc_status qcc_find_entry(const qcc_model *model, uint32_t entry, const qcc_entry_desc **desc,
+                          qcc_error *err);
 qcc_status qcc_validate_host_ops(const qcc_entry_desc *entry, qcc_error *err);
 /* Finds all of a session's in the registry. */
 qcc_status qcc_session_find_hosts(qcc_session *session, qcc_error *err);

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static qcc_status find_entry_desc(const qcc_model *model, uint32_t entry,
-                                  const qcc_entry_desc **desc, qcc_error *err) {
+qcc_status qcc_find_entry(const qcc_model *model, uint32_t entry, const qcc_entry_desc **desc,
+                          qcc_error *err) {
   if (!model)
     return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "model is null");
   *desc = qcc_entry_at(model->desc, entry);
@@ -43,7 +43,7 @@ qcc_status qcc_model_entry(const qcc_model *model, uint32_t entry, qcc_entry_inf
                            qcc_error *err) {
   qcc_entry_info i = {sizeof i, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   const qcc_entry_desc *desc;
-  qcc_status status = find_entry_desc(model, entry, &desc, err);
+  qcc_status status = qcc_find_entry(model, entry, &desc, err);
   if (status)
     return status;
   i.name = desc->name;
@@ -62,7 +62,7 @@ static qcc_status tensor_info(const qcc_model *model, uint32_t entry, bool input
   const qcc_entry_desc *desc;
   const qcc_tensor_desc *tensor;
   uint32_t count;
-  qcc_status status = find_entry_desc(model, entry, &desc, err);
+  qcc_status status = qcc_find_entry(model, entry, &desc, err);
   if (status)
     return status;
   count = input ? desc->n_inputs : desc->n_outputs;
@@ -91,7 +91,7 @@ qcc_status qcc_model_symbol(const qcc_model *model, uint32_t entry, uint32_t ind
                             qcc_symbol_info *info, qcc_error *err) {
   qcc_symbol_info i = {sizeof i, 0, 0, 0, 0, 0, 0};
   const qcc_entry_desc *desc;
-  qcc_status status = find_entry_desc(model, entry, &desc, err);
+  qcc_status status = qcc_find_entry(model, entry, &desc, err);
   if (status)
     return status;
   if (index >= desc->n_symbols)
@@ -150,7 +150,7 @@ static qcc_status find_tensor(const qcc_model *model, uint32_t entry, bool input
   const qcc_entry_desc *desc;
   const qcc_tensor_desc *tensors;
   uint32_t count;
-  qcc_status status = find_entry_desc(model, entry, &desc, err);
+  qcc_status status = qcc_find_entry(model, entry, &desc, err);
   if (status)
     return status;
   if (!text || !index)

@@ -9,7 +9,6 @@ import onnx
 import onnxruntime
 import pytest
 import tiny
-from qcc.onnx_writer import FLOAT, INT64, Graph
 
 import qcc
 
@@ -35,16 +34,7 @@ def run(tool, *args, code=0):
 
 @pytest.fixture(scope="module")
 def mlp(tmp_path_factory):
-    """[n] ids to [n, WIDTH]: a look-up, two layers with ReLU between, a residual sum, a head."""
-    folder, rng = tmp_path_factory.mktemp("mlp"), np.random.default_rng(5)
-    tensors = {"table": (64, WIDTH), "up": (WIDTH, HIDDEN), "down": (HIDDEN, WIDTH), "b.up": (HIDDEN,), "b.down": (WIDTH,)}
-    tensors = {k: rng.standard_t(5, s).astype(np.float32) * 0.3 for k, s in tensors.items()}
-    g = Graph("mlp", tiny.write_safetensors(folder / "mlp.safetensors", tensors))
-    x = g.node("Gather", g.weight("table"), g.input("ids", INT64, ["n"]), axis=0)
-    h = g.node("Relu", g.node("Add", g.node("MatMul", x, g.weight("up")), g.weight("b.up")))
-    y = g.node("Add", x, g.node("Add", g.node("MatMul", h, g.weight("down")), g.weight("b.down")))
-    g.output(y, "y", FLOAT, ["n", WIDTH])
-    return g.save(folder / "mlp.onnx")
+    return tiny.write_mlp(tmp_path_factory.mktemp("mlp"), WIDTH, HIDDEN)
 
 
 def stored(tool, qnt):
