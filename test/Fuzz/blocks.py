@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from graph import INTS, broadcast
+from graph import DTYPES, INTS, broadcast, proto_type
 
 BLOCKS = []
 
@@ -105,13 +105,10 @@ def clip(g):
     x = g.find(lambda v: v.dtype in ("f32", "i32", "i64", "i8", "u8"))
     if not x:
         return
-    kind = g.constant(g.grid((), x.dtype)).dtype
-    low, high = sorted(g.grid((2,), kind).tolist())
+    low, high = sorted(g.grid((2,), x.dtype).tolist())
     if g.chance(0.1):
         low, high = high, low  # then the upper end wins
-    limits = [g.constant(np.asarray(v, {"f32": np.float32}.get(kind, kind.replace("i", "int").replace("u", "uint")
-                                                             .replace("uintnt", "uint"))))
-              if g.chance(0.8) else "" for v in (low, high)]
+    limits = [g.constant(np.asarray(v, DTYPES[x.dtype])) if g.chance(0.8) else "" for v in (low, high)]
     while limits and limits[-1] == "":
         limits.pop()
     g.node("Clip", [x, *limits], x.dtype, x.dims, x.exact, x.bound)
@@ -125,7 +122,7 @@ def integer_arithmetic(g):
     y = g.find(lambda v: v.dtype == x.dtype and v.bound < 1e6 and broadcast(x.dims, v.dims) is not None)
     op = g.pick(["Add", "Sub", "Mul", "Max", "Min", "Div", "Mod"])
     if op in ("Div", "Mod"):
-        y = g.constant(np.asarray(g.pick([1, 2, 3, 7, -2, -5]), x.dtype.replace("i", "int")))
+        y = g.constant(np.asarray(g.pick([1, 2, 3, 7, -2, -5]), DTYPES[x.dtype]))
     attributes = {"fmod": 1} if op == "Mod" and g.chance(0.3) else {}
     bound = x.bound * y.bound if op == "Mul" else x.bound + y.bound
     g.node(op, [x, y], x.dtype, broadcast(x.dims, y.dims), True, max(bound, 20), **attributes)
@@ -146,7 +143,6 @@ def cast(g):
     to = g.pick(["f32", "i32", "i64", "bool", "i8", "u8", "f16", "f64"])
     if not x or x.dtype == to or x.bound > 100 or to == "u8" and x.dtype != "bool":
         return  # conversions outside the range differ between machines
-    from graph import proto_type
     g.node("Cast", [x], to, x.dims, True, x.bound, to=proto_type(to))
 
 
@@ -633,7 +629,6 @@ def dynamic_quantize(g):
     if g.chance(0.5):
         zeros.append(g.constant(np.asarray(g.number(-3, 3) if signed else 128, np.int8 if signed else np.uint8)))
     sums = g.node("MatMulInteger", [codes, w, *zeros], "i32", [*x.dims[:-1], n], True, 1e7)
-    from graph import proto_type
     real = g.node("Cast", [sums], "f32", sums.dims, True, 1e7, keep=False, to=proto_type("f32"))
     factor = g.node("Mul", [scale, g.constant(g.rng.uniform(0.001, 0.01, (n,)).astype(np.float32))], "f32", (n,),
                     False, 1, keep=False)

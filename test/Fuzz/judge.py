@@ -200,6 +200,15 @@ class Judge:
         return moved is not None and bool(self.compare(moved, want)[0])
 
 
+def without_unread(model, names):
+    """The model, whose weights and inputs are only those of these names from here on."""
+    for table in (model.graph.initializer, model.graph.input):
+        left = [e for e in table if e.name in names]
+        del table[:]
+        table.extend(left)
+    return model
+
+
 def reduced(model, data, fails):
     """The model with as few nodes as `fails` allows: outputs are cut off, and inputs take the place of nodes."""
     def with_outputs(m, names):
@@ -217,11 +226,7 @@ def reduced(model, data, fails):
         del out.graph.node[:], out.graph.output[:]
         out.graph.node.extend(reversed(keep))
         out.graph.output.extend(types[n] for n in names)
-        for table in (out.graph.initializer, out.graph.input):
-            left = [e for e in table if e.name in wanted]
-            del table[:]
-            table.extend(left)
-        return out
+        return without_unread(out, wanted)
     # The shortest prefix of the graph that still fails.
     for node in list(model.graph.node):
         for name in filter(None, node.output):
@@ -255,10 +260,7 @@ def behind_inputs(model, data, fails):
                 needed |= set(other.input)
         del smaller.graph.node[:]
         smaller.graph.node.extend(reversed(keep))
-        for table in (smaller.graph.initializer, smaller.graph.input):
-            left = [e for e in table if e.name in needed]
-            del table[:]
-            table.extend(left)
+        without_unread(smaller, needed)
         more = [feeds | {name: v[name]} for feeds, v in zip(data, values)]
         if fails(smaller, more):
             return behind_inputs(smaller, more, fails)

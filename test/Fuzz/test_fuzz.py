@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT
 
@@ -28,3 +29,18 @@ def test_explanations_are_few_and_cite():
     assert len(entries) <= 10
     assert all(set(e) == {"name", "op", "shows", "specification"} for e in entries)
     assert len({e["name"] for e in entries}) == len(entries)
+
+
+def test_finds_are_told_and_cut_down():
+    """What the judge would say of a wrong result, and that a find keeps the node that it is about."""
+    sys.path.insert(0, str(HERE))
+    from judge import difference, make, reduced
+    right = np.arange(6, dtype=np.float32)
+    assert difference(right.copy(), right) == "" and "float32[6]" in difference(right.astype(np.int32), right)
+    wrong = right.copy()
+    wrong[2] += 0.1
+    assert difference(wrong, right).startswith("1 of 6 elements, at [2]")
+    model, data = make(3)
+    last = model.graph.node[-1].op_type
+    small, _ = reduced(model, data, lambda m, d: m.graph.node[-1].op_type == last)
+    assert small.graph.node[-1].op_type == last and len(small.graph.node) <= len(model.graph.node)
