@@ -160,8 +160,10 @@ unsigned bitsAt(const uint8_t *bytes, int64_t bit, unsigned count) {
 Decoded decode(QType type, const OwnedBytes &bytes) {
   int64_t n = *dimsOf(type)[0].constantValue(), k = *dimsOf(type)[1].constantValue();
   int64_t blocks = type.getGranularity() == Granularity::block ? ceilDiv(k, type.getBlock()) : 1;
-  Decoded out{std::vector<uint8_t>(n * k), std::vector<float>(n * blocks),
-              std::vector<uint8_t>(n * blocks), {}};
+  Decoded out{std::vector<uint8_t>(n * k),
+              std::vector<float>(n * blocks),
+              std::vector<uint8_t>(n * blocks),
+              {}};
   QuantizedLayout layout = layoutOf(type);
   auto at = [](DimExpr dim) { return *dim.constantValue(); };
   EXPECT_EQ(at(layout.bytes), static_cast<int64_t>(bytes.size()));
