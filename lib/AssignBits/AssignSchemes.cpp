@@ -117,7 +117,7 @@ private:
   Value fakeQuantized(Value value, QType type);
   Value inHalf(Value matrix);
   std::optional<std::string> quantizeInput(LinearOp op, QType weight, const Scheme &scheme);
-  std::optional<std::string> quantizeStatic(LinearOp op, QType codes);
+  std::optional<std::string> quantizeStatic(LinearOp op, QType codes, StringRef collector);
   void assignLayer(LinearOp op, const Choice &choice);
   void assignTable(GatherOp op, const Choice &choice);
 
@@ -132,7 +132,7 @@ private:
   SmallVector<GatherOp> tables;
   DenseSet<Operation *> heads;
   DenseMap<Value, bool> constant;
-  DenseMap<std::pair<Value, Type>, Value> made;
+  DenseMap<std::tuple<Value, Type, StringRef>, Value> made; ///< the last: of static ranges
 };
 
 /// Whether `glob` matches the node's name or one of the weights behind `matrix`.
@@ -201,7 +201,7 @@ void Assigner::findHeads() {
 
 /// dequantize(quantize(value)), made once.
 Value Assigner::fakeQuantized(Value value, QType type) {
-  Value &result = made[{value, type}];
+  Value &result = made[{value, type, StringRef()}];
   if (result)
     return result;
   OpBuilder::InsertionGuard guard(rewriter);
@@ -234,30 +234,30 @@ QType existingCodes(Value weight) {
 /// Gives the input of a layer the codes that a product with `weight` needs, or says why not.
 std::optional<std::string> Assigner::quantizeInput(LinearOp op, QType weight,
                                                    const Scheme &scheme) {
-  QType codes = inputCodes(op.getX().getType(), weight, scheme.act, scheme.actGroup);
+  QType codes = inputCodes(op.getX().getType(), weight, scheme);
   if (!codes)
     return std::nullopt;
   if (auto why = productProblem(codes, weight))
     return why;
   if (scheme.act == Scheme::Act::Int8Static)
-    return quantizeStatic(op, codes);
+    return quantizeStatic(op, codes, scheme.actRange.empty() ? ranges->collector : scheme.actRange);
   op.getXMutable().assign(fakeQuantized(op.getX(), codes));
   return std::nullopt;
 }
 
 /// Codes with the scale that calibration found for the value, under the name of its first reader.
-std::optional<std::string> Assigner::quantizeStatic(LinearOp op, QType codes) {
+std::optional<std::string> Assigner::quantizeStatic(LinearOp op, QType codes, StringRef collector) {
   Value x = op.getX();
   StringRef &id = observed[x];
   if (id.empty())
     id = nodeName(op.getLoc());
   const ValueStatistics *seen = ranges->statistics.find(id);
-  auto range = seen ? seen->ranges.find(ranges->collector)
-                    : std::map<std::string, Interval>::const_iterator();
+  auto range =
+      seen ? seen->ranges.find(collector.str()) : std::map<std::string, Interval>::const_iterator();
   if (!seen || range == seen->ranges.end())
-    return "no range '" + ranges->collector + "' was calibrated for the input of node '" +
-           id.str() + "'";
-  Value &result = made[{x, codes}];
+    return "no range '" + collector.str() + "' was calibrated for the input of node '" + id.str() +
+           "'";
+  Value &result = made[{x, codes, collector}];
   if (!result) {
     OpBuilder::InsertionGuard guard(rewriter);
     rewriter.setInsertionPointAfterValue(x);
@@ -404,7 +404,7 @@ struct AssignSchemes : qcc::assignbits::impl::AssignSchemesBase<AssignSchemes> {
         return failure();
       globs.push_back(std::move(*glob));
     }
-    SmallVector<Override> overrides;
+    SmallVector<Override, 0> overrides;
     for (const RecipeOverride &given : own.overrides) {
       auto glob = globOf(given.match);
       auto choice = taken(layerChoice(given.quantize, own.schemes, calibrated));

@@ -182,21 +182,21 @@ QType assignbits::codesOf(Type matrix, const Scheme &scheme) {
                     scale, codes.zero, super, codes.codebook, 0, Layout::logical);
 }
 
-QType assignbits::inputCodes(Type x, QType weight, Scheme::Act act, unsigned group) {
-  if (act == Scheme::Act::Float)
+QType assignbits::inputCodes(Type x, QType weight, const Scheme &scheme) {
+  if (scheme.act == Scheme::Act::Float)
     return {};
   MLIRContext *context = x.getContext();
-  Storage storage = act == Scheme::Act::Int16 ? Storage::i16 : Storage::i8;
+  Storage storage = scheme.act == Scheme::Act::Int16 ? Storage::i16 : Storage::i8;
   auto make = [&](Type zero, int64_t sums) {
     return QType::get(context, makeDims(context, dimsOf(x)), storage, Granularity::token, -1, sums,
-                      Float32Type::get(context), zero, Type(), CodebookAttr(), group,
+                      Float32Type::get(context), zero, Type(), CodebookAttr(), scheme.actGroup,
                       Layout::logical);
   };
   // A zero point halves the step of one-sided values such as those behind GELU. Sums over steps
   // cannot have one: each would need the sums of its weights.
   QType symmetric = make(Type(), 0);
   Product product = productOf(symmetric, weight);
-  bool mayHaveZero = storage == Storage::i8 && !group;
+  bool mayHaveZero = storage == Storage::i8 && !scheme.actGroup && !scheme.actSymmetric;
   if (product == Product::FullSum || product == Product::FloatSums)
     return mayHaveZero ? make(IntegerType::get(context, 8), 0) : symmetric;
   return make(Type(), productStep(symmetric, weight, *dimsOf(weight)[1].constantValue()));

@@ -33,7 +33,7 @@ qnt::QType codesOf(mlir::Type matrix, const Scheme &scheme);
 
 /// The type of the codes that a layer's input `x` gets before a product with `weight`, with the
 /// sums that it needs; null where `act` leaves it in floats.
-qnt::QType inputCodes(mlir::Type x, qnt::QType weight, Scheme::Act act, unsigned group);
+qnt::QType inputCodes(mlir::Type x, qnt::QType weight, const Scheme &scheme);
 
 /// Scale and zero point of static codes that cover `range`; the scale is 1 where it holds 0 alone.
 struct StaticGrid {

@@ -22,8 +22,10 @@ std::string cli::nearest(StringRef word, llvm::ArrayRef<std::string> candidates)
 }
 
 std::string Args::get(StringRef key, StringRef fallback) const {
-  auto it = values.find(key.str());
-  return it == values.end() ? fallback.str() : it->second.back();
+  if (auto it = values.find(key.str()); it != values.end())
+    return it->second.back();
+  auto it = assumed.find(key.str());
+  return it == assumed.end() ? fallback.str() : it->second;
 }
 
 std::vector<std::string> Args::all(StringRef key) const {

@@ -126,8 +126,7 @@ llvm::Error cli::runQuantize(const Args &given, const Context &context) {
   if (!args.has("-o") && fs::exists(output))
     return makeError(Diag::WouldOverwrite, output, "exists", {}, "name the output with -o");
   args.values["-o"] = {output};
-  if (!args.has("--quantize"))
-    args.values["--quantize"] = {"auto"};
+  args.assumed["--quantize"] = "auto";
   auto request = makeCompileRequest(args, context, *input);
   if (!request)
     return request.takeError();

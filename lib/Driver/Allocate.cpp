@@ -106,7 +106,8 @@ std::string Weigher::inputsOf(StringRef scheme) const {
   }
   if (parsed->act == Scheme::Act::Float)
     return "";
-  return llvm::formatv("{0}:{1}", static_cast<int>(parsed->act), parsed->actGroup);
+  return llvm::formatv("{0}:{1}:{2}:{3}", static_cast<int>(parsed->act), parsed->actGroup,
+                       parsed->actSymmetric, parsed->actRange);
 }
 
 void Weigher::addCandidate(MarkedWeight &weight, const std::string &scheme) {

@@ -1,6 +1,7 @@
 // Reading recipes: YAML, every key checked, errors with their line.
 #include "qcc/Recipe/Recipe.h"
 #include "qcc/Support/Diagnostics.h"
+#include "qcc/Support/Statistics.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
@@ -123,6 +124,8 @@ private:
   Error readBlock(yaml::Node *node, Scheme &scheme, bool &given);
   Error readScale(yaml::Node *node, Scheme &scheme);
   Error readZero(yaml::Node *node, Scheme &scheme);
+  Error readActZero(yaml::Node *node, Scheme &scheme);
+  Error readActRange(yaml::Node *node, Scheme &scheme);
   Error readAct(yaml::Node *node, Scheme &scheme);
   Error readOverride(yaml::Node *node);
   Error checkOverrides();
@@ -381,6 +384,25 @@ Error Reader::readWeight(yaml::Node *node, Scheme &scheme) {
   return Error::success();
 }
 
+Error Reader::readActZero(yaml::Node *node, Scheme &scheme) {
+  std::string word;
+  if (Error error = text(node, "zero", word))
+    return error;
+  if (word != "none" && word != "int")
+    return fail(node, "zero '" + word + "' is not none or int");
+  scheme.actSymmetric = word == "none";
+  return Error::success();
+}
+
+Error Reader::readActRange(yaml::Node *node, Scheme &scheme) {
+  if (Error error = text(node, "range", scheme.actRange))
+    return error;
+  if (llvm::is_contained(kCollectors, StringRef(scheme.actRange)))
+    return Error::success();
+  return fail(node, "unknown range '" + scheme.actRange + "'",
+              "ranges are " + llvm::join(std::begin(kCollectors), std::end(kCollectors), ", "));
+}
+
 Error Reader::readAct(yaml::Node *node, Scheme &scheme) {
   unsigned bits = 8;
   bool tensor = false;
@@ -391,8 +413,12 @@ Error Reader::readAct(yaml::Node *node, Scheme &scheme) {
       return bits == 8 || bits == 16 ? Error::success()
                                      : fail(value, "activations have 8 or 16 bits");
     }
+    if (word == "zero")
+      return readActZero(value, scheme);
+    if (word == "range")
+      return readActRange(value, scheme);
     if (word != "per")
-      return unknown(key, "part of activations", word, "bits, per");
+      return unknown(key, "part of activations", word, "bits, per, zero, range");
     std::string per;
     if (Error error = text(value, "per", per))
       return error;
@@ -405,6 +431,8 @@ Error Reader::readAct(yaml::Node *node, Scheme &scheme) {
     return error;
   if (tensor && bits == 16)
     return fail(node, "activations per tensor have 8 bits");
+  if (!tensor && !scheme.actRange.empty())
+    return fail(node, "a range is for activations per tensor; others find theirs at run time");
   scheme.act = tensor       ? Scheme::Act::Int8Static
                : bits == 16 ? Scheme::Act::Int16
                             : Scheme::Act::Int8Dynamic;

@@ -188,6 +188,25 @@ TEST_F(QuantizeOptions, CompileQuantizesOnTheWay) {
   EXPECT_EQ(made, "compile w8a8 model");
 }
 
+// A scheme that the recipe asks for goes before what the command assumes.
+TEST_F(QuantizeOptions, RecipesChooseForQuantize) {
+  write("six.yaml", "quantize: six\nschemes:\n  six:\n    weight: {bits: 6}\n");
+  std::string asked;
+  backend.quantize = [&](const CompileRequest &request, llvm::raw_ostream &) {
+    asked = request.quantize.text;
+    return llvm::Error::success();
+  };
+  std::vector<std::string> base = {"@/model.onnx", "-o", "@/x.qnt"};
+  auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), base.begin(), base.end());
+    EXPECT_EQ(run(runQuantize, "quantize", more), noDiag);
+    return asked;
+  };
+  EXPECT_EQ(with({"--recipe=@/six.yaml", "--calib=@/d.npz"}), "six:g32");
+  EXPECT_EQ(with({"--recipe=@/six.yaml", "--quantize=w8"}), "w8");
+  EXPECT_EQ(with({"--recipe=@/r.yaml"}), "auto");
+}
+
 TEST_F(QuantizeOptions, Quantize) {
   EXPECT_EQ(run(runQuantize, "quantize", {"@/model.onnx", "-o", "@/x.qnt"}), Diag::NotAvailable);
   backend.quantize = [&](const CompileRequest &request, llvm::raw_ostream &) {

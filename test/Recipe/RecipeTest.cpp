@@ -105,6 +105,12 @@ TEST(Recipe, SchemesHaveDefaults) {
   EXPECT_FALSE(onlyScheme("{bits: 6, symmetric: false}").symmetric);
   EXPECT_TRUE(onlyScheme("{bits: 4, zero: float, block: channel}").realZero);
   EXPECT_EQ(onlyScheme("{bits: 2, block: tensor}").granularity, Scheme::Granularity::Tensor);
+  EXPECT_FALSE(five.actSymmetric);
+  EXPECT_EQ(five.actRange, "");
+  Scheme fixed = onlyScheme("{bits: 8}", "{per: tensor, zero: none, range: minmax}");
+  EXPECT_TRUE(fixed.actSymmetric);
+  EXPECT_EQ(fixed.actRange, "minmax");
+  EXPECT_FALSE(onlyScheme("{bits: 8}", "{zero: int}").actSymmetric);
   EXPECT_TRUE(parsed("").options.empty());
   EXPECT_TRUE(parsed("# nothing\n").overrides.empty());
 }
@@ -126,6 +132,13 @@ TEST(Recipe, RefusesWithTheLine) {
            {"overrides:\n\n  - {match: a, quantize: w9}",
             "QCC1003 r.yaml:3: scheme 'w9': unknown weight format 'w9'"},
            {"schemes: {w4: {weight: {bits: 4}}}", "QCC1541 r.yaml:1: 'w4' cannot name a scheme"},
+           {"schemes: {a: {weight: {bits: 8}, act: {zero: float}}}",
+            "QCC1541 r.yaml:1: zero 'float' is not none or int"},
+           {"schemes: {a: {weight: {bits: 8}, act: {per: tensor, range: max}}}",
+            "QCC1541 r.yaml:1: unknown range 'max'"},
+           {"schemes: {a: {weight: {bits: 8}, act: {range: minmax}}}",
+            "QCC1541 r.yaml:1: a range is for activations per tensor; others find theirs at run "
+            "time"},
            {"schemes: {a: {act: {bits: 8}}}",
             "QCC1541 r.yaml:1: scheme 'a' says nothing about weights"},
            {"schemes: {a: {weight: {bits: 9}}}",

@@ -41,7 +41,7 @@ public:
   std::vector<std::string> passThrough; ///< --mlir-… as given
 
   bool has(llvm::StringRef key) const { return values.count(key.str()) != 0; }
-  /// The last value given, or `fallback`.
+  /// The last value given, else the one assumed, else `fallback`.
   std::string get(llvm::StringRef key, llvm::StringRef fallback = "") const;
   /// All values in order.
   std::vector<std::string> all(llvm::StringRef key) const;
@@ -51,6 +51,7 @@ public:
   llvm::Expected<double> number(llvm::StringRef key, double fallback, double min) const;
 
   std::map<std::string, std::vector<std::string>> values;
+  std::map<std::string, std::string> assumed; ///< where neither the user nor a recipe says anything
 };
 
 /// Sorts `arguments` into the command's options. Errors are QCC1005 (unknown, with the nearest

@@ -41,9 +41,11 @@ struct Scheme {
   bool realZero = false;              ///< Custom: zero points are floats
   Act act = Act::Float;
   Granularity granularity = Granularity::Channel;
-  unsigned block = 0;    ///< elements along K when granularity is Block
-  bool symmetric = true; ///< weights
-  unsigned actGroup = 0; ///< elements along K that share an activation scale; 0: the token
+  unsigned block = 0;        ///< elements along K when granularity is Block
+  bool symmetric = true;     ///< weights
+  unsigned actGroup = 0;     ///< elements along K that share an activation scale; 0: the token
+  bool actSymmetric = false; ///< Custom: activations without zero points
+  std::string actRange;      ///< Custom: the collector whose ranges static activations take
   ScaleType scale = ScaleType::F32;
 
   bool operator==(const Scheme &) const = default;

@@ -19,6 +19,10 @@
 
 namespace qcc {
 
+/// Ways to find a range: keys of ValueStatistics::ranges.
+inline constexpr llvm::StringLiteral kCollectors[] = {"minmax", "average", "percentile", "entropy",
+                                                      "mse"};
+
 /// The numbers that a static scale has to cover.
 struct Interval {
   double low = 0, high = 0;
