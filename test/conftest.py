@@ -11,8 +11,12 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("QCC_BUILD", ROOT / "build"))
 
 # This process has the sanitizers' library by now; the tools that it starts have their own.
-if "QCC_SANITIZED" in os.environ:
-    os.environ.pop("LD_PRELOAD", None)
+PRELOAD = os.environ.pop("LD_PRELOAD", "") if "QCC_SANITIZED" in os.environ else ""
+
+
+def python_environment():
+    """For Python processes that load our libraries."""
+    return dict(os.environ, LD_PRELOAD=PRELOAD) if PRELOAD else dict(os.environ)
 
 
 @pytest.fixture(scope="session")

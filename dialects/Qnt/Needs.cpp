@@ -71,10 +71,16 @@ void Needs::compute(Block &block) {
         continue;
       add(found[def], !chooses ? need : i == 0 ? need * which : need * (always - which));
     }
-    for (Type type : op.getResultTypes())
-      addSymbols(dimsOf(type), need);
-    for (NamedAttribute attr : op.getAttrs())
-      if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
-        addSymbols(dimsOf(dims), need);
+    auto addAll = [&](Operation *inner) {
+      for (Type type : inner->getResultTypes())
+        addSymbols(dimsOf(type), need);
+      for (NamedAttribute attr : inner->getAttrs())
+        if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
+          addSymbols(dimsOf(dims), need);
+    };
+    if (isa<LoopOp>(op))
+      op.walk(addAll);
+    else
+      addAll(&op);
   }
 }

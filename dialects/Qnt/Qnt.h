@@ -80,6 +80,11 @@ std::optional<float> integerUnit(QType weight);
 /// Whether the application can be handed elements of this type: of whole bytes, or truth values.
 bool isHostElement(mlir::Type element);
 
+/// Whether one of `dims` depends on `symbol`.
+bool mentions(llvm::ArrayRef<DimExpr> dims, llvm::StringRef symbol);
+/// Calls f for the bodies of the loops in `block`, innermost first, then for `block`.
+void forEachBlock(mlir::Block &block, llvm::function_ref<void(mlir::Block &)> f);
+
 /// Name of the ONNX node that `loc` comes from: the first name in it.
 llvm::StringRef nodeName(mlir::Location loc);
 

@@ -99,7 +99,7 @@ def Qnt_RopeOp : Qnt_ShapeOp<"rope"> {
                        DefaultValuedAttr<BoolAttr, "false">:$interleaved);
 }
 
-def Qnt_AttentionOp : Qnt_ShapeOp<"attention"> {
+def Qnt_AttentionOp : Qnt_ShapeOp<"attention", [Pure, AttrSizedOperandSegments]> {
   let summary = "scaled dot-product attention, grouped";
   let description = [{
     `query` [B, H, S, D], `key` [B, G, T, D], `value` [B, G, T, E] with G dividing H (head h reads
@@ -112,6 +112,9 @@ def Qnt_AttentionOp : Qnt_ShapeOp<"attention"> {
         a = -inf unless t > s + (T - S) - window        where window > 0
         out[s] = sum_t softmax(a)[s, t] * v[t]
 
+    With `sink` [H], the softmax of head h has one more score, `sink[h]`, whose value is 0 (attention
+    sinks: Xiao et al. 2023; a learned score per head: gpt-oss; `sink = 0`: "softmax plus one").
+
     Rows without any admitted key give NaN, or 0 with `safe`. Keys are accumulated in blocks of 64
     by absolute index, so that results do not depend on how a prompt is cut into chunks.
 
@@ -119,12 +122,17 @@ def Qnt_AttentionOp : Qnt_ShapeOp<"attention"> {
     * (C1) all ranks are 4, batches are equal, G divides H, D and T agree.
     * (C2) `mask`, if present, broadcasts to [B, H, S, T] and is float or `i1`.
     * (C3) `out` is [B, H, S, E].
+    * (C4) `sink`, if present, is [H] and float.
   }];
   let arguments = (ins Qnt_Tensor:$query, Qnt_TensorOrKv:$key, Qnt_TensorOrKv:$value, Optional<Qnt_Tensor>:$mask,
+                       Optional<Qnt_Tensor>:$sink,
                        F64Attr:$scale, DefaultValuedAttr<F64Attr, "0.0">:$softcap,
                        DefaultValuedAttr<BoolAttr, "false">:$causal,
                        DefaultValuedAttr<I64Attr, "0">:$window,
                        DefaultValuedAttr<BoolAttr, "false">:$safe);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`,` $mask^)? (`sink` $sink^)? attr-dict `:` functional-type(operands, results)
+  }];
 }
 
 def Qnt_KvBeginOp : Qnt_Op<"kv_begin", [Pure]> {

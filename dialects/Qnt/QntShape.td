@@ -218,35 +218,6 @@ def Qnt_NonZeroCountOp : Qnt_ShapeOp<"non_zero_count"> {
   let arguments = (ins Qnt_Tensor:$x);
 }
 
-def Qnt_BindDimOp : Qnt_Op<"bind_dim"> {
-  let summary = "a produced symbol gets its value";
-  let description = [{
-    From here on the symbol `symbol` of the function has the value of `size`. Code up to here is one
-    segment of the model: the sizes of everything after it are planned when the value is known.
-
-    Constraints:
-    * (C1) `size` is an `i64` of rank 0.
-  }];
-  let arguments = (ins Qnt_Tensor:$size, StrAttr:$symbol);
-  let assemblyFormat = "$size `as` $symbol attr-dict `:` type($size)";
-  let hasVerifier = 1;
-}
-
-def Qnt_ChooseOp : Qnt_ShapeOp<"choose"> {
-  let summary = "one of two tensors, as a size decides";
-  let description = [{
-    `out = which == 1 ? x : y`; `which` is 1 or 0. What only the other one needs is not computed
-    (`Needs.h`): its sizes may be impossible and its indices wrong. Dimensions of `out` are those of
-    `x` where `which` is 1, and those of `y` where it is 0.
-
-    Constraints:
-    * (C1) `which` has one element.
-    * (C2) `x`, `y` and `out` have one rank and one element type.
-  }];
-  let arguments = (ins Qnt_DimsAttr:$which, Qnt_Tensor:$x, Qnt_Tensor:$y);
-  let assemblyFormat = "$which operands attr-dict `:` functional-type(operands, results)";
-}
-
 def Qnt_ResizeOp : Qnt_ShapeOp<"resize"> {
   let summary = "interpolation to other sizes";
   let description = [{

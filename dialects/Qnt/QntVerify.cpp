@@ -202,6 +202,7 @@ LogicalResult ScatterElementsOp::verify() {
     return failure();
   return sameDims(*this, "updates", dimsOf(getUpdates().getType()), dimsOf(getIndices().getType()));
 }
+LogicalResult NonZeroCountOp::verify() { return isCount(*this, "result", getType()); } // (C1)
 LogicalResult NonZeroOp::verify() {
   int64_t rank = std::max<int64_t>(1, dimsOf(getX().getType()).size());
   SmallVector<DimExpr> want = {DimExpr::constant(getContext(), rank),
@@ -210,14 +211,6 @@ LogicalResult NonZeroOp::verify() {
     return emitOpError() << "result must be i64, but is " << elementTypeOf(getType());
   return sameDims(*this, "result", dimsOf(getType()), want);
 }
-/// An i64 of rank 0.
-static LogicalResult isCount(Operation *op, StringRef what, Type type) {
-  if (dimsOf(type).empty() && elementTypeOf(type).isInteger(64))
-    return success();
-  return op->emitOpError() << what << " must be an i64 of rank 0, but is " << type;
-}
-LogicalResult NonZeroCountOp::verify() { return isCount(*this, "result", getType()); }    // (C1)
-LogicalResult BindDimOp::verify() { return isCount(*this, "size", getSize().getType()); } // (C1)
 bool qcc::qnt::isHostElement(Type element) {
   if (!element.isIntOrFloat())
     return false;
@@ -253,19 +246,6 @@ LogicalResult HostCallOp::verify() {
   return success();
 }
 
-LogicalResult ChooseOp::verify() {
-  size_t count = dimsOf(getWhich()).size(), rank = dimsOf(getType()).size();
-  if (count != 1) // (C1)
-    return emitOpError() << "which must have one element, but has " << count;
-  for (Value operand : getOperands()) { // (C2)
-    size_t own = dimsOf(operand.getType()).size();
-    if (own != rank)
-      return emitOpError() << "operands must have rank " << rank << ", but one has " << own;
-    if (failed(sameElement(*this, "operand", operand.getType(), getType())))
-      return failure();
-  }
-  return success();
-}
 LogicalResult ResizeOp::verify() {
   size_t rank = dimsOf(getX().getType()).size();
   if (!llvm::is_contained({"nearest", "linear", "cubic"}, getMode())) // (C1)
@@ -416,5 +396,11 @@ LogicalResult AttentionOp::verify() {
     if (!elementTypeOf(mask).isInteger(1) && !isa<FloatType>(elementTypeOf(mask)))
       return emitOpError() << "mask must be float or i1, but is " << elementTypeOf(mask);
   }
-  return sameDims(*this, "result", dimsOf(getType()), {q[0], q[1], q[2], v[3]}); // (C3)
+  if (failed(sameDims(*this, "result", dimsOf(getType()), {q[0], q[1], q[2], v[3]}))) // (C3)
+    return failure();
+  if (!getSink()) // (C4)
+    return success();
+  if (!isa<FloatType>(elementTypeOf(getSink().getType())))
+    return emitOpError() << "sink must be float, but is " << elementTypeOf(getSink().getType());
+  return sameDims(*this, "sink", dimsOf(getSink().getType()), {q[1]});
 }

@@ -30,6 +30,13 @@ inline LogicalResult sameElement(Operation *op, StringRef what, Type got, Type w
                            << elementTypeOf(want);
 }
 
+/// An i64 of rank 0.
+inline LogicalResult isCount(Operation *op, StringRef what, Type type) {
+  if (dimsOf(type).empty() && elementTypeOf(type).isInteger(64))
+    return success();
+  return op->emitOpError() << what << " must be an i64 of rank 0, but is " << type;
+}
+
 inline LogicalResult inRange(Operation *op, StringRef what, int64_t value, size_t end) {
   if (value >= 0 && value < static_cast<int64_t>(end))
     return success();

@@ -109,6 +109,9 @@ void describeMask(Form &form, AttentionOp op) {
     form.say("padding mask");
   for (const std::string &other : mask.others)
     form.say(other);
+  if (op.getSink())
+    form.say("sinks");
+  form.properties["sinks"] = bool(op.getSink());
   form.properties["causal"] = causal;
   form.properties["padding_mask"] = mask.padding;
   if (window)

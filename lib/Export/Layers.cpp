@@ -160,7 +160,17 @@ std::string attention(GraphExporter &e, AttentionOp op) {
   }
   if (std::string admits = admitted(e, op, q[2], k[2]); !admits.empty())
     scores = e.add("Where", {admits, scores, infinity});
+  if (Value sink = op.getSink()) {
+    DimExpr one = DimExpr::constant(op.getContext(), 1);
+    Type own = elementTypeOf(sink.getType());
+    std::string extra =
+        e.reshape(e.cast(e.name(sink), own, element), {q[1]}, {one, q[1], one, one});
+    extra = e.add("Expand", {extra, e.shape({q[0], q[1], q[2], one})});
+    scores = e.add("Concat", {scores, extra}, {attr("axis", int64_t(3))});
+  }
   std::string weights = e.add("Softmax", {scores}, {attr("axis", int64_t(-1))});
+  if (op.getSink())
+    weights = e.add("Slice", {weights, e.integers({0}), e.shape({k[2]}), e.integers({3})});
   if (op.getSafe())
     weights = e.add("Where", {e.add("IsNaN", {weights}), e.number(element, 0), weights});
   return e.add("MatMul", {weights, repeated(e, op.getValue(), q[1])});

@@ -90,7 +90,7 @@ void quantizeStatic(GraphExporter &e, QuantizeStaticOp op) {
   Attributes attributes;
   tokens.scale = e.number(f32, scale);
   if (type.getZero()) {
-    tokens.zero = e.number(i8, static_cast<double>(op.getZero()));
+    tokens.zero = e.number(i8, static_cast<double>(static_cast<int64_t>(op.getZero())));
   } else {
     float most = 127 * scale;
     x = e.add("Clip", {x, e.number(f32, -most), e.number(f32, most)});

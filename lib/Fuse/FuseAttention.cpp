@@ -29,7 +29,10 @@ TransposeOp headsLast(AttentionOp attention) {
 
 struct FuseAttention : qcc::fuse::impl::FuseAttentionBase<FuseAttention> {
   void runOnOperation() override {
-    Block &block = getOperation().getBody().front();
+    forEachBlock(getOperation().getBody().front(), [&](Block &block) { fuseIn(block); });
+  }
+
+  void fuseIn(Block &block) {
     SmallVector<AttentionOp> ops(block.getOps<AttentionOp>());
     IRRewriter rewriter(&getContext());
     for (AttentionOp op : ops) {

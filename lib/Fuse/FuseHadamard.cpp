@@ -35,7 +35,10 @@ QuantizeOp rowCodes(HadamardOp op) {
 
 struct FuseHadamard : qcc::fuse::impl::FuseHadamardBase<FuseHadamard> {
   void runOnOperation() override {
-    Block &block = getOperation().getBody().front();
+    forEachBlock(getOperation().getBody().front(), [&](Block &block) { fuseIn(block); });
+  }
+
+  void fuseIn(Block &block) {
     SmallVector<HadamardOp> ops(block.getOps<HadamardOp>());
     IRRewriter rewriter(&getContext());
     for (HadamardOp op : ops) {

@@ -74,7 +74,10 @@ Operation *sidePath(Operation *link, Value value) {
 
 struct FuseLinear : qcc::fuse::impl::FuseLinearBase<FuseLinear> {
   void runOnOperation() override {
-    Block &block = getOperation().getBody().front();
+    forEachBlock(getOperation().getBody().front(), [&](Block &block) { fuseIn(block); });
+  }
+
+  void fuseIn(Block &block) {
     SmallVector<Operation *> roots;
     for (Operation &op : block)
       if (isa<LinearOp, QLinearOp>(op))

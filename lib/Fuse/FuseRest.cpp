@@ -20,7 +20,7 @@ const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-rest").cate
 /// Ops that cost nothing at run time, are groups already, or are computed by the application.
 bool needsNoKernel(Operation *op) {
   return isa<FusedOp, UseOp, ConstantOp, ReshapeOp, DimTensorOp, RequireEqualOp, KvResultOp,
-             BindDimOp, HostCallOp>(op) ||
+             BindDimOp, HostCallOp, LoopOp>(op) ||
          op->hasTrait<OpTrait::IsTerminator>();
 }
 
@@ -37,7 +37,7 @@ void giveResultsStorage(IRRewriter &rewriter, Operation *terminator) {
     while (auto reshape = base.getDefiningOp<ReshapeOp>())
       base = reshape.getX();
     Operation *def = base.getDefiningOp();
-    bool owns = def && !isa<UseOp, ConstantOp, DimTensorOp>(def) &&
+    bool owns = def && !isa<UseOp, ConstantOp, DimTensorOp, LoopOp>(def) &&
                 (!lastBinding || lastBinding->isBeforeInBlock(def));
     if (owns && taken.insert(base).second)
       continue;
@@ -46,11 +46,30 @@ void giveResultsStorage(IRRewriter &rewriter, Operation *terminator) {
   }
 }
 
+/// A next state that is another state gets a copy of its own: states are written one by one.
+void keepStatesApart(IRRewriter &rewriter, LoopOp loop) {
+  Operation *yield = loop.getBody().front().getTerminator();
+  rewriter.setInsertionPoint(yield);
+  for (auto [i, argument] : llvm::enumerate(loop.getStateArguments())) {
+    Value next = yield->getOperand(i), base = next;
+    while (auto reshape = base.getDefiningOp<ReshapeOp>())
+      base = reshape.getX();
+    if (llvm::is_contained(loop.getStateArguments(), base) && base != argument)
+      yield->setOperand(i, IdentityOp::create(rewriter, loop.getLoc(), next.getType(), next));
+  }
+}
+
 struct FuseRest : qcc::fuse::impl::FuseRestBase<FuseRest> {
   void runOnOperation() override {
-    Block &block = getOperation().getBody().front();
+    forEachBlock(getOperation().getBody().front(), [&](Block &block) { fuseIn(block); });
+  }
+
+  void fuseIn(Block &block) {
     IRRewriter rewriter(&getContext());
-    giveResultsStorage(rewriter, block.getTerminator());
+    if (auto loop = dyn_cast<LoopOp>(block.getParentOp()))
+      keepStatesApart(rewriter, loop);
+    else
+      giveResultsStorage(rewriter, block.getTerminator());
     SmallVector<Operation *> rest;
     for (Operation &op : block)
       if (!needsNoKernel(&op))

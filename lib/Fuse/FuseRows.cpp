@@ -149,7 +149,10 @@ struct FuseRows : qcc::fuse::impl::FuseRowsBase<FuseRows> {
   using FuseRowsBase::FuseRowsBase;
 
   void runOnOperation() override {
-    Block &block = getOperation().getBody().front();
+    forEachBlock(getOperation().getBody().front(), [&](Block &block) { fuseIn(block); });
+  }
+
+  void fuseIn(Block &block) {
     Grouper grouper(block, maxOps);
     for (Operation &op : block)
       grouper.visit(&op);

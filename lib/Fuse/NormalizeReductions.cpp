@@ -49,7 +49,9 @@ void normalize(IRRewriter &rewriter, ReduceOp op) {
 
 struct NormalizeReductions : qcc::fuse::impl::NormalizeReductionsBase<NormalizeReductions> {
   void runOnOperation() override {
-    SmallVector<ReduceOp> ops(getOperation().getOps<ReduceOp>());
+    SmallVector<ReduceOp> ops;
+    forEachBlock(getOperation().getBody().front(),
+                 [&](Block &block) { llvm::append_range(ops, block.getOps<ReduceOp>()); });
     IRRewriter rewriter(&getContext());
     for (ReduceOp op : ops)
       normalize(rewriter, op);

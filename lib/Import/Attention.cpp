@@ -99,8 +99,8 @@ Value qcc::import::attention(NodeBuilder &n, AttentionForm f) {
     scale = 1.0 / std::sqrt(static_cast<double>(*size));
   }
   return n.make<qnt::AttentionOp>(n.type({q[0], q[1], q[2], v[3]}, element), f.query, f.key,
-                                  f.value, f.mask, llvm::APFloat(scale), llvm::APFloat(f.softcap),
-                                  f.causal && aligned, f.window, f.safe);
+                                  f.value, f.mask, f.sink, llvm::APFloat(scale),
+                                  llvm::APFloat(f.softcap), f.causal && aligned, f.window, f.safe);
 }
 
 Value qcc::import::withPast(NodeBuilder &n, Value past, Value fresh) {

@@ -316,6 +316,14 @@ bool GraphImporter::isConstant(Value value) {
   return constantValues[value] = constant;
 }
 
+void GraphImporter::erase(Operation *op) {
+  for (Value result : op->getResults()) {
+    constantValues.erase(result);
+    tokens.erase(result);
+  }
+  op->erase();
+}
+
 //===-- Nodes ------------------------------------------------------------------------------------//
 
 Location GraphImporter::location(const onnx::Node &node) {
@@ -535,6 +543,7 @@ llvm::Error GraphImporter::finish() {
     eraseDeadOps(func.getBody().front());
     if (llvm::Error error = foldConstants(*module))
       return error;
+    func.walk([](qnt::LoopOp loop) { loop.sinkConstants(); });
   } while (resolveConstantSizes());
   SmallVector<Attribute> symbols;
   for (const DimSpace::Symbol &symbol : space.symbols())

@@ -81,6 +81,8 @@ public:
   void applySubstitutions();
   /// Whether `value` depends on constants alone.
   bool isConstant(mlir::Value value);
+  /// Erases an op without users; nothing is remembered of its results.
+  void erase(mlir::Operation *op);
 
   /// What QuantizeLinear made of activations, in the dialect's codes, by the codes of plain
   /// arithmetic.

@@ -50,44 +50,6 @@ Value quantizedCache(NodeBuilder &n, Value past, Value &present, Value fresh, Va
   return n.mul(n.cast(present, element), scale);
 }
 
-/// Attention with one more score per row that takes part in the softmax but has no value: a sink
-/// per head, or 0 (smooth softmax).
-Value attentionWithSink(NodeBuilder &n, AttentionForm f, Value sink) {
-  if (!n.atLeast(f.query, 4) || !n.atLeast(f.key, 4))
-    return {};
-  Dims q = n.dims(f.query), k = n.dims(f.key);
-  Type element = n.element(f.query);
-  auto repeat = q[1].exactDiv(k[1]);
-  auto size = q[3].constantValue();
-  if (!repeat || !size) {
-    n.unsupported("the head size is dynamic", "fix it with --shape");
-    return {};
-  }
-  auto spread = [&](Value v) {
-    Dims d = n.dims(v);
-    Value wide = n.broadcast(n.unsqueeze(v, {2}), {d[0], d[1], *repeat, d[2], d[3]});
-    return repeat->isConstant(1) ? v : n.reshape(wide, {d[0], q[1], d[2], d[3]});
-  };
-  double scale = f.scale ? f.scale : 1.0 / std::sqrt(static_cast<double>(*size));
-  Value scores = n.mul(n.matmul(f.query, spread(f.key), true), scale);
-  if (f.softcap > 0)
-    scores = n.mul(n.unary<qnt::TanhOp>(n.div(scores, f.softcap)), f.softcap);
-  f.mask = combineMasks(n, f.mask, causalMask(n, q[2], k[2], f.past), element);
-  if (f.window > 0) { // keys newer than row + past - window
-    Value row = n.iota({q[2], n.dim(1)}, 0, f.past - f.window, 1, n.i64());
-    Value column = n.iota({n.dim(1), k[2]}, 1, n.dim(0), 1, n.i64());
-    f.mask = combineMasks(n, f.mask, n.compare(qnt::Predicate::gt, column, row), element);
-  }
-  scores = combineMasks(n, scores, f.mask, element);
-  Value extra = sink ? n.reshape(n.cast(sink, element), {n.dim(1), q[1], n.dim(1), n.dim(1)})
-                     : n.reshape(n.scalar(element, 0), {n.dim(1), n.dim(1), n.dim(1), n.dim(1)});
-  if (!scores || !extra)
-    return {};
-  extra = n.broadcast(extra, {q[0], q[1], q[2], n.dim(1)});
-  Value weights = n.softmax(n.concat({scores, extra}, 3), 3);
-  return n.matmul(n.slice(weights, 3, n.dim(0), k[2]), spread(f.value));
-}
-
 void groupQueryAttention(NodeBuilder &n) {
   int64_t heads = n.intAttr("num_heads", 0), groups = n.intAttr("kv_num_heads", 0);
   Value query = n.in(0), lengths = n.in(5);
@@ -144,7 +106,10 @@ void groupQueryAttention(NodeBuilder &n) {
   if (n.has(10))
     f.mask = combineMasks(n, f.mask, n.in(10), n.element(f.query));
   f.safe = true;
-  n.out(0, joinHeads(n, smooth ? attentionWithSink(n, f, n.optional(11)) : attention(n, f)));
+  if (smooth) // a sink per head, or 0 for all
+    f.sink = n.has(11) ? n.reshape(n.cast(n.in(11), n.element(f.query)), {n.dim(heads)})
+                       : n.broadcast(n.scalar(n.element(f.query), 0), {n.dim(heads)});
+  n.out(0, joinHeads(n, attention(n, f)));
   n.out(1, presentKey);
   n.out(2, presentValue);
 }

@@ -135,6 +135,9 @@ double NodeBuilder::floatAttr(StringRef name, double def) {
 std::string NodeBuilder::stringAttr(StringRef name, StringRef def) {
   return take(*this, node.getString(name, def));
 }
+std::vector<std::string> NodeBuilder::stringsAttr(StringRef name) {
+  return take(*this, node.getStrings(name));
+}
 SmallVector<int64_t> NodeBuilder::intsAttr(StringRef name, ArrayRef<int64_t> def) {
   auto list = take(*this, node.getInts(name, def));
   return {list.begin(), list.end()};

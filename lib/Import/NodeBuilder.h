@@ -67,6 +67,7 @@ public:
   int64_t intAttr(StringRef name, int64_t def);
   double floatAttr(StringRef name, double def);
   std::string stringAttr(StringRef name, StringRef def);
+  std::vector<std::string> stringsAttr(StringRef name); ///< empty where it is absent
   SmallVector<int64_t> intsAttr(StringRef name, ArrayRef<int64_t> def = {});
   SmallVector<double> floatsAttr(StringRef name, ArrayRef<double> def = {});
   bool hasAttr(StringRef name) const { return node.has(name); }

@@ -35,6 +35,8 @@ llvm::ArrayRef<OpEntry> fewBitsOps();
 llvm::ArrayRef<OpEntry> expertOps();
 llvm::ArrayRef<OpEntry> codeOps();
 llvm::ArrayRef<OpEntry> controlOps();
+llvm::ArrayRef<OpEntry> loopOps();
+llvm::ArrayRef<OpEntry> recurrentOps();
 llvm::ArrayRef<OpEntry> lossOps();
 
 /// qnt.host_call for a node that the application computes.

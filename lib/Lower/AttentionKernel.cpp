@@ -128,7 +128,7 @@ private:
   KernelBuilder &k;
   const AttentionPlan &plan;
   AttentionOp op;
-  Operand query, key, value, mask;
+  Operand query, key, value, mask, sink;
   SmallVector<Value> outStrides;
   Value queries, keys, width, outWidth, perGroup, rows, rowBlocks, groups;
   Value queryStride, sumStride;
@@ -154,6 +154,12 @@ LogicalResult AttentionEmitter::prepare() {
     if (failed(m))
       return failure();
     mask = *m;
+  }
+  if (op.getSink()) {
+    auto s = operandOf(frame, op.getSink());
+    if (failed(s))
+      return failure();
+    sink = *s;
   }
   auto strides = outputStrides(frame, op);
   if (failed(strides))
@@ -194,8 +200,11 @@ void AttentionEmitter::packQueries(Value batch, Value group, Value first, Value 
       k.vstore(Elem::F32, query.vload(k, from, d, lanes), to, d, lanes);
     });
     fillRun(k, Elem::F32, k.cf32(0), sumsAt, k.mul(i, sumStride), sumStride);
-    k.store(Elem::F32, minusInfinity(), maxima, i);
-    k.store(Elem::F32, k.cf32(0), totals, i);
+    // A sink is a score without a value, before all others.
+    Value score = op.getSink() ? k.toF32(k.load(sink.elem, sink.pointer, sink.at(k, {head})))
+                               : minusInfinity();
+    k.store(Elem::F32, score, maxima, i);
+    k.store(Elem::F32, k.cf32(op.getSink() ? 1 : 0), totals, i);
     if (op.getMask())
       k.store(Elem::I64, mask.at(k, {batch, head, s}), maskOffsets, i);
     k.store(Elem::I64, k.add(s, k.sub(keys, queries)), positions, i);

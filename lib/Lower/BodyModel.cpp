@@ -8,14 +8,24 @@ using namespace qcc;
 using namespace qcc::lower;
 using namespace qcc::qnt;
 
-/// Behind reshapes and cache views lies the value that has storage.
+/// Behind reshapes, cache views and what loops capture lies the value that has storage; that of a
+/// state of a loop is the loop's result.
 Value Model::base(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (!isa<ReshapeOp, KvResultOp>(op))
-      break;
-    value = op->getOperand(0);
+  while (true) {
+    Operation *op = value.getDefiningOp();
+    if (isa_and_nonnull<ReshapeOp, KvResultOp>(op)) {
+      value = op->getOperand(0);
+      continue;
+    }
+    auto argument = dyn_cast<BlockArgument>(value);
+    auto loop = argument ? dyn_cast<LoopOp>(argument.getOwner()->getParentOp()) : LoopOp();
+    if (!loop)
+      return value;
+    size_t number = argument.getArgNumber(), captured = loop.getCaptures().size();
+    if (number >= captured)
+      return loop.getStates()[number - captured];
+    value = loop.getCaptures()[number];
   }
-  return value;
 }
 
 void Model::placeOutputs() {
@@ -47,11 +57,25 @@ void Model::placeOutputs() {
   }
 }
 
-void Model::placeArena() {
-  llvm::DenseMap<Value, size_t> lastUse;
-  for (auto [i, step] : llvm::enumerate(steps))
+/// The last step that reads each value. What a loop reads or keeps lives until it ends.
+llvm::DenseMap<Value, size_t> Model::lastUses() {
+  llvm::DenseMap<Value, size_t> last;
+  for (auto [i, step] : llvm::enumerate(steps)) {
     for (Value operand : step->getOperands())
-      lastUse[base(operand)] = i;
+      last[base(operand)] = i;
+    auto loop = isa<YieldOp>(step) ? cast<LoopOp>(step->getParentOp()) : LoopOp();
+    if (!loop)
+      continue;
+    for (Value captured : loop.getCaptures())
+      last[base(captured)] = i;
+    for (Value result : loop.getResults())
+      last[result] = i;
+  }
+  return last;
+}
+
+void Model::placeArena() {
+  llvm::DenseMap<Value, size_t> lastUse = lastUses();
   // Segments share no slots: a slot keeps its offset when later sizes become known.
   size_t segment = 0, planned = 0;
   for (Operation *step : steps)
@@ -118,16 +142,36 @@ LogicalResult Model::checkSymbols() {
   };
   for (Type type : function.getArgumentTypes())
     check(dimsOf(type));
-  for (Operation &op : function.getBody().front()) {
-    for (Type type : op.getResultTypes())
-      check(dimsOf(type));
-    for (NamedAttribute attr : op.getAttrs())
-      if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
-        check(dimsOf(dims));
-  }
+  forEachBlock(function.getBody().front(), [&](Block &block) {
+    for (Operation &op : block) {
+      for (Type type : op.getResultTypes())
+        check(dimsOf(type));
+      for (NamedAttribute attr : op.getAttrs())
+        if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
+          check(dimsOf(dims));
+    }
+  });
   if (!missing.empty())
     return emitError(function.getLoc())
            << "QCC1225: symbol '" << missing << "' is declared nowhere";
+  return success();
+}
+
+LogicalResult Model::collectSteps(Block &block, const llvm::StringMap<int64_t> &offsets) {
+  for (Operation &op : block) {
+    if (auto use = dyn_cast<UseOp>(op))
+      places[use] = {Place::Weights, 0, offsets.lookup(use.getWeight())};
+    else if (isa<LaunchOp, HostCallOp, DimTensorOp, BindDimOp, YieldOp>(op))
+      steps.push_back(&op);
+    else if (auto check = dyn_cast<RequireEqualOp>(op))
+      checks.push_back(check);
+    else if (auto loop = dyn_cast<LoopOp>(op)) {
+      steps.push_back(&op);
+      if (failed(collectSteps(loop.getBody().front(), offsets)))
+        return failure();
+    } else if (!isa<ReshapeOp, KvResultOp>(op) && !op.hasTrait<OpTrait::IsTerminator>())
+      return op.emitOpError("has no kernel and no storage: the fuse stage left it over");
+  }
   return success();
 }
 
@@ -139,16 +183,8 @@ LogicalResult Model::analyse(SectionOp section) {
     offsets[cast<FlatSymbolRefAttr>(reference).getValue()] = offset;
   for (BlockArgument argument : function.getArguments())
     places[argument] = {Place::Input, argument.getArgNumber(), 0};
-  for (Operation &op : function.getBody().front()) {
-    if (auto use = dyn_cast<UseOp>(op))
-      places[use] = {Place::Weights, 0, offsets.lookup(use.getWeight())};
-    else if (isa<LaunchOp, HostCallOp, DimTensorOp, BindDimOp>(op))
-      steps.push_back(&op);
-    else if (auto check = dyn_cast<RequireEqualOp>(op))
-      checks.push_back(check);
-    else if (!isa<ReshapeOp, KvResultOp>(op) && !op.hasTrait<OpTrait::IsTerminator>())
-      return op.emitOpError("has no kernel and no storage: the fuse stage left it over");
-  }
+  if (failed(collectSteps(function.getBody().front(), offsets)))
+    return failure();
   for (auto [i, kernel] : llvm::enumerate(function->getParentOfType<ModuleOp>().getOps<KernelOp>()))
     kernelNumbers[kernel.getSymName()] = i;
   needs = std::make_unique<Needs>(function.getBody().front());

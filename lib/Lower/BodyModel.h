@@ -29,7 +29,9 @@ struct Place {
 struct Model {
   func::FuncOp function;
   SymbolTable &symbols;
-  SmallVector<Operation *> steps;    ///< launches, host calls, dim_tensors, bind_dims, in order
+  /// Launches, host calls, dim_tensors and bind_dims in order; a loop is the loop, its steps and
+  /// its qnt.yield.
+  SmallVector<Operation *> steps;
   size_t segments = 1;               ///< a bind_dim ends one
   llvm::StringMap<size_t> knownFrom; ///< produced symbols: the first segment that knows them
   llvm::DenseMap<Value, Place> places;
@@ -51,6 +53,8 @@ struct Model {
 
 private:
   LogicalResult checkSymbols();
+  LogicalResult collectSteps(mlir::Block &block, const llvm::StringMap<int64_t> &offsets);
+  llvm::DenseMap<Value, size_t> lastUses();
   void placeOutputs();
   void placeArena();
 };

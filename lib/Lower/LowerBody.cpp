@@ -88,6 +88,19 @@ public:
     return result;
   }
 
+  /// A new block in front of which nothing jumps yet; code goes on in it.
+  Block *startBlock(ArrayRef<Type> arguments = {}) {
+    Block *block = new Block;
+    b.getInsertionBlock()->getParent()->push_back(block);
+    for (Type type : arguments)
+      block->addArgument(type, where);
+    return block;
+  }
+  /// Leaves `bytes` bytes at `to` as they are at `from`.
+  void copy(Value to, Value from, Value bytes) {
+    LLVM::MemcpyOp::create(b, where, to, from, bytes, /*isVolatile=*/false);
+  }
+
   Model &model;
   llvm::StringMap<Value> symbolValues;
   llvm::DenseMap<Attribute, Value> dims;
@@ -128,13 +141,23 @@ private:
   void writeHostCall(BodyBuilder &k, HostCallOp op, Value call, ArrayRef<Value> slots, Value args,
                      size_t number, size_t segment);
   void writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, ArrayRef<Value> slots);
+  Value addressOf(BodyBuilder &k, Value value, Value call, ArrayRef<Value> slots);
+  void beginLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots, size_t segment);
+  void endLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots);
   DictionaryAttr describeHostCall(Builder b, HostCallOp op);
 
   Model &model;
   ModuleOp body;
   SmallVector<LaunchShape> shapes; ///< of the launches, in order
   SmallVector<Attribute> checkAttrs, siteAttrs, hostAttrs;
-  llvm::DenseMap<std::pair<Block *, std::pair<int64_t, size_t>>, Value> loaded;
+
+  /// A loop whose body is being written.
+  struct OpenLoop {
+    Value turn, turns;
+    Block *head, *exit;
+    llvm::DenseMap<Attribute, Value> dims; ///< sizes computed before it
+  };
+  SmallVector<OpenLoop> openLoops;
 };
 
 func::FuncOp BodyWriter::makeFunction(StringRef name, ArrayRef<Type> inputs) {
@@ -343,6 +366,71 @@ void BodyWriter::writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, Arra
   }
 }
 
+/// The address of a value that is no cache.
+Value BodyWriter::addressOf(BodyBuilder &k, Value value, Value call, ArrayRef<Value> slots) {
+  SmallVector<Value> address;
+  addressSlots(k, value, call, slots, address);
+  return address[0];
+}
+
+/// The states begin as their inits; then the head, where the number of the turn is compared.
+void BodyWriter::beginLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots,
+                           size_t segment) {
+  OpBuilder &b = k.builder();
+  Value turns = k.dim(dimsOf(loop.getTurns())[0]);
+  if (DimExpr need = model.needOf(loop, segment))
+    turns = k.select(k.eq(k.dim(need), k.ci64(0)), k.ci64(0), turns);
+  for (auto [init, state] : llvm::zip(loop.getInits(), loop.getStates()))
+    k.copy(addressOf(k, state, call, slots), addressOf(k, init, call, slots),
+           k.dim(bufferBytes(state.getType())));
+  OpenLoop open{{}, turns, k.startBlock({k.i64()}), k.startBlock(), k.dims};
+  Block *body = k.startBlock();
+  open.turn = open.head->getArgument(0);
+  cf::BranchOp::create(b, k.loc(), open.head, ValueRange{k.ci64(0)});
+  b.setInsertionPointToStart(open.head);
+  if (loop.getTaken())
+    k.store(open.turn, addressOf(k, loop.getTaken(), call, slots), 0);
+  cf::CondBranchOp::create(b, k.loc(), k.lt(open.turn, turns), body, open.exit);
+  b.setInsertionPointToStart(body);
+  k.symbolValues[loop.getSymbol()] = open.turn;
+  openLoops.push_back(std::move(open));
+}
+
+/// Rows, then the next states, then the next turn or, where the condition does not hold, the end.
+void BodyWriter::endLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots) {
+  OpBuilder &b = k.builder();
+  OpenLoop open = openLoops.pop_back_val();
+  for (auto [row, value, stack] :
+       llvm::zip(dimsOf(loop.getRows()), loop.getStackedValues(), loop.getStacks())) {
+    Value bytes = k.dim(bufferBytes(value.getType()));
+    Value at = k.at(addressOf(k, stack, call, slots), k.mul(k.dim(row), bytes));
+    k.copy(at, addressOf(k, value, call, slots), bytes);
+  }
+  Value goesOn;
+  if (Value condition = loop.getCondition()) {
+    Value byte = k.load(b.getI8Type(), addressOf(k, condition, call, slots), 0);
+    Value zero = LLVM::ConstantOp::create(b, k.loc(), b.getI8Type(), 0);
+    goesOn = LLVM::ICmpOp::create(b, k.loc(), LLVM::ICmpPredicate::ne, byte, zero);
+  }
+  for (auto [next, state] : llvm::zip(loop.getNextStates(), loop.getStates()))
+    if (model.base(next) != state)
+      k.copy(addressOf(k, state, call, slots), addressOf(k, next, call, slots),
+             k.dim(bufferBytes(state.getType())));
+  Value following = k.add(open.turn, k.ci64(1));
+  k.dims = std::move(open.dims);
+  if (goesOn) {
+    Block *stop = k.startBlock();
+    cf::CondBranchOp::create(b, k.loc(), goesOn, open.head, ValueRange{following}, stop,
+                             ValueRange{});
+    b.setInsertionPointToStart(stop);
+    k.store(following, addressOf(k, loop.getTaken(), call, slots), 0);
+    cf::BranchOp::create(b, k.loc(), open.exit);
+  } else {
+    cf::BranchOp::create(b, k.loc(), open.head, ValueRange{following});
+  }
+  b.setInsertionPointToStart(open.exit);
+}
+
 /// The steps of one segment, from symbols that are known by then.
 void BodyWriter::writeSegment(BodyBuilder &k, size_t segment, Value call, Value args) {
   k.dims.clear();
@@ -373,6 +461,12 @@ void BodyWriter::writeSegment(BodyBuilder &k, size_t segment, Value call, Value 
       if (DimExpr need = model.needOf(binding, segment))
         size = k.select(k.eq(k.dim(need), k.ci64(0)), k.ci64(0), size);
       k.store(size, symbolsIn, 8 * numbers.lookup(binding.getSymbol()));
+    } else if (auto loop = dyn_cast<LoopOp>(step)) {
+      if (at == segment)
+        beginLoop(k, loop, call, slots, segment);
+    } else if (isa<YieldOp>(step)) {
+      if (at == segment)
+        endLoop(k, cast<LoopOp>(step->getParentOp()), call, slots);
     } else if (at == segment) {
       writeDimTensor(k, cast<DimTensorOp>(step), call, slots);
     }

@@ -19,7 +19,8 @@ void constantsToWeights(ModuleOp module) {
   llvm::DenseMap<Attribute, WeightOp> made;
   SmallVector<ConstantOp> constants;
   for (func::FuncOp function : module.getOps<func::FuncOp>())
-    llvm::append_range(constants, function.getOps<ConstantOp>());
+    forEachBlock(function.getBody().front(),
+                 [&](Block &block) { llvm::append_range(constants, block.getOps<ConstantOp>()); });
   OpBuilder builder(module.getContext());
   for (ConstantOp constant : constants) {
     WeightOp &weight = made[constant.getValue()];
@@ -47,8 +48,10 @@ struct PlaceWeights : qcc::lower::impl::PlaceWeightsBase<PlaceWeights> {
     SymbolTable symbols(module);
     llvm::SetVector<Attribute> order;
     for (func::FuncOp function : module.getOps<func::FuncOp>())
-      for (UseOp use : function.getOps<UseOp>())
-        order.insert(use.getWeightAttr());
+      forEachBlock(function.getBody().front(), [&](Block &block) {
+        for (UseOp use : block.getOps<UseOp>())
+          order.insert(use.getWeightAttr());
+      });
     SmallVector<int64_t> offsets;
     int64_t end = 0;
     for (Attribute reference : order) {

@@ -130,6 +130,10 @@ llvm::Expected<std::vector<float>> Node::getFloats(StringRef name,
   return typed(*this, name, AttributeType::Floats, def.vec(),
                [](const Attribute &a) { return a.floats; });
 }
+llvm::Expected<std::vector<std::string>> Node::getStrings(StringRef name) const {
+  return typed<std::vector<std::string>>(*this, name, AttributeType::Strings, {},
+                                         [](const Attribute &a) { return a.strings; });
+}
 llvm::Expected<const Tensor *> Node::getTensor(StringRef name) const {
   return typed<const Tensor *>(*this, name, AttributeType::Tensor, nullptr,
                                [](const Attribute &a) { return a.tensor(); });

@@ -76,7 +76,24 @@ struct PromoteHalf : pipeline::impl::PromoteHalfBase<PromoteHalf> {
         widen(builder, result);
   }
 
+  /// States stay in f32 from turn to turn: the loop's operands are that already.
+  void promoteLoop(OpBuilder &builder, LoopOp loop) {
+    Block &block = loop.getBody().front();
+    for (auto [argument, operand] : llvm::zip(block.getArguments(), loop->getOperands()))
+      argument.setType(operand.getType());
+    findStored(block);
+    for (Operation &op : llvm::make_early_inc_range(block))
+      promote(builder, &op);
+    for (Value result : loop.getResults())
+      if (isHalf(result.getType()))
+        result.setType(promoted(result.getType()));
+  }
+
   void promote(OpBuilder &builder, Operation *op) {
+    if (isa<YieldOp>(op)) // what a turn yields has the types of the states
+      return;
+    if (auto loop = dyn_cast<LoopOp>(op))
+      return promoteLoop(builder, loop);
     if (op->hasTrait<OpTrait::IsTerminator>()) {
       builder.setInsertionPoint(op);
       Type f32 = builder.getF32Type();

@@ -291,8 +291,10 @@ struct HoistWeights : qcc::quantize::impl::HoistWeightsBase<HoistWeights> {
   void runOnOperation() override {
     Hoister hoister(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>())
-      if (!function.isDeclaration())
+      if (!function.isDeclaration()) {
         hoister.hoistFrom(function);
+        function.walk([](LoopOp loop) { loop.sinkConstants(); });
+      }
     if (failed(hoister.inlineRecipes()))
       return signalPassFailure();
     hoister.eraseDead();

@@ -23,7 +23,7 @@ struct Condition {
 
 /// What is found on the way from the probabilities back to q and k.
 struct Scores {
-  Value query, key, value;
+  Value query, key, value, sink;
   double scale = 1, softcap = 0;
   SmallVector<DimExpr> lead; ///< batch and heads, where scores of rank 4 were seen
   bool safe = false, keyIsTransposed = false;
@@ -93,6 +93,9 @@ private:
     if (Value source = regrouped(weights))
       weights = throughFloatCasts(source);
     weights = throughFloatCasts(throughGuard(weights));
+    SliceOp kept = weights.getDefiningOp<SliceOp>();
+    if (kept)
+      weights = throughFloatCasts(kept.getX());
     auto softmax = weights.getDefiningOp<SoftmaxOp>();
     if (!softmax || softmax.getLog())
       return refuse("no softmax");
@@ -107,6 +110,8 @@ private:
     if (readers != 1)
       return refuse("the probabilities are read elsewhere");
     Value at = softmax.getX();
+    if (kept && !(at = scoresBesideSink(kept, at)))
+      return refuse("a part of the probabilities is read");
     while (step(at)) {
     }
     if (!scores.why.empty())
@@ -117,6 +122,40 @@ private:
     scores.query = inner.getX();
     scores.key = inner.getY();
     scores.keyIsTransposed = !inner.getTransposeY();
+  }
+
+  /// x, for x less the largest of each row: softmax does that itself.
+  static Value throughShift(Value value) {
+    auto sub = value.getDefiningOp<SubOp>();
+    auto largest = sub ? sub.getY().getDefiningOp<ReduceOp>() : ReduceOp();
+    bool shifts = largest && largest.getKind() == ReduceKind::max && largest.getX() == sub.getX() &&
+                  largest.getAxes() ==
+                      ArrayRef<int64_t>{static_cast<int64_t>(dimsOf(sub.getType()).size() - 1)};
+    return shifts ? sub.getX() : value;
+  }
+
+  /// The scores of softmax([scores, sink]) of which `kept` leaves those of keys; null where it is
+  /// anything else. The sink becomes a vector with a number for each head.
+  Value scoresBesideSink(SliceOp kept, Value logits) {
+    auto concat =
+        throughFloatCasts(throughShift(throughFloatCasts(logits))).getDefiningOp<ConcatOp>();
+    if (!concat || concat.getInputs().size() != 2)
+      return {};
+    Value keys = concat.getInputs()[0], sink = throughFloatCasts(concat.getInputs()[1]);
+    SmallVector<DimExpr> dims = dimsOf(keys.getType());
+    bool fits = dims.size() == 4 && concat.getAxis() == 3 && dimsOf(kept.getType()) == dims &&
+                llvm::all_of(dimsOf(kept.getStarts()), [](DimExpr d) { return d.isConstant(0); });
+    while (auto wide = sink.getDefiningOp<BroadcastOp>())
+      sink = throughFloatCasts(wide.getX());
+    SmallVector<DimExpr> own = dimsOf(sink.getType());
+    if (!fits || own.size() > 4 || !isa<FloatType>(elementTypeOf(sink.getType())))
+      return {};
+    own.insert(own.begin(), 4 - own.size(), DimExpr::constant(kept.getContext(), 1));
+    if (!own[0].isConstant(1) || own[1] != dims[1] || !own[2].isConstant(1) ||
+        !own[3].isConstant(1))
+      return {};
+    scores.sink = sink;
+    return keys;
   }
 
   /// Remembers batch and heads.
@@ -427,9 +466,12 @@ struct RaiseAttention : raise::impl::RaiseAttentionBase<RaiseAttention> {
     SmallVector<DimExpr> dims = dimsOf(q.getType());
     dims.back() = dimsOf(v.getType()).back();
     Type type = raise::typeLike(q, dims);
-    auto attention =
-        AttentionOp::create(builder, product.getLoc(), type, q, k, v, mask, llvm::APFloat(scale),
-                            llvm::APFloat(scores.softcap), false, 0, scores.safe);
+    Value sink = scores.sink;
+    if (sink)
+      sink = raise::reshapeTo(builder, sink, {dimsOf(q.getType())[1]});
+    auto attention = AttentionOp::create(builder, product.getLoc(), type, q, k, v, mask, sink,
+                                         llvm::APFloat(scale), llvm::APFloat(scores.softcap), false,
+                                         0, scores.safe);
     Value out = raise::reshapeTo(builder, attention, dimsOf(product.getType()));
     if (out.getType() != product.getType())
       out = CastOp::create(builder, product.getLoc(), product.getType(), out);

@@ -16,6 +16,8 @@ public:
       : op(op), q(call.tensor(0).dims()), k(call.tensor(1).dims()), v(call.tensor(2).dims()),
         query(load<T>(call.tensor(0))), key(load<T>(call.tensor(1))),
         value(load<T>(call.tensor(2))) {
+    if (op.getSink())
+      sink = load<T>(call.tensor(op.getMask() ? 4 : 3));
     if (!op.getMask())
       return;
     const Tensor &tensor = call.tensor(3);
@@ -62,7 +64,7 @@ private:
   void row(int64_t b, int64_t h, int64_t s, T *out) const {
     int64_t keys = k[2], e = v[3], group = h / (q[1] / k[1]);
     std::vector<T> a(keys), partial(e);
-    T m = -infinity, sum = 0;
+    T m = op.getSink() ? sink[h] : -infinity, sum = 0;
     for (int64_t t = 0; t < keys; ++t) {
       a[t] = score(b, h, s, t);
       m = a[t] > m || std::isnan(a[t]) ? a[t] : m;
@@ -70,6 +72,8 @@ private:
     std::fill(out, out + e, T(0));
     if (m == -infinity && op.getSafe())
       return;
+    if (op.getSink())
+      sum = std::exp(sink[h] - m);
     for (int64_t first = 0; first < keys; first += keyBlock) {
       int64_t count = std::min(keyBlock, keys - first);
       sum = sum + laneSum<T>(count, [&](int64_t i) { return std::exp(a[first + i] - m); });
@@ -90,7 +94,7 @@ private:
 
   mutable AttentionOp op; // accessors of ops are not const
   ArrayRef<int64_t> q, k, v;
-  Numbers<T> query, key, value, mask;
+  Numbers<T> query, key, value, mask, sink;
   Dims maskStrides;
   bool isBool = false;
 };

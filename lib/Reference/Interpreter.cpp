@@ -214,6 +214,64 @@ Results evaluateLaunch(const Call &call, LaunchOp op) {
   return results;
 }
 
+/// The stacks of a loop whose every row is still zero.
+llvm::Expected<std::vector<Tensor>> emptyStacks(const Call &call, LoopOp op) {
+  std::vector<Tensor> stacks;
+  for (Value stack : op.getStacks()) {
+    auto sizes = call.environment.sizes(stack.getType(), op);
+    if (!sizes)
+      return sizes.takeError();
+    stacks.emplace_back(elementTypeOf(stack.getType()), *sizes);
+  }
+  return stacks;
+}
+
+/// Puts what a turn yielded for the stacks into their rows.
+llvm::Error storeRows(const Call &call, LoopOp op, ArrayRef<RtValue> values,
+                      MutableArrayRef<Tensor> stacks) {
+  for (auto [row, value, stack] : llvm::zip(dimsOf(op.getRows()), values, stacks)) {
+    auto at = call.environment.size(row, op);
+    if (!at)
+      return at.takeError();
+    const Tensor &tensor = std::get<Tensor>(value);
+    int64_t bytes = tensor.size() * tensor.bytesPerElement();
+    if (*at < 0 || *at >= stack.dims()[0] ||
+        bytes * stack.dims()[0] != stack.size() * stack.bytesPerElement())
+      return call.fail(Diag::SizesUnfit, "row " + std::to_string(*at) +
+                                             " does not fit a stack of " +
+                                             std::to_string(stack.dims()[0]));
+    std::memcpy(stack.mutableData() + *at * bytes, tensor.data(), bytes);
+  }
+  return llvm::Error::success();
+}
+
+Results evaluateLoop(const Call &call, LoopOp op) {
+  auto turns = call.environment.size(dimsOf(op.getTurns())[0], op);
+  auto stacks = emptyStacks(call, op);
+  if (!turns || !stacks)
+    return llvm::joinErrors(turns.takeError(), stacks.takeError());
+  SmallVector<RtValue> arguments(call.operands);
+  size_t captured = op.getCaptures().size(), states = op.getInits().size();
+  int64_t turn = 0;
+  for (bool goesOn = true; goesOn && turn < *turns; ++turn) {
+    call.environment.symbols[op.getSymbol()] = turn;
+    Results yielded = runBlock(op.getBody().front(), arguments, call.environment);
+    if (!yielded)
+      return yielded.takeError();
+    llvm::copy(ArrayRef(*yielded).take_front(states), arguments.begin() + captured);
+    if (llvm::Error error = storeRows(call, op, ArrayRef(*yielded).drop_front(states), *stacks))
+      return std::move(error);
+    if (op.getConditional())
+      goesOn = *std::get<Tensor>(yielded->back()).data() != 0;
+  }
+  call.environment.symbols.erase(op.getSymbol());
+  SmallVector<RtValue> results(ArrayRef(arguments).drop_front(captured));
+  llvm::append_range(results, *stacks);
+  if (op.getTaken())
+    results.push_back(store<int64_t>(elementTypeOf(op.getTaken().getType()), {}, ArrayRef(turn)));
+  return results;
+}
+
 /// A value loses its bytes after its last use in the block, so that a model needs the memory of a
 /// layer and not of all.
 class LastUses {
@@ -337,6 +395,7 @@ Results reference::evaluateOp(Operation *op, ArrayRef<RtValue> operands, Environ
                              "::" + host.getCallee().str() + "); the interpreter cannot call it");
       })
       .Case<LaunchOp>([&](LaunchOp launch) { return evaluateLaunch(call, launch); })
+      .Case<LoopOp>([&](LoopOp loop) { return evaluateLoop(call, loop); })
       .Default([&](Operation *) -> Results {
         return call.fail(Diag::NoReference, "has no meaning in the qnt dialect");
       });

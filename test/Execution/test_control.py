@@ -1,4 +1,4 @@
-"""If, Loop and Scan, with conditions and sizes that are data."""
+"""If, and Loop and Scan of few turns, with conditions and sizes that are data."""
 
 import numpy as np
 import pytest
@@ -93,13 +93,6 @@ def test_loop_carries_and_collects(qcc_tool, tmp_path):
         state = state * x + np.float32(i)
         sums.append(state.sum())
     check(qcc_tool, tmp_path, proto, [({"x": x}, {"last": state, "sums": np.array(sums, np.float32)})], 1e-4, 1e-4)
-
-
-def test_loop_of_unknown_length_is_refused(qcc_tool, tmp_path):
-    body = loop_body([node("Add", ["s0", "x"], ["s1"])])
-    proto = model([node("Loop", ["count", "", "x"], ["last"], body=body)],
-                  {"count": (INT64, []), "x": (FLOAT, ["n"])}, {"last": (FLOAT, ["n"])})
-    assert "number of turns" in refusal(qcc_tool, tmp_path, proto)
 
 
 @pytest.mark.parametrize("backwards", [0, 1])

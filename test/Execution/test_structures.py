@@ -136,7 +136,7 @@ def softcap(g):
     return g.attend(g.Add(capped, g.causal(g.x)), g.heads(g.x))
 
 
-@structure()
+@structure(attention={"heads": HEADS, "sinks": True})
 def sinks(g):
     """A column of learned scores takes part in the softmax and is cut off."""
     scores = g.Add(g.scores(g.heads(g.x), g.heads(g.x)), g.causal(g.x))
@@ -144,6 +144,21 @@ def sinks(g):
     sink = g.Expand(g.w(1, HEADS, 1, 1), shape)
     shares = g.Softmax(g.Concat(scores, sink, axis=3), axis=-1)
     return g.merged(g.MatMul(g.Slice(shares, g.n(0), g.n(-1), g.n(3)), g.heads(g.x)))
+
+
+@structure(attention={"heads": HEADS, "kv_heads": 2, "sinks": True, "window": 3})
+def sinks_after_a_shift(g):
+    """As gpt-oss is exported: grouped heads, a window, the largest score taken off before the softmax."""
+    def repeated(x):
+        wide = g.Expand(g.Unsqueeze(x, g.n(2)), g.n(1, 1, HEADS // 2, 1, 1))
+        shape = g.Concat(g.Slice(g.Shape(x), g.n(0), g.n(1), g.n(0)), g.n(HEADS, -1, HEAD), axis=0)
+        return g.Reshape(wide, shape)
+    q, k, v = g.heads(g.x), repeated(g.heads(g.x, 2)), repeated(g.heads(g.x, 2))
+    scores = g.Add(g.scores(q, k), g.causal(g.x, 3))
+    shape = g.Concat(g.Slice(g.Shape(scores), g.n(0), g.n(3), g.n(0)), g.n(1), axis=0)
+    both = g.Concat(scores, g.Expand(g.Reshape(g.w(HEADS, scale=2.0), g.n(1, -1, 1, 1)), shape), axis=-1)
+    shares = g.Softmax(g.Sub(both, g.ReduceMax(both, axes=[-1], keepdims=1)), axis=-1)
+    return g.merged(g.MatMul(g.Slice(shares, g.n(0), g.n(-1), g.n(3)), v))
 
 
 @structure(attention={"heads": HEADS}, RMSNorm={"channels": HEAD})

@@ -92,6 +92,7 @@ class Judge:
         self.tool, self.folder = Path(tool), Path(folder)
         self.builds = 0
         self.environment = dict(os.environ, NO_COLOR="1", QCC_NUM_THREADS="1")
+        self.environment.pop("LD_PRELOAD", None)  # a sanitizer's library is for Python; the tools have theirs
 
     def qcc(self, *arguments):
         done = subprocess.run([self.tool, *map(str, arguments)], capture_output=True, text=True, timeout=300,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, python_environment
 
 pytest.importorskip("onnxruntime")
 HERE = Path(__file__).parent
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 def test_random_graphs_agree(qcc_tool, tmp_path, first):
     command = [sys.executable, ROOT / "scripts/fuzz_graphs.py", f"--qcc={qcc_tool}", f"--seeds={first}..{first + 100}",
                "--jobs=1", f"--keep={tmp_path / 'finds'}"]
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, env=python_environment())
     assert done.returncode == 0, done.stdout + done.stderr
     passed = int(re.search(r"(\d+) passed, 0 failed", done.stdout)[1])
     assert passed >= 85, done.stdout  # the rest is invalid, unstable or refused

@@ -38,6 +38,13 @@ inline WireWriter floatAttribute(const std::string &name, float value) {
 inline WireWriter stringAttribute(const std::string &name, const std::string &value) {
   return WireWriter().bytes(1, name).bytes(4, value).varint(20, 3);
 }
+inline WireWriter stringsAttribute(const std::string &name, const Names &values) {
+  WireWriter w;
+  w.bytes(1, name);
+  for (const std::string &value : values)
+    w.bytes(9, value);
+  return w.varint(20, 8);
+}
 /// `inner` with attributes.
 inline WireWriter with(WireWriter inner, const std::vector<WireWriter> &attributes) {
   for (const WireWriter &attribute : attributes)

@@ -584,7 +584,7 @@ TEST(ImportRefusals, Loops) {
   scan.inputs = {{"3"}, {"4"}};
   scan.scanned = 2;
   scan.code = Diag::ShapeMismatch;
-  expectContains(refusedScan(scan), "the scanned axes differ in size");
+  expectContains(refusedScan(scan), "the scanned axes 3 and 4 differ");
 
   // A Loop of two turns whose body gives less than it takes.
   Graph g;
@@ -592,6 +592,61 @@ TEST(ImportRefusals, Loops) {
   WireWriter body = graph({node("Identity", {"go"}, {"on"})}, {"i", "go", "s"}, {"on"});
   g.add(with(node("Loop", {"turns", "", "x"}, {"y"}, "loop"), {graphAttribute("body", body)}));
   expectContains(refused(g.output("y"), Diag::BadNode), "the outputs of loop and body do not fit");
+}
+
+/// A Loop of `count` turns (none: no count) over x [2] with the body's nodes, from (i, go, s) to
+/// `gives`.
+std::string refusedLoop(int64_t count, const std::vector<WireWriter> &nodes, const Names &gives,
+                        size_t outputs = 1) {
+  Graph g;
+  g.input("x", {"2"}).input("m", {}, I64);
+  if (count >= 0)
+    g.constant(ints("turns", {count}));
+  Names made;
+  for (size_t i = 0; i < outputs; ++i)
+    made.push_back("y" + std::to_string(i));
+  std::string turns = count == -2 ? "m" : count < 0 ? "" : "turns";
+  g.add(with(node("Loop", {turns, "", "x"}, made, "loop"),
+             {graphAttribute("body", graph(nodes, {"i", "go", "s"}, gives))}));
+  for (const std::string &output : made)
+    g.output(output);
+  return refused(g, Diag::UnsupportedOps);
+}
+
+TEST(ImportRefusals, LoopsThatAreNone) {
+  WireWriter on = node("Identity", {"go"}, {"on"}), next = node("Neg", {"s"}, {"t"});
+  expectContains(refusedLoop(-1, {on, next}, {"on", "t"}), "nothing ends it");
+  WireWriter sum = node("ReduceSum", {"s"}, {"r"}), test = node("Cast", {"r"}, {"on"});
+  test = with(test, {intAttribute("to", Bool)});
+  expectContains(refusedLoop(-1, {sum, test, next, node("Neg", {"t"}, {"u"})}, {"on", "t", "u"}, 2),
+                 "it collects values in a number of turns that nothing bounds");
+  WireWriter wide = with(node("Concat", {"s", "s"}, {"t"}), {intAttribute("axis", 0)});
+  expectContains(
+      refusedLoop(-2, {on, wide}, {"on", "t"}),
+      "value 0, which it carries from turn to turn, changes its size or type from [2] to [4]");
+}
+
+/// A layer over x [3, 2, 4] with 5 states and the `gates` of its operator.
+std::string refusedLayer(const char *op, int64_t gates, const std::vector<WireWriter> &attributes,
+                         const char *columns = "5", Diag code = Diag::BadNode) {
+  Graph g;
+  std::string rows = std::to_string(5 * gates);
+  g.input("x", {"3", "2", "4"}).input("w", {"1", rows, "4"}).input("r", {"1", rows, columns});
+  g.add(with(node(op, {"x", "w", "r"}, {"y"}, "layer"), attributes));
+  return refused(g.output("y"), code);
+}
+
+TEST(ImportRefusals, RecurrentLayers) {
+  expectContains(refusedLayer("GRU", 3, {stringAttribute("direction", "both")}),
+                 "direction 'both' is not forward, reverse or bidirectional");
+  expectContains(refusedLayer("LSTM", 4, {stringsAttribute("activations", {"Tanh"})}),
+                 "has 1 activations instead of 3");
+  expectContains(refusedLayer("RNN", 1, {stringsAttribute("activations", {"Gelu"})}),
+                 "'Gelu' is no activation");
+  expectContains(refusedLayer("LSTM", 4, {}, "6", Diag::ShapeMismatch),
+                 "sizes of weights, biases or states 20 and 24 differ");
+  expectContains(refusedLayer("RNN", 1, {intAttribute("layout", 1)}, "6", Diag::ShapeMismatch),
+                 "sizes of weights, biases or states 5 and 6 differ");
 }
 
 Graph identity(const Names &dims = {"2"}, int type = F32) {

@@ -243,3 +243,30 @@ func.func @keys_only(%q: !q, %k: !kv, %v: !q) -> !q {
   %0 = qnt.attention %q, %k3, %v {scale = 0.5} : (!q, !q, !q) -> !q
   return %0 : !q
 }
+
+// -----
+
+!q = tensor<2x4x?x8xf32, #qnt.dims<[2, 4, s, 8]>>
+!k = tensor<2x4x?x8xf32, #qnt.dims<[2, 4, t, 8]>>
+!a = tensor<2x4x?x?xf32, #qnt.dims<[2, 4, s, t]>>
+!o = tensor<2x4x?x?xf32, #qnt.dims<[2, 4, s, t + 1]>>
+!c = tensor<2x4x?x1xf32, #qnt.dims<[2, 4, s, 1]>>
+!r = tensor<2x4x?x1xf32, #qnt.dims<[2, 4, s, 1]>>
+
+// A score per head without a value; the largest score is taken off before.
+// CHECK-LABEL: @sink
+// CHECK-SAME: (%[[Q:[a-z0-9]*]]: {{.*}}, %[[K:[a-z0-9]*]]: {{.*}}, %[[V:[a-z0-9]*]]: {{.*}}, %[[S:[a-z0-9]*]]: tensor<1x4x1x1xf32>
+func.func @sink(%q: !q, %k: !k, %v: !k, %s: tensor<1x4x1x1xf32>) -> !q {
+  // CHECK-NEXT: %[[H:.*]] = qnt.reshape %[[S]] : (tensor<1x4x1x1xf32>) -> tensor<4xf32>
+  // CHECK-NEXT: %[[O:.*]] = qnt.attention %[[Q]], %[[K]], %[[V]] sink %[[H]] {scale = 1.000000e+00 : f64}
+  // CHECK-NEXT: return %[[O]]
+  %0 = qnt.matmul %q, %k {transposeY = true} : (!q, !k) -> !a
+  %1 = qnt.broadcast %s : (tensor<1x4x1x1xf32>) -> !c
+  %2 = qnt.concat %0, %1 {axis = 3 : i64} : (!a, !c) -> !o
+  %3 = qnt.reduce max %2 {axes = array<i64: 3>, keepDims = true} : (!o) -> !r
+  %4 = qnt.sub %2, %3 : (!o, !r) -> !o
+  %5 = qnt.softmax %4 : (!o) -> !o
+  %6 = qnt.slice %5 {starts = #qnt.dims<[0, 0, 0, 0]>, steps = array<i64: 1, 1, 1, 1>} : (!o) -> !a
+  %7 = qnt.matmul %6, %v : (!a, !k) -> !q
+  return %7 : !q
+}

@@ -187,6 +187,7 @@ struct Node {
                                                llvm::ArrayRef<int64_t> def) const;
   llvm::Expected<std::vector<float>> getFloats(llvm::StringRef name,
                                                llvm::ArrayRef<float> def) const;
+  llvm::Expected<std::vector<std::string>> getStrings(llvm::StringRef name) const;
   /// Null when absent.
   llvm::Expected<const Tensor *> getTensor(llvm::StringRef name) const;
   llvm::Expected<const Graph *> getGraph(llvm::StringRef name) const;

@@ -84,7 +84,8 @@ def RaiseAttention : Qcc_RaisePass<"qcc-raise-attention"> {
     q, k and the scores; masks may be added or selected, several of them in a row; a guard that
     replaces NaN by 0 becomes `safe`; heads of k and v repeated for groups are read once. A mask of 0
     and minus infinity becomes boolean; other fill values stay numbers, because they make fully masked
-    rows uniform instead of NaN. Operands [B * H, S, D] are split into batch and heads.
+    rows uniform instead of NaN. Operands [B * H, S, D] are split into batch and heads. A column of one
+    score per head beside those of the keys, whose share is cut off, is the sink.
 
     Needs: an imported function. Leaves: `qnt.attention`.
     Refuses: scores that are read elsewhere, factors between mask and softmax, ranks other than 3 and 4.

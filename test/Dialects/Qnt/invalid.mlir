@@ -807,6 +807,24 @@ func.func @f(%q: tensor<1x4x2x8xf32>, %k: tensor<1x2x5x8xf32>) {
 
 // -----
 
+// attention C4, type
+func.func @f(%q: tensor<1x4x2x8xf32>, %k: tensor<1x2x5x8xf32>, %s: tensor<4xi8>) {
+  // expected-error@+1 {{sink must be float, but is 'i8'}}
+  %0 = qnt.attention %q, %k, %k sink %s {scale = 1.0} : (tensor<1x4x2x8xf32>, tensor<1x2x5x8xf32>, tensor<1x2x5x8xf32>, tensor<4xi8>) -> tensor<1x4x2x8xf32>
+  return
+}
+
+// -----
+
+// attention C4, dimensions
+func.func @f(%q: tensor<1x4x2x8xf32>, %k: tensor<1x2x5x8xf32>, %s: tensor<2xf32>) {
+  // expected-error@+1 {{sink has dimensions [2] instead of [4]}}
+  %0 = qnt.attention %q, %k, %k sink %s {scale = 1.0} : (tensor<1x4x2x8xf32>, tensor<1x2x5x8xf32>, tensor<1x2x5x8xf32>, tensor<2xf32>) -> tensor<1x4x2x8xf32>
+  return
+}
+
+// -----
+
 // kv_begin C1
 func.func @f(%p: tensor<2x3xf32>) {
   // expected-error@+1 {{needs}}

@@ -69,7 +69,22 @@ func.func @shapes(%x: !m, %i: tensor<3xi64>) {
   qnt.bind_dim %count as "c" : tensor<i64>
   // CHECK-NEXT: qnt.choose <[c]> %{{.*}}, %{{.*}} : (tensor<4x8xf32>
   %chosen = qnt.choose <[c]> %x, %x : (!m, !m) -> !m
-  // CHECK-NEXT: %{{.*}}:2 = qnt.host_call "my" "Odd"(%{{.*}}, %{{.*}}) {elements = [f32, f32], positions = array<i64: 0, -1, 1>, settings = "{}"}
+  // CHECK-NEXT: %{{.*}}, %{{.*}}, %{{.*}} = qnt.loop <[c]> as "turn" while captures(%{{.*}} : tensor<i64>) from(%{{.*}} : tensor<4x8xf32>) rows <[c - turn - 1]> {
+  // CHECK-NEXT: ^bb0(%[[CAPTURED:.*]]: tensor<i64>, %[[STATE:.*]]: tensor<4x8xf32>):
+  // CHECK: qnt.yield %[[STATE]], %[[CAPTURED]], %{{.*}} : tensor<4x8xf32>, tensor<i64>, tensor<i1>
+  // CHECK-NEXT: } states tensor<4x8xf32> stacks tensor<?xi64, #qnt.dims<[c]>> taken tensor<i64>
+  %looped:3 = qnt.loop <[c]> as "turn" while captures(%count : tensor<i64>) from(%x : !m) rows <[c - turn - 1]> {
+  ^bb0(%captured: tensor<i64>, %state: !m):
+    %number = qnt.dim_tensor <[turn]> : tensor<i64>
+    %go = qnt.compare lt %number, %captured : (tensor<i64>, tensor<i64>) -> tensor<i1>
+    qnt.yield %state, %captured, %go : !m, tensor<i64>, tensor<i1>
+  } states !m stacks tensor<?xi64, #qnt.dims<[c]>> taken tensor<i64>
+  // CHECK-NEXT: %{{.*}} = qnt.loop <[2]> as "turn_1" rows <[turn_1]> {
+  %counted = qnt.loop <[2]> as "turn_1" rows <[turn_1]> {
+    %number = qnt.dim_tensor <[turn_1]> : tensor<i64>
+    qnt.yield %number : tensor<i64>
+  } stacks tensor<2xi64>
+  // CHECK: %{{.*}}:2 = qnt.host_call "my" "Odd"(%{{.*}}, %{{.*}}) {elements = [f32, f32], positions = array<i64: 0, -1, 1>, settings = "{}"}
   %odd:2 = qnt.host_call "my" "Odd" (%x, %x) {elements = [f32, f32], positions = array<i64: 0, -1, 1>, settings = "{}"} : (!m, !m) -> (!m, tensor<i64>)
   // CHECK-NEXT: qnt.resize
   %15 = qnt.resize %x {mode = "linear", coordinates = "half_pixel", nearest = "floor", scales = array<f64: 1.0, 2.0>} : (!m) -> tensor<4x16xf32>
@@ -97,7 +112,7 @@ func.func @reductions(%x: !m) {
 !past = tensor<1x2x?x8xf32, #qnt.dims<[1, 2, p, 8]>>
 
 // CHECK-LABEL: @model
-func.func @model(%x: !m, %w: tensor<6x8xf32>, %g: tensor<8xf32>, %q: !q, %k: !k, %past: !past, %new: !new) {
+func.func @model(%x: !m, %w: tensor<6x8xf32>, %g: tensor<8xf32>, %q: !q, %k: !k, %past: !past, %new: !new, %heads: tensor<4xf32>) {
   // CHECK: qnt.matmul
   %0 = qnt.matmul %x, %w {transposeY = true} : (!m, tensor<6x8xf32>) -> tensor<4x6xf32>
   // CHECK-NEXT: qnt.linear
@@ -115,6 +130,8 @@ func.func @model(%x: !m, %w: tensor<6x8xf32>, %g: tensor<8xf32>, %q: !q, %k: !k,
   %6 = qnt.rope %x, %c, %c {interleaved = true} : (!m, tensor<1x4xf32>, tensor<1x4xf32>) -> !m
   // CHECK-NEXT: qnt.attention
   %7 = qnt.attention %q, %k, %k {scale = 0.5, causal = true} : (!q, !k, !k) -> !q
+  // CHECK-NEXT: qnt.attention %{{.*}}, %{{.*}}, %{{.*}} sink %{{.*}} {scale
+  %sunk = qnt.attention %q, %k, %k sink %heads {scale = 0.5} : (!q, !k, !k, tensor<4xf32>) -> !q
   // CHECK-NEXT: qnt.kv_begin %{{.*}} {output = 0 : i64} : {{.*}} -> !qnt.kv<[1, 2, p, 8], f32>
   %8 = qnt.kv_begin %past {output = 0 : i64} : (!past) -> !qnt.kv<[1, 2, p, 8], f32>
   // CHECK-NEXT: qnt.kv_append
