@@ -265,6 +265,14 @@ DimExpr GraphImporter::requireEqual(DimExpr a, DimExpr b, bool broadcast) {
   return b.str().size() < a.str().size() ? b : a;
 }
 
+void GraphImporter::requireZero(DimExpr dim) {
+  dim = space.resolve(dim);
+  DimExpr zero = DimExpr::constant(context, 0);
+  if (!dim.isConstant(0))
+    qnt::RequireEqualOp::create(builder, builder.getUnknownLoc(),
+                                qnt::makeDims(context, {guard ? dim * guard : dim, zero}));
+}
+
 /// Where the model gives an output's size the name that only one input's size has, the two are
 /// equal (a mask as long as the cache grows).
 void GraphImporter::equateOutputs() {

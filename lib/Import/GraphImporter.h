@@ -67,6 +67,14 @@ public:
   /// to go on with, or null where they can never be equal. `broadcast`: one of them might be 1
   /// instead.
   DimExpr requireEqual(DimExpr a, DimExpr b, bool broadcast = false);
+  /// A check at run time that `dim` is 0, unless that can be told.
+  void requireZero(DimExpr dim);
+  /// Loops whose bodies are being imported, outermost first.
+  struct OpenLoop {
+    std::string symbol; ///< the number of the turn
+    DimExpr turns;
+  };
+  llvm::SmallVector<OpenLoop> openLoops;
   /// Whether a and b, which broadcast, cannot be taken as equal: that would need an empty input, or
   /// an earlier attempt showed it. One of them is 1 at times, and the result the larger.
   bool mayStretch(DimExpr a, DimExpr b);

@@ -22,6 +22,7 @@ LoopBuilder::LoopBuilder(NodeBuilder &n, DimExpr turns)
                         qnt::makeDims(n.context(), {turns}), symbol, qnt::makeDims(n.context(), {}),
                         false, ValueRange(), ValueRange());
   open.getBody().emplaceBlock();
+  n.importer.openLoops.push_back({symbol, turns});
 }
 
 Value LoopBuilder::state(Value init) {

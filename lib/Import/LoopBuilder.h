@@ -16,6 +16,8 @@ public:
   /// Begins a body that is computed `turns` times. What the node does from here on until finish()
   /// or drop() belongs to it.
   LoopBuilder(NodeBuilder &n, DimExpr turns);
+  ~LoopBuilder() { n.importer.openLoops.pop_back(); }
+  LoopBuilder(const LoopBuilder &) = delete;
 
   /// The number of the turn, from 0 on.
   DimExpr turn() const { return DimExpr::symbol(n.context(), symbol); }

@@ -92,6 +92,23 @@ DimExpr spanOf(NodeBuilder &n, DimExpr start, DimExpr end, DimExpr size) {
   return ordered ? end - start : (end - start).max(n.dim(0));
 }
 
+/// Where to read and how much, of a slice x[turn + a : turn + b] of a loop: as much in every turn.
+/// That it lies inside x in all of them, so that nothing is cut off, is checked before the loop.
+std::optional<std::pair<DimExpr, DimExpr>> sliceOfTurn(NodeBuilder &n, DimExpr start, DimExpr end,
+                                                       DimExpr size) {
+  for (const GraphImporter::OpenLoop &loop : n.importer.openLoops) {
+    DimExpr count = end - start, turn = DimExpr::symbol(n.context(), loop.symbol);
+    DimExpr rest = start - turn;
+    if (qnt::mentions({count, rest, size}, loop.symbol) || !rest.isNonNegative() ||
+        !count.isNonNegative())
+      continue;
+    DimExpr beyond = (rest + loop.turns - 1 + count - size).max(n.dim(0));
+    n.importer.requireZero(beyond * loop.turns.min(n.dim(1)));
+    return std::pair(start, count);
+  }
+  return std::nullopt;
+}
+
 struct SliceOperands {
   Dims starts, ends;
   SmallVector<int64_t> axes, steps;
@@ -217,7 +234,9 @@ void slice(NodeBuilder &n) {
     DimExpr size = to[axis], start, count;
     if (step == 0 || step == INT64_MIN)
       return n.fail(Diag::BadNode, "a step is " + Twine(step));
-    if (step > 0) {
+    if (auto same = step == 1 ? sliceOfTurn(n, s->starts[i], s->ends[i], size) : std::nullopt) {
+      std::tie(start, count) = *same;
+    } else if (step > 0) {
       start = clampIndex(n, s->starts[i], size);
       count = spanOf(n, start, clampIndex(n, s->ends[i], size), size).ceilDiv(n.dim(step));
     } else {

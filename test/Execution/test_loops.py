@@ -1,9 +1,11 @@
 """Loops whose number of turns the model's sizes or data decide, and the recurrent layers made of them, against
 onnxruntime; one artifact for all sizes."""
 
+import subprocess
+
 import numpy as np
 import pytest
-from graphs import check, helper, model, refusal, subgraph
+from graphs import check, helper, model, refusal, subgraph, write_set
 
 ort = pytest.importorskip("onnxruntime")
 
@@ -230,6 +232,25 @@ def test_loop_over_rows_by_number(qcc_tool, tmp_path):
                   {"x": (FLOAT, ["t", 3]), "start": (FLOAT, [3])}, {"last": (FLOAT, [3]), "all": (FLOAT, ["t", 3])},
                   {"zero": np.array(0), "yes": np.array(True)})
     agree(qcc_tool, tmp_path, proto, [{"x": numbers(t, 3), "start": numbers(3, seed=1)} for t in (1, 6, 40)], 1e-4)
+
+
+def test_loop_over_slices_by_number(qcc_tool, tmp_path):
+    """x[:, i : i + 2]; a loop that would run out of x is an error before it begins."""
+    body = loop_body([node("Unsqueeze", ["turn", "first"], ["at"]), node("Add", ["at", "two"], ["to"]),
+                      node("Slice", ["x", "at", "to", "axis"], ["part"]), node("ReduceSum", ["part", "axis"], ["sum"], keepdims=0),
+                      node("Add", ["s", "sum"], ["s1"]), node("Identity", ["part"], ["out"])], ["s1", "out"], ["s"])
+    proto = model([node("Loop", ["count", "", "start"], ["last", "all"], body=body)],
+                  {"count": (INT64, []), "x": (FLOAT, ["n", "t"]), "start": (FLOAT, ["n"])},
+                  {"last": (FLOAT, ["n"]), "all": (FLOAT, ["turns", "n", 2])},
+                  {"first": np.array([0]), "two": np.array([2]), "axis": np.array([1])})
+    sets = [{"count": np.array(c), "x": numbers(n, t), "start": numbers(n)} for c, n, t in ((3, 2, 4), (1, 1, 2), (20, 3, 40))]
+    agree(qcc_tool, tmp_path, proto, sets, 1e-4)
+    beyond = {"count": np.array(4), "x": numbers(2, 4), "start": numbers(2)}
+    write_set(tmp_path / "beyond", beyond, {})
+    for path in (tmp_path / "model.so", tmp_path / "model.onnx"):
+        command = [qcc_tool, "run", path, *(["--reference"] if path.suffix == ".onnx" else []), "--test-data", tmp_path / "beyond"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode != 0 and "turns" in done.stderr, done.stderr
 
 
 def test_long_known_loops_stay_loops(qcc_tool, tmp_path):
