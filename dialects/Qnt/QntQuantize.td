@@ -48,16 +48,19 @@ def Qnt_QuantizeOp : Qnt_QuantOp<"quantize"> {
 def Qnt_QuantizeStaticOp : Qnt_QuantOp<"quantize_static"> {
   let summary = "real numbers to codes with a scale known before";
   let description = [{
-    `code = clamp(roundeven(x * (1 / scale)) + zero)`, to -128 .. 127, or to -127 .. 127 without
-    zero point. The result is per token, every token with the same scale and zero point, so that
-    products do not tell static from dynamic inputs.
+    `code = clamp(roundeven(x * (1 / scale)) + z)`, `z = zero + shift`, to -128 .. 127, or to -127 ..
+    127 where `z` is 0 and `out` has no zero point; `shift` is 0 where it is absent. The result is per
+    token, every token with the same scale and zero point, so that products do not tell static from
+    dynamic inputs. A result without zero point stands for `x + scale z`.
 
     Constraints:
     * (C1) `out` has the dimensions of `x`.
     * (C2) `out` has i8 codes per token with scales of f32 and no groups.
-    * (C3) `scale` is positive and finite, and so is its reciprocal; `zero` is in -128 .. 127, and 0 where `out` has none.
+    * (C3) `scale` is positive and finite, and so is its reciprocal; `zero` is in -128 .. 127.
+    * (C4) `shift`, if present, is an i32 of rank 0. That `zero + shift` is in
+      -128 .. 127 is up to who makes it.
   }];
-  let arguments = (ins Qnt_Tensor:$x, F32Attr:$scale, DefaultValuedAttr<I64Attr, "0">:$zero);
+  let arguments = (ins Qnt_Tensor:$x, Optional<Qnt_Tensor>:$shift, F32Attr:$scale, DefaultValuedAttr<I64Attr, "0">:$zero);
   let results = (outs Qnt_QType:$out);
 }
 

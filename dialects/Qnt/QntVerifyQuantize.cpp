@@ -33,8 +33,13 @@ LogicalResult QuantizeStaticOp::verify() {
   if (!(scale > 0) || !std::isfinite(scale) || !std::isfinite(1 / scale)) // (C3)
     return emitOpError() << "scale must be positive and finite, but is " << scale;
   int64_t zero = getZero();
-  if (zero < -128 || zero > 127 || (zero != 0 && !out.getZero()))
+  if (zero < -128 || zero > 127)
     return emitOpError() << "zero point " << zero << " does not fit " << out;
+  if (!getShift()) // (C4)
+    return success();
+  Type shift = getShift().getType();
+  if (!dimsOf(shift).empty() || !elementTypeOf(shift).isInteger(32))
+    return emitOpError() << "shift must be an i32 of rank 0, but is " << shift;
   return success();
 }
 LogicalResult DequantizeOp::verify() {

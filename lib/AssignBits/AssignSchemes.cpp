@@ -262,7 +262,7 @@ std::optional<std::string> Assigner::quantizeStatic(LinearOp op, QType codes, St
     OpBuilder::InsertionGuard guard(rewriter);
     rewriter.setInsertionPointAfterValue(x);
     StaticGrid grid = staticGrid(codes, range->second);
-    auto fixed = QuantizeStaticOp::create(rewriter, x.getLoc(), codes, x,
+    auto fixed = QuantizeStaticOp::create(rewriter, x.getLoc(), codes, x, Value(),
                                           rewriter.getF32FloatAttr(grid.scale),
                                           rewriter.getI64IntegerAttr(grid.zero));
     result = DequantizeOp::create(rewriter, x.getLoc(), x.getType(), fixed.getOut());

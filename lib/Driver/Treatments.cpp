@@ -95,7 +95,7 @@ ActivationFormat activationOf(LinearOp layer) {
   format.bits = type.getBits();
   format.zeroPoint = static_cast<bool>(type.getZero());
   format.group = type.getBlock();
-  if (auto fixed = dyn_cast<QuantizeStaticOp>(def)) {
+  if (auto fixed = dyn_cast<QuantizeStaticOp>(def); fixed && !fixed.getShift()) {
     format.fixedScale = fixed.getScale().convertToFloat();
     format.fixedZero = static_cast<int32_t>(fixed.getZero());
   }

@@ -16,11 +16,29 @@ const onnx::Node *GraphImporter::producerOf(StringRef name) {
   return producers.lookup(name);
 }
 
-bool GraphImporter::feedsOnlyProducts(const onnx::Node &quantize) {
+void GraphImporter::findReaders() {
   if (readers.empty())
     for (const onnx::Node &node : model.graph.nodes)
       for (const std::string &input : node.inputs)
         readers[input].push_back(&node);
+}
+
+bool GraphImporter::isOnlyCastToFloat(StringRef name) {
+  findReaders();
+  auto found = readers.find(name);
+  bool isOutput = llvm::is_contained(outputNames(), name);
+  return !isOutput && found != readers.end() &&
+         llvm::all_of(found->second, [](const onnx::Node *reader) {
+           auto to = reader->getInt("to", 0);
+           bool casts = reader->opType == "Cast" && to && *to == onnx::Float;
+           if (!to)
+             llvm::consumeError(to.takeError());
+           return casts;
+         });
+}
+
+bool GraphImporter::feedsOnlyProducts(const onnx::Node &quantize) {
+  findReaders();
   auto all = [&](const onnx::Node &node, llvm::function_ref<bool(const onnx::Node &)> holds) {
     auto found = readers.find(node.outputs.empty() ? "" : node.outputs[0]);
     return found != readers.end() &&
@@ -280,7 +298,7 @@ Value staticTokens(NodeBuilder &n, Value x, Value scale, Value zero, Type codes)
     return {};
   int64_t at = zero ? static_cast<int64_t>(*zeroPoint) - shift : 0;
   auto type = tokenType(n, from, qnt::Storage::i8, zero ? i8 : Type(), 0);
-  return n.make<qnt::QuantizeStaticOp>(type, from, n.builder.getF32FloatAttr(number),
+  return n.make<qnt::QuantizeStaticOp>(type, from, Value(), n.builder.getF32FloatAttr(number),
                                        n.builder.getI64IntegerAttr(at));
 }
 

@@ -1,4 +1,5 @@
 // com.microsoft operators on 8-bit codes with their scales and zero points side by side.
+#include "CodeProducts.h"
 #include "OpTable.h"
 
 using namespace mlir;
@@ -6,18 +7,6 @@ using namespace qcc;
 using namespace qcc::import;
 
 namespace {
-
-/// A parameter given as [1] as a scalar.
-Value plain(NodeBuilder &n, Value v) {
-  return v && n.rank(v) == 1 && n.at(v, 0).isConstant(1) ? n.reshape(v, {}) : v;
-}
-
-/// Codes minus their zero point in 32 bits; a vector of zero points goes along the last axis.
-Value centred(NodeBuilder &n, Value codes, Value zero) {
-  Type wide = n.builder.getI32Type();
-  codes = n.cast(codes, wide);
-  return zero ? n.sub(codes, n.cast(plain(n, zero), wide)) : codes;
-}
 
 /// scale * (codes - zero) of three inputs from i on.
 Value real(NodeBuilder &n, size_t i) {
@@ -147,24 +136,19 @@ void qlinearReduceMean(NodeBuilder &n) {
 
 /// alpha * scales * (A' B' + C), C in 32-bit steps; to codes where an output scale is given.
 void qgemm(NodeBuilder &n) {
-  Value a = centred(n, n.in(0), n.optional(2)), b = n.in(3), aScale = n.in(1), bScale = n.in(4);
+  Value a = n.in(0), b = n.in(3), aScale = n.in(1), bScale = n.in(4);
   if (!a || !b || !aScale || !bScale || n.rank(a) != 2 || n.rank(b) != 2)
     return n.fail(Diag::ShapeMismatch, "needs matrices");
   if (n.intAttr("transA", 0) != 0)
     a = n.swapLast(a);
-  if (n.intAttr("transB", 0) != 0) // zero points go along the columns of the product
-    b = n.swapLast(b);
-  b = centred(n, b, n.optional(5));
-  Value sum = n.matmul(a, b);
-  if (n.has(6))
-    sum = n.add(sum, n.in(6));
+  CodeOperands operands{a, n.optional(2), b, n.optional(5), n.intAttr("transB", 0) != 0};
   Value scale = n.mul(plain(n, aScale), plain(n, bScale));
   double alpha = n.floatAttr("alpha", 1);
   if (alpha != 1)
     scale = n.mul(scale, alpha);
   if (!scale)
     return;
-  Value y = n.mul(n.cast(sum, n.element(scale)), scale);
+  Value y = n.mul(realsOfCodes(n, operands, n.element(scale), n.optional(6)), scale);
   n.out(0, n.has(7) ? coded(n, y, n.in(7), n.optional(8), n.inputElement(0)) : y);
 }
 
@@ -181,11 +165,10 @@ void dynamicQuantizeMatmul(NodeBuilder &n) {
   Type bytes = n.builder.getIntegerType(8, /*isSigned=*/false);
   zero = n.cast(n.minimum(n.maximum(zero, 0), 255), bytes);
   Value codes = coded(n, x, scale, zero, bytes);
-  Value product = n.matmul(centred(n, codes, zero), centred(n, b, n.optional(3)));
   Value both = n.mul(scale, plain(n, bScale));
   if (!both)
     return;
-  Value y = n.mul(n.cast(product, n.element(both)), both);
+  Value y = n.mul(realsOfCodes(n, {codes, zero, b, n.optional(3)}, n.element(both)), both);
   n.out(0, n.has(4) ? n.add(y, n.in(4)) : y);
 }
 
@@ -195,11 +178,11 @@ void qattention(NodeBuilder &n) {
     return;
   if (n.rank(codes) != 3 || n.rank(weight) != 2)
     return n.fail(Diag::BadNode, "needs an input of rank 3 and a weight of rank 2");
-  Value product = n.matmul(centred(n, codes, n.optional(6)), centred(n, weight, n.optional(7)));
   Value scale = n.mul(plain(n, xScale), plain(n, wScale));
-  if (!scale || !product)
+  if (!scale)
     return;
-  product = n.add(n.mul(n.cast(product, n.element(scale)), scale), bias);
+  CodeOperands operands{codes, n.optional(6), weight, n.optional(7)};
+  Value product = n.add(n.mul(realsOfCodes(n, operands, n.element(scale)), scale), bias);
   attentionOfProduct(n, product, /*maskAt=*/5, /*pastAt=*/8, /*biasAt=*/0);
 }
 

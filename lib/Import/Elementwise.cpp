@@ -96,6 +96,8 @@ void cast(NodeBuilder &n) {
   if (!element)
     return n.unsupported("casts to " + onnx::dataTypeName(to), "keep the value numeric");
   Value x = n.in(0);
+  if (Value reals = n.importer.realSums.lookup(x); reals && element.isF32())
+    return n.out(0, reals);
   if (isa<Float8E8M0FNUType>(element))
     x = toPowerOfTwo(n, x, element);
   n.out(0, n.castSaturating(x, element, n.intAttr("saturate", 1) != 0));

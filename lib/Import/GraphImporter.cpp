@@ -328,6 +328,7 @@ void GraphImporter::erase(Operation *op) {
   for (Value result : op->getResults()) {
     constantValues.erase(result);
     tokens.erase(result);
+    realSums.erase(result);
   }
   op->erase();
 }

@@ -98,6 +98,10 @@ public:
     mlir::Value codes, scale, zero;
   };
   llvm::DenseMap<mlir::Value, Tokens> tokens;
+  /// Real numbers that i32 sums were made of, which a cast to f32 gives back.
+  llvm::DenseMap<mlir::Value, mlir::Value> realSums;
+  /// Whether nodes of the graph alone read `name`, each of which casts it to f32.
+  bool isOnlyCastToFloat(llvm::StringRef name);
   /// The node of the graph that computes a value, or null.
   const onnx::Node *producerOf(llvm::StringRef name);
   /// Whether the codes that `quantize` makes are dequantized for the left side of products alone.
@@ -160,6 +164,7 @@ private:
   llvm::StringMap<Entry> values;
   /// Of the graph's values, once needed.
   llvm::StringMap<std::vector<const onnx::Node *>> readers;
+  void findReaders();
   llvm::StringMap<const onnx::Node *> producers;
   std::vector<const onnx::Node *> needed;
   std::vector<onnx::ValueInfo> inputs;

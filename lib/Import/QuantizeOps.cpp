@@ -1,5 +1,6 @@
 // The operators of quantized models as plain arithmetic on integers and scales.
 #include "CodeForms.h"
+#include "CodeProducts.h"
 #include "OpTable.h"
 
 using namespace mlir;
@@ -126,31 +127,16 @@ void dynamicQuantizeLinear(NodeBuilder &n) {
   n.out(2, zero);
 }
 
-/// Codes minus their zero point in 32 bits. `rows`: a vector of zero points goes along rows.
-Value centred(NodeBuilder &n, Value x, Value zero, bool rows) {
-  Type wide = n.builder.getI32Type();
-  x = n.cast(x, wide);
-  if (!zero || !x)
-    return x;
-  zero = n.cast(zero, wide);
-  if (rows && n.rank(zero) == 1 && !n.at(zero, 0).isConstant(1))
-    zero = n.unsqueeze(zero, {1});
-  if (n.rank(zero) == 1 && n.at(zero, 0).isConstant(1))
-    zero = n.reshape(zero, {});
-  return n.sub(x, zero);
-}
-
 void matmulInteger(NodeBuilder &n) {
-  n.out(0, n.matmul(centred(n, n.in(0), n.optional(2), true),
-                    centred(n, n.in(1), n.optional(3), false)));
+  StringRef output = n.node.outputs.empty() ? StringRef() : StringRef(n.node.outputs[0]);
+  n.out(0, sumsOfCodes(n, {n.in(0), n.optional(2), n.in(1), n.optional(3)}, output));
 }
 
 /// com.microsoft: the product scaled to float, with a bias.
 void matmulIntegerToFloat(NodeBuilder &n) {
-  Value product =
-      n.matmul(centred(n, n.in(0), n.optional(4), true), centred(n, n.in(1), n.optional(5), false));
   Value scale = n.mul(n.in(2), n.in(3));
-  Value out = n.mul(n.cast(product, n.element(scale)), scale);
+  CodeOperands operands{n.in(0), n.optional(4), n.in(1), n.optional(5)};
+  Value out = n.mul(realsOfCodes(n, operands, n.element(scale)), scale);
   n.out(0, n.has(6) ? n.add(out, n.in(6)) : out);
 }
 
@@ -158,14 +144,12 @@ void qlinearMatmul(NodeBuilder &n) {
   Value aScale = n.in(1), bScale = n.in(4), scale = n.in(6), zero = n.in(7);
   if (!aScale || !bScale || !scale || !zero)
     return;
-  Value product = n.matmul(centred(n, n.in(0), n.in(2), true), centred(n, n.in(3), n.in(5), false));
+  CodeOperands operands{n.in(0), n.in(2), n.in(3), n.in(5)};
   if (n.rank(aScale) == 1 && !n.at(aScale, 0).isConstant(1))
     aScale = n.unsqueeze(aScale, {1});
-  auto plain = [&](Value v) {
-    return n.rank(v) == 1 && n.at(v, 0).isConstant(1) ? n.reshape(v, {}) : v;
-  };
-  Value real = n.mul(n.cast(product, n.element(scale)), n.mul(plain(aScale), plain(bScale)));
-  n.out(0, quantized(n, real, plain(scale), plain(zero), n.element(zero)));
+  Value reals = realsOfCodes(n, operands, n.element(scale));
+  Value real = n.mul(reals, n.mul(plain(n, aScale), plain(n, bScale)));
+  n.out(0, quantized(n, real, plain(n, scale), plain(n, zero), n.element(zero)));
 }
 
 constexpr OpEntry table[] = {

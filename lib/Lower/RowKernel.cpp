@@ -440,9 +440,13 @@ void RowEmitter::computeScalars(int level) {
 
 TokenRange RowEmitter::rangeOf(Value codes) {
   if (auto fixed = codes.getDefiningOp<QuantizeStaticOp>()) {
-    auto zero = static_cast<int32_t>(fixed.getZero());
-    bool hasZero = static_cast<bool>(cast<QType>(codes.getType()).getZero());
-    return {{}, {}, k.cf32(fixed.getScale().convertToFloat()), hasZero ? k.ci32(zero) : Value()};
+    Value zero;
+    bool moves = cast<QType>(codes.getType()).getZero() || fixed.getZero() || fixed.getShift();
+    if (moves)
+      zero = k.ci32(static_cast<int32_t>(fixed.getZero()));
+    if (fixed.getShift())
+      zero = k.add(zero, scalar(fixed.getShift()));
+    return {{}, {}, k.cf32(fixed.getScale().convertToFloat()), zero};
   }
   return {lows.lookup(codes), scalars.lookup(codes), {}, {}};
 }

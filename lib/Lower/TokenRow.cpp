@@ -154,7 +154,8 @@ void TokenWriter::write(const TokenRange &range) {
     setScale(scale, row);
     zero = range.scale ? range.zero : range.low ? offsetOf(range.low, scale) : Value();
     if (zero) {
-      k.store(Elem::I32, zero, buffer.sums, row);
+      if (type.getZero()) // else whoever reads the codes knows where their zero lies
+        k.store(Elem::I32, zero, buffer.sums, row);
       zero = k.broadcast(zero);
     }
     writeRun(k.ci64(0), length);

@@ -134,6 +134,7 @@ void addAssignBits(OpPassManager &pm, const PipelineOptions &options) {
 }
 
 void addQuantize(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(quantize::createCenterCodes());
   pm.addNestedPass<func::FuncOp>(quantize::createQuantizeLinear());
   pm.addNestedPass<func::FuncOp>(quantize::createQuantizeGather());
   pm.addPass(quantize::createHoistWeights());

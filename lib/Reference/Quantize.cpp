@@ -338,11 +338,16 @@ QTensor quantizeStatic(const Call &call, QuantizeStaticOp op) {
   q.type = cast<QType>(op.getOut().getType());
   q.dims.assign(call.tensor(0).dims().begin(), call.tensor(0).dims().end());
   float scale = op.getScale().convertToFloat(), zero = float(int64_t(op.getZero()));
+  if (op.getShift())
+    zero += static_cast<float>(call.tensor(1).integer(0));
   q.scales.assign(q.groupCount(), scale);
   if (q.type.getZero())
     q.zeros.assign(q.groupCount(), zero);
+  CodeLimits limits = limitsOf(q.type);
+  if (op.getZero() || op.getShift())
+    limits = {-128, 127};
   for (int64_t i = 0; i < x.count; ++i)
-    q.codes.push_back(nearestInteger(x[i] * (1.0f / scale), zero, false, limitsOf(q.type)));
+    q.codes.push_back(nearestInteger(x[i] * (1.0f / scale), zero, false, limits));
   return q;
 }
 

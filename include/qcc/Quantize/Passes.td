@@ -4,6 +4,25 @@
 
 include "mlir/Pass/PassBase.td"
 
+def CenterCodes : Pass<"qcc-center-codes", "::mlir::func::FuncOp"> {
+  let summary = "Take zero points out of products that cannot have them";
+  let description = [{
+    Of layers on codes of tokens: `w = s (c - z)`, with codes of bytes, scales per tensor or output
+    channel and a zero point, becomes `s c' + s (m - z)`, where `c' = c - m` are signed bytes and `m` is the middle
+    of the codes, 128 or 0. The second term times x is `s (m - z)` times the sum of x, a term that
+    vanishes where `z = m`. What is left has an integer product with any input.
+
+    Static inputs `x = s (c - z)` of other weights (in blocks, of fewer bits) become `s c - s z`: the second
+    term is `s z` times the sum of each row of the weight, a constant.
+
+    Needs: `qcc-assign-schemes`, or a model that came quantized. Leaves: layers whose product
+    qcc-quantize-linear finds. Refuses: inputs that are floats.
+
+    Example: test/Quantize/center-codes.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
 def QuantizeLinear : Pass<"qcc-quantize-linear", "::mlir::func::FuncOp"> {
   let summary = "Compute linear layers on codes";
   let description = [{

@@ -94,8 +94,8 @@ func.func @f(%x: tensor<2x4xf32>) {
 // -----
 
 func.func @f(%x: tensor<2x4xf32>) {
-  // expected-error@+1 {{zero point 3 does not fit}}
-  %0 = qnt.quantize_static %x {scale = 1.0 : f32, zero = 3 : i64} : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i8, token, scale f32>
+  // expected-error@+1 {{zero point 300 does not fit}}
+  %0 = qnt.quantize_static %x {scale = 1.0 : f32, zero = 300 : i64} : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i8, token, scale f32>
   return
 }
 

@@ -1,0 +1,26 @@
+// Products of codes less their zero points.
+#ifndef QCC_LIB_IMPORT_CODEPRODUCTS_H
+#define QCC_LIB_IMPORT_CODEPRODUCTS_H
+
+#include "NodeBuilder.h"
+
+namespace qcc::import {
+
+/// A parameter given as [1] as a scalar.
+Value plain(NodeBuilder &n, Value v);
+/// Codes minus their zero point in 32 bits; a vector of zero points goes along the last axis, or
+/// with `rows` along the one before.
+Value centred(NodeBuilder &n, Value codes, Value zero, bool rows = false);
+
+/// sum over K of (a - aZero)(b - bZero), a [.., M, K] and b [K, N].
+struct CodeOperands {
+  Value a, aZero, b, bZero;
+  bool transposed = false; ///< b is [N, K]
+};
+/// The sums in i32, as `output` of the node gives them.
+Value sumsOfCodes(NodeBuilder &n, const CodeOperands &operands, StringRef output);
+/// The sums plus `bias` (i32, may be null), rounded to `element`.
+Value realsOfCodes(NodeBuilder &n, const CodeOperands &operands, Type element, Value bias = {});
+
+} // namespace qcc::import
+#endif

@@ -1,0 +1,275 @@
+"""Every way in which ONNX graphs carry quantized products: the result against onnxruntime without its optimizer, bit
+for bit against the interpreter, and the products in integer instructions."""
+
+import os
+import subprocess
+
+import numpy as np
+import pytest
+from graphs import check, contrib, helper, model, onnx
+
+ort = pytest.importorskip("onnxruntime")
+from onnx import TensorProto as T  # noqa: E402
+
+K, N = 64, 48
+KINDS = {np.dtype(k): v for k, v in (("float32", T.FLOAT), ("float16", T.FLOAT16), ("uint8", T.UINT8), ("int8", T.INT8), ("int32", T.INT32))}
+node = helper.make_node
+CARRIERS = {}
+
+
+def carrier(instruction="vpdpbusd", **options):
+    """Registers a builder of (nodes, weights, inputs, y's type); its product is in `instruction` or, if empty, not in floats."""
+    def register(function):
+        CARRIERS[function.__name__] = (function, instruction, options)
+        return function
+    return register
+
+
+def rng(seed=7):
+    return np.random.default_rng(seed)
+
+
+def normal(*shape, seed=7, scale=1.0):
+    return (rng(seed).standard_normal(shape) * scale).astype(np.float32)
+
+
+def random_codes(*shape, dtype=np.uint8, seed=3):
+    info = np.iinfo(dtype)
+    return rng(seed).integers(info.min, info.max + 1, shape).astype(dtype)
+
+
+def few_bits(name, dtype, values):
+    """An initializer of a type that numpy lacks."""
+    return helper.make_tensor(name, dtype, values.shape, values.astype(np.float32 if dtype >= T.FLOAT8E4M3FN and dtype <= T.FLOAT8E5M2FNUZ else np.int32).flatten())
+
+
+def packed(values, bits):
+    parts = values.reshape(*values.shape[:-1], -1, 8 // bits)
+    return sum((parts[..., i].astype(np.uint8) << (bits * i)).astype(np.uint8) for i in range(8 // bits)).astype(np.uint8)
+
+
+# --- integers ---
+
+@carrier()
+def matmul_integer(scalar=True):
+    return ([node("MatMulInteger", ["x", "w", "zx"], ["y"])], {"w": random_codes(K, N, dtype=np.int8), "zx": np.uint8(99)},
+            {"x": random_codes(5, K)}, np.int32)
+
+
+@carrier()
+def matmul_integer_zero_points_per_column():
+    return ([node("MatMulInteger", ["x", "w", "zx", "zw"], ["y"])],
+            {"w": random_codes(K, N), "zx": np.uint8(99), "zw": random_codes(N, seed=5)}, {"x": random_codes(5, K)}, np.int32)
+
+
+@carrier()
+def dynamic_quantization():
+    """As onnxruntime's quantizer writes it."""
+    return ([node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]), node("MatMulInteger", ["q", "w", "z", "zw"], ["i"]),
+             node("Cast", ["i"], ["f"], to=T.FLOAT), node("Mul", ["s", "sw"], ["both"]), node("Mul", ["f", "both"], ["p"]),
+             node("Add", ["p", "b"], ["y"])],
+            {"w": random_codes(K, N, dtype=np.int8), "zw": np.int8(0), "sw": np.float32(0.01), "b": normal(N)},
+            {"x": normal(5, K)}, np.float32)
+
+
+def qlinear_matmul(w, zw, sw, x_dtype):
+    return ([node("QLinearMatMul", ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy"], ["y"])],
+            {"w": w, "sw": sw, "zw": zw, "sx": np.float32(0.02), "zx": np.array(3, x_dtype), "sy": np.float32(0.2),
+             "zy": np.array(7, x_dtype)}, {"x": random_codes(5, K, dtype=x_dtype)}, x_dtype)
+
+
+@carrier()
+def qlinear_matmul_u8s8():
+    return qlinear_matmul(random_codes(K, N, dtype=np.int8), np.int8(0), np.float32(0.01), np.uint8)
+
+
+@carrier()
+def qlinear_matmul_s8s8_by_column():
+    return qlinear_matmul(random_codes(K, N, dtype=np.int8), np.zeros(N, np.int8), (rng().random(N) * 0.01 + 0.005).astype(np.float32), np.int8)
+
+
+@carrier("")
+def conv_integer():
+    return ([node("ConvInteger", ["x", "w", "zx"], ["y"], pads=[1, 1, 1, 1])],
+            {"w": random_codes(6, 4, 3, 3, dtype=np.int8), "zx": np.uint8(120)}, {"x": random_codes(2, 4, 8, 8)}, np.int32)
+
+
+@carrier("")
+def qlinear_conv():
+    return ([node("QLinearConv", ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy", "b"], ["y"], pads=[1, 1, 1, 1])],
+            {"w": random_codes(6, 4, 3, 3, dtype=np.int8), "sx": np.float32(0.02), "zx": np.uint8(120),
+             "sw": (rng().random(6) * 0.01).astype(np.float32), "zw": np.zeros(6, np.int8), "sy": np.float32(0.3), "zy": np.uint8(128),
+             "b": rng().integers(-3000, 3000, 6).astype(np.int32)}, {"x": random_codes(2, 4, 8, 8)}, np.uint8)
+
+
+# --- com.microsoft ---
+
+@carrier()
+def qgemm():
+    return ([contrib("QGemm", ["x", "sx", "zx", "w", "sw", "zw", "b"], ["y"])],
+            {"sx": np.float32(0.02), "zx": np.uint8(120), "w": random_codes(K, N, dtype=np.int8),
+             "sw": (rng().random(N) * 0.01).astype(np.float32), "zw": np.zeros(N, np.int8),
+             "b": rng().integers(-3000, 3000, N).astype(np.int32)}, {"x": random_codes(5, K)}, np.float32)
+
+
+@carrier()
+def matmul_integer_to_float():
+    return ([contrib("MatMulIntegerToFloat", ["x", "w", "sx", "sw", "zx", "zw", "b"], ["y"])],
+            {"w": random_codes(K, N, dtype=np.int8), "sx": np.float32(0.02), "sw": np.float32(0.01), "zx": np.uint8(77),
+             "zw": np.int8(0), "b": normal(N)}, {"x": random_codes(5, K)}, np.float32)
+
+
+@carrier()
+def dynamic_quantize_matmul():
+    return ([contrib("DynamicQuantizeMatMul", ["x", "w", "sw", "", "b"], ["y"])],
+            {"w": random_codes(K, N, dtype=np.int8), "sw": np.float32(0.01), "b": normal(N)}, {"x": normal(5, K)}, np.float32)
+
+
+def matmul_nbits(bits, zero, **attributes):
+    q = rng().integers(0, 1 << bits, (N, K), dtype=np.uint8)
+    weights = {"w": packed(q.reshape(N, K // 32, 32), bits), "s": (rng(2).standard_normal((N, K // 32)) * 0.1).astype(np.float32)}
+    if zero:
+        weights["z"] = packed(rng(4).integers(0, 1 << bits, (N, 8), dtype=np.uint8)[:, :K // 32 * bits // 8 * 8 // bits], bits) \
+            if K // 32 * bits % 8 == 0 else packed(np.pad(rng(4).integers(0, 1 << bits, (N, K // 32), dtype=np.uint8),
+                                                          ((0, 0), (0, -(K // 32) % (8 // bits)))), bits)
+    return ([contrib("MatMulNBits", ["x", "w", "s"] + ["z"] * zero, ["y"], N=N, K=K, bits=bits, block_size=32,
+                     accuracy_level=4, **attributes)], weights, {"x": normal(5, K)}, np.float32)
+
+
+for level_bits in (2, 4, 8):
+    for with_zero in (False, True):
+        def make(bits=level_bits, zero=with_zero):
+            return matmul_nbits(bits, zero)
+        make.__name__ = f"matmul_nbits_{level_bits}_{'asym' if with_zero else 'sym'}_in_int8"
+        # The level allows int8 inputs; qcc keeps floats until it is asked for them.
+        carrier(codes=f"w{level_bits}a8:g32", tolerance=0.06 * (1 << level_bits) / 4, opset=21)(make)
+
+
+# --- Q and DQ ---
+
+def qdq(weight, scale, zero, x_dtype, axis=None, block=None, x_scale=0.03, kind=None):
+    """x and the weight in codes, dequantized for one product."""
+    attributes = ({} if axis is None else {"axis": axis}) | ({"block_size": block} if block else {})
+    weights = {"sx": np.float32(x_scale), "zx": np.array(3 if x_dtype != np.uint8 else 130, x_dtype), "ws": scale, "b": normal(N)}
+    names = ["w", "ws"]
+    extra = []
+    if kind is None:
+        weights["w"] = weight
+        if zero is not None:
+            weights["wz"] = zero
+            names.append("wz")
+    else:
+        extra.append(few_bits("w", kind, weight))
+        if zero is not None:
+            extra.append(few_bits("wz", kind, zero))
+            names.append("wz")
+    nodes = [node("QuantizeLinear", ["x", "sx", "zx"], ["q"]), node("DequantizeLinear", ["q", "sx", "zx"], ["d"]),
+             node("DequantizeLinear", names, ["wd"], **attributes), node("MatMul", ["d", "wd"], ["p"]), node("Add", ["p", "b"], ["y"])]
+    return nodes, weights, {"x": normal(5, K)}, np.float32, extra
+
+
+def scales(*shape):
+    return (rng(2).random(shape) * 0.02 + 0.004).astype(np.float32)
+
+
+@carrier()
+def qdq_per_tensor_u8s8():
+    return qdq(random_codes(K, N, dtype=np.int8), np.float32(0.01), np.int8(0), np.uint8)
+
+
+@carrier()
+def qdq_per_tensor_u8u8():
+    return qdq(random_codes(K, N), np.float32(0.01), np.uint8(121), np.uint8)
+
+
+@carrier()
+def qdq_per_axis_s8s8():
+    return qdq(random_codes(K, N, dtype=np.int8), scales(N), np.zeros(N, np.int8), np.int8, axis=1)
+
+
+@carrier()
+def qdq_implied_zero_points():
+    return qdq(random_codes(K, N, dtype=np.int8), scales(N), None, np.int8, axis=1)
+
+
+@carrier()
+def qdq_negative_scales():
+    return qdq(random_codes(K, N, dtype=np.int8), scales(N) * np.where(np.arange(N) % 3, 1, -1).astype(np.float32), None, np.int8, axis=1)
+
+
+@carrier(opset=21)
+def qdq_blocks_of_int8():
+    return qdq(random_codes(K, N, dtype=np.int8), scales(K // 32, N), None, np.int8, axis=0, block=32)
+
+
+@carrier(opset=21)
+def qdq_blocks_of_int4():
+    return qdq(rng().integers(-8, 8, (K, N)), scales(K // 16, N), None, np.int8, axis=0, block=16, kind=T.INT4)
+
+
+@carrier(opset=21)
+def qdq_blocks_of_uint4():
+    return qdq(rng().integers(0, 16, (K, N)), scales(K // 32, N), rng(5).integers(0, 16, (K // 32, N)), np.int8, axis=0, block=32, kind=T.UINT4)
+
+
+@carrier(opset=21)
+def qdq_int4_per_axis():
+    return qdq(rng().integers(-8, 8, (K, N)), scales(N), None, np.uint8, axis=1, kind=T.INT4)
+
+
+@carrier(floats=True)
+def qdq_dynamic_per_tensor():
+    """x by DynamicQuantizeLinear, dequantized again: its scale is found when the model runs, the product is one of floats."""
+    return ([node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]), node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+             node("DequantizeLinear", ["w", "ws"], ["wd"], axis=1), node("MatMul", ["d", "wd"], ["y"])],
+            {"w": random_codes(K, N, dtype=np.int8), "ws": scales(N)}, {"x": normal(5, K)}, np.float32)
+
+
+def expected(proto, inputs):
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    return ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"]).run(None, inputs)[0]
+
+
+def run(qcc_tool, *arguments):
+    done = subprocess.run([str(a) for a in (qcc_tool, *arguments)], capture_output=True, text=True,
+                          env=dict(os.environ, NO_COLOR="1", QCC_NUM_THREADS="1"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", CARRIERS)
+def test_carrier(qcc_tool, tmp_path, name):
+    build, instruction, options = CARRIERS[name]
+    nodes, weights, inputs, dtype, *extra = build()
+    kinds = {k: (KINDS[v.dtype], ["t", *v.shape[1:]]) for k, v in inputs.items()}
+    proto = model(nodes, kinds, {"y": (KINDS[np.dtype(dtype)], None)}, weights, options.get("opset", 17))
+    for tensor in extra[0] if extra else ():
+        proto.graph.initializer.append(tensor)
+    want = expected(proto, inputs)
+    tolerance = options.get("tolerance", 0 if dtype == np.int32 else 1 if dtype in (np.uint8, np.int8) else 1e-4)
+    check(qcc_tool, tmp_path, proto, [(inputs, {"y": want})], tolerance, 1e-5)
+    # Bit for bit what the interpreter computes.
+    path = tmp_path / "model.onnx"
+    run(qcc_tool, path, "--target=native", "--numerics=exact", "-o", tmp_path / "exact.so")
+    arguments = [f"--input={k}={tmp_path / k}.npy" for k in inputs]
+    for key, value in inputs.items():
+        np.save(tmp_path / f"{key}.npy", value)
+    run(qcc_tool, "run", tmp_path / "exact.so", *arguments, f"--output-dir={tmp_path / 'compiled'}")
+    run(qcc_tool, path, "--to=quantize", "-o", tmp_path / "codes.mlir")
+    run(qcc_tool, "run", tmp_path / "codes.mlir", "--reference", *arguments, f"--output-dir={tmp_path / 'interpreted'}")
+    np.testing.assert_array_equal(np.load(tmp_path / "compiled/y.npy"), np.load(tmp_path / "interpreted/y.npy"))
+    # The product's kernel multiplies integers.
+    if "floats" in options:
+        return
+    scheme = [f"--quantize={options['codes']}", "--accept=none"] if "codes" in options else []
+    run(qcc_tool, path, "--target=x86-avx512-vnni", *scheme, "-o", tmp_path / "model.s")
+    text = (tmp_path / "model.s").read_text()
+    if instruction:
+        assert instruction in text
+    run(qcc_tool, path, "--to=fuse", *scheme, "-o", tmp_path / "fused.mlir")
+    fused = (tmp_path / "fused.mlir").read_text()
+    assert ("qnt.qlinear" if instruction else "qnt.conv") in fused and "qnt.linear" not in fused and "qnt.matmul" not in fused
+    if not instruction:
+        assert all("f32" not in line.split("->")[0] for line in fused.splitlines() if "qnt.conv" in line)
