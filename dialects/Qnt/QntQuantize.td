@@ -48,19 +48,20 @@ def Qnt_QuantizeOp : Qnt_QuantOp<"quantize"> {
 def Qnt_QuantizeStaticOp : Qnt_QuantOp<"quantize_static"> {
   let summary = "real numbers to codes with a scale known before";
   let description = [{
-    `code = clamp(roundeven(x * (1 / scale)) + z)`, `z = zero + shift`, to -128 .. 127, or to -127 ..
-    127 where `z` is 0 and `out` has no zero point; `shift` is 0 where it is absent. The result is per
-    token, every token with the same scale and zero point, so that products do not tell static from
-    dynamic inputs. A result without zero point stands for `x + scale z`.
+    `code = clamp(roundeven(x * (1 / scale)) + z)`, `z = zero + shift`, where `shift` is 0 if it is
+    absent, to -128 .. 127 with a zero point or `full`, else to -127 .. 127. The result is per token,
+    every token with the same scale and zero point, so that products do not tell static from dynamic
+    inputs. A result without zero point stands for `x + scale z`.
 
     Constraints:
     * (C1) `out` has the dimensions of `x`.
     * (C2) `out` has i8 codes per token with scales of f32 and no groups.
-    * (C3) `scale` is positive and finite, and so is its reciprocal; `zero` is in -128 .. 127.
-    * (C4) `shift`, if present, is an i32 of rank 0. That `zero + shift` is in
+    * (C3) `scale` is positive and finite, and so is its reciprocal; `zero` is in -128 .. 127, and 0 where `out` has none and `full` is not there.
+    * (C4) `shift`, if present, is an i32 of rank 0, and `out` has a zero point or `full` is there. That `zero + shift` is in
       -128 .. 127 is up to who makes it.
   }];
-  let arguments = (ins Qnt_Tensor:$x, Optional<Qnt_Tensor>:$shift, F32Attr:$scale, DefaultValuedAttr<I64Attr, "0">:$zero);
+  let arguments = (ins Qnt_Tensor:$x, Optional<Qnt_Tensor>:$shift, F32Attr:$scale,
+                       DefaultValuedAttr<I64Attr, "0">:$zero, UnitAttr:$full);
   let results = (outs Qnt_QType:$out);
 }
 

@@ -33,13 +33,15 @@ LogicalResult QuantizeStaticOp::verify() {
   if (!(scale > 0) || !std::isfinite(scale) || !std::isfinite(1 / scale)) // (C3)
     return emitOpError() << "scale must be positive and finite, but is " << scale;
   int64_t zero = getZero();
-  if (zero < -128 || zero > 127)
+  bool moves = out.getZero() || getFull();
+  if (zero < -128 || zero > 127 || (zero != 0 && !moves))
     return emitOpError() << "zero point " << zero << " does not fit " << out;
   if (!getShift()) // (C4)
     return success();
   Type shift = getShift().getType();
-  if (!dimsOf(shift).empty() || !elementTypeOf(shift).isInteger(32))
-    return emitOpError() << "shift must be an i32 of rank 0, but is " << shift;
+  if (!dimsOf(shift).empty() || !elementTypeOf(shift).isInteger(32) || !moves)
+    return emitOpError() << "shift must be an i32 of rank 0 for codes that move, but is " << shift
+                         << " for " << out;
   return success();
 }
 LogicalResult DequantizeOp::verify() {

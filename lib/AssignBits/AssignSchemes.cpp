@@ -264,7 +264,7 @@ std::optional<std::string> Assigner::quantizeStatic(LinearOp op, QType codes, St
     StaticGrid grid = staticGrid(codes, range->second);
     auto fixed = QuantizeStaticOp::create(rewriter, x.getLoc(), codes, x, Value(),
                                           rewriter.getF32FloatAttr(grid.scale),
-                                          rewriter.getI64IntegerAttr(grid.zero));
+                                          rewriter.getI64IntegerAttr(grid.zero), UnitAttr());
     result = DequantizeOp::create(rewriter, x.getLoc(), x.getType(), fixed.getOut());
   }
   op.getXMutable().assign(result);

@@ -82,8 +82,9 @@ void quantize(GraphExporter &e, QuantizeOp op) {
 
 /// One scale for all; without a zero point codes stay off -128 because values are clipped before.
 void quantizeStatic(GraphExporter &e, QuantizeStaticOp op) {
-  if (op.getShift() || (op.getZero() && !op.getOut().getType().getZero()))
-    return e.refuse(op, "a zero point that is found when the model runs has no form in Q and DQ");
+  if (op.getShift() || (op.getFull() && !op.getOut().getType().getZero()))
+    return e.refuse(op, "codes whose zero point is taken into the bias, or found when the model "
+                        "runs, have no form in Q and DQ");
   QType type = op.getOut().getType();
   Type f32 = Float32Type::get(op.getContext()), i8 = IntegerType::get(op.getContext(), 8);
   std::string x = e.name(op.getX());

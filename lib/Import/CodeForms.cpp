@@ -299,7 +299,7 @@ Value staticTokens(NodeBuilder &n, Value x, Value scale, Value zero, Type codes)
   int64_t at = zero ? static_cast<int64_t>(*zeroPoint) - shift : 0;
   auto type = tokenType(n, from, qnt::Storage::i8, zero ? i8 : Type(), 0);
   return n.make<qnt::QuantizeStaticOp>(type, from, Value(), n.builder.getF32FloatAttr(number),
-                                       n.builder.getI64IntegerAttr(at));
+                                       n.builder.getI64IntegerAttr(at), UnitAttr());
 }
 
 } // namespace

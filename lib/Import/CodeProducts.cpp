@@ -126,7 +126,7 @@ private:
                         qnt::Granularity::token, -1, 0, n.f32(), n.builder.getIntegerType(8),
                         Type(), qnt::CodebookAttr(), 0, qnt::Layout::logical);
     Value codes = n.make<qnt::QuantizeStaticOp>(type, x, shift, n.builder.getF32FloatAttr(1),
-                                                n.builder.getI64IntegerAttr(middle));
+                                                n.builder.getI64IntegerAttr(middle), UnitAttr());
     return n.make<qnt::DequantizeOp>(x.getType(), codes);
   }
 

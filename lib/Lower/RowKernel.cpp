@@ -441,7 +441,7 @@ void RowEmitter::computeScalars(int level) {
 TokenRange RowEmitter::rangeOf(Value codes) {
   if (auto fixed = codes.getDefiningOp<QuantizeStaticOp>()) {
     Value zero;
-    bool moves = cast<QType>(codes.getType()).getZero() || fixed.getZero() || fixed.getShift();
+    bool moves = cast<QType>(codes.getType()).getZero() || fixed.getFull();
     if (moves)
       zero = k.ci32(static_cast<int32_t>(fixed.getZero()));
     if (fixed.getShift())

@@ -139,8 +139,9 @@ public:
         QType::get(type.getContext(), type.getDims(), type.getStorage(), type.getGranularity(),
                    type.getAxis(), type.getBlock(), type.getScale(), Type(), type.getSuper(),
                    type.getCodebook(), type.getGroup(), type.getLayout());
-    Value codes = QuantizeStaticOp::create(b, loc, other, fixed.getX(), fixed.getShift(),
-                                           fixed.getScaleAttr(), fixed.getZeroAttr());
+    Value codes =
+        QuantizeStaticOp::create(b, loc, other, fixed.getX(), fixed.getShift(),
+                                 fixed.getScaleAttr(), fixed.getZeroAttr(), b.getUnitAttr());
     Value moved = DequantizeOp::create(b, loc, layer.getX().getType(), codes);
     Value bias = move();
     bias = layer.getBias() ? Value(SubOp::create(b, loc, bias.getType(), layer.getBias(), bias))

@@ -344,7 +344,7 @@ QTensor quantizeStatic(const Call &call, QuantizeStaticOp op) {
   if (q.type.getZero())
     q.zeros.assign(q.groupCount(), zero);
   CodeLimits limits = limitsOf(q.type);
-  if (op.getZero() || op.getShift())
+  if (op.getFull())
     limits = {-128, 127};
   for (int64_t i = 0; i < x.count; ++i)
     q.codes.push_back(nearestInteger(x[i] * (1.0f / scale), zero, false, limits));

@@ -64,7 +64,7 @@ func.func @elsewhere(%codes: !tokens) -> !y {
 // Sums over blocks: the same codes without their zero point, and the rows' sums in the bias.
 // REMARK: remark: [Passed] center-codes {{.*}}term="sums of weights"
 // CHECK-LABEL: func.func @inputs
-// CHECK: %[[CODES:.*]] = qnt.quantize_static %arg0 {scale = 2.500000e-01 : f32, zero = -3 : i64} : {{.*}} -> !qnt.q<[t, 64], i8, token, scale f32>
+// CHECK: %[[CODES:.*]] = qnt.quantize_static %arg0 {full, scale = 2.500000e-01 : f32, zero = -3 : i64} : {{.*}} -> !qnt.q<[t, 64], i8, token, scale f32>
 // CHECK: %[[X:.*]] = qnt.dequantize %[[CODES]]
 // CHECK: %[[SUM:.*]] = qnt.reduce sum %[[M:.*]] {axes = array<i64: 1>, keepDims = false}
 // CHECK: %[[BY:.*]] = qnt.constant dense<-7.500000e-01>
@@ -85,7 +85,7 @@ func.func @inputs(%real: !x, %bias: tensor<32xf32>) -> !y {
 
 // A zero point that is data moves the bias when the model runs.
 // CHECK-LABEL: func.func @shifted
-// CHECK: qnt.quantize_static %arg0, %arg1 {scale = 2.500000e-01 : f32, zero = -128 : i64} : {{.*}} -> !qnt.q<[t, 64], i8, token, scale f32>
+// CHECK: qnt.quantize_static %arg0, %arg1 {full, scale = 2.500000e-01 : f32, zero = -128 : i64} : {{.*}} -> !qnt.q<[t, 64], i8, token, scale f32>
 // CHECK: %[[REAL:.*]] = qnt.cast %arg1 : (tensor<i32>) -> tensor<f32>
 // CHECK: %[[ZERO:.*]] = qnt.add %[[REAL]]
 // CHECK: %[[BY:.*]] = qnt.mul %[[ZERO]]

@@ -1151,9 +1151,27 @@ func.func @f(%x: tensor<2x4xf32>) {
 
 // -----
 
-// quantize_static C4
+// quantize_static C3, zero without a zero point
+func.func @f(%x: tensor<2x4xf32>) {
+  // expected-error@+1 {{zero point 3 does not fit}}
+  %0 = qnt.quantize_static %x {scale = 1.0 : f32, zero = 3 : i64} : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i8, token, scale f32>
+  return
+}
+
+// -----
+
+// quantize_static C4, codes
+func.func @f(%x: tensor<2x4xf32>, %shift: tensor<i32>) {
+  // expected-error@+1 {{shift must be an i32 of rank 0 for codes that move, but is 'tensor<i32>'}}
+  %0 = qnt.quantize_static %x, %shift {scale = 1.0 : f32} : (tensor<2x4xf32>, tensor<i32>) -> !qnt.q<[2, 4], i8, token, scale f32>
+  return
+}
+
+// -----
+
+// quantize_static C4, type
 func.func @f(%x: tensor<2x4xf32>, %shift: tensor<i64>) {
-  // expected-error@+1 {{shift must be an i32 of rank 0, but is 'tensor<i64>'}}
+  // expected-error@+1 {{shift must be an i32 of rank 0 for codes that move, but is 'tensor<i64>'}}
   %0 = qnt.quantize_static %x, %shift {scale = 1.0 : f32} : (tensor<2x4xf32>, tensor<i64>) -> !qnt.q<[2, 4], i8, token, scale f32, zero i8>
   return
 }
