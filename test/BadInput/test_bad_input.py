@@ -397,7 +397,7 @@ GRAPHS = {
     "sequence_input": (sequence_input, 4, "QCC13", []),
     "complex_input": (lambda: m.one_node("Neg", dtype=TensorProto.COMPLEX64), 4, "QCC1302", ["x"]),
     "loop": (lambda: m.model([m.node("Loop", ["n", "c", "x"], body=helper.make_graph(
-        [m.node("Relu", ["v"], ["w"]), m.node("Identity", ["k"], ["l"])], "body",
+        [m.node("Concat", ["v", "v"], ["w"], axis=0), m.node("Identity", ["k"], ["l"])], "body",
         [m.value("i", [], m.INT64), m.value("k", [], TensorProto.BOOL), m.value("v")],
         [m.value("l", [], TensorProto.BOOL), m.value("w")]))],
         [m.value("x"), m.value("n", [], m.INT64), m.value("c", [], TensorProto.BOOL)]), 4, "QCC13", ["Loop"]),
