@@ -165,7 +165,8 @@ std::optional<LoopBuilder::Results> LoopBuilder::finish(ArrayRef<Value> next, Ar
 }
 
 void LoopBuilder::drop() {
-  for (Operation *op : llvm::reverse(varyingOps()))
+  SmallVector<Operation *> ops = varyingOps();
+  for (Operation *op : llvm::reverse(ops))
     n.importer.erase(op);
   open->erase();
 }
