@@ -47,7 +47,7 @@ public:
                   (type.getGranularity() == Granularity::axis && type.getAxis() == 0);
     bool bytes = type.getStorage() == Storage::i8 || type.getStorage() == Storage::u8;
     return tokens.getGranularity() == Granularity::token && tokens.getStorage() == Storage::i8 &&
-           byRows && bytes && isa_and_nonnull<IntegerType>(type.getZero()) &&
+           tokens.getZero() && byRows && bytes && isa_and_nonnull<IntegerType>(type.getZero()) &&
            elementTypeOf(layer.getType()).isF32() && type.getScale().isF32();
   }
 

@@ -16,7 +16,7 @@ def CenterCodes : Pass<"qcc-center-codes", "::mlir::func::FuncOp"> {
     term is `s z` times the sum of each row of the weight, a constant.
 
     Needs: `qcc-assign-schemes`, or a model that came quantized. Leaves: layers whose product
-    qcc-quantize-linear finds. Refuses: inputs that are floats.
+    qcc-quantize-linear finds. Refuses: inputs that are floats or have no zero point.
 
     Example: test/Quantize/center-codes.mlir
   }];
