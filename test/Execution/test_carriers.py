@@ -6,9 +6,9 @@ import subprocess
 
 import numpy as np
 import pytest
-from graphs import check, contrib, helper, model, onnx
+from graphs import check, contrib, expected, helper, model, onnx
 
-ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 from onnx import TensorProto as T  # noqa: E402
 
 K, N = 64, 48
@@ -18,7 +18,8 @@ CARRIERS = {}
 
 
 def carrier(instruction="vpdpbusd", **options):
-    """Registers a builder of (nodes, weights, inputs, y's type); its product is in `instruction` or, if empty, not in floats."""
+    """Registers a builder of (nodes, weights, inputs, y's type). Its product is in `instruction`, or, if that is empty, a
+    convolution of integers. options: opset, tolerance, codes (a scheme to ask for), floats (no integer product)."""
     def register(function):
         CARRIERS[function.__name__] = (function, instruction, options)
         return function
@@ -51,7 +52,7 @@ def packed(values, bits):
 # --- integers ---
 
 @carrier()
-def matmul_integer(scalar=True):
+def matmul_integer():
     return ([node("MatMulInteger", ["x", "w", "zx"], ["y"])], {"w": random_codes(K, N, dtype=np.int8), "zx": np.uint8(99)},
             {"x": random_codes(5, K)}, np.int32)
 
@@ -125,22 +126,21 @@ def dynamic_quantize_matmul():
             {"w": random_codes(K, N, dtype=np.int8), "sw": np.float32(0.01), "b": normal(N)}, {"x": normal(5, K)}, np.float32)
 
 
-def matmul_nbits(bits, zero, **attributes):
+def matmul_nbits(bits, zero):
     q = rng().integers(0, 1 << bits, (N, K), dtype=np.uint8)
     weights = {"w": packed(q.reshape(N, K // 32, 32), bits), "s": (rng(2).standard_normal((N, K // 32)) * 0.1).astype(np.float32)}
     if zero:
-        weights["z"] = packed(rng(4).integers(0, 1 << bits, (N, 8), dtype=np.uint8)[:, :K // 32 * bits // 8 * 8 // bits], bits) \
-            if K // 32 * bits % 8 == 0 else packed(np.pad(rng(4).integers(0, 1 << bits, (N, K // 32), dtype=np.uint8),
-                                                          ((0, 0), (0, -(K // 32) % (8 // bits)))), bits)
+        points = rng(4).integers(0, 1 << bits, (N, K // 32), dtype=np.uint8)
+        weights["z"] = packed(np.pad(points, ((0, 0), (0, -(K // 32) % (8 // bits)))), bits)
     return ([contrib("MatMulNBits", ["x", "w", "s"] + ["z"] * zero, ["y"], N=N, K=K, bits=bits, block_size=32,
-                     accuracy_level=4, **attributes)], weights, {"x": normal(5, K)}, np.float32)
+                     accuracy_level=4)], weights, {"x": normal(5, K)}, np.float32)
 
 
 for level_bits in (2, 4, 8):
     for with_zero in (False, True):
         def make(bits=level_bits, zero=with_zero):
             return matmul_nbits(bits, zero)
-        make.__name__ = f"matmul_nbits_{level_bits}_{'asym' if with_zero else 'sym'}_in_int8"
+        make.__name__ = f"matmul_nbits_{level_bits}_{'asym' if with_zero else 'sym'}"
         # The level allows int8 inputs; qcc keeps floats until it is asked for them.
         carrier(codes=f"w{level_bits}a8:g32", tolerance=0.06 * (1 << level_bits) / 4, opset=21)(make)
 
@@ -225,13 +225,6 @@ def qdq_dynamic_per_tensor():
             {"w": random_codes(K, N, dtype=np.int8), "ws": scales(N)}, {"x": normal(5, K)}, np.float32)
 
 
-def expected(proto, inputs):
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    return ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"]).run(None, inputs)[0]
-
-
 def run(qcc_tool, *arguments):
     done = subprocess.run([str(a) for a in (qcc_tool, *arguments)], capture_output=True, text=True,
                           env=dict(os.environ, NO_COLOR="1", QCC_NUM_THREADS="1"))
@@ -247,7 +240,7 @@ def test_carrier(qcc_tool, tmp_path, name):
     proto = model(nodes, kinds, {"y": (KINDS[np.dtype(dtype)], None)}, weights, options.get("opset", 17))
     for tensor in extra[0] if extra else ():
         proto.graph.initializer.append(tensor)
-    want = expected(proto, inputs)
+    want = expected(proto, inputs)["y"]
     tolerance = options.get("tolerance", 0 if dtype == np.int32 else 1 if dtype in (np.uint8, np.int8) else 1e-4)
     check(qcc_tool, tmp_path, proto, [(inputs, {"y": want})], tolerance, 1e-5)
     # Bit for bit what the interpreter computes.
