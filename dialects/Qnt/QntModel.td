@@ -10,11 +10,12 @@ def Qnt_MatmulOp : Qnt_ShapeOp<"matmul"> {
   let description = [{
     `out[.., m, n] = sum_k x[.., m, k] * y[.., k, n]` (`y[.., n, k]` with `transposeY`); leading
     axes broadcast. Float sums ascend in k with one fused multiply-add per step; integers are exact
-    modulo 2^32 or 2^64.
+    modulo 2^32 or 2^64, those of i16 (bytes less their zero points) in i32.
 
     Constraints:
     * (C1) both ranks are at least 2 and the contracted dimensions are equal.
-    * (C2) `out` has the broadcast leading dimensions, then m and n; element types agree.
+    * (C2) `out` has the broadcast leading dimensions, then m and n; element types agree, except
+      that `out` is i32 where the operands are i16.
   }];
   let arguments = (ins Qnt_Tensor:$x, Qnt_Tensor:$y, DefaultValuedAttr<BoolAttr, "false">:$transposeY);
 }

@@ -321,6 +321,12 @@ LogicalResult MatmulOp::verify() {
     return failure();
   if (failed(sameElement(*this, "second operand", getY().getType(), getX().getType())))
     return failure();
+  Type element = elementTypeOf(getX().getType());
+  if (element.isSignlessInteger(16)) {
+    if (!elementTypeOf(getType()).isSignlessInteger(32))
+      return emitOpError() << "sums of i16 must be i32, but are " << elementTypeOf(getType());
+    return success();
+  }
   return sameElement(*this, "result", getType(), getX().getType());
 }
 

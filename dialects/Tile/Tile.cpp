@@ -30,6 +30,15 @@ LogicalResult Dot4Op::verify() {
   return success();
 }
 
+LogicalResult Dot2Op::verify() {
+  int64_t lanes = cast<VectorType>(getAcc().getType()).getNumElements();
+  if (int64_t n = cast<VectorType>(getA().getType()).getNumElements(); n != 2 * lanes) // (C1)
+    return emitOpError("has ") << n << " numbers for " << lanes << " sums, expected " << 2 * lanes;
+  if (lanes % 16 != 0) // (C2)
+    return emitOpError("has ") << lanes << " sums, expected a multiple of 16";
+  return success();
+}
+
 LogicalResult LookupOp::verify() {
   auto table = cast<VectorType>(getTable().getType());
   auto indices = cast<VectorType>(getIndices().getType());

@@ -45,6 +45,21 @@ def Tile_Dot4Op : Tile_Op<"dot4", [Pure, AllTypesMatch<["acc", "result"]>]> {
   let hasVerifier = 1;
 }
 
+def Tile_Dot2Op : Tile_Op<"dot2", [Pure, AllTypesMatch<["acc", "result"]>, AllTypesMatch<["a", "b"]>]> {
+  let summary = "sums of two products of 16-bit numbers, added to 32-bit lanes";
+  let description = [{
+    result[i] = acc[i] + a[2i] · b[2i] + a[2i + 1] · b[2i + 1]   (mod 2^32, a and b signed)
+
+    (C1) acc is a vector of i32, a and b are vectors of i16 with twice as many lanes.
+    (C2) the lanes of acc are a multiple of 16.
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I32]>:$acc, VectorOfRankAndType<[1], [I16]>:$a,
+                       VectorOfRankAndType<[1], [I16]>:$b);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
+  let hasVerifier = 1;
+}
+
 def Tile_LookupOp : Tile_Op<"lookup", [Pure]> {
   let summary = "entries of a table of sixteen";
   let description = [{

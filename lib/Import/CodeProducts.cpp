@@ -50,6 +50,49 @@ int64_t largest(Type element, Value zero) {
   return std::max(*point - low, high - *point);
 }
 
+/// Codes less their zero point: tokens of bytes with scale 1, of which none is rounded or cut off.
+Value tokensOf(NodeBuilder &n, Value codes, Value zero) {
+  int64_t middle = n.element(codes).isUnsignedInteger() ? -128 : 0;
+  auto point = zero ? numberIn(zero) : std::optional<int64_t>(0);
+  Value x = n.cast(codes, n.f32()), shift;
+  if (point) {
+    x = *point ? n.sub(x, static_cast<double>(*point)) : x;
+    middle += *point;
+  } else {
+    zero = n.reshape(zero, {});
+    x = n.sub(x, n.cast(zero, n.f32()));
+    shift = n.cast(zero, n.builder.getI32Type());
+  }
+  if (!x)
+    return {};
+  auto type = qnt::QType::get(n.context(), qnt::makeDims(n.context(), n.dims(x)), qnt::Storage::i8,
+                              qnt::Granularity::token, -1, 0, n.f32(), n.builder.getIntegerType(8),
+                              Type(), qnt::CodebookAttr(), 0, qnt::Layout::logical);
+  Value bytes = n.make<qnt::QuantizeStaticOp>(type, x, shift, n.builder.getF32FloatAttr(1),
+                                              n.builder.getI64IntegerAttr(middle), UnitAttr());
+  return n.make<qnt::DequantizeOp>(x.getType(), bytes);
+}
+
+/// Real numbers as codes with one scale, also behind views of them.
+std::optional<GraphImporter::ScaledCodes> codesBehind(NodeBuilder &n, Value real) {
+  auto found = n.importer.dequantized.find(real);
+  if (found != n.importer.dequantized.end())
+    return found->second;
+  Operation *view = real.getDefiningOp();
+  if (!isa_and_nonnull<qnt::TransposeOp, qnt::ReshapeOp, qnt::BroadcastOp>(view))
+    return std::nullopt;
+  auto inner = codesBehind(n, view->getOperand(0));
+  if (!inner)
+    return std::nullopt;
+  if (auto transpose = dyn_cast<qnt::TransposeOp>(view))
+    inner->codes = n.transpose(inner->codes, transpose.getPermutation());
+  else if (isa<qnt::ReshapeOp>(view))
+    inner->codes = n.reshape(inner->codes, n.dims(real));
+  else
+    inner->codes = n.broadcast(inner->codes, n.dims(real));
+  return inner;
+}
+
 /// The product as that of a quantized layer, or null where it has to be plain arithmetic.
 class LayerOfCodes {
 public:
@@ -106,37 +149,26 @@ private:
     return n.make<qnt::DequantizeOp>(n.type(n.dims(p.b), n.f32()), whole);
   }
 
-  /// a less its zero point: codes of bytes with scale 1, of which none is rounded or cut off.
-  Value tokens() {
-    int64_t middle = n.element(p.a).isUnsignedInteger() ? -128 : 0;
-    auto point = p.aZero ? numberIn(p.aZero) : std::optional<int64_t>(0);
-    Value x = n.cast(p.a, n.f32()), shift;
-    if (point) {
-      x = *point ? n.sub(x, static_cast<double>(*point)) : x;
-      middle += *point;
-    } else {
-      Value zero = n.reshape(p.aZero, {});
-      x = n.sub(x, n.cast(zero, n.f32()));
-      shift = n.cast(zero, n.builder.getI32Type());
-    }
-    if (!x)
-      return {};
-    auto type =
-        qnt::QType::get(n.context(), qnt::makeDims(n.context(), n.dims(x)), qnt::Storage::i8,
-                        qnt::Granularity::token, -1, 0, n.f32(), n.builder.getIntegerType(8),
-                        Type(), qnt::CodebookAttr(), 0, qnt::Layout::logical);
-    Value codes = n.make<qnt::QuantizeStaticOp>(type, x, shift, n.builder.getF32FloatAttr(1),
-                                                n.builder.getI64IntegerAttr(middle), UnitAttr());
-    return n.make<qnt::DequantizeOp>(x.getType(), codes);
-  }
+  Value tokens() { return tokensOf(n, p.a, p.aZero); }
 
   NodeBuilder &n;
   const CodeOperands &p;
 };
 
 Value plainSums(NodeBuilder &n, const CodeOperands &p) {
-  Value b = centred(n, p.transposed ? n.swapLast(p.b) : p.b, p.bZero);
-  return n.matmul(centred(n, p.a, p.aZero, /*rows=*/true), b);
+  // Bytes less their zero points fit 16 bits.
+  bool bytes = isByte(n.element(p.a)) && isByte(n.element(p.b));
+  Type wide = n.builder.getIntegerType(bytes ? 16 : 32);
+  Value a = centred(n, p.a, p.aZero, wide, /*rows=*/true);
+  Value b = centred(n, p.transposed ? n.swapLast(p.b) : p.b, p.bZero, wide);
+  // The columns of b are contiguous where its rows were before a transposition.
+  auto transpose = b ? b.getDefiningOp<qnt::TransposeOp>() : qnt::TransposeOp();
+  auto order = transpose ? llvm::to_vector(transpose.getPermutation()) : SmallVector<int64_t>();
+  size_t rank = order.size();
+  if (rank < 2 || order[rank - 2] + 1 != static_cast<int64_t>(rank))
+    return n.matmul(a, b);
+  std::swap(order[rank - 2], order[rank - 1]);
+  return n.matmul(a, n.transpose(transpose.getX(), order), /*transposeY=*/true);
 }
 
 /// Whether an i32 bias has numbers that are f32 numbers.
@@ -154,8 +186,12 @@ Value qcc::import::plain(NodeBuilder &n, Value v) {
   return v && n.rank(v) == 1 && n.at(v, 0).isConstant(1) ? n.reshape(v, {}) : v;
 }
 
-Value qcc::import::centred(NodeBuilder &n, Value codes, Value zero, bool rows) {
-  Type wide = n.builder.getI32Type();
+Value qcc::import::centred(NodeBuilder &n, Value codes, Value zero, Type wide, bool rows) {
+  wide = wide ? wide : n.builder.getI32Type();
+  // A product reads its second factor transposed, but not with something done to it in between.
+  auto transpose = codes ? codes.getDefiningOp<qnt::TransposeOp>() : qnt::TransposeOp();
+  if (transpose && (!zero || isScalar(n, zero)))
+    return n.transpose(centred(n, transpose.getX(), zero, wide), transpose.getPermutation());
   codes = n.cast(codes, wide);
   if (!zero || !codes)
     return codes;
@@ -185,4 +221,33 @@ Value qcc::import::realsOfCodes(NodeBuilder &n, const CodeOperands &operands, Ty
     return n.cast(bias ? n.add(reals, n.cast(bias, n.f32())) : reals, element);
   Value sums = plainSums(n, operands);
   return n.cast(bias ? n.add(sums, bias) : sums, element);
+}
+
+void qcc::import::rememberCodes(NodeBuilder &n, Value real) {
+  Value codes = n.in(0), scale = n.in(1), zero = n.optional(2);
+  if (!real || !codes || !scale || !isByte(n.element(codes)) || !n.element(real).isF32() ||
+      !n.element(scale).isF32() || !isScalar(n, scale) || (zero && !isScalar(n, zero)) ||
+      isConstant(codes))
+    return;
+  n.importer.dequantized[real] = {codes, plain(n, scale), zero};
+}
+
+Value qcc::import::productOfCodes(NodeBuilder &n, Value x, Value y) {
+  auto left = codesBehind(n, x);
+  if (!left)
+    return {};
+  if (n.rank(y) == 2 && n.importer.isConstant(y)) {
+    bool isTokens = isa_and_nonnull<qnt::DequantizeOp>(x.getDefiningOp());
+    auto k = n.dims(y)[0].constantValue();
+    if (isTokens || n.rank(x) < 2 || !y.getDefiningOp<qnt::DequantizeOp>() || !k || *k % 4 != 0)
+      return {};
+    Value tokens = tokensOf(n, left->codes, left->zero);
+    return n.mul(n.linear(tokens, n.swapLast(y)), left->scale);
+  }
+  auto right = codesBehind(n, y);
+  auto depth = n.dims(x).empty() ? std::nullopt : n.dims(x).back().constantValue();
+  if (!right || (depth && *depth > maxTerms))
+    return {};
+  Value sums = plainSums(n, {left->codes, left->zero, right->codes, right->zero});
+  return n.mul(n.cast(sums, n.f32()), n.mul(left->scale, right->scale));
 }

@@ -8,9 +8,9 @@ namespace qcc::import {
 
 /// A parameter given as [1] as a scalar.
 Value plain(NodeBuilder &n, Value v);
-/// Codes minus their zero point in 32 bits; a vector of zero points goes along the last axis, or
-/// with `rows` along the one before.
-Value centred(NodeBuilder &n, Value codes, Value zero, bool rows = false);
+/// Codes minus their zero point in `wide` (null: i32); a vector of zero points goes along the last
+/// axis, or with `rows` along the one before.
+Value centred(NodeBuilder &n, Value codes, Value zero, Type wide = {}, bool rows = false);
 
 /// sum over K of (a - aZero)(b - bZero), a [.., M, K] and b [K, N].
 struct CodeOperands {
@@ -21,6 +21,12 @@ struct CodeOperands {
 Value sumsOfCodes(NodeBuilder &n, const CodeOperands &operands, StringRef output);
 /// The sums plus `bias` (i32, may be null), rounded to `element`.
 Value realsOfCodes(NodeBuilder &n, const CodeOperands &operands, Type element, Value bias = {});
+
+/// Notes that DequantizeLinear made `real` of bytes with one scale.
+void rememberCodes(NodeBuilder &n, Value real);
+/// x times y [.., K, N] in integers, where both are codes with scales: x of activations with one
+/// for all, y likewise or a constant matrix. Null where they are not.
+Value productOfCodes(NodeBuilder &n, Value x, Value y);
 
 } // namespace qcc::import
 #endif

@@ -1,4 +1,5 @@
 // Matrix products. A product with a constant matrix is a linear layer, whose weight is [N, K].
+#include "CodeProducts.h"
 #include "OpTable.h"
 
 using namespace mlir;
@@ -22,6 +23,8 @@ void matmul(NodeBuilder &n) {
   Value x = n.in(0), y = n.in(1);
   if (!x || !y)
     return;
+  if (Value product = productOfCodes(n, x, y))
+    return n.out(0, product);
   if (isWeight(n, y) && n.rank(x) > 0 && n.sameElement(x, y))
     return n.out(0, linearOf(n, x, y));
   n.out(0, n.matmul(x, y));
@@ -41,8 +44,9 @@ Value gemmOf(NodeBuilder &n) {
   double alpha = n.floatAttr("alpha", 1), beta = n.floatAttr("beta", 1);
   if (n.intAttr("transA", 0) != 0)
     a = n.swapLast(a);
-  Value out;
-  if (isWeight(n, b)) {
+  Value out = productOfCodes(n, a, transB ? n.swapLast(b) : b);
+  if (out) {
+  } else if (isWeight(n, b)) {
     Value weight = transB ? b : n.swapLast(b);
     bool isBias = c && alpha == 1 && beta == 1 && n.rank(c) == 1 && n.importer.isConstant(c) &&
                   n.at(c, 0) == n.at(weight, 0);

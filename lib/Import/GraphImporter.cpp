@@ -329,6 +329,7 @@ void GraphImporter::erase(Operation *op) {
     constantValues.erase(result);
     tokens.erase(result);
     realSums.erase(result);
+    dequantized.erase(result);
   }
   op->erase();
 }

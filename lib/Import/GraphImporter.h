@@ -98,6 +98,11 @@ public:
     mlir::Value codes, scale, zero;
   };
   llvm::DenseMap<mlir::Value, Tokens> tokens;
+  /// scale * (codes - zero), by the real numbers that these are.
+  struct ScaledCodes {
+    mlir::Value codes, scale, zero;
+  };
+  llvm::DenseMap<mlir::Value, ScaledCodes> dequantized;
   /// Real numbers that i32 sums were made of, which a cast to f32 gives back.
   llvm::DenseMap<mlir::Value, mlir::Value> realSums;
   /// Whether nodes of the graph alone read `name`, each of which casts it to f32.

@@ -311,7 +311,8 @@ Value NodeBuilder::matmul(Value x, Value y, bool transposeY) {
   Dims to = *batch;
   to.push_back(dims(x)[rank(x) - 2]);
   to.push_back(dims(y)[rank(y) - (transposeY ? 2 : 1)]);
-  Value out = make<qnt::MatmulOp>(type(to, element(x)), x, y, transposeY);
+  Type sums = element(x).isSignlessInteger(16) ? builder.getI32Type() : element(x);
+  Value out = make<qnt::MatmulOp>(type(to, sums), x, y, transposeY);
   SmallVector<int64_t> dropped;
   if (rowX)
     dropped.push_back(static_cast<int64_t>(to.size()) - 2);

@@ -62,8 +62,10 @@ void dequantizeLinear(NodeBuilder &n) {
   // The product of a code and a scale of 16 bits is exact in f32: it is rounded once either way.
   if (Value real = dequantizedConstant(n, block))
     return n.out(0, n.cast(n.cast(real, n.element(scale)), element));
-  if (Value real = dequantizedTokens(n))
+  if (Value real = dequantizedTokens(n)) {
+    rememberCodes(n, real);
     return n.out(0, n.cast(real, element));
+  }
   Value codes;
   if (n.has(2) && n.isInteger(x)) {
     // The difference of two codes is exact in 32 bits.
@@ -73,7 +75,9 @@ void dequantizeLinear(NodeBuilder &n) {
   } else {
     codes = n.cast(x, n.element(scale));
   }
-  n.out(0, n.cast(n.mul(codes, spread(n, scale, x, block)), element));
+  Value real = n.mul(codes, spread(n, scale, x, block));
+  rememberCodes(n, real);
+  n.out(0, n.cast(real, element));
 }
 
 /// clamp(round(x / scale) + zero) to the type of the codes.

@@ -24,6 +24,7 @@ public:
       : ValueBuilder(OpBuilder(op), op->getLoc()), level(target) {}
 
   Value dot4(tile::Dot4Op op);
+  Value dot2(tile::Dot2Op op);
   Value lookup(tile::LookupOp op);
   Value roundEvenToI32(Value x);
   Value load(tile::LoadOp op);
@@ -171,6 +172,35 @@ Value TileBuilder::dot4(tile::Dot4Op op) {
     return dotGeneric(acc, a, c);
   }
   llvm_unreachable("unknown lowering of dot4");
+}
+
+Value TileBuilder::dot2(tile::Dot2Op op) {
+  Value acc = op.getAcc(), a = op.getA(), c = op.getB();
+  switch (level.dot) {
+  case DotLowering::Vnni512:
+    return perRegister({acc, a, c}, 16, [&](ValueRange v) {
+      return call("llvm.x86.avx512.vpdpwssd.512", vec(i32(), 16), v);
+    });
+  case DotLowering::PmaddAvx2:
+  case DotLowering::PmaddAvx512:
+    return add(acc, multiplyPairs(a, c));
+  case DotLowering::Neon:
+    return perRegister({acc, a, c}, 4, [&](ValueRange v) {
+      auto product = [&](int64_t half) {
+        return call("llvm.aarch64.neon.smull.v4i32", vec(i32(), 4),
+                    {part(v[1], 4 * half, 4), part(v[2], 4 * half, 4)});
+      };
+      return add(v[0],
+                 call("llvm.aarch64.neon.addp.v4i32", vec(i32(), 4), {product(0), product(1)}));
+    });
+  case DotLowering::Generic: {
+    Value aw = bitcast(a, acc.getType()), cw = bitcast(c, acc.getType());
+    auto low = [&](Value v) { return shr(shl(v, ci32(16)), ci32(16)); };
+    acc = add(acc, mul(low(aw), low(cw)));
+    return add(acc, mul(shr(aw, ci32(16)), shr(cw, ci32(16))));
+  }
+  }
+  llvm_unreachable("unknown lowering of dot2");
 }
 
 /// A buffer of the enclosing function's stack frame.
@@ -354,6 +384,7 @@ private:
     TileBuilder t(op, *level);
     llvm::TypeSwitch<Operation *>(op)
         .Case([&](tile::Dot4Op o) { o.getResult().replaceAllUsesWith(t.dot4(o)); })
+        .Case([&](tile::Dot2Op o) { o.getResult().replaceAllUsesWith(t.dot2(o)); })
         .Case([&](tile::LookupOp o) { o.getResult().replaceAllUsesWith(t.lookup(o)); })
         .Case([&](tile::RoundEvenToI32Op o) {
           o.getResult().replaceAllUsesWith(t.roundEvenToI32(o.getValue()));

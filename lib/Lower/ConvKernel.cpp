@@ -160,7 +160,7 @@ FailureOr<LaunchShape> lower::convShape(KernelOp kernel) {
   shape.tasks = plan.batch * plan.positionChunks * plan.channelChunks * op.getGroups();
   DimExpr work = plan.channels.min(DimExpr::constant(context, channelChunk)) * plan.depth;
   shape.grain = DimExpr::constant(context, 4096).ceilDiv(work + 1);
-  shape.scratchBytes = plan.depth * (packedColumns * elemBytes(computeElem(plan.elem)));
+  shape.scratchBytes = packedBytes(plan.elem, plan.depth);
   return shape;
 }
 LogicalResult lower::emitConv(KernelFrame &frame) { return ConvEmitter(frame).emit(); }

@@ -35,16 +35,22 @@ template <typename MathOp> Value math1(KernelBuilder &k, Value x) {
 
 Value emitGelu(KernelBuilder &k, Value x, GeluKind kind) {
   auto c = [&](double v) { return scalarLike(k, x, v); };
-  if (kind == GeluKind::sigmoid)
-    return k.mul(x, k.sigmoid(k.mul(x, c(1.702))));
-  Value inner;
-  if (kind == GeluKind::erf) {
-    inner = k.erf(k.mul(x, c(0.70710678118654752440)));
-  } else {
-    Value cube = k.mul(k.mul(x, x), x);
-    inner = k.tanh(k.mul(c(0.79788456080286535588), k.fma(cube, c(0.044715), x)));
+  // x / (1 + exp(-t)): two roundings after the exponential, also where the result is tiny.
+  auto timesSigmoid = [&](Value t) { return k.div(x, k.add(k.exp(k.neg(t)), c(1))); };
+  switch (kind) {
+  case GeluKind::sigmoid:
+    return timesSigmoid(k.mul(x, c(1.702)));
+  case GeluKind::tanh: { // (1 + tanh u) / 2 = 1 / (1 + exp(-2 u)), u = sqrt(2/pi) (x + 0.044715
+                         // x^3)
+    Value factor =
+        k.fma(k.mul(x, x), c(2 * 0.79788456080286535588 * 0.044715), c(2 * 0.79788456080286535588));
+    return timesSigmoid(k.mul(x, factor));
   }
-  return k.mul(k.mul(x, c(0.5)), k.add(inner, c(1)));
+  case GeluKind::erf:
+    Value half = k.mul(x, c(0.5));
+    return k.mul(half, k.add(k.erf(k.mul(x, c(0.70710678118654752440))), c(1)));
+  }
+  llvm_unreachable("a GELU of an unknown kind");
 }
 
 Value emitSign(KernelBuilder &k, Value x) {
@@ -87,7 +93,7 @@ Value emitUnary(KernelBuilder &k, Operation *op, Value x) {
       .Case<SigmoidOp>([&](auto) { return k.sigmoid(x); })
       .Case<ErfOp>([&](auto) { return k.erf(x); })
       .Case<ReluOp>([&](auto) { return k.max(x, c(0)); })
-      .Case<SiluOp>([&](auto) { return k.mul(x, k.sigmoid(x)); })
+      .Case<SiluOp>([&](auto) { return k.div(x, k.add(k.exp(k.neg(x)), c(1))); })
       .Case<SoftplusOp>([&](auto) {
         // max(x, 0) + ln(1 + e^-|x|) does not overflow.
         Value tail = k.log(k.add(c(1), k.exp(k.neg(k.abs(x)))));

@@ -40,7 +40,7 @@ FailureOr<LaunchShape> lower::matmulShape(KernelOp kernel) {
   shape.tasks = elementCount(context, plan.batch) * plan.columnChunks * plan.rowChunks;
   DimExpr work = plan.m.min(DimExpr::constant(context, rowChunk)) * plan.k;
   shape.grain = DimExpr::constant(context, 4096).ceilDiv(work + 1);
-  shape.scratchBytes = plan.k * (packedColumns * elemBytes(computeElem(plan.elem)));
+  shape.scratchBytes = packedBytes(plan.elem, plan.k);
   return shape;
 }
 
@@ -54,6 +54,8 @@ public:
 
 private:
   void pack(Value base, Value n, Value columns);
+  void packRows(Value base, Value n, Value columns);
+  void packColumns(Value base, Value n, Value columns);
 
   KernelFrame &frame;
   KernelBuilder &k;
@@ -65,18 +67,40 @@ private:
 
 /// pack[k][j] = y[k][n + j]; columns that do not exist hold anything.
 void MatmulEmitter::pack(Value base, Value n, Value columns) {
+  if (op.getTransposeY())
+    packColumns(base, n, columns);
+  else
+    packRows(base, n, columns);
+}
+
+void MatmulEmitter::packRows(Value base, Value n, Value columns) {
   Elem compute = computeElem(plan.elem);
-  if (!op.getTransposeY()) {
-    Value stride = y.strides[y.strides.size() - 2];
-    k.forRange(depth, [&](Value kk) {
-      Value row = k.add(base, k.mul(kk, stride)), to = k.mul(kk, k.ci64(packedColumns));
+  Value stride = y.strides[y.strides.size() - 2];
+  auto row = [&](Value kk, Value i, Value lanes) {
+    Value v = y.vload(k, k.add(base, k.mul(kk, stride)), k.add(n, i), lanes);
+    return k.cast(v, plan.elem, compute);
+  };
+  auto packEach = [&](Value steps, llvm::function_ref<Value(Value, Value, Value)> packed) {
+    k.forRange(steps, [&](Value kk) {
+      Value to = k.mul(kk, k.ci64(packedColumns));
       k.forLanes(columns, [&](Value i, Value lanes) {
-        Value v = y.vload(k, row, k.add(n, i), lanes);
-        k.vstore(compute, k.cast(v, plan.elem, compute), k.scratch(), k.add(to, i));
+        k.vstore(compute, packed(kk, i, lanes), k.scratch(), k.add(to, i));
       });
     });
-    return;
-  }
+  };
+  if (!goesInPairs(plan.elem))
+    return packEach(depth, row);
+  packEach(k.ceilDiv(depth, k.ci64(2)), [&](Value pair, Value i, Value lanes) {
+    Value first = k.mul(pair, k.ci64(2)), second = k.add(first, k.ci64(1));
+    Value exists = k.lt(second, depth);
+    Value high = row(k.select(exists, second, first), i, lanes);
+    high = k.mul(high, k.broadcast(k.select(exists, k.ci32(1 << 16), k.ci32(0))));
+    return k.or_(k.and_(row(first, i, lanes), k.ci32(0xffff)), high);
+  });
+}
+
+void MatmulEmitter::packColumns(Value base, Value n, Value columns) {
+  Elem compute = computeElem(plan.elem);
   Value stride = y.strides[y.strides.size() - 2], last = k.sub(columns, k.ci64(1));
   for (int64_t half = 0; half < 2; ++half) {
     SmallVector<Value> rows;
@@ -86,8 +110,21 @@ void MatmulEmitter::pack(Value base, Value n, Value columns) {
     }
     Value dst = k.elemPtr(compute, k.scratch(), k.ci64(half * kLanes));
     k.ifThen(k.gt(columns, k.ci64(half * kLanes)), [&] {
-      packTransposed16(k, compute, depth, dst, packedColumns, [&](int64_t r, Value d, Value lanes) {
-        return k.cast(y.vload(k, rows[r], d, lanes), plan.elem, compute);
+      if (!goesInPairs(plan.elem))
+        return packTransposed16(k, compute, depth, dst, packedColumns,
+                                [&](int64_t r, Value d, Value lanes) {
+                                  return k.cast(y.vload(k, rows[r], d, lanes), plan.elem, compute);
+                                });
+      Value pairs = k.divU(depth, k.ci64(2));
+      packTransposed16(k, compute, pairs, dst, packedColumns, [&](int64_t r, Value d, Value lanes) {
+        return k.vload(Elem::I32, k.elemPtr(plan.elem, y.pointer, rows[r]), d, lanes);
+      });
+      k.ifThen(k.ne(k.remU(depth, k.ci64(2)), k.ci64(0)), [&] {
+        for (int64_t r = 0; r < kLanes; ++r) {
+          Value at = k.add(rows[r], k.sub(depth, k.ci64(1)));
+          Value alone = k.and_(k.load(plan.elem, y.pointer, at), k.ci32(0xffff));
+          k.store(compute, alone, dst, k.add(k.mul(pairs, k.ci64(packedColumns)), k.ci64(r)));
+        }
       });
     });
   }
@@ -108,12 +145,16 @@ LogicalResult MatmulEmitter::emit() {
   y = *right;
   if (!plan.k.isConstant(1) && x.known.back() != 1)
     return refuse(op, "rows of the first factor are not contiguous");
+  bool readsPairs = goesInPairs(plan.elem) && op.getTransposeY();
+  if (readsPairs && !plan.k.isConstant(1) && y.known.back() != 1)
+    return refuse(op, "rows of the second factor are not contiguous");
   SmallVector<Value> batch = dimValues(frame, plan.batch);
   Value m = frame.dim(plan.m), n = frame.dim(plan.n);
   Value rowChunks = frame.dim(plan.rowChunks), columnChunks = frame.dim(plan.columnChunks);
   depth = frame.dim(plan.k);
   frame.dim(elementCount(context, plan.batch));
   Value out = frame.resultPointer(0);
+  Elem outElem = elemOfValue(op.getOut());
   k.forTasks([&](Value task) {
     Value rowBlock = k.remU(task, rowChunks), rest = k.divU(task, rowChunks);
     Value n0 = k.mul(k.remU(rest, columnChunks), k.ci64(packedColumns));
@@ -128,7 +169,7 @@ LogicalResult MatmulEmitter::emit() {
     emitPackedProduct(k, product, k.min(k.ci64(rowChunk), k.sub(m, m0)),
                       [&](Value row, Value column, Value lanes, Value sum) {
                         Value at = k.add(outBase, k.add(k.mul(row, n), column));
-                        k.vstore(plan.elem, sum, out, at, lanes);
+                        k.vstore(outElem, sum, out, at, lanes);
                       });
   });
   return success();

@@ -1,5 +1,6 @@
 // The inner product of conv and matmul kernels, and transposition in registers.
 #include "PackedProduct.h"
+#include "Tile/Tile.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -21,30 +22,81 @@ Elem lower::computeElem(Elem elem) {
   }
 }
 
-/// `count` rows from m on, their sums in registers over the whole depth.
-static void emitRows(KernelBuilder &k, const PackedProduct &product, Value m, int count,
-                     llvm::function_ref<void(Value, Value, Value, Value)> store) {
-  Elem compute = computeElem(product.elem);
-  Type type = k.computeType(compute);
-  bool isFloat = elemIsFloat(compute);
-  SmallVector<Value> rows, zeros(2 * count, k.broadcast(k.constant(type, 0)));
-  for (int r = 0; r < count; ++r)
-    rows.push_back(
-        k.elemPtr(product.elem, product.a, k.mul(k.add(m, k.ci64(r)), product.rowStride)));
-  auto sums = k.forRange(product.depth, zeros, [&](Value kk, ValueRange acc) {
+qnt::DimExpr lower::packedBytes(Elem elem, qnt::DimExpr depth) {
+  if (goesInPairs(elem))
+    depth = depth.ceilDiv(qnt::DimExpr::constant(depth.getContext(), 2));
+  return depth * (packedColumns * elemBytes(computeElem(elem)));
+}
+
+namespace {
+
+/// The sums of `rows` over the whole depth, in registers: two vectors a row.
+class RowSums {
+public:
+  RowSums(KernelBuilder &k, const PackedProduct &product, ArrayRef<Value> rows)
+      : k(k), product(product), rows(rows), compute(computeElem(product.elem)) {}
+
+  KernelBuilder::Values overDepth() {
+    KernelBuilder::Values sums(2 * rows.size(), k.broadcast(k.constant(k.computeType(compute), 0)));
+    if (!goesInPairs(product.elem))
+      return k.forRange(product.depth, sums, [&](Value kk, ValueRange acc) {
+        return step(acc, kk, [&](Value row) { return k.load(product.elem, row, kk); });
+      });
+    Value pairs = k.divU(product.depth, k.ci64(2));
+    sums = k.forRange(pairs, sums, [&](Value kk, ValueRange acc) {
+      return step(acc, kk, [&](Value row) {
+        return k.rawLoad(k.builder().getI32Type(), k.bytePtr(row, k.mul(kk, k.ci64(4))), 2);
+      });
+    });
+    auto last = [&](Value row) { // what follows it in memory is not this row's
+      Value alone = k.load(product.elem, row, k.sub(product.depth, k.ci64(1)));
+      return k.and_(alone, k.ci32(0xffff));
+    };
+    return k.ifElse(
+        k.ne(k.remU(product.depth, k.ci64(2)), k.ci64(0)), ValueRange(sums).getTypes(),
+        [&] { return step(sums, pairs, last); }, [&] { return sums; });
+  }
+
+private:
+  KernelBuilder::Values step(ValueRange acc, Value kk, llvm::function_ref<Value(Value)> element) {
     Value at = k.mul(kk, k.ci64(packedColumns));
     Value halves[2] = {k.vload(compute, product.pack, at),
                        k.vload(compute, product.pack, k.add(at, k.ci64(kLanes)))};
     KernelBuilder::Values next;
-    for (int r = 0; r < count; ++r) {
-      Value a = k.broadcast(k.load(product.elem, rows[r], kk));
-      for (int h = 0; h < 2; ++h) {
-        Value old = acc[2 * r + h];
-        next.push_back(isFloat ? k.fma(a, halves[h], old) : k.add(old, k.mul(a, halves[h])));
-      }
+    for (auto [r, row] : llvm::enumerate(rows)) {
+      Value a = k.broadcast(element(row));
+      for (int h = 0; h < 2; ++h)
+        next.push_back(multiplyAdd(a, halves[h], acc[2 * r + h]));
     }
     return next;
-  });
+  }
+
+  Value multiplyAdd(Value a, Value b, Value sum) {
+    if (elemIsFloat(compute))
+      return k.fma(a, b, sum);
+    if (!goesInPairs(product.elem))
+      return k.add(sum, k.mul(a, b));
+    auto words = VectorType::get({2 * kLanes}, k.builder().getI16Type());
+    return tile::Dot2Op::create(k.builder(), k.loc(), sum, k.bitcast(a, words),
+                                k.bitcast(b, words));
+  }
+
+  KernelBuilder &k;
+  const PackedProduct &product;
+  ArrayRef<Value> rows;
+  Elem compute;
+};
+
+} // namespace
+
+/// `count` rows from m on.
+static void emitRows(KernelBuilder &k, const PackedProduct &product, Value m, int count,
+                     llvm::function_ref<void(Value, Value, Value, Value)> store) {
+  SmallVector<Value> rows;
+  for (int r = 0; r < count; ++r)
+    rows.push_back(
+        k.elemPtr(product.elem, product.a, k.mul(k.add(m, k.ci64(r)), product.rowStride)));
+  KernelBuilder::Values sums = RowSums(k, product, rows).overDepth();
   for (int h = 0; h < 2; ++h) {
     Value column = k.ci64(h * kLanes), rest = k.sub(product.columns, column);
     auto all = [&](Value lanes) {

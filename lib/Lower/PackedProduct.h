@@ -1,9 +1,11 @@
 // Products with a block of columns that was packed into scratch: out[m][p] = sum_k a[m][k]
 // pack[k][p], k ascending, one fused multiply-add a step (integers: exact modulo the compute type).
+// 16-bit integers go two to a step: pack[k / 2][p][k % 2], an odd last k with 0.
 // Also the transposition by which rows become columns.
 #ifndef QCC_LIB_LOWER_PACKEDPRODUCT_H
 #define QCC_LIB_LOWER_PACKEDPRODUCT_H
 
+#include "Qnt/Qnt.h"
 #include "qcc/Kernels/KernelBuilder.h"
 
 namespace qcc::lower {
@@ -13,11 +15,15 @@ constexpr int64_t packedColumns = 32;
 
 /// The element type that computes on `elem`, as it lies in scratch.
 Elem computeElem(Elem elem);
+/// Whether products of `elem` go two to a step.
+inline bool goesInPairs(Elem elem) { return elem == Elem::I16; }
+/// Bytes of a packed block.
+qnt::DimExpr packedBytes(Elem elem, qnt::DimExpr depth);
 
 struct PackedProduct {
   Elem elem;                ///< of a; the block holds computeElem(elem)
   mlir::Value a, rowStride; ///< a[m][k] at a + m * rowStride + k
-  mlir::Value pack, depth;  ///< [depth][packedColumns]
+  mlir::Value pack, depth;  ///< [depth][packedColumns], in pairs [depth / 2 up][packedColumns][2]
   mlir::Value columns;      ///< how many of packedColumns exist
 };
 

@@ -18,8 +18,8 @@ CARRIERS = {}
 
 
 def carrier(instruction="vpdpbusd", **options):
-    """Registers a builder of (nodes, weights, inputs, y's type). Its product is in `instruction`, or, if that is empty, a
-    convolution of integers. options: opset, tolerance, codes (a scheme to ask for), floats (no integer product)."""
+    """Registers a builder of (nodes, weights, inputs, y's type). Its product is in `instruction` (bytes with a weight, or
+    16-bit numbers of two activations), or, if that is empty, a convolution of integers. options: opset, tolerance, codes (a scheme to ask for), floats (no integer product)."""
     def register(function):
         CARRIERS[function.__name__] = (function, instruction, options)
         return function
@@ -217,12 +217,64 @@ def qdq_int4_per_axis():
     return qdq(rng().integers(-8, 8, (K, N)), scales(N), None, np.uint8, axis=1, kind=T.INT4)
 
 
-@carrier(floats=True)
+@carrier()
 def qdq_dynamic_per_tensor():
-    """x by DynamicQuantizeLinear, dequantized again: its scale is found when the model runs, the product is one of floats."""
+    """x by DynamicQuantizeLinear, dequantized again: its scale is found when the model runs."""
     return ([node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]), node("DequantizeLinear", ["q", "s", "z"], ["d"]),
              node("DequantizeLinear", ["w", "ws"], ["wd"], axis=1), node("MatMul", ["d", "wd"], ["y"])],
             {"w": random_codes(K, N, dtype=np.int8), "ws": scales(N)}, {"x": normal(5, K)}, np.float32)
+
+
+@carrier()
+def qdq_dynamic_gemm():
+    return ([node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]), node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+             node("DequantizeLinear", ["w", "ws"], ["wd"], axis=0), node("Gemm", ["d", "wd", "b"], ["y"], transB=1, alpha=0.5)],
+            {"w": random_codes(N, K, dtype=np.int8), "ws": scales(N), "b": normal(N)}, {"x": normal(5, K)}, np.float32)
+
+
+@carrier()
+def dequantized_input():
+    """Codes that come in as codes."""
+    return ([node("DequantizeLinear", ["x", "sx", "zx"], ["d"]), node("DequantizeLinear", ["w", "ws"], ["wd"], axis=1),
+             node("MatMul", ["d", "wd"], ["y"])],
+            {"w": random_codes(K, N, dtype=np.int8), "ws": scales(N), "sx": np.float32(0.02), "zx": np.uint8(7)},
+            {"x": random_codes(5, K)}, np.float32)
+
+
+def two_activations(left, right, nodes, **weights):
+    """The product of two activations in codes, as in attention; `nodes` make y of the real numbers a and b."""
+    return ([node("QuantizeLinear", ["x", "sx", "zx"], ["qx"]), node("DequantizeLinear", ["qx", "sx", "zx"], ["a"]),
+             node("QuantizeLinear", ["w", "sw", "zw"], ["qw"]), node("DequantizeLinear", ["qw", "sw", "zw"], ["b"]), *nodes],
+            {"sx": np.float32(0.03), "zx": np.uint8(131), "sw": np.float32(0.02), "zw": np.int8(-5), **weights},
+            {"x": normal(*left), "w": normal(*right, seed=8)}, np.float32)
+
+
+@carrier("vpdpwssd")
+def qdq_scores():
+    return two_activations((2, 3, 21, 32), (2, 3, 18, 32), [node("Transpose", ["b"], ["t"], perm=[0, 1, 3, 2]), node("MatMul", ["a", "t"], ["y"])])
+
+
+@carrier("vpdpwssd")
+def qdq_weighted_values():
+    return two_activations((2, 3, 21, 17), (2, 3, 17, 40), [node("MatMul", ["a", "b"], ["y"])])
+
+
+@carrier("vpdpwssd")
+def qdq_odd_depth():
+    return two_activations((4, 7, 33), (4, 35, 33), [node("Transpose", ["b"], ["t"], perm=[0, 2, 1]), node("MatMul", ["a", "t"], ["y"])])
+
+
+@carrier("vpdpwssd")
+def matmul_integer_of_activations():
+    return ([node("MatMulInteger", ["x", "w", "zx", "zw"], ["y"])], {"zx": np.uint8(0), "zw": np.int8(127)},
+            {"x": random_codes(3, 9, 45), "w": random_codes(3, 45, 31, dtype=np.int8)}, np.int32)
+
+
+@carrier("vpdpwssd")
+def qlinear_matmul_of_activations():
+    return ([node("QLinearMatMul", ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy"], ["y"])],
+            {"sx": np.float32(0.02), "zx": np.uint8(255), "sw": np.float32(0.02), "zw": np.uint8(0), "sy": np.float32(4), "zy": np.uint8(100)},
+            {"x": random_codes(6, 16), "w": random_codes(6, 16, 16)[:, :16]}, np.uint8)
 
 
 def run(qcc_tool, *arguments):
@@ -263,6 +315,10 @@ def test_carrier(qcc_tool, tmp_path, name):
         assert instruction in text
     run(qcc_tool, path, "--to=fuse", *scheme, "-o", tmp_path / "fused.mlir")
     fused = (tmp_path / "fused.mlir").read_text()
-    assert ("qnt.qlinear" if instruction else "qnt.conv") in fused and "qnt.linear" not in fused and "qnt.matmul" not in fused
+    product = {"": "qnt.conv", "vpdpwssd": "qnt.matmul"}.get(instruction, "qnt.qlinear")
+    products = [line for line in fused.splitlines() if any(f"qnt.{kind} " in line for kind in ("conv", "matmul", "linear", "qlinear"))]
+    assert products and all(f"{product} " in line for line in products)
+    if product == "qnt.matmul":
+        assert all("xi16" in line and "xi32" in line.split("->")[1] for line in products)
     if not instruction:
         assert all("f32" not in line.split("->")[0] for line in fused.splitlines() if "qnt.conv" in line)

@@ -32,6 +32,18 @@ func.func @dot4_of_small_codes(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vect
   return %0 : vector<16xi32>
 }
 
+// CHECK-LABEL: func.func @dot2
+// VNNI: llvm.call_intrinsic "llvm.x86.avx512.vpdpwssd.512"
+// BASE: llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"
+// AVX2-COUNT-2: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+// ARM-COUNT-8: llvm.call_intrinsic "llvm.aarch64.neon.smull.v4i32"
+// PLAIN-NOT: llvm.call_intrinsic
+// PLAIN-COUNT-2: arith.muli {{.*}} : vector<16xi32>
+func.func @dot2(%acc: vector<16xi32>, %a: vector<32xi16>, %b: vector<32xi16>) -> vector<16xi32> {
+  %0 = tile.dot2 %acc, %a, %b : vector<16xi32>, vector<32xi16>
+  return %0 : vector<16xi32>
+}
+
 // Tails of bytes: masked instructions where they exist, a loop through the stack elsewhere.
 // CHECK-LABEL: func.func @tail
 // VNNI: llvm.intr.masked.load

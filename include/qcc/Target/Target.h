@@ -12,7 +12,7 @@ namespace qcc {
 
 enum class Arch { X86_64 = 1, AArch64 = 2 }; // the numbers of qcc_arch
 
-/// How `tile.dot4` becomes instructions.
+/// How `tile.dot4` and `tile.dot2` become instructions.
 enum class DotLowering { Generic, Neon, PmaddAvx2, PmaddAvx512, Vnni512 };
 
 /// One feature level: everything code generation may depend on. Levels differ in instructions and

@@ -663,6 +663,15 @@ func.func @f(%x: tensor<2x3xf32>, %y: tensor<2x3xf32>) {
 
 // -----
 
+// matmul C2, sums of 16-bit integers
+func.func @f(%x: tensor<2x3xi16>, %y: tensor<3x2xi16>) {
+  // expected-error@+1 {{sums of i16 must be i32}}
+  %0 = qnt.matmul %x, %y : (tensor<2x3xi16>, tensor<3x2xi16>) -> tensor<2x2xi16>
+  return
+}
+
+// -----
+
 // linear C1
 func.func @f(%x: tensor<2x3xf32>, %w: tensor<3x2xf32>) {
   // expected-error@+1 {{weight [3, 2] does not fit an input of [2, 3]}}

@@ -25,6 +25,22 @@ func.func @dot4_c3(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) {
 
 // -----
 
+func.func @dot2_c1(%acc: vector<16xi32>, %a: vector<16xi16>) {
+  // expected-error @+1 {{has 16 numbers for 16 sums, expected 32}}
+  %0 = tile.dot2 %acc, %a, %a : vector<16xi32>, vector<16xi16>
+  return
+}
+
+// -----
+
+func.func @dot2_c2(%acc: vector<8xi32>, %a: vector<16xi16>) {
+  // expected-error @+1 {{has 8 sums, expected a multiple of 16}}
+  %0 = tile.dot2 %acc, %a, %a : vector<8xi32>, vector<16xi16>
+  return
+}
+
+// -----
+
 func.func @lookup_c1(%t: vector<8xf32>, %i: vector<16xi32>) {
   // expected-error @+1 {{expected i32 in vector<16xf32> or i8 in vector<16xi8>}}
   %0 = tile.lookup %t, %i : vector<8xf32>, vector<16xi32> -> vector<16xf32>
