@@ -119,6 +119,19 @@ bool isStaticMatrix(NodeBuilder &n, Value value) {
 
 } // namespace
 
+std::optional<double> qcc::import::splatNumber(Value value) {
+  auto constant = value ? value.getDefiningOp<qnt::ConstantOp>() : qnt::ConstantOp();
+  auto elements = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  if (!elements || !elements.isSplat())
+    return std::nullopt;
+  if (isa<FloatType>(elements.getElementType()))
+    return elements.getSplatValue<APFloat>().convertToDouble();
+  APInt bits = elements.getSplatValue<APInt>();
+  bool isUnsigned = cast<IntegerType>(elements.getElementType()).isUnsigned();
+  return isUnsigned ? static_cast<double>(bits.getZExtValue())
+                    : static_cast<double>(bits.getSExtValue());
+}
+
 Value qcc::import::storedScale(NodeBuilder &n, size_t input) {
   Value scale = n.in(input);
   const onnx::Node *cast = n.importer.producerOf(n.node.input(input));
@@ -145,10 +158,12 @@ Value qcc::import::dequantizedConstant(NodeBuilder &n, int64_t block) {
   auto grouping = groupingOf(n, n.dims(codes), n.dims(stored), block);
   if (!storage || !grouping)
     return {};
+  bool isFloat = isa<FloatType>(n.element(codes));
+  if (zero && isFloat && splatNumber(zero) == 0.0)
+    zero = {};
   // Unsigned codes without zero points, and floats with them, stay plain arithmetic.
-  bool needsZero = isa<IntegerType>(n.element(codes)) && qnt::isUnsignedStorage(*storage);
-  bool mayHaveZero = isa<IntegerType>(n.element(codes));
-  if ((needsZero && !zero) || (zero && !mayHaveZero) ||
+  bool needsZero = !isFloat && qnt::isUnsignedStorage(*storage);
+  if ((needsZero && !zero) || (zero && isFloat) ||
       (zero && (n.element(zero) != n.element(codes) || n.dims(zero) != n.dims(stored))))
     return {};
   auto type =
@@ -202,19 +217,6 @@ bool same(Value a, Value b, int depth = 12) {
 
 /// The least scale that the exporter writes; other models are not asked further.
 constexpr float leastScale = 1e-30f;
-
-std::optional<double> splatNumber(Value value) {
-  auto constant = value ? value.getDefiningOp<qnt::ConstantOp>() : qnt::ConstantOp();
-  auto elements = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-  if (!elements || !elements.isSplat() || elements.getNumElements() != 1)
-    return std::nullopt;
-  if (isa<FloatType>(elements.getElementType()))
-    return elements.getSplatValue<APFloat>().convertToDouble();
-  APInt bits = elements.getSplatValue<APInt>();
-  bool isUnsigned = cast<IntegerType>(elements.getElementType()).isUnsigned();
-  return isUnsigned ? static_cast<double>(bits.getZExtValue())
-                    : static_cast<double>(bits.getSExtValue());
-}
 
 /// The scale of symmetric codes, for each token or each group of it.
 Value symmetricScale(NodeBuilder &n, Value x, int64_t group, double levels) {
@@ -285,8 +287,8 @@ Value clipped(Value x, float most) {
 Value staticTokens(NodeBuilder &n, Value x, Value scale, Value zero, Type codes) {
   auto step = splatNumber(scale), zeroPoint = splatNumber(zero);
   bool isBytes = codes.isInteger(8) && n.rank(x) > 0;
-  if (!step || !isBytes || (zero && !zeroPoint) || !n.element(scale).isF32() ||
-      !n.importer.feedsOnlyProducts(n.node))
+  if (!step || !isOne(n, scale) || !isBytes || (zero && (!zeroPoint || !isOne(n, zero))) ||
+      !n.element(scale).isF32() || !n.importer.feedsOnlyProducts(n.node))
     return {};
   auto number = static_cast<float>(*step);
   if (!(number > 0) || !std::isfinite(number) || !std::isfinite(1 / number))

@@ -7,6 +7,12 @@
 
 namespace qcc::import {
 
+/// The number that every element of a small constant is.
+std::optional<double> splatNumber(Value value);
+inline bool isOne(NodeBuilder &n, Value value) {
+  return qnt::elementCount(n.context(), n.dims(value)).isConstant(1);
+}
+
 /// Input `input`, scales (or zero points of floats), as the model stores them: before a cast to
 /// f32, which belongs to the arithmetic and not to the scheme.
 Value storedScale(NodeBuilder &n, size_t input);

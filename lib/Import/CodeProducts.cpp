@@ -25,39 +25,25 @@ bool isConstant(Value value) {
   return isa_and_nonnull<qnt::UseOp, qnt::ConstantOp>(value.getDefiningOp());
 }
 
-bool isScalar(NodeBuilder &n, Value value) {
-  return qnt::elementCount(n.context(), n.dims(value)).isConstant(1);
-}
-
-/// The number in a constant of equal elements.
-std::optional<int64_t> numberIn(Value value) {
-  auto constant = value ? value.getDefiningOp<qnt::ConstantOp>() : qnt::ConstantOp();
-  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-  if (!dense || !dense.isSplat() || !isa<IntegerType>(dense.getElementType()))
-    return std::nullopt;
-  APInt bits = dense.getSplatValue<APInt>();
-  bool isUnsigned = cast<IntegerType>(dense.getElementType()).isUnsigned();
-  return isUnsigned ? static_cast<int64_t>(bits.getZExtValue()) : bits.getSExtValue();
-}
-
 /// The largest magnitude of a code of `element` less its zero point.
 int64_t largest(Type element, Value zero) {
   bool isUnsigned = element.isUnsignedInteger();
-  auto point = zero ? numberIn(zero) : std::optional<int64_t>(0);
+  auto point = zero ? splatNumber(zero) : std::optional<double>(0);
   if (!point)
     return 255;
   int64_t low = isUnsigned ? 0 : -128, high = isUnsigned ? 255 : 127;
-  return std::max(*point - low, high - *point);
+  auto middle = static_cast<int64_t>(*point);
+  return std::max(middle - low, high - middle);
 }
 
 /// Codes less their zero point: tokens of bytes with scale 1, of which none is rounded or cut off.
 Value tokensOf(NodeBuilder &n, Value codes, Value zero) {
   int64_t middle = n.element(codes).isUnsignedInteger() ? -128 : 0;
-  auto point = zero ? numberIn(zero) : std::optional<int64_t>(0);
+  auto point = zero ? splatNumber(zero) : std::optional<double>(0);
   Value x = n.cast(codes, n.f32()), shift;
   if (point) {
-    x = *point ? n.sub(x, static_cast<double>(*point)) : x;
-    middle += *point;
+    x = *point != 0 ? n.sub(x, *point) : x;
+    middle += static_cast<int64_t>(*point);
   } else {
     zero = n.reshape(zero, {});
     x = n.sub(x, n.cast(zero, n.f32()));
@@ -117,12 +103,12 @@ private:
     Dims dims = n.dims(p.b);
     if (!p.a || dims.size() != 2 || n.rank(p.a) < 1 || !isConstant(p.b) ||
         !isByte(n.element(p.a)) || !isByte(n.element(p.b)) || (p.bZero && !isConstant(p.bZero)) ||
-        (p.aZero && !isScalar(n, p.aZero)))
+        (p.aZero && !isOne(n, p.aZero)))
       return false;
     auto k = dims[p.transposed ? 1 : 0].constantValue(),
          columns = dims[p.transposed ? 0 : 1].constantValue();
     bool zeroFits =
-        !p.bZero || isScalar(n, p.bZero) || n.dims(p.bZero) == Dims{dims[p.transposed ? 0 : 1]};
+        !p.bZero || isOne(n, p.bZero) || n.dims(p.bZero) == Dims{dims[p.transposed ? 0 : 1]};
     return k && columns && *k % 4 == 0 && *k >= minSize && *k <= maxTerms && *columns >= minSize &&
            zeroFits;
   }
@@ -134,7 +120,7 @@ private:
     Value zero = p.bZero;
     if (!zero && isUnsigned)
       zero = n.scalarInteger(element, 0);
-    bool byColumn = zero && !isScalar(n, zero);
+    bool byColumn = zero && !isOne(n, zero);
     int64_t axis = p.transposed ? 0 : 1;
     Value one = n.scalar(n.f32(), 1);
     Value scale = byColumn ? n.broadcast(one, n.dims(zero)) : one;
@@ -190,7 +176,7 @@ Value qcc::import::centred(NodeBuilder &n, Value codes, Value zero, Type wide, b
   wide = wide ? wide : n.builder.getI32Type();
   // A product reads its second factor transposed, but not with something done to it in between.
   auto transpose = codes ? codes.getDefiningOp<qnt::TransposeOp>() : qnt::TransposeOp();
-  if (transpose && (!zero || isScalar(n, zero)))
+  if (transpose && (!zero || isOne(n, zero)))
     return n.transpose(centred(n, transpose.getX(), zero, wide), transpose.getPermutation());
   codes = n.cast(codes, wide);
   if (!zero || !codes)
@@ -226,7 +212,7 @@ Value qcc::import::realsOfCodes(NodeBuilder &n, const CodeOperands &operands, Ty
 void qcc::import::rememberCodes(NodeBuilder &n, Value real) {
   Value codes = n.in(0), scale = n.in(1), zero = n.optional(2);
   if (!real || !codes || !scale || !isByte(n.element(codes)) || !n.element(real).isF32() ||
-      !n.element(scale).isF32() || !isScalar(n, scale) || (zero && !isScalar(n, zero)) ||
+      !n.element(scale).isF32() || !isOne(n, scale) || (zero && !isOne(n, zero)) ||
       isConstant(codes))
     return;
   n.importer.dequantized[real] = {codes, plain(n, scale), zero};

@@ -4,6 +4,7 @@
 #include "CodeForms.h"
 #include "OpTable.h"
 #include "qcc/Algorithms/WeightCodec.h"
+#include "llvm/Support/Endian.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -58,9 +59,11 @@ Value zeroPoints(NodeBuilder &n, Value zero, DimExpr rows, DimExpr blocks, int64
 } // namespace
 
 /// Codes that count from the middle one: the highest bit of each turned over.
-static Value signedCodes(NodeBuilder &n, Value bytes, int64_t bits) {
-  int64_t highest = bits == 8 ? 0x80 : bits == 4 ? 0x88 : 0xaa;
-  return n.binary<qnt::XorOp>(bytes, n.scalarInteger(n.element(bytes), highest));
+static Value signedCodes(NodeBuilder &n, const BlockMatrix &m) {
+  int64_t highest = int64_t(1) << (m.bits - 1), each = m.unpacked ? 8 : m.bits;
+  for (int64_t at = each; at < 8; at += each)
+    highest |= int64_t(1) << (at + m.bits - 1);
+  return n.binary<qnt::XorOp>(m.codes, n.scalarInteger(n.element(m.codes), highest));
 }
 
 Value qcc::import::dequantized(NodeBuilder &n, const BlockMatrix &m) {
@@ -74,7 +77,7 @@ Value qcc::import::dequantized(NodeBuilder &n, const BlockMatrix &m) {
     n.fail(Diag::TypeMismatch, "scales are no f32, f16 or bf16");
     return {};
   }
-  Value codes = zero ? m.codes : signedCodes(n, m.codes, m.bits);
+  Value codes = zero ? m.codes : signedCodes(n, m);
   if (m.columns != padded) // the last block of a row ends with the row
     codes = n.slice(unpack(n, n.reshape(codes, {rows, n.dim(padded * m.bits / 8)}), m.bits), 1,
                     n.dim(0), columns);
@@ -134,6 +137,59 @@ bool qcc::import::checkBlocks(NodeBuilder &n, const BlockMatrix &m) {
 
 namespace {
 
+/// accuracy_level 4: inputs are rounded to 8 bits, symmetric, with a scale for each run of as many
+/// as a block of the weight has.
+Value roundedInputs(NodeBuilder &n, Value x, int64_t block) {
+  if (n.intAttr("accuracy_level", 0) != 4 || n.rank(x) == 0)
+    return x;
+  Value wide = n.cast(x, n.f32());
+  auto type = qnt::QType::get(n.context(), qnt::makeDims(n.context(), n.dims(wide)),
+                              qnt::Storage::i8, qnt::Granularity::token, -1, 0, n.f32(), Type(),
+                              Type(), qnt::CodebookAttr(), block, qnt::Layout::logical);
+  return n.make<qnt::DequantizeOp>(wide.getType(), n.make<qnt::QuantizeOp>(type, wide));
+}
+
+/// Columns in the order of their groups, where each group has a block of them (GPTQ with
+/// act-order); null where not.
+Value orderByGroup(NodeBuilder &n, const BlockMatrix &m) {
+  Entry *entry = n.importer.find(n.node.input(4));
+  const onnx::Tensor *groups = entry ? entry->tensor : nullptr;
+  if (!groups || groups->dataType != onnx::Int32 || groups->count() != m.columns ||
+      m.columns % m.block != 0 || groups->bytes(n.importer.model).empty())
+    return {};
+  ArrayRef<uint8_t> bytes = groups->bytes(n.importer.model);
+  std::vector<SmallVector<int32_t>> members(m.columns / m.block);
+  for (int32_t column = 0; column < m.columns; ++column) {
+    auto group = llvm::support::endian::read32le(bytes.data() + 4 * size_t(column));
+    if (group >= members.size() || static_cast<int64_t>(members[group].size()) == m.block)
+      return {};
+    members[group].push_back(column);
+  }
+  onnx::Tensor order;
+  order.dataType = onnx::Int32;
+  order.dims = {m.columns};
+  for (const auto &group : members) // full, as none has more than a block
+    for (int32_t column : group)
+      for (int shift = 0; shift < 32; shift += 8)
+        order.data.inlineBytes.push_back(static_cast<uint8_t>(column >> shift));
+  order.data.file = onnx::TensorData::inlineFile;
+  order.data.length = order.data.inlineBytes.size();
+  auto value = n.importer.materialiseTensor(order, n.node.input(4).str() + ".order");
+  if (value)
+    return *value;
+  llvm::consumeError(value.takeError());
+  return {};
+}
+
+/// The matrix with its columns in `order`.
+Value dequantizedInOrder(NodeBuilder &n, BlockMatrix m, Value order) {
+  Value bytes = n.reshape(m.codes, {n.dim(m.rows), n.dim(m.columns * m.bits / 8)});
+  m.codes = n.gather(unpack(n, bytes, m.bits), order, 1);
+  m.zero = m.zero && n.isFloat(m.zero) ? m.zero : Value();
+  m.unpacked = true;
+  return dequantized(n, m);
+}
+
 void matmulNBits(NodeBuilder &n) {
   Value x = n.in(0);
   BlockMatrix m{
@@ -142,15 +198,48 @@ void matmulNBits(NodeBuilder &n) {
   Value group = n.optional(4), bias = n.optional(5);
   if (!x || !m.codes || !m.scale || n.failed() || !checkBits(n, m.bits) || !checkBlocks(n, m))
     return;
-  Value weight = group ? dequantizedByGroup(n, m, group) : dequantized(n, m);
-  weight = n.cast(weight, n.element(x));
-  n.out(0, n.linear(x, weight, bias));
+  Value order = group ? orderByGroup(n, m) : Value(), weight;
+  if (order) {
+    x = n.gather(x, order, static_cast<int64_t>(n.rank(x)) - 1);
+    weight = dequantizedInOrder(n, m, order);
+  } else if (group) {
+    weight = dequantizedByGroup(n, m, group);
+  } else {
+    x = n.cast(roundedInputs(n, x, m.block), n.element(x));
+    weight = dequantized(n, m);
+  }
+  n.out(0, n.linear(x, n.cast(weight, n.element(x)), bias));
 }
 
 /// Values of the 4-bit floats of bitsandbytes; its NF4 is normalFloat4().
 constexpr float fp4Values[16] = {
     0.0f,  5.208333333e-03f,  0.66666667f,  1.0f,  0.33333333f,  0.5f,  0.16666667f,  0.25f,
     -0.0f, -5.208333333e-03f, -0.66666667f, -1.0f, -0.33333333f, -0.5f, -0.16666667f, -0.25f};
+
+/// The real matrix of MatMulBnb4 whose blocks lie within rows.
+Value tableMatrix(NodeBuilder &n, ArrayRef<float> values, int64_t rows, int64_t columns,
+                  int64_t block) {
+  // A codebook ascends, and has 0 once.
+  SmallVector<float> table(values);
+  llvm::sort(table);
+  table.erase(llvm::unique(table), table.end());
+  SmallVector<uint8_t> place;
+  for (float value : values)
+    place.push_back(static_cast<uint8_t>(llvm::lower_bound(table, value) - table.begin()));
+  auto placeType = RankedTensorType::get({16}, n.builder.getIntegerType(8, /*isSigned=*/false));
+  Value places = n.make<qnt::ConstantOp>(
+      placeType, DenseElementsAttr::get(placeType, ArrayRef<uint8_t>(place)));
+  Value codes = unpack(n, n.reshape(n.in(1), {n.dim(rows), n.dim(columns / 2)}), 4, true);
+  codes = n.gather(places, n.cast(codes, n.builder.getI32Type()), 0);
+  Dims dims = {n.dim(rows), n.dim(columns)};
+  Value scale = n.reshape(n.in(2), {n.dim(rows), n.dim(columns / block)});
+  auto type =
+      qnt::QType::get(n.context(), qnt::makeDims(n.context(), dims), qnt::Storage::u4,
+                      qnt::Granularity::block, 1, block, n.element(scale), Type(), Type(),
+                      qnt::CodebookAttr::fixed(n.context(), table), 0, qnt::Layout::logical);
+  Value whole = n.make<qnt::AssembleOp>(type, codes, scale, Value());
+  return n.make<qnt::DequantizeOp>(n.type(dims, n.f32()), whole);
+}
 
 void matmulBnb4(NodeBuilder &n) {
   Value x = n.in(0), bytes = n.in(1), scale = n.in(2);
@@ -163,9 +252,12 @@ void matmulBnb4(NodeBuilder &n) {
       !qnt::elementCount(n.context(), n.dims(scale)).isConstant(rows * columns / block))
     return n.fail(Diag::ShapeMismatch, "codes " + text(n.dims(bytes)) + " do not fit " +
                                            Twine(rows) + " x " + Twine(columns) + " in blocks");
-  auto tableType = RankedTensorType::get({16}, n.f32());
   ArrayRef<float> values =
       n.intAttr("quant_type", 1) == 1 ? ArrayRef(normalFloat4()) : ArrayRef(fp4Values);
+  if (columns % block == 0 && columns % 2 == 0)
+    return n.out(0,
+                 n.linear(x, n.cast(tableMatrix(n, values, rows, columns, block), n.element(x))));
+  auto tableType = RankedTensorType::get({16}, n.f32());
   Value table = n.make<qnt::ConstantOp>(tableType, DenseElementsAttr::get(tableType, values));
   Value codes = unpack(n, n.reshape(bytes, {n.dim(rows * columns / 2)}), 4, /*highFirst=*/true);
   Value real = n.gather(table, n.cast(codes, n.builder.getI32Type()), 0);

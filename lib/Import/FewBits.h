@@ -11,6 +11,7 @@ struct BlockMatrix {
   Value scale; ///< [rows * blocks]
   Value zero;  ///< packed rows of bytes, or floats [rows * blocks], or null for the middle code
   int64_t rows, columns, block, bits;
+  bool unpacked = false; ///< a byte for each code
 };
 
 /// The real matrix [rows, columns] as f32, dequantized from codes.

@@ -19,7 +19,9 @@ CARRIERS = {}
 
 def carrier(instruction="vpdpbusd", **options):
     """Registers a builder of (nodes, weights, inputs, y's type). Its product is in `instruction` (bytes with a weight, or
-    16-bit numbers of two activations), or, if that is empty, a convolution of integers. options: opset, tolerance, codes (a scheme to ask for), floats (no integer product)."""
+    16-bit numbers of two activations), or, if that is empty, a convolution of integers. With None the weight's codes multiply floats,
+    as they stand for no integers. options: opset, tolerance, functions (after the product come float functions, which the
+    interpreter computes by others)."""
     def register(function):
         CARRIERS[function.__name__] = (function, instruction, options)
         return function
@@ -141,8 +143,52 @@ for level_bits in (2, 4, 8):
         def make(bits=level_bits, zero=with_zero):
             return matmul_nbits(bits, zero)
         make.__name__ = f"matmul_nbits_{level_bits}_{'asym' if with_zero else 'sym'}"
-        # The level allows int8 inputs; qcc keeps floats until it is asked for them.
-        carrier(codes=f"w{level_bits}a8:g32", tolerance=0.06 * (1 << level_bits) / 4, opset=21)(make)
+        carrier(opset=21)(make)
+
+
+@carrier()
+def matmul_nbits_with_bias():
+    nodes, weights, inputs, dtype = matmul_nbits(4, False)
+    nodes[0].input.extend(["", "", "b"])
+    return nodes, {**weights, "b": normal(N)}, inputs, dtype
+
+
+@carrier(None)
+def matmul_nbits_in_order_of_activations():
+    nodes, weights, inputs, dtype = matmul_nbits(4, False)
+    nodes[0].input.extend(["", "g"])
+    return nodes, {**weights, "g": rng(9).permutation(np.arange(K) // 32).astype(np.int32)}, inputs, dtype
+
+
+@carrier(None)
+def matmul_nbits_without_level():
+    nodes, *rest = matmul_nbits(4, True)
+    nodes[0].attribute.remove(next(a for a in nodes[0].attribute if a.name == "accuracy_level"))
+    return nodes, *rest
+
+
+def bnb4(quant_type):
+    return ([contrib("MatMulBnb4", ["x", "w", "s"], ["y"], N=N, K=K, block_size=32, quant_type=quant_type)],
+            {"w": random_codes(N * K // 2), "s": (rng(2).random(N * K // 32) + 0.5).astype(np.float32)}, {"x": normal(5, K)}, np.float32)
+
+
+@carrier(None)
+def matmul_bnb4_fp4():
+    return bnb4(0)
+
+
+@carrier(None)
+def matmul_bnb4_nf4():
+    return bnb4(1)
+
+
+@carrier(functions=True)
+def qattention():
+    heads, hidden = 2, 16
+    x = random_codes(2, 5, K)
+    weights = {"w": random_codes(K, 3 * heads * hidden, dtype=np.int8), "b": normal(3 * heads * hidden), "sx": np.float32(0.01),
+               "sw": np.float32(0.01), "m": np.array([5, 3], np.int32), "zx": np.uint8(120), "zw": np.int8(0)}
+    return ([contrib("QAttention", ["x", "w", "b", "sx", "sw", "m", "zx", "zw"], ["y"], num_heads=heads)], weights, {"x": x}, np.float32)
 
 
 # --- Q and DQ ---
@@ -210,6 +256,12 @@ def qdq_blocks_of_int4():
 @carrier(opset=21)
 def qdq_blocks_of_uint4():
     return qdq(rng().integers(0, 16, (K, N)), scales(K // 32, N), rng(5).integers(0, 16, (K // 32, N)), np.int8, axis=0, block=32, kind=T.UINT4)
+
+
+@carrier(None, opset=21)
+def qdq_floats_of_8_bits():
+    nodes, weights, inputs, dtype, extra = qdq(normal(K, N), np.float32(0.05), np.zeros(()), np.uint8, kind=T.FLOAT8E4M3FN)
+    return [*nodes[2:]], {k: v for k, v in weights.items() if k not in ("sx", "zx")}, {"d": inputs["x"]}, dtype, extra
 
 
 @carrier(opset=21)
@@ -304,21 +356,19 @@ def test_carrier(qcc_tool, tmp_path, name):
     run(qcc_tool, "run", tmp_path / "exact.so", *arguments, f"--output-dir={tmp_path / 'compiled'}")
     run(qcc_tool, path, "--to=quantize", "-o", tmp_path / "codes.mlir")
     run(qcc_tool, "run", tmp_path / "codes.mlir", "--reference", *arguments, f"--output-dir={tmp_path / 'interpreted'}")
-    np.testing.assert_array_equal(np.load(tmp_path / "compiled/y.npy"), np.load(tmp_path / "interpreted/y.npy"))
+    np.testing.assert_allclose(np.load(tmp_path / "compiled/y.npy"), np.load(tmp_path / "interpreted/y.npy"),
+                               rtol=1e-5 if options.get("functions") else 0)
     # The product's kernel multiplies integers.
-    if "floats" in options:
-        return
-    scheme = [f"--quantize={options['codes']}", "--accept=none"] if "codes" in options else []
-    run(qcc_tool, path, "--target=x86-avx512-vnni", *scheme, "-o", tmp_path / "model.s")
+    run(qcc_tool, path, "--target=x86-avx512-vnni", "-o", tmp_path / "model.s")
     text = (tmp_path / "model.s").read_text()
     if instruction:
         assert instruction in text
-    run(qcc_tool, path, "--to=fuse", *scheme, "-o", tmp_path / "fused.mlir")
+    run(qcc_tool, path, "--to=fuse", "-o", tmp_path / "fused.mlir")
     fused = (tmp_path / "fused.mlir").read_text()
     product = {"": "qnt.conv", "vpdpwssd": "qnt.matmul"}.get(instruction, "qnt.qlinear")
     products = [line for line in fused.splitlines() if any(f"qnt.{kind} " in line for kind in ("conv", "matmul", "linear", "qlinear"))]
     assert products and all(f"{product} " in line for line in products)
     if product == "qnt.matmul":
         assert all("xi16" in line and "xi32" in line.split("->")[1] for line in products)
-    if not instruction:
+    if instruction == "":
         assert all("f32" not in line.split("->")[0] for line in fused.splitlines() if "qnt.conv" in line)

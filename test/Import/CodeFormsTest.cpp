@@ -116,10 +116,13 @@ TEST(CodeForms, StaticCodesOfOthersStayArithmetic) {
       0u);
 }
 
-TEST(CodeForms, PairsWithTwoScalesStayArithmetic) {
+TEST(CodeForms, CodesOfAnotherScaleAreMultipliedAsTheyAre) {
   Imported m(activations("other", node("MatMul", {"xd", "w"}, {"z"})));
   ASSERT_TRUE(m.ok());
-  EXPECT_EQ(m.count<qnt::DequantizeOp>(), 1u) << "the weight's alone";
+  EXPECT_EQ(m.count<qnt::QuantizeStaticOp>(), 1u);
+  m.main().walk([](qnt::QuantizeStaticOp op) {
+    EXPECT_EQ(op.getScale().convertToFloat(), 1) << "the scale comes after the product";
+  });
   EXPECT_EQ(m.run({{{1, 1, 1, 1}, {1, 4}}}), (Reals{2.5, -10}));
 }
 

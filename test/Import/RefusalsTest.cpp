@@ -681,6 +681,24 @@ TEST(ImportRefusals, Signature) {
   expectContains(refused(old, Diag::UnsupportedOpset), "the model uses opset 6");
 }
 
+TEST(ImportRefusals, DeclarationsOfHostOperators) {
+  auto fails = [](const char *text, llvm::StringRef part) {
+    expectContains(expectCode(parseHostOp(text), Diag::BadHostOp), part);
+  };
+  fails("=like(0)", "names no operator");
+  fails("my::", "names no operator");
+  fails("my::Op=like(zero)", "'like(zero)' names no input");
+  fails("my::Op=complex[2]", "'complex[2]' is no type of a result");
+  fails("my::Op=f32[x0.0", "is no type of a result");
+  fails("my::Op=f32[*]", "'*' is no size");
+  HostOp op = expectOk(parseHostOp("ai.onnx::Op = like(1); f16[x0.0, 3]"));
+  EXPECT_EQ(op.domain, "");
+  EXPECT_EQ(op.name, "Op");
+  ASSERT_EQ(op.results.size(), 2u);
+  EXPECT_EQ(op.results[0].like, 1u);
+  EXPECT_EQ(op.results[1].dims, (std::vector<std::string>{"x0.0", "3"}));
+}
+
 TEST(ImportRefusals, ShapeOptions) {
   auto fails = [](const char *text, llvm::StringRef part) {
     expectContains(expectCode(parseShapeOption(text), Diag::BadShapeOption), part);
