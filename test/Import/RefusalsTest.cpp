@@ -683,7 +683,7 @@ TEST(ImportRefusals, Signature) {
 
 TEST(ImportRefusals, DeclarationsOfHostOperators) {
   auto fails = [](const char *text, llvm::StringRef part) {
-    expectContains(expectCode(parseHostOp(text), Diag::HostOp), part);
+    expectContains(expectCode(parseHostOp(text), Diag::BadOptionValue), part);
   };
   fails("=like(0)", "names no operator");
   fails("my::", "names no operator");
