@@ -94,6 +94,17 @@ std::optional<SmallVector<int64_t>> kernelSizes(NodeBuilder &n, Value x, Value w
   return kernel;
 }
 
+/// x with the channels that a weight has, also where a computed size says how many there are.
+Value withChannels(NodeBuilder &n, Value x, DimExpr channels) {
+  Dims dims = n.dims(x);
+  n.equal(dims[1], channels, "channels");
+  if (n.failed())
+    return {};
+  dims = n.dims(x);
+  dims[1] = n.importer.space.resolve(channels);
+  return n.conformExactly(x, dims);
+}
+
 Value convolved(NodeBuilder &n, Value x, Value weight, Value bias) {
   if (!x || !weight || !n.sameElement(x, weight))
     return {};
@@ -101,11 +112,13 @@ Value convolved(NodeBuilder &n, Value x, Value weight, Value bias) {
   if (!kernel)
     return {};
   int64_t groups = n.intAttr("group", 1);
-  n.equal(n.at(x, 1), n.at(weight, 1) * groups, "channels");
-  if (n.failed() || groups < 1) {
+  if (groups < 1) {
     n.fail(Diag::BadNode, "group is " + Twine(groups));
     return {};
   }
+  x = withChannels(n, x, n.at(weight, 1) * groups);
+  if (!x)
+    return {};
   Dims to = n.dims(x);
   auto w = window(n, *kernel, ArrayRef(to).drop_front(2));
   if (!w)
@@ -251,9 +264,11 @@ void convTranspose(NodeBuilder &n) {
   };
   if (w.strides.size() != spatial || w.dilations.size() != spatial ||
       w.pads.size() != 2 * spatial || extra.size() != spatial || bad(w.strides) ||
-      bad(w.dilations) || bad(*kernel) || n.at(x, 1) != n.at(weight, 0))
-    return n.fail(Diag::BadNode,
-                  "attributes or channels do not fit " + Twine(spatial) + " spatial axes");
+      bad(w.dilations) || bad(*kernel))
+    return n.fail(Diag::BadNode, "attributes do not fit " + Twine(spatial) + " spatial axes");
+  x = withChannels(n, x, n.at(weight, 0));
+  if (!x)
+    return;
   if (!padsForShape(n, x, w, extra))
     return;
   Dims low(spatial + 2, n.dim(0)), high = low;

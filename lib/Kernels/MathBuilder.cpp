@@ -1,5 +1,6 @@
 // Exact arithmetic, conversions and elementary functions; accuracy is stated in ExpandMath.cpp.
 #include "MathBuilder.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -116,25 +117,35 @@ Value MathBuilder::roundHalfAway(Value x) {
 
 //===-- Exponentials and logarithms -----------------------------------------------------------===//
 
-/// The nearest integer of x, |x| < 2^21, as a float and as an integer.
-std::pair<Value, Value> MathBuilder::roundWithBits(Value x) {
+/// The nearest integer of x * factor, at most 2^21 in size, as a float and as an integer.
+std::pair<Value, Value> MathBuilder::roundWithBits(Value x, double factor) {
   Value magic = c(x, isF32(x) ? 12582912.0 : 6755399441055744.0); // 1.5 * 2^(p-1)
-  Value t = add(x, magic);
+  Value t = fma(x, c(x, factor), magic);
   return {sub(t, magic), sub(bits(t), bits(magic))};
 }
 
-/// p * 2^n for p in [0.5, 2] and |n| up to twice the exponent range, rounded once.
-Value MathBuilder::scaleByPowerOfTwo(Value p, Value n) {
+/// p * 2^n for p in [0.5, 2] and |n| up to twice the exponent range, rounded once. n comes as a
+/// float and as an integer.
+Value MathBuilder::scaleByPowerOfTwo(Value p, std::pair<Value, Value> n) {
+  auto vector = mlir::dyn_cast<VectorType>(p.getType());
+  if (level.arch == Arch::X86_64 && level.vectorBytes == 64 && isF32(p) && vector &&
+      vector.getNumElements() == kLanes) {
+    Value every = constant(b.getI16Type(), -1), byMode = ci32(4); // MXCSR rounds to nearest
+    return LLVM::CallIntrinsicOp::create(b, where, p.getType(),
+                                         b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"),
+                                         ValueRange{p, n.first, p, every, byMode})
+        .getResult(0);
+  }
   int64_t shift = isF32(p) ? 23 : 52, bias = isF32(p) ? 127 : 1023;
-  Value half = shr(n, ic(p, 1)), rest = sub(n, half);
+  Value half = shr(n.second, ic(p, 1)), rest = sub(n.second, half);
   auto power = [&](Value k) { return fromBits(shl(add(k, ic(p, bias)), ic(p, shift)), p); };
   return mul(mul(p, power(half)), power(rest));
 }
 
 /// exp for arguments of at most twice the exponent range in size. x = n ln 2 + r.
 Value MathBuilder::expCore(Value x) {
-  auto [n, i] = roundWithBits(mul(x, c(x, 1.4426950408889634)));
-  Value p;
+  auto rounded = roundWithBits(x, 1.4426950408889634);
+  Value n = rounded.first, p;
   if (isF32(x)) {
     Value r = fma(n, c(x, -0x1.62e4p-1), x); // 14 bits of ln 2: n times it is exact
     r = fma(n, c(x, -1.4286068203094172e-06), r);
@@ -149,7 +160,7 @@ Value MathBuilder::expCore(Value x) {
       taylor.push_back(1.0 / (factorial *= k));
     p = add(fma(mul(r, r), poly(r, taylor), r), c(x, 1));
   }
-  return scaleByPowerOfTwo(p, i);
+  return scaleByPowerOfTwo(p, rounded);
 }
 
 Value MathBuilder::exp(Value x) {
@@ -256,7 +267,7 @@ Value MathBuilder::sinCos(Value x, int quadrant) {
   // Beyond 2^40 nothing of the phase is left to be right; zero keeps the result within [-1, 1].
   Value inRange = lt(abs(x), c(x, 0x1p40));
   Value xs = select(inRange, x, c(x, 0));
-  auto [n, i] = roundWithBits(mul(xs, c(x, 0.63661977236758134308)));
+  auto [n, i] = roundWithBits(xs, 0.63661977236758134308);
   Value r = fma(n, c(x, -1.57079632679489655800), xs);
   r = fma(n, c(x, -6.12323399573676603587e-17), r);
   r = fma(n, c(x, 1.49738490485916983e-33), r);

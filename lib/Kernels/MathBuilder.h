@@ -60,8 +60,8 @@ public:
   Value truncExpanded(Value x);
   Value roundHalfAway(Value x);
 
-  std::pair<Value, Value> roundWithBits(Value x);
-  Value scaleByPowerOfTwo(Value p, Value n);
+  std::pair<Value, Value> roundWithBits(Value x, double factor);
+  Value scaleByPowerOfTwo(Value p, std::pair<Value, Value> n);
   Value expCore(Value x);
   Value exp(Value x);
   Value expm1(Value x);

@@ -1,13 +1,13 @@
 // Attention with an online softmax (Milakov and Gimelshein 2018; Dao et al. 2022): no more than one
 // block of scores exists at a time.
 //
-// A task is one batch index, one group of key heads and up to 32 of the query rows that read it
+// A task is one batch index, one group of key heads and up to 64 of the query rows that read it
 // (heads of the group times positions). For each block of 64 keys, by absolute index:
 //
 //   keys transposed into scratch, so that lanes are keys     kt[d][key]
 //   a[key] = sum_d q[d] kt[d][key]            d ascending, one fma a step; then scale, softcap,
 //   mask m' = max(m, max a), w = exp(a - m'), c = exp(m - m') l  = fma(l, c, sum w) four vectors
-//   pairwise, then the tree o  = o c; o = fma(w[key], v[key], o)      keys ascending
+//   ascending, then the tree o  = o c; o = fma(w[key], v[key], o)      keys ascending
 //
 // What a row computes depends on nothing but its own query and the absolute indices of keys: not on
 // the other rows of the task, not on how many keys follow. A key with score -inf adds exactly 0,
@@ -23,9 +23,11 @@ using namespace qcc::qnt;
 
 namespace {
 
-constexpr int64_t keyBlock = 64, queryBlock = 32, keyVectors = keyBlock / kLanes;
+constexpr int64_t keyBlock = 64, queryBlock = 64, keyVectors = keyBlock / kLanes;
 /// Query rows whose sums are in registers at a time.
 constexpr int64_t rowGroup = 4;
+/// Lanes that hold a row's maximum and sum, so that those of a group are one vector.
+constexpr int64_t stateLanes = kLanes / rowGroup;
 
 struct AttentionPlan {
   AttentionOp op;
@@ -106,7 +108,9 @@ private:
   void scores(Value row, int64_t count);
   void scoreVectors(Value row, int64_t count, int64_t vector, int64_t vectors);
   Value admit(Value score, Value first, Value row);
-  void weights(Value row, Value slot);
+  using Combine = llvm::function_ref<Value(Value, Value)>;
+  Value reduceRows(ArrayRef<Value> v, Combine combine);
+  void weights(Value row, int64_t count);
   void accumulate(Value row, int64_t count, Value valueBase);
   void accumulateColumns(Value row, int64_t count, Value valueBase, Value column, int64_t vectors,
                          Value lanes);
@@ -181,9 +185,10 @@ LogicalResult AttentionEmitter::prepare() {
   queriesAt = floats(k.scratch(), frame.dim(plan.queryOffset()));
   sumsAt = floats(k.scratch(), frame.dim(plan.sumOffset()));
   scoresAt = k.stackBuffer(rowGroup * keyBlock * 4);
-  maxima = k.stackBuffer(queryBlock * 4);
-  totals = k.stackBuffer(queryBlock * 4);
-  corrections = k.stackBuffer(rowGroup * 4);
+  // The last row reads a whole vector, too.
+  maxima = k.stackBuffer((queryBlock * stateLanes + kLanes) * 4);
+  totals = k.stackBuffer((queryBlock * stateLanes + kLanes) * 4);
+  corrections = k.stackBuffer(kLanes * 4);
   maskOffsets = k.stackBuffer(queryBlock * 8);
   positions = k.stackBuffer(queryBlock * 8);
   outOffsets = k.stackBuffer(queryBlock * 8);
@@ -203,8 +208,9 @@ void AttentionEmitter::packQueries(Value batch, Value group, Value first, Value 
     // A sink is a score without a value, before all others.
     Value score = op.getSink() ? k.toF32(k.load(sink.elem, sink.pointer, sink.at(k, {head})))
                                : minusInfinity();
-    k.store(Elem::F32, score, maxima, i);
-    k.store(Elem::F32, k.cf32(op.getSink() ? 1 : 0), totals, i);
+    Value state = k.mul(i, k.ci64(stateLanes)), started = k.cf32(op.getSink() ? 1 : 0);
+    k.vstore(Elem::F32, k.broadcast(score), maxima, state);
+    k.vstore(Elem::F32, k.broadcast(started), totals, state);
     if (op.getMask())
       k.store(Elem::I64, mask.at(k, {batch, head, s}), maskOffsets, i);
     k.store(Elem::I64, k.add(s, k.sub(keys, queries)), positions, i);
@@ -317,39 +323,69 @@ Value AttentionEmitter::admit(Value score, Value first, Value row) {
   return k.select(admitted, a, none);
 }
 
-/// Turns the scores in `slot` of the row group into weights and updates the row's maximum and sum.
-void AttentionEmitter::weights(Value row, Value slot) {
-  Value at = floats(scoresAt, k.mul(slot, k.ci64(keyBlock))), step = k.ci64(kLanes);
-  SmallVector<Value> init = {k.broadcast(minusInfinity())};
-  auto eachVector = [&](llvm::function_ref<KernelBuilder::Values(Value, ValueRange)> body,
-                        ValueRange carried) {
-    return k.forLoop(k.ci64(0), k.ci64(keyBlock), step, carried, body);
+/// One number for each of `count` rows, 1 or rowGroup, in lanes 4 r .. 4 r + 3 (all lanes where
+/// count is 1). The tree is the one of reduce().
+Value AttentionEmitter::reduceRows(ArrayRef<Value> v, Combine combine) {
+  if (v.size() == 1)
+    return k.broadcast(k.reduce(v[0], combine));
+  static_assert(rowGroup == 4);
+  auto halves = [&](Value x, Value y, int64_t run) { // runs of both, low halves and high halves
+    SmallVector<int64_t> low, high;
+    for (int64_t at = 0; at < 2 * kLanes; at += 2 * run)
+      for (int64_t i = 0; i < run; ++i) {
+        low.push_back(at + i);
+        high.push_back(at + run + i);
+      }
+    return combine(k.shuffle(x, y, low), k.shuffle(x, y, high));
   };
-  Value largest = eachVector(
-      [&](Value i, ValueRange c) {
-        Value a = admit(k.vload(Elem::F32, at, i), k.add(blockKey, i), row);
-        k.vstore(Elem::F32, a, at, i);
-        return KernelBuilder::Values{k.maxFast(c[0], a)};
-      },
-      init)[0];
-  Value blockMax = k.reduce(largest, [&](Value x, Value y) { return k.maxFast(x, y); });
-  Value oldMax = k.load(Elem::F32, maxima, row), newMax = k.maxFast(oldMax, blockMax);
+  Value r = halves(halves(v[0], v[1], 8), halves(v[2], v[3], 8), 4);
+  for (int64_t apart : {2, 1}) {
+    SmallVector<int64_t> other;
+    for (int64_t i = 0; i < kLanes; ++i)
+      other.push_back(i ^ apart);
+    r = combine(r, k.shuffle(r, r, other));
+  }
+  return r;
+}
+
+/// Turns the scores of `count` rows into weights and updates the rows' maxima and sums.
+void AttentionEmitter::weights(Value row, int64_t count) {
+  auto vectors = [&](ValueRange carried,
+                     llvm::function_ref<Value(Value at, Value i, int64_t r, Value carried)> body) {
+    return k.forLoop(k.ci64(0), k.ci64(keyBlock), k.ci64(kLanes), carried,
+                     [&](Value i, ValueRange c) {
+                       KernelBuilder::Values next;
+                       for (int64_t r = 0; r < count; ++r)
+                         next.push_back(body(k.add(i, k.ci64(r * keyBlock)), i, r, c[r]));
+                       return next;
+                     });
+  };
+  SmallVector<Value> lowest(count, k.broadcast(minusInfinity()));
+  SmallVector<Value> largest = vectors(lowest, [&](Value at, Value i, int64_t r, Value most) {
+    Value a = admit(k.vload(Elem::F32, scoresAt, at), k.add(blockKey, i), k.add(row, k.ci64(r)));
+    k.vstore(Elem::F32, a, scoresAt, at);
+    return k.maxFast(most, a);
+  });
+  Value state = k.mul(row, k.ci64(stateLanes)), none = k.broadcast(minusInfinity());
+  Value blockMax = reduceRows(largest, [&](Value x, Value y) { return k.maxFast(x, y); });
+  Value oldMax = k.vload(Elem::F32, maxima, state), newMax = k.maxFast(oldMax, blockMax);
   // A row that has admitted no key yet subtracts 0: -inf - -inf would be NaN.
-  Value subtract = k.select(k.eq(newMax, minusInfinity()), k.cf32(0), newMax);
-  eachVector(
-      [&](Value i, ValueRange) {
-        k.vstore(Elem::F32, k.exp(k.sub(k.vload(Elem::F32, at, i), k.broadcast(subtract))), at, i);
-        return KernelBuilder::Values{};
-      },
-      {});
-  SmallVector<Value> w;
-  for (int64_t v = 0; v < keyVectors; ++v)
-    w.push_back(k.vload(Elem::F32, at, k.ci64(v * kLanes)));
-  Value sum = k.reduceAdd(k.add(k.add(w[0], w[1]), k.add(w[2], w[3])));
-  Value correction = k.extract(k.exp(k.broadcast(k.sub(oldMax, subtract))), 0);
-  k.store(Elem::F32, newMax, maxima, row);
-  k.store(Elem::F32, k.fma(k.load(Elem::F32, totals, row), correction, sum), totals, row);
-  k.store(Elem::F32, correction, corrections, slot);
+  Value subtract = k.select(k.eq(newMax, none), k.broadcast(k.cf32(0)), newMax);
+  SmallVector<Value> least, zeros(count, k.broadcast(k.cf32(0)));
+  for (int64_t r = 0; r < count; ++r)
+    least.push_back(k.broadcast(k.extract(subtract, r * stateLanes)));
+  SmallVector<Value> sums = vectors(zeros, [&](Value at, Value, int64_t r, Value sum) {
+    Value w = k.exp(k.sub(k.vload(Elem::F32, scoresAt, at), least[r]));
+    k.vstore(Elem::F32, w, scoresAt, at);
+    return k.add(sum, w);
+  });
+  Value sum = reduceRows(sums, [&](Value x, Value y) { return k.add(x, y); });
+  Value correction = k.exp(k.sub(oldMax, subtract));
+  Value total = k.fma(k.vload(Elem::F32, totals, state), correction, sum);
+  Value lanes = count == 1 ? k.ci64(stateLanes) : Value(); // the next row's are its own
+  k.vstore(Elem::F32, newMax, maxima, state, lanes);
+  k.vstore(Elem::F32, total, totals, state, lanes);
+  k.vstore(Elem::F32, correction, corrections);
 }
 
 /// Adds the weighted values of the block to columns `column` .. of `count` rows' sums.
@@ -358,7 +394,7 @@ void AttentionEmitter::accumulateColumns(Value row, int64_t count, Value valueBa
   SmallVector<Value> at, sums;
   for (int64_t r = 0; r < count; ++r) {
     at.push_back(k.add(k.mul(k.add(row, k.ci64(r)), sumStride), column));
-    Value correction = k.broadcast(k.load(Elem::F32, corrections, k.ci64(r)));
+    Value correction = k.broadcast(k.load(Elem::F32, corrections, k.ci64(r * stateLanes)));
     for (int64_t v = 0; v < vectors; ++v) {
       Value sum = k.vload(Elem::F32, sumsAt, k.add(at[r], k.ci64(v * kLanes)));
       sums.push_back(k.mul(sum, correction));
@@ -405,7 +441,8 @@ void AttentionEmitter::accumulate(Value row, int64_t count, Value valueBase) {
 }
 
 void AttentionEmitter::finishRow(Value row) {
-  Value total = k.load(Elem::F32, totals, row), factor = k.div(k.cf32(1), total);
+  Value total = k.load(Elem::F32, totals, k.mul(row, k.ci64(stateLanes))),
+        factor = k.div(k.cf32(1), total);
   // Without admitted keys 0 * (1 / 0) is the NaN that is asked for.
   if (op.getSafe())
     factor = k.select(k.eq(total, k.cf32(0)), k.cf32(0), factor);
@@ -434,7 +471,7 @@ void AttentionEmitter::emitTask(Value task) {
     packKeys(keyBase, t);
     auto group = [&](Value row, int64_t size) {
       scores(row, size);
-      k.forRange(k.ci64(size), [&](Value slot) { weights(k.add(row, slot), slot); });
+      weights(row, size);
       accumulate(row, size, valueBase);
     };
     Value full = k.ci64(0);

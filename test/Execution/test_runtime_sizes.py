@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from graphs import check, helper, model
+from graphs import check, expected, helper, model
 
 FLOAT, INT64, INT32 = 1, 7, 6
 node = helper.make_node
@@ -116,6 +116,20 @@ def test_sizes_go_on_through_products(qcc_tool, tmp_path):
         x = numbers(rows * 8)
         sets.append(({"x": x, "shape": ints(rows, 8)}, {"y": np.maximum(x.reshape(rows, 8) @ w, 0) @ w.T}))
     check(qcc_tool, tmp_path, proto, sets, 1e-4, 1e-4)
+
+
+@pytest.mark.parametrize("op", ["Conv", "ConvTranspose"])
+def test_channels_that_a_slice_leaves(qcc_tool, tmp_path, op):
+    """Every third of the first channel at most: one, by an expression that is no plain number."""
+    w = numbers(1, 1, 3, seed=4)
+    proto = model([node("Slice", ["x", "from", "to", "axis", "step"], ["s"]), node(op, ["s", "w"], ["y"])],
+                  {"x": (FLOAT, ["b", "c", 7])}, {"y": (FLOAT, None)},
+                  {"w": w, "from": ints(0), "to": ints(1), "axis": ints(1), "step": ints(3)})
+    sets = []
+    for batch, channels in ((2, 4), (1, 1)):
+        inputs = {"x": numbers(batch, channels, 7, seed=channels)}
+        sets.append((inputs, expected(proto, inputs)))
+    check(qcc_tool, tmp_path, proto, sets, 1e-5, 1e-5)
 
 
 def test_wrong_sizes_are_told(qcc_tool, tmp_path):

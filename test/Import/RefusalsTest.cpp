@@ -256,7 +256,12 @@ TEST(ImportRefusals, Convolutions) {
   One("ConvTranspose")
       .in({"1", "3", "5"})
       .in({"4", "2", "3"})
-      .refused(Diag::BadNode, "attributes or channels do not fit 1 spatial axes");
+      .refused(Diag::ShapeMismatch, "channels 3 and 4 differ");
+  One("ConvTranspose")
+      .in({"1", "3", "5"})
+      .in({"3", "2", "3"})
+      .attribute(intsAttribute("strides", {0}))
+      .refused(Diag::BadNode, "attributes do not fit 1 spatial axes");
   One("QLinearConv")
       .in({"1", "3", "5"}, U8)
       .in({})
