@@ -25,6 +25,8 @@ const remark::RemarkOpts remarkAssign =
 
 /// From this many channels on, a layer whose result is returned is an output head.
 constexpr int64_t headChannels = 8192;
+/// A constant op holds at most this (QntShape.td); what is larger and reads no weight is computed.
+constexpr int64_t maxConstantBytes = 1024;
 
 /// Ranges for static activations.
 struct CalibratedRanges {
@@ -49,6 +51,32 @@ bool isConstantExpression(Value value, DenseMap<Value, bool> &known) {
              llvm::all_of(def->getOperands(),
                           [&](Value operand) { return isConstantExpression(operand, known); });
   return known[value] = yes;
+}
+
+/// Whether a matrix is computed out of indices and a few numbers and holds no data of the model:
+/// that of a Fourier transform is exact as it stands, and codes of it would be noise in all that
+/// follows.
+bool isFormula(Value matrix) {
+  auto tensor = cast<RankedTensorType>(matrix.getType());
+  if (tensor.getNumElements() * tensor.getElementTypeBitWidth() <= 8 * maxConstantBytes)
+    return false; // may be a constant op
+  SmallVector<Operation *> work = {matrix.getDefiningOp()};
+  DenseSet<Operation *> seen;
+  while (!work.empty()) {
+    Operation *op = work.pop_back_val();
+    if (!op || !seen.insert(op).second)
+      continue;
+    for (Value operand : op->getOperands())
+      work.push_back(operand.getDefiningOp());
+    auto use = dyn_cast<UseOp>(op);
+    if (!use)
+      continue;
+    auto weight = SymbolTable::lookupNearestSymbolFrom<WeightOp>(use, use.getWeightAttr());
+    if (!weight || weight.getRecipe().empty())
+      return false;
+    work.push_back(weight.getRecipe().front().getTerminator());
+  }
+  return true;
 }
 
 /// What two readers of one matrix have in common: the weight's name, or the value.
@@ -173,6 +201,8 @@ bool Assigner::mayQuantize(Operation *op, Value matrix) {
     return refuse("the matrix is small");
   if (!tensor.getElementType().isF32())
     return refuse("the matrix is not of f32");
+  if (isFormula(matrix))
+    return refuse("the matrix is a formula, not data");
   if (isSkipped(op, matrix))
     return refuse("a name matches skip");
   return true;
