@@ -330,10 +330,9 @@ void causalConvWithState(NodeBuilder &n) {
     n.out(1, n.slice(all, 2, n.at(all, 2) - before, before));
 }
 
-/// Combines the slices of `x` that each window offset sees.
-Value overWindows(NodeBuilder &n, Value x, const Window &w, ArrayRef<DimExpr> counts,
-                  bool maximum) {
-  Value total;
+/// Calls `visit` with the slice of `x` that each element of the windows sees, in row-major order.
+void eachTap(NodeBuilder &n, Value x, const Window &w, ArrayRef<DimExpr> counts,
+             llvm::function_ref<void(Value)> visit) {
   SmallVector<int64_t> offset(w.spatial(), 0);
   while (x) {
     Dims to = n.dims(x), starts(to.size(), n.dim(0));
@@ -343,16 +342,24 @@ Value overWindows(NodeBuilder &n, Value x, const Window &w, ArrayRef<DimExpr> co
       steps[i + 2] = w.strides[i];
       to[i + 2] = counts[i];
     }
-    Value part = n.make<qnt::SliceOp>(n.type(to, n.element(x)), x,
-                                      qnt::makeDims(n.context(), starts), steps);
-    total = !total ? part : maximum ? n.maximum(total, part) : n.add(total, part);
-    size_t i = 0;
-    while (i < w.spatial() && ++offset[i] == w.kernel[i])
-      offset[i++] = 0;
-    if (i == w.spatial())
-      return total;
+    visit(n.make<qnt::SliceOp>(n.type(to, n.element(x)), x, qnt::makeDims(n.context(), starts),
+                               steps));
+    size_t i = w.spatial();
+    while (i > 0 && ++offset[i - 1] == w.kernel[i - 1])
+      offset[--i] = 0;
+    if (i == 0)
+      return;
   }
-  return {};
+}
+
+/// Combines the slices of `x` that each window offset sees.
+Value overWindows(NodeBuilder &n, Value x, const Window &w, ArrayRef<DimExpr> counts,
+                  bool maximum) {
+  Value total;
+  eachTap(n, x, w, counts, [&](Value part) {
+    total = !total ? part : maximum ? n.maximum(total, part) : n.add(total, part);
+  });
+  return total;
 }
 
 /// Padding on the right may have to grow so that rounded-up windows are whole.
@@ -391,10 +398,45 @@ std::optional<std::pair<Window, Dims>> poolWindows(NodeBuilder &n, Value x) {
   return std::pair(*w, counts);
 }
 
+/// Maxima of windows over `x`, which is padded, and where in [N, C, spatial..] of those sizes each
+/// first one lies; column-major in each plane with `byColumn`.
+std::pair<Value, Value> maximaAndPlaces(NodeBuilder &n, Value x, ArrayRef<DimExpr> sizes,
+                                        const Window &w, ArrayRef<DimExpr> counts, bool byColumn) {
+  size_t rank = sizes.size();
+  Dims ones(rank, n.dim(1));
+  Value place;
+  for (size_t i = 0; i < w.spatial(); ++i) {
+    size_t axis = byColumn ? rank - 1 - i : i + 2;
+    Dims along = ones;
+    along[axis] = sizes[axis];
+    Value own = n.iota(along, static_cast<int64_t>(axis), n.dim(0), 1, n.i64());
+    place = place ? n.add(n.mul(place, n.dimTensor(sizes[axis], n.i64())), own) : own;
+  }
+  SmallVector<Value> places;
+  eachTap(n, padded(n, place, w, counts, 0), w, counts,
+          [&](Value part) { places.push_back(part); });
+  Value best, at;
+  size_t tap = 0;
+  eachTap(n, x, w, counts, [&](Value part) {
+    Value own = places[tap++];
+    if (!best) {
+      best = part, at = n.broadcast(own, n.dims(part));
+      return;
+    }
+    Value larger = n.compare(qnt::Predicate::gt, part, best);
+    best = n.select(larger, part, best), at = n.select(larger, own, at);
+  });
+  Dims batches = ones, channels = ones;
+  batches[0] = sizes[0], channels[1] = sizes[1];
+  Value plane =
+      n.add(n.mul(n.iota(batches, 0, n.dim(0), 1, n.i64()), n.dimTensor(sizes[1], n.i64())),
+            n.iota(channels, 1, n.dim(0), 1, n.i64()));
+  DimExpr area = qnt::elementCount(n.context(), sizes.drop_front(2));
+  return {best, n.add(at, n.mul(plane, n.dimTensor(area, n.i64())))};
+}
+
 void maxPool(NodeBuilder &n) {
   Value x = n.in(0);
-  if (n.wants(1))
-    return n.unsupported("gives the indices of maxima", "leave out the second output");
   auto over = poolWindows(n, x);
   if (!over)
     return;
@@ -402,7 +444,13 @@ void maxPool(NodeBuilder &n) {
   if (auto integer = dyn_cast<IntegerType>(n.element(x)))
     lowest = integer.isUnsigned() ? 0 : -std::exp2(integer.getWidth() - 1);
   auto &[w, counts] = *over;
-  n.out(0, overWindows(n, padded(n, x, w, counts, lowest), w, counts, true));
+  Value all = padded(n, x, w, counts, lowest);
+  if (!n.wants(1))
+    return n.out(0, overWindows(n, all, w, counts, true));
+  bool byColumn = n.intAttr("storage_order", 0) != 0;
+  auto [maxima, places] = maximaAndPlaces(n, all, n.dims(x), w, counts, byColumn);
+  n.out(0, maxima);
+  n.out(1, places);
 }
 
 /// (sum |x|^p)^(1/p) of each window.

@@ -11,7 +11,8 @@ const OpEntry *qcc::import::findOp(StringRef domain, StringRef name) {
                         resizeOps(),      indexingOps(),      reductionOps(), contractionOps(),
                         convolutionOps(), normalisationOps(), attentionOps(), groupedAttentionOps(),
                         quantizeOps(),    fewBitsOps(),       expertOps(),    codeOps(),
-                        controlOps(),     loopOps(),          recurrentOps(), lossOps()})
+                        controlOps(),     loopOps(),          recurrentOps(), lossOps(),
+                        samplingOps(),    signalOps(),        unfoldingOps()})
       for (const OpEntry &entry : family)
         map[std::string(entry.domain) + "/" + entry.name] = &entry;
     return map;

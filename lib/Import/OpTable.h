@@ -38,6 +38,9 @@ llvm::ArrayRef<OpEntry> controlOps();
 llvm::ArrayRef<OpEntry> loopOps();
 llvm::ArrayRef<OpEntry> recurrentOps();
 llvm::ArrayRef<OpEntry> lossOps();
+llvm::ArrayRef<OpEntry> samplingOps();
+llvm::ArrayRef<OpEntry> signalOps();
+llvm::ArrayRef<OpEntry> unfoldingOps();
 
 /// qnt.host_call for a node that the application computes.
 void importHostCall(NodeBuilder &n, const HostOp &host);

@@ -166,6 +166,22 @@ template <ReduceKind kind> void globalPool(NodeBuilder &n) {
   n.out(0, n.reduce(kind, x, llvm::to_vector(llvm::seq<int64_t>(2, n.rank(x))), true));
 }
 
+/// (sum |x|^p)^(1/p) over the spatial axes.
+void globalLpPool(NodeBuilder &n) {
+  Value x = n.in(0);
+  int64_t p = n.intAttr("p", 2);
+  if (p < 1)
+    return n.fail(Diag::BadNode, "p is " + Twine(p));
+  if (p <= 2)
+    return p == 1 ? globalPool<ReduceKind::l1>(n) : globalPool<ReduceKind::l2>(n);
+  if (!n.atLeast(x, 3))
+    return;
+  Value power = n.binary<qnt::PowOp>(n.unary<qnt::AbsOp>(x), n.like(x, static_cast<double>(p)));
+  Value sum =
+      n.reduce(ReduceKind::sum, power, llvm::to_vector(llvm::seq<int64_t>(2, n.rank(x))), true);
+  n.out(0, n.binary<qnt::PowOp>(sum, n.like(x, 1.0 / static_cast<double>(p))));
+}
+
 constexpr OpEntry table[] = {
     {"", "ReduceSum", 7, reduce<ReduceKind::sum>},
     {"", "ReduceMean", 7, reduce<ReduceKind::mean>},
@@ -185,6 +201,7 @@ constexpr OpEntry table[] = {
     {"", "LpNormalization", 7, lpNormalization},
     {"", "GlobalAveragePool", 7, globalPool<ReduceKind::mean>},
     {"", "GlobalMaxPool", 7, globalPool<ReduceKind::max>},
+    {"", "GlobalLpPool", 7, globalLpPool},
 };
 
 } // namespace

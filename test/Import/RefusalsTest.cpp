@@ -51,7 +51,10 @@ public:
       g.output(result);
     std::string text = test::refused(g, code);
     expectContains(text, part);
-    expectContains(text, "node 'n' (" + (domain.empty() ? "" : domain + ".") + op);
+    std::string name = (domain.empty() ? "" : domain + ".") + op;
+    bool listed = code == Diag::UnsupportedOps;
+    expectContains(text, listed ? name + " (opset " : "node 'n' (" + name);
+    expectContains(text, "'n'");
   }
 
 private:
@@ -220,6 +223,141 @@ TEST(ImportRefusals, PadAndResize) {
       .in({"4", "3"})
       .ints({2})
       .refused(Diag::BadNode, "shape and axes differ in length");
+}
+
+TEST(ImportRefusals, Sampling) {
+  auto sample = [](const char *attribute, const char *value) {
+    One one("GridSample");
+    one.opset(20).in({"1", "2", "4", "4"}).in({"1", "3", "3", "2"});
+    return one.attribute(stringAttribute(attribute, value));
+  };
+  sample("mode", "lanczos")
+      .refused(Diag::BadNode, "mode 'lanczos' is not nearest, linear or cubic");
+  sample("padding_mode", "wrap")
+      .refused(Diag::BadNode, "padding_mode 'wrap' is not zeros, border or reflection");
+  One("GridSample")
+      .opset(20)
+      .in({"1", "2", "4", "4"})
+      .in({"1", "3", "3", "3"})
+      .refused(Diag::ShapeMismatch, "a grid of [1, 3, 3, 3] does not hold places in [1, 2, 4, 4]");
+  One("GridSample")
+      .opset(20)
+      .in({"1", "2", "4"}, I32)
+      .in({"1", "3", "1"})
+      .refused(Diag::TypeMismatch, "interpolates integers or by an integer grid");
+  One("GridSample")
+      .opset(20)
+      .in({"1", "2", "3", "3", "3", "3"})
+      .in({"1", "3", "3", "3", "3", "4"})
+      .attribute(stringAttribute("mode", "cubic"))
+      .refused(Diag::UnsupportedOps, "interpolates over 4 axes by mode cubic");
+  One("AffineGrid")
+      .opset(20)
+      .in({"1", "2", "2"})
+      .ints({1, 1, 4, 4})
+      .refused(Diag::ShapeMismatch, "theta of [1, 2, 2] does not fit a size of 4 axes");
+  One("AffineGrid")
+      .opset(20)
+      .in({"1", "2", "3"}, I32)
+      .ints({1, 1, 4, 4})
+      .refused(Diag::TypeMismatch, "theta is not of floats");
+  auto align = [] {
+    One one("RoiAlign");
+    return one.opset(16).in({"1", "2", "4", "4"}).in({"k", "4"}).in({"k"}, I64);
+  };
+  align().attribute(stringAttribute("mode", "sum")).refused(Diag::BadNode, "mode 'sum' do not fit");
+  align().integer("output_width", 0).refused(Diag::BadNode, "output_width is 0");
+  align()
+      .attribute(stringAttribute("coordinate_transformation_mode", "asymmetric"))
+      .refused(Diag::BadNode, "coordinate transformation 'asymmetric' is not known");
+}
+
+TEST(ImportRefusals, Unfolding) {
+  auto image = [](const Names &dims) {
+    One one("Col2Im");
+    return one.opset(18).in(dims).ints({4, 4}).ints({2, 2});
+  };
+  image({"1", "6", "9"})
+      .refused(Diag::ShapeMismatch, "6 channels do not divide by a block of 4 elements");
+  image({"1", "8", "8"}).refused(Diag::ShapeMismatch, "numbers of blocks 8 and 9 differ");
+  image({"8", "9"}).refused(Diag::ShapeMismatch, "needs [batch, channels * block, blocks]");
+  image({"1", "8", "9"})
+      .attribute(intsAttribute("strides", {0, 1}))
+      .refused(Diag::BadNode, "block, strides, dilations or pads do not fit 2 axes");
+  auto unpool = [] {
+    One one("MaxUnpool");
+    return one.in({"1", "1", "2", "2"}).in({"1", "1", "2", "2"}, I64);
+  };
+  unpool().refused(Diag::BadNode, "places or attributes do not fit 2 spatial axes");
+  unpool()
+      .ints({1, 1, 1, 4})
+      .attribute(intsAttribute("kernel_shape", {2, 2}))
+      .refused(Diag::ShapeMismatch, "an output of [1, 1, 1, 4] does not hold the [1, 1, 3, 3]");
+  unpool()
+      .ints({3, 3})
+      .attribute(intsAttribute("kernel_shape", {2, 2}))
+      .refused(Diag::ShapeMismatch, "the output's shape has 2 axes instead of 4");
+  One("GlobalLpPool").in({"1", "2", "3"}).integer("p", 0).refused(Diag::BadNode, "p is 0");
+}
+
+TEST(ImportRefusals, Signals) {
+  auto dft = [](const Names &dims, int type = F32) {
+    One one("DFT");
+    return one.opset(17).in(dims, type);
+  };
+  dft({"1", "8", "1"}, I32).refused(Diag::TypeMismatch, "transforms no floats");
+  dft({"1", "8", "3"})
+      .refused(Diag::ShapeMismatch, "the last dimension is 3 instead of 1 (real) or 2 (complex)");
+  dft({"1", "8", "p"})
+      .refused(Diag::UnsupportedOps, "whether the input is real or complex depends on its shape");
+  dft({"1", "8", "1"}).integer("axis", 2).refused(Diag::BadNode, "transforms the axis of real");
+  dft({"1", "8", "2"})
+      .integer("onesided", 1)
+      .refused(Diag::BadNode, "gives half of the spectrum of a complex input");
+  dft({"1", "8", "1"})
+      .integer("onesided", 1)
+      .integer("inverse", 1)
+      .refused(Diag::BadNode, "gives real values of a real input");
+  dft({"1", "8", "1"}).ints({0}).refused(Diag::BadNode, "the length is not one positive number");
+  dft({"1", "20000", "1"})
+      .refused(Diag::UnsupportedOps,
+               "a transform of 20000 elements takes a matrix of 20000 x 20000");
+  One("DFT")
+      .opset(20)
+      .in({"1", "8", "1"})
+      .none()
+      .in({})
+      .refused(Diag::BadNode, "the axis is no integer");
+  auto stft = [](const Names &dims) {
+    One one("STFT");
+    return one.opset(17).in(dims).ints({2});
+  };
+  stft({"1", "8", "1"}).refused(Diag::ShapeMismatch, "or the frames no length");
+  stft({"1", "8", "1"})
+      .none()
+      .ints({12})
+      .refused(Diag::ShapeMismatch, "frames of 12 elements do not fit a signal of 8");
+  stft({"1", "8", "2"})
+      .none()
+      .ints({4})
+      .refused(Diag::BadNode, "gives half of the spectrum of a complex input");
+  stft({"1", "8", "1"})
+      .in({"5"})
+      .ints({4})
+      .refused(Diag::ShapeMismatch, "lengths of frame and window");
+  auto mel = [] {
+    One one("MelWeightMatrix");
+    return one.opset(17);
+  };
+  mel().ints({0}).refused(Diag::BadNode, "the number of filters is not one positive number");
+  mel()
+      .ints({4})
+      .ints({16})
+      .ints({8000})
+      .number(0)
+      .number(4000)
+      .integer("output_datatype", 8)
+      .refused(Diag::UnsupportedOps, "gives a type that qcc does not take");
 }
 
 TEST(ImportRefusals, Convolutions) {
