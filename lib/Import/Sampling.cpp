@@ -1,4 +1,5 @@
-// Sampling at computed points: GridSample, AffineGrid and RoiAlign, as gathers of rows of channels.
+// Sampling at computed points: GridSample, AffineGrid, DeformConv and RoiAlign, as gathers of rows
+// of channels.
 #include "Sampling.h"
 #include "OpTable.h"
 #include "RunTimeSizes.h"
@@ -250,6 +251,116 @@ void affineGrid(NodeBuilder &n) {
   n.out(0, n.cast(n.add(sum, factor(wide)), n.element(theta)));
 }
 
+//===-- Deformable convolution -------------------------------------------------------------------//
+
+/// The two elements around each place, in elements of the axis; what lies outside is 0.
+AxisTaps linearTaps(NodeBuilder &n, Value place, DimExpr size, Type sums) {
+  Value last = n.sub(sizeNumber(n, size, n.element(place)), 1), zero = n.like(place, 0);
+  Value first = n.unary<qnt::FloorOp>(place), t = n.cast(n.sub(place, first), sums);
+  AxisTaps taps;
+  taps.weights = {n.sub(n.like(t, 1), t), t};
+  for (int i = 0; i < 2; ++i) {
+    Value source = n.add(first, i);
+    taps.inside.push_back(
+        both(n, n.compare(Predicate::ge, source, zero), n.compare(Predicate::le, source, last)));
+    taps.indices.push_back(n.cast(clamped(n, source, zero, last), n.i64()));
+  }
+  return taps;
+}
+
+/// What a DeformConv node says. Each of `offsetGroups` runs of channels has its own places.
+struct Deformed {
+  SmallVector<int64_t> kernel, strides, dilations, pads;
+  int64_t groups = 1, offsetGroups = 1;
+  DimExpr planes, rows, columns; ///< batch * offsetGroups, and sizes of the result
+  int64_t taps() const { return kernel[0] * kernel[1]; }
+};
+
+std::optional<Deformed> deformedOf(NodeBuilder &n, Value x, Value weight, Value offset) {
+  for (Value value : {x, weight, offset})
+    if (!value || n.rank(value) != 4) {
+      n.unsupported("convolves over other than two axes", "use data of [batch, channels, y, x]");
+      return std::nullopt;
+    }
+  Deformed d;
+  auto high = n.at(weight, 2).constantValue(), wide = n.at(weight, 3).constantValue();
+  d.strides = n.intsAttr("strides", {1, 1}), d.dilations = n.intsAttr("dilations", {1, 1});
+  d.pads = n.intsAttr("pads", {0, 0, 0, 0});
+  d.groups = n.intAttr("group", 1), d.offsetGroups = n.intAttr("offset_group", 1);
+  auto bad = [](ArrayRef<int64_t> list, int64_t low) {
+    return llvm::any_of(list, [&](int64_t v) { return v < low || v > (1 << 20); });
+  };
+  if (!high || !wide || d.strides.size() != 2 || d.dilations.size() != 2 || d.pads.size() != 4 ||
+      bad(ArrayRef<int64_t>({*high, *wide, d.groups, d.offsetGroups}), 1) || bad(d.strides, 1) ||
+      bad(d.dilations, 1) || bad(d.pads, 0)) {
+    n.fail(Diag::BadNode, "kernel, strides, dilations, pads or groups are out of range");
+    return std::nullopt;
+  }
+  d.kernel = {*high, *wide};
+  n.equal(n.at(offset, 0), n.at(x, 0), "batches");
+  n.equal(n.at(offset, 1), n.dim(2 * d.taps() * d.offsetGroups), "channels of the offsets");
+  n.equal(n.at(x, 1), n.at(weight, 1) * d.groups, "channels");
+  for (size_t i = 0; i < 2; ++i) {
+    int64_t extent = d.dilations[i] * (d.kernel[i] - 1) + 1;
+    DimExpr room = n.at(x, i + 2) + (d.pads[i] + d.pads[i + 2] - extent);
+    n.equal(n.at(offset, i + 2), room.floorDiv(n.dim(d.strides[i])) + 1, "sizes of the offsets");
+  }
+  d.planes = n.at(x, 0) * d.offsetGroups;
+  d.rows = n.at(offset, 2), d.columns = n.at(offset, 3);
+  return n.failed() ? std::nullopt : std::optional(d);
+}
+
+/// Where the taps of all windows lie along an axis: [planes, taps * windows].
+Value deformedPlaces(NodeBuilder &n, const Deformed &d, Value offset, int64_t axis) {
+  Dims all = {d.planes, n.dim(d.kernel[0]), n.dim(d.kernel[1]), d.rows, d.columns};
+  Dims byTap(5, n.dim(1)), byWindow = byTap;
+  byTap[axis + 1] = all[axis + 1], byWindow[axis + 3] = all[axis + 3];
+  Value regular = n.add(n.iota(byTap, axis + 1, n.dim(-d.pads[axis]), d.dilations[axis], n.i64()),
+                        n.iota(byWindow, axis + 3, n.dim(0), d.strides[axis], n.i64()));
+  Value pairs = n.reshape(offset, {d.planes, n.dim(d.taps()), n.dim(2), d.rows, d.columns});
+  Value own = n.reshape(n.slice(pairs, 2, n.dim(axis), n.dim(1)), all);
+  Value places = n.add(own, n.cast(regular, n.element(own)));
+  return n.reshape(places, {d.planes, d.rows * d.columns * d.taps()});
+}
+
+/// A convolution each tap of which is read at an offset of its own, between elements (Dai et al.
+/// 2017, section 2.1), and weighed by a mask (Zhu et al. 2019, section 3.2).
+void deformConv(NodeBuilder &n) {
+  Value x = n.in(0), weight = n.in(1), offset = n.in(2);
+  Value bias = n.optional(3), mask = n.optional(4);
+  auto d = deformedOf(n, x, weight, offset);
+  if (!d || !n.sameElement(x, weight) || !n.sameElement(x, offset))
+    return;
+  auto perPlane = n.at(x, 1).exactDiv(n.dim(d->offsetGroups));
+  auto outputs = n.at(weight, 0).exactDiv(n.dim(d->groups));
+  if (!n.isFloat(x) || !perPlane || !outputs)
+    return n.fail(Diag::BadNode, "channels do not divide by the groups, or are no floats");
+  Type element = n.element(x), sums = sumsOf(n, x);
+  Dims from = n.dims(x);
+  DimExpr windows = d->rows * d->columns, samples = windows * d->taps();
+  offset = n.cast(offset, sums);
+  AxisTaps axes[] = {linearTaps(n, deformedPlaces(n, *d, offset, 0), from[2], sums),
+                     linearTaps(n, deformedPlaces(n, *d, offset, 1), from[3], sums)};
+  Value planes = channelsLast(n, n.reshape(x, {d->planes, *perPlane, from[2], from[3]}));
+  Value seen = sampled(n, planes, axes, ArrayRef(from).drop_front(2), sums);
+  if (mask)
+    seen = n.mul(seen, n.reshape(n.cast(mask, sums), {d->planes, samples, n.dim(1)}));
+  seen = n.reshape(n.cast(seen, element),
+                   {from[0], n.dim(d->offsetGroups), n.dim(d->taps()), windows, *perPlane});
+  DimExpr inputs = n.at(weight, 1) * d->taps(), groups = n.dim(d->groups);
+  Value y;
+  if (d->groups == 1) {
+    seen = n.reshape(n.transpose(seen, {0, 3, 1, 4, 2}), {from[0], windows, inputs});
+    y = n.matmul(seen, n.reshape(weight, {*outputs, inputs}), /*transposeY=*/true);
+    y = n.swapAxes(y, 1, 2);
+  } else {
+    seen = n.reshape(n.transpose(seen, {0, 1, 4, 2, 3}), {from[0], groups, inputs, windows});
+    y = n.matmul(n.reshape(weight, {groups, *outputs, inputs}), seen);
+  }
+  y = n.reshape(y, {from[0], *outputs * d->groups, d->rows, d->columns});
+  n.out(0, bias ? n.add(y, n.unsqueeze(bias, {1, 2})) : y);
+}
+
 //===-- Regions ----------------------------------------------------------------------------------//
 
 /// One axis of all regions: R regions, `bins` of each, `most` samples per bin.
@@ -386,6 +497,7 @@ void roiAlign(NodeBuilder &n) {
 constexpr OpEntry table[] = {
     {"", "GridSample", 16, gridSample},
     {"", "AffineGrid", 20, affineGrid},
+    {"", "DeformConv", 19, deformConv},
     {"", "RoiAlign", 10, roiAlign},
     {"com.microsoft", "GridSample", 1, gridSample},
 };

@@ -152,3 +152,25 @@ def test_columns_to_images(qcc_tool, tmp_path):
 def test_norms_of_planes(qcc_tool, tmp_path, p):
     proto = model([node("GlobalLpPool", ["x"], ["y"], p=p)], {"x": (FLOAT, ["n", 3, "h", 5])}, {"y": (FLOAT, None)})
     against_onnxruntime(qcc_tool, tmp_path, proto, [{"x": numbers(2, 3, 4, 5)}, {"x": numbers(1, 3, 9, 5)}])
+
+
+@pytest.mark.parametrize("group, offsetGroup", [(1, 1), (1, 2), (2, 1), (2, 4)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_deformed_convolution(qcc_tool, tmp_path, group, offsetGroup, masked):
+    """Taps inside, between and outside of the image's elements."""
+    taps = 6 * offsetGroup
+    inputs = {"x": (FLOAT, ["n", 4, "h", 8]), "o": (FLOAT, ["n", 2 * taps, "p", "q"])}
+    if masked:
+        inputs["m"] = (FLOAT, ["n", taps, "p", "q"])
+    proto = model([node("DeformConv", ["x", "w", "o", "b", "m"][:5 if masked else 4], ["y"], group=group, offset_group=offsetGroup,
+                        strides=[2, 1], pads=[1, 0, 1, 2], dilations=[1, 2])],
+                  inputs, {"y": (FLOAT, None)}, {"w": numbers(6, 4 // group, 3, 2), "b": numbers(6)}, opset=19)
+    from onnx.reference import ReferenceEvaluator
+    sets = []
+    for n, h in ((1, 5), (2, 8)):
+        rows, columns = (h + 2 - 3) // 2 + 1, 8 + 2 - 3 + 1
+        one = {"x": numbers(n, 4, h, 8), "o": 2 * numbers(n, 2 * taps, rows, columns, seed=3)}
+        if masked:
+            one["m"] = np.abs(numbers(n, taps, rows, columns, seed=4))
+        sets.append((one, {"y": ReferenceEvaluator(proto).run(None, one)[0].astype(np.float32)}))
+    check(qcc_tool, tmp_path, proto, sets, 1e-4, 1e-4)

@@ -261,6 +261,22 @@ TEST(ImportRefusals, Sampling) {
       .in({"1", "2", "3"}, I32)
       .ints({1, 1, 4, 4})
       .refused(Diag::TypeMismatch, "theta is not of floats");
+  auto deformed = [](const Names &x, const Names &offset) {
+    One one("DeformConv");
+    return one.opset(19).in(x).in({"2", "3", "2", "2"}).in(offset);
+  };
+  deformed({"1", "3", "4"}, {"1", "8", "3"})
+      .refused(Diag::UnsupportedOps, "convolves over other than two axes");
+  deformed({"1", "3", "4", "4"}, {"1", "9", "3", "3"})
+      .refused(Diag::ShapeMismatch, "channels of the offsets 9 and 8 differ");
+  deformed({"1", "3", "4", "4"}, {"1", "8", "3", "4"})
+      .refused(Diag::ShapeMismatch, "sizes of the offsets 4 and 3 differ");
+  deformed({"1", "3", "4", "4"}, {"1", "8", "3", "3"})
+      .integer("group", 0)
+      .refused(Diag::BadNode, "pads or groups are out of range");
+  deformed({"1", "3", "4", "4"}, {"1", "16", "3", "3"})
+      .integer("offset_group", 2)
+      .refused(Diag::BadNode, "channels do not divide by the groups");
   auto align = [] {
     One one("RoiAlign");
     return one.opset(16).in({"1", "2", "4", "4"}).in({"k", "4"}).in({"k"}, I64);
