@@ -69,7 +69,12 @@ FailureOr<MapPlan> MapPlan::build(KernelOp kernel) {
   for (Value value : body.getTerminator()->getOperands()) {
     // A lone chain of views is a copy: its value is a leaf.
     Value source = stripReshape(value);
-    bool computed = source.getDefiningOp() && source.getDefiningOp()->hasTrait<Elementwise>();
+    // So is the copy of a number, which has no address.
+    if (auto copy = source.getDefiningOp<IdentityOp>())
+      if (copy.getX().getDefiningOp<ConstantOp>())
+        source = copy.getX();
+    Operation *def = source.getDefiningOp();
+    bool computed = def && (def->hasTrait<Elementwise>() || isa<ConstantOp>(def));
     plan.outputs.push_back(computed ? source : value);
   }
   plan.dims = dimsOf(plan.outputs[0].getType());
