@@ -131,6 +131,58 @@ void hardmax(NodeBuilder &n) {
         }));
 }
 
+/// com.microsoft: y times a factor for each row, rounded, on top of x.
+void gatedAdd(NodeBuilder &n) {
+  Value x = n.in(0), y = n.in(1), gate = n.in(2);
+  if (!x || !y || !gate || !n.atLeast(x, 1))
+    return;
+  Dims all = n.dims(x), rows = all;
+  rows.back() = n.dim(1);
+  n.out(0, n.add(x, n.mul(n.fit(y, all, "the second operand"), n.fit(gate, rows, "the gate"))));
+}
+
+/// com.microsoft: silu(scale * x); narrow types are rounded after each step.
+void scaledSilu(NodeBuilder &n) {
+  Value x = n.in(0);
+  Value scale = n.has(1) ? n.reshape(n.cast(n.in(1), n.f32()), {})
+                         : n.scalar(n.f32(), n.floatAttr("alpha", 1));
+  if (!x || !scale)
+    return;
+  Value scaled = n.cast(n.mul(n.cast(x, n.f32()), scale), n.element(x));
+  n.out(0, n.element(x).isF32() ? n.unary<qnt::SiluOp>(scaled)
+                                : n.mul(scaled, n.unary<qnt::SigmoidOp>(scaled)));
+}
+
+/// com.microsoft: softmax of the sum with a bias, which broadcasts, over all axes from `axis` on.
+void biasSoftmax(NodeBuilder &n) {
+  Value x = n.in(0), sum = n.add(x, n.in(1));
+  int64_t axis = n.axisAttr(n.rank(x), 1);
+  if (!sum || n.failed())
+    return;
+  if (n.dims(sum) != n.dims(x))
+    return n.fail(Diag::ShapeMismatch, "the bias " + text(n.dims(n.in(1))) +
+                                           " does not broadcast to " + text(n.dims(x)));
+  Dims all = n.dims(sum);
+  if (axis == static_cast<int64_t>(all.size()) - 1)
+    return n.out(0, n.softmax(sum, axis));
+  n.out(0, n.reshape(n.softmax(n.flatten(sum, axis), 1), all));
+}
+
+void biasAdd(NodeBuilder &n) { n.out(0, n.add(n.add(n.in(0), n.in(1)), n.in(2))); }
+
+/// com.microsoft: the first half of the sum with a bias times gelu of the second.
+void biasSplitGelu(NodeBuilder &n) {
+  Value sum = n.add(n.in(0), n.in(1));
+  if (!sum || !n.atLeast(sum, 1))
+    return;
+  auto half = n.last(sum).exactDiv(n.dim(2));
+  if (!half)
+    return n.fail(Diag::ShapeMismatch, n.last(sum).str() + " channels have no halves");
+  auto axis = static_cast<int64_t>(n.rank(sum)) - 1;
+  Value left = n.slice(sum, axis, n.dim(0), *half), right = n.slice(sum, axis, *half, *half);
+  n.out(0, n.mul(left, n.gelu(right, qnt::GeluKind::erf)));
+}
+
 constexpr OpEntry table[] = {
     {"", "Relu", 7, plain<qnt::ReluOp>},
     {"", "Sigmoid", 7, plain<qnt::SigmoidOp>},
@@ -155,9 +207,54 @@ constexpr OpEntry table[] = {
     {"com.microsoft", "Gelu", 1, biasGelu<false>},
     {"com.microsoft", "BiasGelu", 1, biasGelu<false>},
     {"com.microsoft", "FastGelu", 1, biasGelu<true>},
+    {"com.microsoft", "BiasSoftmax", 1, biasSoftmax},
+    {"com.microsoft", "BiasAdd", 1, biasAdd},
+    {"com.microsoft", "BiasSplitGelu", 1, biasSplitGelu},
+    {"com.microsoft", "GatedAdd", 1, gatedAdd},
+    {"com.microsoft", "ScaledSiLU", 1, scaledSilu},
     {"com.microsoft", "QuickGelu", 1, swish<1702>},
 };
 
 } // namespace
+
+Activation qcc::import::activationNamed(NodeBuilder &n, StringRef name, std::optional<double> a,
+                                        std::optional<double> b) {
+  std::string lower = name.lower();
+  auto is = [&](StringRef other) { return lower == other; };
+  if (is("relu"))
+    return [&n](Value x) { return n.maximum(x, 0); };
+  if (is("tanh"))
+    return [&n](Value x) { return n.unary<qnt::TanhOp>(x); };
+  if (is("sigmoid"))
+    return [&n](Value x) { return n.unary<qnt::SigmoidOp>(x); };
+  if (is("softsign"))
+    return [&n](Value x) { return n.div(x, n.add(n.unary<qnt::AbsOp>(x), 1)); };
+  if (is("softplus"))
+    return [&n](Value x) { return n.unary<qnt::SoftplusOp>(x); };
+  if (is("affine"))
+    return [&n, a = a.value_or(1), b = b.value_or(0)](Value x) { return n.add(n.mul(x, a), b); };
+  if (is("leakyrelu"))
+    return [&n, a = a.value_or(0.01f)](Value x) {
+      return n.select(n.compare(Predicate::lt, x, 0), n.mul(x, a), x);
+    };
+  if (is("thresholdedrelu"))
+    return [&n, a = a.value_or(1)](Value x) {
+      return n.select(n.compare(Predicate::ge, x, a), x, n.like(x, 0));
+    };
+  if (is("scaledtanh"))
+    return [&n, a = a.value_or(1), b = b.value_or(1)](Value x) {
+      return n.mul(n.unary<qnt::TanhOp>(n.mul(x, b)), a);
+    };
+  if (is("hardsigmoid"))
+    return [&n, a = a.value_or(0.2f), b = b.value_or(0.5)](Value x) {
+      return n.maximum(n.minimum(n.add(n.mul(x, a), b), 1), 0);
+    };
+  if (is("elu"))
+    return [&n, a = a.value_or(1)](Value x) {
+      Value low = n.mul(n.sub(n.unary<qnt::ExpOp>(x), 1), a);
+      return n.select(n.compare(Predicate::lt, x, 0), low, x);
+    };
+  return {};
+}
 
 ArrayRef<OpEntry> qcc::import::activationOps() { return table; }

@@ -239,96 +239,6 @@ void attention23(NodeBuilder &n) {
     scoresOutput(n, *scores);
 }
 
-//===-- Rotary embedding -------------------------------------------------------------------------//
-
-} // namespace
-
-Value qcc::import::rotate(NodeBuilder &n, Value x, Value cos, Value sin, bool interleaved) {
-  if (!n.atLeast(x, 4) || !n.atLeast(cos, 1) || !n.atLeast(sin, 1))
-    return {};
-  if (n.rank(cos) == 3 && n.rank(sin) == 3) {
-    cos = n.unsqueeze(cos, {1});
-    sin = n.unsqueeze(sin, {1});
-  }
-  Dims full = n.dims(x), table = n.dims(cos);
-  full.back() = table.back();
-  Dims both[] = {table, full};
-  auto fit = n.broadcastDims(both);
-  if (!fit || fit->size() != full.size()) {
-    n.fail(Diag::ShapeMismatch, "cosines " + text(table) + " do not fit " + text(full));
-    return {};
-  }
-  if (n.dims(sin) != n.dims(cos)) {
-    n.fail(Diag::ShapeMismatch,
-           "cosines " + text(n.dims(cos)) + " and sines " + text(n.dims(sin)) + " differ");
-    return {};
-  }
-  cos = n.conform(cos, *fit);
-  sin = n.conform(sin, *fit);
-  cos = n.cast(cos, n.element(x)), sin = n.cast(sin, n.element(x));
-  if (!cos || !sin)
-    return {};
-  if (!(n.last(x) - n.last(cos) * 2).isNonNegative()) {
-    n.fail(Diag::ShapeMismatch,
-           "cosines " + text(table) + " are wider than half of " + n.last(x).str());
-    return {};
-  }
-  return n.make<qnt::RopeOp>(x.getType(), x, cos, sin, interleaved);
-}
-
-namespace {
-
-void rotaryEmbedding(NodeBuilder &n) {
-  Value x = n.in(0), cos = n.in(1), sin = n.in(2);
-  if (!x || !cos || !sin)
-    return;
-  bool joined = n.rank(x) == 3;
-  Value heads = joined ? splitHeads(n, x, n.intAttr("num_heads", 0)) : x;
-  if (n.has(3)) {
-    Value positions = n.in(3);
-    cos = n.gather(cos, positions, 0);
-    sin = n.gather(sin, positions, 0);
-  }
-  int64_t width = n.intAttr("rotary_embedding_dim", 0);
-  if (cos && sin && width > 0 && !n.last(cos).isConstant(width / 2)) {
-    auto last = static_cast<int64_t>(n.rank(cos)) - 1;
-    cos = n.slice(cos, last, n.dim(0), n.dim(width / 2));
-    sin = n.slice(sin, last, n.dim(0), n.dim(width / 2));
-  }
-  Value out = rotate(n, heads, cos, sin, n.intAttr("interleaved", 0) != 0);
-  n.out(0, joined ? joinHeads(n, out) : out);
-}
-
-/// com.microsoft: positions come second; one position is where the sequence starts.
-void microsoftRotaryEmbedding(NodeBuilder &n) {
-  Value x = n.in(0), positions = n.in(1), cos = n.in(2), sin = n.in(3);
-  if (!x || !positions || !cos || !sin)
-    return;
-  bool joined = n.rank(x) == 3;
-  Value heads = x;
-  if (joined) {
-    int64_t count = n.intAttr("num_heads", 0);
-    auto hidden = n.at(x, 2).constantValue(), half = n.last(cos).constantValue();
-    if (count == 0 && hidden && half && *half > 0)
-      count = *hidden / (2 * *half);
-    heads = splitHeads(n, x, count);
-  }
-  if (!heads)
-    return;
-  if (n.rank(positions) == 1) {
-    DimExpr steps = n.at(heads, 2);
-    positions = n.unsqueeze(
-        n.add(positions, n.cast(n.iota({steps}, 0, n.dim(0), 1, n.i64()), n.element(positions))),
-        {0});
-  }
-  Value out = rotate(n, heads, n.gather(cos, positions, 0), n.gather(sin, positions, 0),
-                     n.intAttr("interleaved", 0) != 0);
-  double scale = n.floatAttr("scale", 1);
-  if (scale != 1)
-    return n.unsupported("scales the rotated values", "multiply after the operator");
-  n.out(0, joined ? joinHeads(n, out) : out);
-}
-
 //===-- com.microsoft attention ------------------------------------------------------------------//
 
 } // namespace
@@ -380,6 +290,17 @@ void microsoftAttention(NodeBuilder &n) {
   attentionOfProduct(n, product, /*maskAt=*/3, /*pastAt=*/4, /*biasAt=*/5);
 }
 
+/// One bias for all three; keys and values that are split into heads already have none.
+void addBiases(NodeBuilder &n, Value bias, Value &query, Value &key, Value &value) {
+  bool split = n.rank(key) == 4;
+  Dims widths = {n.at(query, 2), split ? n.dim(0) : n.at(key, 2),
+                 split ? n.dim(0) : n.at(value, 2)};
+  auto parts = cut(n, bias, widths);
+  query = n.add(query, parts[0]);
+  key = split ? key : n.add(key, parts[1]);
+  value = split ? value : n.add(value, parts[2]);
+}
+
 void multiHeadAttention(NodeBuilder &n) {
   int64_t heads = n.intAttr("num_heads", 0);
   Value query = n.in(0);
@@ -388,16 +309,8 @@ void multiHeadAttention(NodeBuilder &n) {
   if (n.rank(query) != 3 || !n.has(1) || !n.has(2))
     return n.unsupported("packs query, key and value in one tensor", "export them apart");
   Value key = n.in(1), value = n.in(2);
-  if (n.has(3)) { // one bias for all three
-    Value bias = n.in(3);
-    bool split = n.rank(key) == 4;
-    Dims widths = {n.at(query, 2), split ? n.dim(0) : n.at(key, 2),
-                   split ? n.dim(0) : n.at(value, 2)};
-    auto parts = cut(n, bias, widths);
-    query = n.add(query, parts[0]);
-    key = split ? key : n.add(key, parts[1]);
-    value = split ? value : n.add(value, parts[2]);
-  }
+  if (n.has(3))
+    addBiases(n, n.in(3), query, key, value);
   auto split = [&](Value v) { return v && n.rank(v) == 3 ? splitHeads(n, v, heads) : v; };
   AttentionForm f{split(query), split(key), split(value), {}};
   f.scale = n.floatAttr("scale", 0);
@@ -417,12 +330,94 @@ void multiHeadAttention(NodeBuilder &n) {
   n.out(2, f.value);
 }
 
+/// A buffer [B, H, M, D] with the row of this step at position `length`.
+Value written(NodeBuilder &n, Value buffer, Value fresh, Value length) {
+  if (!n.atLeast(buffer, 4))
+    return {};
+  Value index = n.iota({n.at(buffer, 2), n.dim(1)}, 0, n.dim(0), 1, n.i64());
+  return n.select(n.compare(qnt::Predicate::eq, index, length), fresh, buffer);
+}
+
+/// x with zeros behind its last axis up to `size`.
+Value lengthened(NodeBuilder &n, Value x, DimExpr size) {
+  if (!x || n.rank(x) == 0 || n.last(x) == size)
+    return x;
+  Dims low(n.rank(x), n.dim(0)), high = low;
+  high.back() = size - n.last(x);
+  return n.pad(x, n.like(x, 0), low, high, qnt::PadMode::constant);
+}
+
+/// Query, key and value of inputs 0 to 2, or of one product.
+bool decoderOperands(NodeBuilder &n, Value &query, Value &key, Value &value) {
+  query = n.in(0), key = n.optional(1), value = n.optional(2);
+  if (n.failed() || n.rank(query) != 3 || (key && !value)) {
+    n.fail(Diag::ShapeMismatch, "needs a query of rank 3, and keys with values");
+    return false;
+  }
+  if (!key) {
+    auto third = n.at(query, 2).exactDiv(n.dim(3));
+    if (!third) {
+      n.fail(Diag::ShapeMismatch, n.at(query, 2).str() + " channels are no three parts");
+      return false;
+    }
+    auto parts = cut(n, query, {*third, *third, *third});
+    query = parts[0], key = parts[1], value = parts[2];
+  }
+  if (n.has(10))
+    addBiases(n, n.in(10), query, key, value);
+  return query && key && value && !n.failed();
+}
+
+/// com.microsoft.DecoderMaskedMultiHeadAttention: one query per sequence, over a past that grows or
+/// a buffer of which the first past_sequence_length rows count.
+void decoderMaskedAttention(NodeBuilder &n) {
+  int64_t heads = n.intAttr("num_heads", 0);
+  if (heads < 1)
+    return n.fail(Diag::BadNode, "needs num_heads");
+  if (n.has(8) || n.has(9))
+    return n.unsupported("decodes in beams", "export the model without beam search");
+  if (n.wants(3))
+    return n.unsupported("gives its scores", "leave out the fourth output");
+  Value query, key, value;
+  if (!decoderOperands(n, query, key, value))
+    return;
+  bool across = n.rank(key) == 4;
+  auto split = [&](Value v) { return n.rank(v) == 3 ? splitHeads(n, v, heads) : v; };
+  AttentionForm f{split(query), split(key), split(value), {}};
+  Value mask = n.optional(3), bias = n.optional(4), seen;
+  if (across) {
+  } else if (n.intAttr("past_present_share_buffer", 0) != 0) {
+    if (!n.has(5) || !n.has(6) || !n.has(7))
+      return n.fail(Diag::BadNode, "shares a buffer, but a past or its length is missing");
+    Value length = n.reshape(n.cast(n.in(7), n.i64()), {});
+    f.key = written(n, n.in(5), f.key, length);
+    f.value = written(n, n.in(6), f.value, length);
+    DimExpr size = n.at(f.key, 2);
+    Value index = n.iota({n.dim(1), n.dim(1), n.dim(1), size}, 3, n.dim(0), 1, n.i64());
+    seen = n.compare(qnt::Predicate::le, index, length);
+    mask = lengthened(n, mask, size), bias = lengthened(n, bias, size);
+  } else {
+    f.key = withPast(n, n.optional(5), f.key);
+    f.value = withPast(n, n.optional(6), f.value);
+  }
+  if (!f.query || !f.key || !f.value || n.failed())
+    return;
+  if (mask && n.rank(mask) != 2)
+    return n.fail(Diag::ShapeMismatch, "needs a mask of rank 2");
+  Type element = n.element(f.query);
+  f.scale = n.floatAttr("scale", 0);
+  f.mask = filteredMask(n, keyMask(n, mask, n.at(f.key, 2)), element);
+  f.mask = combineMasks(n, combineMasks(n, f.mask, bias, element), seen, element);
+  n.out(0, joinHeads(n, attention(n, f)));
+  n.out(1, f.key);
+  n.out(2, f.value);
+}
+
 constexpr OpEntry table[] = {
     {"", "Attention", 23, attention23},
-    {"", "RotaryEmbedding", 23, rotaryEmbedding},
-    {"com.microsoft", "RotaryEmbedding", 1, microsoftRotaryEmbedding},
     {"com.microsoft", "Attention", 1, microsoftAttention},
     {"com.microsoft", "MultiHeadAttention", 1, multiHeadAttention},
+    {"com.microsoft", "DecoderMaskedMultiHeadAttention", 1, decoderMaskedAttention},
 };
 
 } // namespace

@@ -65,29 +65,28 @@ Value gemmOf(NodeBuilder &n) {
 
 void gemm(NodeBuilder &n) { n.out(0, gemmOf(n)); }
 
-/// com.microsoft: a function of the sum.
-void fusedGemm(NodeBuilder &n) {
-  Value y = gemmOf(n);
+/// com.microsoft: what attribute activation makes of y.
+void outActivated(NodeBuilder &n, Value y) {
   std::string kind = n.stringAttr("activation", "");
-  double alpha = n.floatAttr("activation_alpha", 0.01f);
-  if (kind == "Relu")
-    y = n.unary<qnt::ReluOp>(y);
-  else if (kind == "Sigmoid")
-    y = n.unary<qnt::SigmoidOp>(y);
-  else if (kind == "Tanh")
-    y = n.unary<qnt::TanhOp>(y);
-  else if (kind == "LeakyRelu")
-    y = n.select(n.compare(qnt::Predicate::lt, y, 0), n.mul(y, alpha), y);
-  else if (!kind.empty())
+  auto parameter = [&](StringRef name) {
+    return n.hasAttr(name) ? std::optional<double>(n.floatAttr(name, 0)) : std::nullopt;
+  };
+  if (kind.empty() || !y)
+    return n.out(0, y);
+  Activation function =
+      activationNamed(n, kind, parameter("activation_alpha"), parameter("activation_beta"));
+  if (!function)
     return n.unsupported("applies '" + kind + "' to the sum", "export it as a node of its own");
-  n.out(0, y);
+  n.out(0, function(y));
 }
 
+void fusedGemm(NodeBuilder &n) { outActivated(n, gemmOf(n)); }
+
 /// com.microsoft: matrix product with transposed operands (also of the batch axes) and a factor.
-void fusedMatmul(NodeBuilder &n) {
+Value fusedProduct(NodeBuilder &n) {
   Value x = n.in(0), y = n.in(1);
   if (!x || !y)
-    return;
+    return {};
   // With transBatch the first axis moves behind the other batch axes.
   auto batchLast = [&](Value v) {
     auto order = llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(n.rank(v))));
@@ -108,7 +107,32 @@ void fusedMatmul(NodeBuilder &n) {
   else
     out = n.matmul(x, y, transB);
   double alpha = n.floatAttr("alpha", 1);
-  n.out(0, alpha == 1 ? out : n.mul(out, alpha));
+  return alpha == 1 ? out : n.mul(out, alpha);
+}
+
+void fusedMatmul(NodeBuilder &n) { n.out(0, fusedProduct(n)); }
+void fusedMatmulActivation(NodeBuilder &n) { outActivated(n, fusedProduct(n)); }
+
+/// com.microsoft: gelu, in its tanh form, of a product with a bias.
+void gemmFastGelu(NodeBuilder &n) {
+  Value x = n.in(0), y = n.in(1), bias = n.optional(2);
+  if (!x || !y)
+    return;
+  bool constant = isWeight(n, y) && n.rank(x) > 0 && n.sameElement(x, y);
+  Value sum = constant ? linearOf(n, x, y, bias) : n.matmul(x, y);
+  if (bias && !constant)
+    sum = n.add(sum, bias);
+  n.out(0, n.gelu(sum, qnt::GeluKind::tanh));
+}
+
+/// com.microsoft: integers of 16 bits, summed in 32.
+void matmulInteger16(NodeBuilder &n) {
+  Type wide = n.builder.getI32Type();
+  Value x = n.in(0), y = n.in(1);
+  if (!x || !y)
+    return;
+  bool both = n.element(x).isSignlessInteger(16) && n.element(y).isSignlessInteger(16);
+  n.out(0, both ? n.matmul(x, y) : n.matmul(n.cast(x, wide), n.cast(y, wide)));
 }
 
 //===-- Einsum -----------------------------------------------------------------------------------//
@@ -297,6 +321,9 @@ constexpr OpEntry table[] = {
     {"", "Einsum", 12, einsum},
     {"com.microsoft", "FusedGemm", 1, fusedGemm},
     {"com.microsoft", "FusedMatMul", 1, fusedMatmul},
+    {"com.microsoft", "FusedMatMulActivation", 1, fusedMatmulActivation},
+    {"com.microsoft", "GemmFastGelu", 1, gemmFastGelu},
+    {"com.microsoft", "MatMulInteger16", 1, matmulInteger16},
     {"com.microsoft", "TransposeMatMul", 1, fusedMatmul},
 };
 

@@ -105,7 +105,9 @@ Value withChannels(NodeBuilder &n, Value x, DimExpr channels) {
   return n.conformExactly(x, dims);
 }
 
-Value convolved(NodeBuilder &n, Value x, Value weight, Value bias) {
+} // namespace
+
+Value qcc::import::convolved(NodeBuilder &n, Value x, Value weight, Value bias) {
   if (!x || !weight || !n.sameElement(x, weight))
     return {};
   auto kernel = kernelSizes(n, x, weight);
@@ -135,6 +137,8 @@ Value convolved(NodeBuilder &n, Value x, Value weight, Value bias) {
   return n.make<qnt::ConvOp>(n.type(to, n.element(x)), x, weight, bias, w->strides, w->dilations,
                              w->pads, groups);
 }
+
+namespace {
 
 void conv(NodeBuilder &n) { n.out(0, convolved(n, n.in(0), n.in(1), n.optional(2))); }
 
@@ -246,8 +250,8 @@ bool padsForShape(NodeBuilder &n, Value x, Window &w, ArrayRef<int64_t> extra) {
 }
 
 /// The convolution backwards: of the stretched input, padded by what the kernel reaches.
-void convTranspose(NodeBuilder &n) {
-  Value x = n.in(0), weight = n.in(1), bias = n.optional(2);
+void convTransposeOf(NodeBuilder &n, ArrayRef<int64_t> pads, Value bias) {
+  Value x = n.in(0), weight = n.in(1);
   if (!x || !weight || !n.sameElement(x, weight))
     return;
   auto kernel = kernelSizes(n, x, weight);
@@ -257,7 +261,7 @@ void convTranspose(NodeBuilder &n) {
   size_t spatial = kernel->size();
   Window w{*kernel, n.intsAttr("strides", SmallVector<int64_t>(spatial, 1)),
            n.intsAttr("dilations", SmallVector<int64_t>(spatial, 1)),
-           n.intsAttr("pads", SmallVector<int64_t>(2 * spatial, 0))};
+           pads.empty() ? SmallVector<int64_t>(2 * spatial, 0) : llvm::to_vector(pads)};
   auto extra = n.intsAttr("output_padding", SmallVector<int64_t>(spatial, 0));
   auto bad = [](ArrayRef<int64_t> list) {
     return llvm::any_of(list, [](int64_t v) { return v < 1 || v > (1 << 20); });
@@ -300,34 +304,14 @@ void convTranspose(NodeBuilder &n) {
                                  plain.dilations, plain.pads, groups));
 }
 
-/// com.microsoft: a causal convolution per channel over what came before and the input.
-void causalConvWithState(NodeBuilder &n) {
-  Value x = n.in(0), weight = n.in(1), bias = n.optional(2);
-  if (!x || !weight || n.rank(x) != 3 || n.rank(weight) != 3 || !n.sameElement(x, weight))
-    return n.fail(Diag::ShapeMismatch, "needs data and weight of rank 3");
-  auto taps = n.at(weight, 2).constantValue();
-  auto channels = n.at(weight, 0).constantValue();
-  if (!taps || !channels || *taps < 1 || n.intAttr("ndim", 1) != 1)
-    return n.unsupported("has a kernel of more than one axis, or of a dynamic size");
-  DimExpr c = n.equal(n.at(x, 1), n.at(weight, 0), "channels"), before = n.dim(*taps - 1);
-  Value past = n.has(3) ? n.in(3) : n.broadcast(n.like(x, 0), {n.at(x, 0), c, before});
-  Value all = n.concat({past, x}, 2);
-  if (!all || n.failed())
-    return;
-  SmallVector<int64_t> one = {1}, none = {0, 0};
-  Dims to = n.dims(x);
-  to[2] = n.at(all, 2) - (*taps - 1);
-  Value y =
-      n.make<qnt::ConvOp>(n.type(to, n.element(x)), all, weight, bias, one, one, none, *channels);
-  y = n.conform(y, n.dims(x));
-  std::string kind = n.stringAttr("activation", "none");
-  if (kind == "silu" || kind == "swish")
-    y = n.unary<qnt::SiluOp>(y);
-  else if (kind != "none" && !kind.empty())
-    return n.fail(Diag::BadNode, "activation '" + kind + "' is not silu, swish or none");
-  n.out(0, y);
-  if (n.wants(1))
-    n.out(1, n.slice(all, 2, n.at(all, 2) - before, before));
+void convTranspose(NodeBuilder &n) { convTransposeOf(n, n.intsAttr("pads"), n.optional(2)); }
+
+/// com.microsoft: the pads are an input.
+void convTransposeWithDynamicPads(NodeBuilder &n) {
+  auto pads = n.has(2) ? n.integers(2) : SmallVector<int64_t>();
+  if (!pads)
+    return n.unsupported("its pads are computed at run time", "make them constants");
+  convTransposeOf(n, *pads, n.optional(3));
 }
 
 /// Calls `visit` with the slice of `x` that each element of the windows sees, in row-major order.
@@ -435,19 +419,24 @@ std::pair<Value, Value> maximaAndPlaces(NodeBuilder &n, Value x, ArrayRef<DimExp
   return {best, n.add(at, n.mul(plane, n.dimTensor(area, n.i64())))};
 }
 
+/// What no element is below.
+double lowestOf(Type element) {
+  auto integer = dyn_cast<IntegerType>(element);
+  if (!integer)
+    return -std::numeric_limits<double>::infinity();
+  return integer.isUnsigned() ? 0 : -std::exp2(integer.getWidth() - 1);
+}
+
 void maxPool(NodeBuilder &n) {
   Value x = n.in(0);
+  if (!n.wants(1))
+    return n.out(0, maxPooled(n, x));
   auto over = poolWindows(n, x);
   if (!over)
     return;
-  double lowest = -std::numeric_limits<double>::infinity();
-  if (auto integer = dyn_cast<IntegerType>(n.element(x)))
-    lowest = integer.isUnsigned() ? 0 : -std::exp2(integer.getWidth() - 1);
   auto &[w, counts] = *over;
-  Value all = padded(n, x, w, counts, lowest);
-  if (!n.wants(1))
-    return n.out(0, overWindows(n, all, w, counts, true));
   bool byColumn = n.intAttr("storage_order", 0) != 0;
+  Value all = padded(n, x, w, counts, lowestOf(n.element(x)));
   auto [maxima, places] = maximaAndPlaces(n, all, n.dims(x), w, counts, byColumn);
   n.out(0, maxima);
   n.out(1, places);
@@ -506,10 +495,18 @@ constexpr OpEntry table[] = {
     {"", "AveragePool", 7, averagePool},
     {"", "LRN", 7, lrn},
     {"com.microsoft", "QLinearConv", 1, qlinearConv},
-    {"com.microsoft", "CausalConvWithState", 1, causalConvWithState},
+    {"com.microsoft", "ConvTransposeWithDynamicPads", 1, convTransposeWithDynamicPads},
 };
 
 } // namespace
+
+Value qcc::import::maxPooled(NodeBuilder &n, Value x) {
+  auto over = poolWindows(n, x);
+  if (!over)
+    return {};
+  auto &[w, counts] = *over;
+  return overWindows(n, padded(n, x, w, counts, lowestOf(n.element(x))), w, counts, true);
+}
 
 Value qcc::import::averagePooled(NodeBuilder &n, Value x) {
   auto over = poolWindows(n, x);

@@ -211,6 +211,61 @@ void matmulNBits(NodeBuilder &n) {
   n.out(0, n.linear(x, n.cast(weight, n.element(x)), bias));
 }
 
+/// The input of MatMulNBitsMlp and MatMulNBitsQkv: a sum with input 1, which output `sumAt` gives,
+/// and its RMS norm by input 2, each where it is there.
+Value normalisedInput(NodeBuilder &n, size_t sumAt) {
+  Value x = n.in(0), gain = n.optional(2);
+  if (n.has(1))
+    x = n.add(x, n.in(1));
+  if (n.has(1) && !gain) {
+    n.fail(Diag::BadNode, "has a skip, but no norm_scale");
+    return {};
+  }
+  if (n.wants(sumAt))
+    n.out(sumAt, x);
+  return gain ? n.rmsNorm(x, n.cast(gain, n.element(x)), n.floatAttr("epsilon", 1e-5f)) : x;
+}
+
+/// x times the matrix whose codes, scales and bias are the inputs from `at` on.
+Value blockProduct(NodeBuilder &n, Value x, size_t at, StringRef rows) {
+  BlockMatrix m{n.in(at),
+                storedScale(n, at + 1),
+                Value(),
+                n.intAttr(rows, 0),
+                n.intAttr("K", 0),
+                n.intAttr("block_size", 0),
+                n.intAttr("bits", 4)};
+  if (!x || !m.codes || !m.scale || n.failed() || !checkBits(n, m.bits) || !checkBlocks(n, m))
+    return {};
+  x = n.cast(roundedInputs(n, x, m.block), n.element(x));
+  return n.linear(x, n.cast(dequantized(n, m), n.element(x)), n.optional(at + 2));
+}
+
+/// activation(gate) * up, both products of one input.
+void matmulNBitsMlp(NodeBuilder &n) {
+  Value x = normalisedInput(n, /*sumAt=*/1);
+  Value gate = blockProduct(n, x, 3, "N"), up = blockProduct(n, x, 6, "N");
+  std::string kind = n.stringAttr("activation", "");
+  if (!gate || !up)
+    return;
+  if (kind == "silu" || kind == "swish")
+    gate = n.unary<qnt::SiluOp>(gate);
+  else if (kind == "gelu")
+    gate = n.gelu(gate, qnt::GeluKind::erf);
+  else if (kind == "relu")
+    gate = n.unary<qnt::ReluOp>(gate);
+  else
+    return n.unsupported("applies '" + kind + "' to the gate", "use silu, gelu or relu");
+  n.out(0, n.mul(gate, up));
+}
+
+void matmulNBitsQkv(NodeBuilder &n) {
+  Value x = normalisedInput(n, /*sumAt=*/3);
+  n.out(0, blockProduct(n, x, 3, "Nq"));
+  n.out(1, blockProduct(n, x, 6, "Nkv"));
+  n.out(2, blockProduct(n, x, 9, "Nkv"));
+}
+
 /// Values of the 4-bit floats of bitsandbytes; its NF4 is normalFloat4().
 constexpr float fp4Values[16] = {
     0.0f,  5.208333333e-03f,  0.66666667f,  1.0f,  0.33333333f,  0.5f,  0.16666667f,  0.25f,
@@ -311,6 +366,8 @@ void gatherBlockQuantized(NodeBuilder &n) {
 
 constexpr OpEntry table[] = {
     {"com.microsoft", "MatMulNBits", 1, matmulNBits},
+    {"com.microsoft", "MatMulNBitsMlp", 1, matmulNBitsMlp},
+    {"com.microsoft", "MatMulNBitsQkv", 1, matmulNBitsQkv},
     {"com.microsoft", "MatMulBnb4", 1, matmulBnb4},
     {"com.microsoft", "GatherBlockQuantized", 1, gatherBlockQuantized},
 };

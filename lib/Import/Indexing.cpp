@@ -233,12 +233,17 @@ void tensorScatter(NodeBuilder &n) {
   n.out(0, n.select(inside, taken, past));
 }
 
+/// com.microsoft: rows of a table; its other inputs are for training.
+void torchEmbedding(NodeBuilder &n) { n.out(0, n.gather(n.in(0), n.in(1), 0)); }
+
 constexpr OpEntry table[] = {
     {"", "Compress", 9, compressSlices},
     {"", "TensorScatter", 24, tensorScatter},
     {"", "Gather", 7, gather},
     {"", "GatherElements", 11, gatherElements},
     {"", "GatherND", 11, gatherNd},
+    {"com.microsoft", "GatherND", 1, gatherNd},
+    {"com.microsoft", "TorchEmbedding", 1, torchEmbedding},
     {"", "Scatter", 9, scatterElements},
     {"", "ScatterElements", 11, scatterElements},
     {"", "ScatterND", 11, scatterNd},

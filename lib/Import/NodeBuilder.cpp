@@ -334,6 +334,25 @@ Value NodeBuilder::conformExactly(Value x, ArrayRef<DimExpr> want) {
   return !x || dims(x) == want ? x : reshape(x, want);
 }
 
+Value NodeBuilder::fit(Value x, ArrayRef<DimExpr> want, const char *what) {
+  if (!x)
+    return {};
+  Dims have = dims(x);
+  if (have.size() != want.size()) {
+    fail(Diag::ShapeMismatch,
+         Twine(what) + " has dimensions " + text(have) + " instead of " + text(want));
+    return {};
+  }
+  Dims both;
+  for (auto [own, other] : llvm::zip(have, want))
+    both.push_back(equal(own, other, what));
+  if (failed())
+    return {};
+  for (DimExpr &each : both)
+    each = importer.space.resolve(each);
+  return conformExactly(x, both);
+}
+
 std::optional<Dims> NodeBuilder::unify(llvm::MutableArrayRef<Value> values) {
   SmallVector<Dims> all;
   for (Value value : values) {

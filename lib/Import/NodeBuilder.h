@@ -115,6 +115,8 @@ public:
   Value conform(Value x, ArrayRef<DimExpr> dims);
   /// The same, dimension for dimension.
   Value conformExactly(Value x, ArrayRef<DimExpr> dims);
+  /// x, which has to have just these dimensions: records what that takes, fails where it cannot be.
+  Value fit(Value x, ArrayRef<DimExpr> dims, const char *what);
 
   //===-- Ops ------------------------------------------------------------------------------------//
   template <typename Op, typename... Args> Value make(Type type, Args &&...args) {

@@ -164,6 +164,107 @@ void groupNormalization(NodeBuilder &n) {
   n.out(0, n.add(normal, perChannel(n, bias, rank)));
 }
 
+/// com.microsoft: RMS norm over each run of as many elements as the gain has, gated.
+void gatedRmsNorm(NodeBuilder &n) {
+  Value x = n.in(0), gain = n.in(1), gate = n.in(2);
+  if (!x || !gain || !gate || n.rank(gain) != 1 || !n.atLeast(x, 1))
+    return n.fail(Diag::ShapeMismatch, "needs a scale of rank 1");
+  Dims all = n.dims(x), split = all;
+  auto runs = all.back().exactDiv(n.at(gain, 0));
+  if (!runs)
+    return n.fail(Diag::ShapeMismatch,
+                  all.back().str() + " channels do not divide into runs of " + n.at(gain, 0).str());
+  std::string kind = n.stringAttr("activation", "silu");
+  if (kind != "silu" && kind != "swish" && kind != "sigmoid")
+    return n.fail(Diag::BadNode, "activation '" + kind + "' is not silu, swish or sigmoid");
+  split.back() = *runs;
+  split.push_back(n.at(gain, 0));
+  Value normal = n.rmsNorm(n.reshape(n.cast(x, n.f32()), split), n.cast(gain, n.f32()),
+                           n.floatAttr("epsilon", 1e-5f));
+  Value open = n.cast(n.fit(gate, all, "the gate"), n.f32());
+  open = kind == "sigmoid" ? n.unary<qnt::SigmoidOp>(open) : n.unary<qnt::SiluOp>(open);
+  n.out(0, n.cast(n.mul(n.reshape(normal, all), open), n.element(x)));
+}
+
+/// com.microsoft: RMS norm of each of several branches, with a gain for all or for each.
+void branchwiseRmsNorm(NodeBuilder &n) {
+  Value x = n.in(0), gain = n.cast(n.optional(1), n.f32());
+  int64_t branches = n.intAttr("num_branches", 0);
+  if (!x || !n.atLeast(x, branches ? 1 : 2))
+    return;
+  Dims all = n.dims(x), split = all;
+  if (branches) {
+    auto size = branches > 0 ? all.back().exactDiv(n.dim(branches)) : std::nullopt;
+    if (!size)
+      return n.fail(Diag::ShapeMismatch, all.back().str() + " channels do not divide into " +
+                                             Twine(branches) + " branches");
+    split.back() = n.dim(branches);
+    split.push_back(*size);
+  }
+  Value rows = n.reshape(n.cast(x, n.f32()), split);
+  Dims each = {split[split.size() - 2], split.back()};
+  if (gain && n.rank(gain) == 1 && n.at(gain, 0) != split.back())
+    gain = n.fit(gain, {each[0] * each[1]}, "the scale"), gain = n.reshape(gain, each);
+  else if (gain && n.rank(gain) != 1)
+    gain = n.fit(gain, each, "the scale");
+  if (n.failed())
+    return;
+  Value normal = n.rmsNorm(rows, gain, n.floatAttr("epsilon", 1e-5f));
+  n.out(0, n.cast(n.reshape(normal, all), n.element(x)));
+}
+
+/// com.microsoft, with channels last (or first) and perhaps a SiLU behind it.
+Value groupNormOf(NodeBuilder &n, Value x, Value gain, Value bias) {
+  int64_t groups = n.intAttr("groups", 0), activation = n.intAttr("activation", 0);
+  bool last = n.intAttr("channels_last", 1) != 0;
+  size_t rank = n.rank(x);
+  if (!x || !gain || !bias || rank < 3 || groups < 1 || activation < 0 || activation > 1) {
+    n.fail(Diag::BadNode, "needs spatial axes, groups, and 0 or 1 as activation");
+    return {};
+  }
+  Dims all = n.dims(x), split = all, gains(rank, n.dim(1));
+  size_t axis = last ? rank - 1 : 1;
+  auto size = all[axis].exactDiv(n.dim(groups));
+  if (!size) {
+    n.fail(Diag::ShapeMismatch,
+           all[axis].str() + " channels do not divide into " + Twine(groups) + " groups");
+    return {};
+  }
+  split[axis] = n.dim(groups);
+  split.insert(split.begin() + axis + 1, *size);
+  SmallVector<int64_t> axes;
+  for (size_t i = 1; i <= rank; ++i)
+    if (i != axis)
+      axes.push_back(static_cast<int64_t>(i));
+  Value wide = n.reshape(n.cast(x, n.f32()), split);
+  auto [mean, inverse] = statistics(n, wide, axes, n.floatAttr("epsilon", 1e-5f));
+  Value normal = n.reshape(n.mul(n.sub(wide, mean), inverse), all);
+  gains[axis] = all[axis];
+  auto parameter = [&](Value v) { return n.reshape(n.cast(v, n.f32()), gains); };
+  normal = n.add(n.mul(normal, parameter(gain)), parameter(bias));
+  return n.cast(activation ? n.unary<qnt::SiluOp>(normal) : normal, n.element(x));
+}
+
+void groupNorm(NodeBuilder &n) { n.out(0, groupNormOf(n, n.in(0), n.in(1), n.in(2))); }
+
+/// The skip may lack the spatial axes, or have them with size 1.
+void skipGroupNorm(NodeBuilder &n) {
+  Value x = n.in(0), skip = n.in(3);
+  if (!x || !skip || !n.atLeast(x, 3))
+    return;
+  bool last = n.intAttr("channels_last", 1) != 0;
+  Dims all = n.dims(x), narrow(all.size(), n.dim(1)), channels = narrow;
+  size_t axis = last ? all.size() - 1 : 1;
+  narrow[0] = all[0], narrow[axis] = channels[axis] = all[axis];
+  if (n.rank(skip) == 2)
+    skip = n.reshape(n.fit(skip, {all[0], all[axis]}, "the skip"), narrow);
+  Value sum = n.add(x, skip);
+  if (n.has(4))
+    sum = n.add(sum, n.reshape(n.in(4), channels));
+  n.out(0, groupNormOf(n, sum, n.in(1), n.in(2)));
+  n.out(1, sum);
+}
+
 void meanVarianceNormalization(NodeBuilder &n) {
   Value x = n.in(0);
   auto axes = n.axes(n.intsAttr("axes", {0, 2, 3}), n.rank(x));
@@ -184,6 +285,10 @@ constexpr OpEntry table[] = {
     {"com.microsoft", "SkipSimplifiedLayerNormalization", 1, skipNormalization<true>},
     {"com.microsoft", "SkipLayerNormalization", 1, skipNormalization<false>},
     {"com.microsoft", "EmbedLayerNormalization", 1, embedLayerNormalization},
+    {"com.microsoft", "GatedRMSNorm", 1, gatedRmsNorm},
+    {"com.microsoft", "BranchwiseRMSNorm", 1, branchwiseRmsNorm},
+    {"com.microsoft", "GroupNorm", 1, groupNorm},
+    {"com.microsoft", "SkipGroupNorm", 1, skipGroupNorm},
     {"", "BatchNormalization", 7, batchNormalization},
     {"", "InstanceNormalization", 7, instanceNormalization},
     {"", "GroupNormalization", 18, groupNormalization},

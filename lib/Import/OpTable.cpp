@@ -7,12 +7,34 @@ using namespace qcc::import;
 const OpEntry *qcc::import::findOp(StringRef domain, StringRef name) {
   static const llvm::StringMap<const OpEntry *> table = [] {
     llvm::StringMap<const OpEntry *> map;
-    for (auto family : {elementwiseOps(), activationOps(),    shapeOps(),     slicingOps(),
-                        resizeOps(),      indexingOps(),      reductionOps(), contractionOps(),
-                        convolutionOps(), normalisationOps(), attentionOps(), groupedAttentionOps(),
-                        quantizeOps(),    fewBitsOps(),       expertOps(),    codeOps(),
-                        controlOps(),     loopOps(),          recurrentOps(), lossOps(),
-                        samplingOps(),    signalOps(),        unfoldingOps()})
+    for (auto family : {elementwiseOps(),
+                        activationOps(),
+                        shapeOps(),
+                        slicingOps(),
+                        resizeOps(),
+                        indexingOps(),
+                        reductionOps(),
+                        contractionOps(),
+                        convolutionOps(),
+                        normalisationOps(),
+                        attentionOps(),
+                        groupedAttentionOps(),
+                        quantizeOps(),
+                        fewBitsOps(),
+                        expertOps(),
+                        codeOps(),
+                        controlOps(),
+                        loopOps(),
+                        recurrentOps(),
+                        lossOps(),
+                        samplingOps(),
+                        signalOps(),
+                        unfoldingOps(),
+                        causalConvolutionOps(),
+                        fusedConvolutionOps(),
+                        linearAttentionOps(),
+                        rotaryOps(),
+                        positionBiasOps()})
       for (const OpEntry &entry : family)
         map[std::string(entry.domain) + "/" + entry.name] = &entry;
     return map;

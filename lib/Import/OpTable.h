@@ -41,12 +41,26 @@ llvm::ArrayRef<OpEntry> lossOps();
 llvm::ArrayRef<OpEntry> samplingOps();
 llvm::ArrayRef<OpEntry> signalOps();
 llvm::ArrayRef<OpEntry> unfoldingOps();
+llvm::ArrayRef<OpEntry> linearAttentionOps();
+llvm::ArrayRef<OpEntry> causalConvolutionOps();
+llvm::ArrayRef<OpEntry> rotaryOps();
+llvm::ArrayRef<OpEntry> positionBiasOps();
+llvm::ArrayRef<OpEntry> fusedConvolutionOps();
 
+using Activation = std::function<Value(Value)>;
+/// An activation by its name, of any case, with its alpha and beta; null where there is none of
+/// that name.
+Activation activationNamed(NodeBuilder &n, StringRef name, std::optional<double> alpha,
+                           std::optional<double> beta);
 /// qnt.host_call for a node that the application computes.
 void importHostCall(NodeBuilder &n, const HostOp &host);
 /// com.microsoft.Attention from the product of the input with all three weights, bias added.
 void attentionOfProduct(NodeBuilder &n, mlir::Value product, size_t maskAt, size_t pastAt,
                         size_t biasAt);
+/// qnt.conv of x, channels first, as the node's attributes say; null after a failure.
+mlir::Value convolved(NodeBuilder &n, mlir::Value x, mlir::Value weight, mlir::Value bias);
+/// The largest of windows of x, likewise.
+mlir::Value maxPooled(NodeBuilder &n, mlir::Value x);
 /// Averages of windows of x, channels first, as the node's attributes say; null after a failure.
 mlir::Value averagePooled(NodeBuilder &n, mlir::Value x);
 /// com.microsoft.EmbedLayerNormalization over tables and parameters that are real already.

@@ -10,50 +10,6 @@ using namespace qcc::import;
 
 namespace {
 
-using Function = std::function<Value(Value)>;
-
-/// An activation by its name, of any case; null where ONNX has none of that name.
-Function activation(NodeBuilder &n, StringRef name, std::optional<double> a,
-                    std::optional<double> b) {
-  using qnt::Predicate;
-  std::string lower = name.lower();
-  auto is = [&](StringRef other) { return lower == other; };
-  if (is("relu"))
-    return [&n](Value x) { return n.maximum(x, 0); };
-  if (is("tanh"))
-    return [&n](Value x) { return n.unary<qnt::TanhOp>(x); };
-  if (is("sigmoid"))
-    return [&n](Value x) { return n.unary<qnt::SigmoidOp>(x); };
-  if (is("softsign"))
-    return [&n](Value x) { return n.div(x, n.add(n.unary<qnt::AbsOp>(x), 1)); };
-  if (is("softplus"))
-    return [&n](Value x) { return n.unary<qnt::SoftplusOp>(x); };
-  if (is("affine"))
-    return [&n, a = a.value_or(1), b = b.value_or(0)](Value x) { return n.add(n.mul(x, a), b); };
-  if (is("leakyrelu"))
-    return [&n, a = a.value_or(0.01f)](Value x) {
-      return n.select(n.compare(Predicate::lt, x, 0), n.mul(x, a), x);
-    };
-  if (is("thresholdedrelu"))
-    return [&n, a = a.value_or(1)](Value x) {
-      return n.select(n.compare(Predicate::ge, x, a), x, n.like(x, 0));
-    };
-  if (is("scaledtanh"))
-    return [&n, a = a.value_or(1), b = b.value_or(1)](Value x) {
-      return n.mul(n.unary<qnt::TanhOp>(n.mul(x, b)), a);
-    };
-  if (is("hardsigmoid"))
-    return [&n, a = a.value_or(0.2f), b = b.value_or(0.5)](Value x) {
-      return n.maximum(n.minimum(n.add(n.mul(x, a), b), 1), 0);
-    };
-  if (is("elu"))
-    return [&n, a = a.value_or(1)](Value x) {
-      Value low = n.mul(n.sub(n.unary<qnt::ExpOp>(x), 1), a);
-      return n.select(n.compare(Predicate::lt, x, 0), low, x);
-    };
-  return {};
-}
-
 /// Whether an activation takes an alpha, and a beta: the lists hold one for each that does.
 bool takesAlpha(StringRef name) {
   return llvm::StringSwitch<bool>(name.lower())
@@ -74,11 +30,11 @@ constexpr size_t functionsOf(Cell cell) {
 
 /// One direction of a layer.
 struct Direction {
-  Value weight, recurrence;        ///< [G H, I] and [G H, H]
-  Value inputBias, recurrenceBias; ///< [G H], or null
-  Value peephole;                  ///< [3 H], or null
-  Value hidden, memory;            ///< [B, H] at the beginning
-  std::vector<Function> functions; ///< f, g, h
+  Value weight, recurrence;          ///< [G H, I] and [G H, H]
+  Value inputBias, recurrenceBias;   ///< [G H], or null
+  Value peephole;                    ///< [3 H], or null
+  Value hidden, memory;              ///< [B, H] at the beginning
+  std::vector<Activation> functions; ///< f, g, h
   bool reverse = false;
 };
 
@@ -110,7 +66,7 @@ private:
   bool batchFirst = false;
   size_t directions = 1;
   std::string kind;
-  std::vector<Function> functions;
+  std::vector<Activation> functions;
 };
 
 bool Layer::readFunctions() {
@@ -133,7 +89,7 @@ bool Layer::readFunctions() {
   };
   for (const std::string &name : names) {
     auto a = next(takesAlpha(name), alphas, alpha), b = next(takesBeta(name), betas, beta);
-    functions.push_back(activation(n, name, a, b));
+    functions.push_back(activationNamed(n, name, a, b));
     if (!functions.back()) {
       n.fail(Diag::BadNode, "'" + name + "' is no activation");
       return false;

@@ -26,6 +26,32 @@ void dropout(NodeBuilder &n) {
     n.out(1, n.broadcast(n.scalar(n.opset < 10 ? n.element(x) : n.i1(), 1), n.dims(x)));
 }
 
+/// com.microsoft: a dropout that drops nothing between the sum with a bias and that with a
+/// residual.
+void biasDropout(NodeBuilder &n) {
+  if (n.has(4)) {
+    auto training = n.number(4);
+    if (!training || *training != 0)
+      return n.unsupported("runs in training mode", "export the model for inference");
+  }
+  Value sum = n.add(n.in(0), n.in(1));
+  if (n.has(2))
+    sum = n.add(sum, n.in(2));
+  n.out(0, sum);
+  if (sum && n.wants(1))
+    n.out(1, n.broadcast(n.scalar(n.i1(), 1), n.dims(sum)));
+}
+
+/// com.microsoft: one axis more, where a constant says.
+void expandDims(NodeBuilder &n) {
+  Value x = n.in(0);
+  auto axis = n.number(1);
+  if (!axis)
+    return n.unsupported("the axis is computed at run time", "make it a constant");
+  if (x)
+    n.out(0, n.unsqueeze(x, {n.axis(saturated(*axis), n.rank(x) + 1)}));
+}
+
 void constant(NodeBuilder &n) {
   if (const onnx::Attribute *value = n.node.attribute("value"); value && value->tensor()) {
     Entry entry;
@@ -317,7 +343,7 @@ void constantOfShape(NodeBuilder &n) {
 
 /// Limits that are data: max(0, ceil((limit - start) / delta)) elements.
 void rangeAtRunTime(NodeBuilder &n) {
-  Value start = n.in(0), limit = n.in(1), delta = n.in(2);
+  Value start = n.in(0), limit = n.in(1), delta = n.has(2) ? n.in(2) : n.like(start, 1);
   for (Value *operand : {&start, &limit, &delta}) {
     if (*operand && !qnt::elementCount(n.context(), n.dims(*operand)).isConstant(1))
       return n.fail(Diag::BadNode, "start, limit and delta are not one number each");
@@ -340,6 +366,8 @@ void rangeAtRunTime(NodeBuilder &n) {
 /// start, start + delta, ... below limit, where the count follows from sizes.
 void range(NodeBuilder &n) {
   auto start = n.known(0), limit = n.known(1), delta = n.known(2);
+  if (!n.has(2) && start) // com.microsoft may leave it out
+    delta = ShapeValue{start->type, {}, {{n.dim(1), 1, std::nullopt}}};
   for (auto *operand : {&start, &limit, &delta})
     if (!*operand || (*operand)->elements.size() != 1)
       return rangeAtRunTime(n);
@@ -478,6 +506,10 @@ constexpr OpEntry table[] = {
     {"", "ConstantOfShape", 9, constantOfShape},
     {"", "Range", 11, range},
     {"", "Trilu", 14, trilu},
+    {"com.microsoft", "Trilu", 1, trilu},
+    {"com.microsoft", "Range", 1, range},
+    {"com.microsoft", "ExpandDims", 1, expandDims},
+    {"com.microsoft", "BiasDropout", 1, biasDropout},
     {"", "EyeLike", 9, eyeLike},
     {"", "DepthToSpace", 7, depthToSpace},
     {"", "SpaceToDepth", 7, spaceToDepth},

@@ -298,16 +298,16 @@ void padAtRunTime(NodeBuilder &n, Value x, Value fill, qnt::PadMode mode) {
 }
 
 void pad(NodeBuilder &n) {
-  Value x = n.in(0), fill = n.like(x, n.opset < 11 ? n.floatAttr("value", 0) : 0);
+  bool old = n.opset < 11 && n.node.domain.empty(); // the pads are attributes
+  Value x = n.in(0), fill = n.like(x, old ? n.floatAttr("value", 0) : 0);
   auto mode = padMode(n);
   if (!x || !mode)
     return;
-  if (n.opset >= 11 && n.has(2))
+  if (!old && n.has(2))
     fill = n.reshape(n.in(2), {});
-  if (n.opset >= 11 && (!isKnown(n, 1) || (n.opset >= 18 && n.has(3) && !isKnown(n, 3))))
+  if (!old && (!isKnown(n, 1) || (n.opset >= 18 && n.has(3) && !isKnown(n, 3))))
     return padAtRunTime(n, x, fill, *mode);
-  auto pads =
-      n.opset < 11 ? std::optional(n.dims(n.intsAttr("pads"))) : sizesOf(n, 1, "the padding");
+  auto pads = old ? std::optional(n.dims(n.intsAttr("pads"))) : sizesOf(n, 1, "the padding");
   if (!pads)
     return;
   size_t rank = n.rank(x);
@@ -373,6 +373,7 @@ constexpr OpEntry table[] = {
     {"", "Split", 7, split},
     {"", "Slice", 7, slice},
     {"", "Pad", 7, pad},
+    {"com.microsoft", "Pad", 1, pad},
 };
 
 } // namespace

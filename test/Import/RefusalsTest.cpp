@@ -443,6 +443,253 @@ TEST(ImportRefusals, Convolutions) {
   One("LRN").in({"1", "2", "6"}).integer("size", 0).refused(Diag::BadNode, "size is 0");
 }
 
+TEST(ImportRefusals, CausalConvolutions) {
+  auto causal = [] {
+    return One("CausalConvWithState", microsoft).in({"1", "3", "5"}).in({"3", "1", "2"});
+  };
+  causal().integer("dilation", 0).refused(Diag::BadNode, "dilation is 0 and state_window 0");
+  causal().integer("state_window", 9).refused(Diag::BadNode, "dilation is 1 and state_window 9");
+  causal().none().in({"1", "3", "4"}).refused(Diag::ShapeMismatch, "past_state");
+  causal().integer("ndim", 2).refused(Diag::UnsupportedOps, "convolves over 2 axes");
+  One("CausalConvWithState", microsoft)
+      .in({"1", "5", "2", "2"})
+      .in({"3", "1", "2"})
+      .integer("channels_last", 1)
+      .refused(Diag::ShapeMismatch, "channels 4 and 3 differ");
+}
+
+TEST(ImportRefusals, FusedConvolutions) {
+  One("FusedConv", microsoft)
+      .in({"1", "3", "5"})
+      .in({"4", "3", "2"})
+      .attribute(stringAttribute("activation", "Wave"))
+      .refused(Diag::UnsupportedOps, "applies 'Wave' to the sum");
+  One("NhwcMaxPool", microsoft).in({"1", "3"}, U8).refused(Diag::ShapeMismatch, "rank below 3");
+  One("ConvTransposeWithDynamicPads", microsoft)
+      .in({"1", "3", "5"})
+      .in({"3", "4", "2"})
+      .in({"2"}, I64)
+      .refused(Diag::UnsupportedOps, "its pads are computed at run time");
+}
+
+TEST(ImportRefusals, LinearAttention) {
+  auto linear = [](const std::string &rule, int64_t queries = 4, int64_t groups = 4) {
+    return One("LinearAttention", microsoft)
+        .in({"1", "3", "16"})
+        .in({"1", "3", "16"})
+        .in({"1", "3", "16"})
+        .integer("q_num_heads", queries)
+        .integer("kv_num_heads", groups)
+        .attribute(stringAttribute("update_rule", rule))
+        .outputs(2);
+  };
+  linear("other").refused(Diag::BadNode, "'other' is not linear, gated, delta or gated_delta");
+  linear("gated").refused(Diag::BadNode, "update_rule 'gated' needs decay");
+  linear("gated_delta").refused(Diag::BadNode, "update_rule 'gated_delta' needs decay");
+  linear("delta").refused(Diag::BadNode, "update_rule 'delta' needs beta");
+  linear("linear", 4, 3).refused(Diag::BadNode, "q_num_heads 4 and kv_num_heads 3 do not divide");
+  linear("linear", 0).refused(Diag::BadNode, "q_num_heads 0 and kv_num_heads 4 do not divide");
+  linear("linear", 32, 32).refused(Diag::ShapeMismatch, "do not divide into 32 and 32 heads");
+  linear("linear", 4, 2).refused(Diag::ShapeMismatch, "4 heads do not divide 2");
+  linear("linear", 1, 1).in({"1", "1", "16", "8"}).refused(Diag::ShapeMismatch, "past_state");
+  linear("linear")
+      .integer("state_window", 9)
+      .refused(Diag::BadNode, "state_window is 9, not 0 to 8");
+  linear("gated").none().in({"1", "3", "5"}).refused(Diag::ShapeMismatch, "the decay");
+  linear("delta").none().none().in({"1", "3", "5"}).refused(Diag::ShapeMismatch, "beta");
+  One("LinearAttention", microsoft)
+      .in({"3", "16"})
+      .in({"1", "3", "16"})
+      .in({"1", "3", "16"})
+      .refused(Diag::ShapeMismatch, "needs query, key and value of rank 3");
+  One("LinearAttention", microsoft)
+      .in({"1", "3", "16"})
+      .in({"1", "3", "10"})
+      .in({"1", "3", "16"})
+      .integer("q_num_heads", 4)
+      .integer("kv_num_heads", 4)
+      .refused(Diag::ShapeMismatch, "the key's 10 channels do not divide into heads of 4");
+  One("LinearAttentionGate", microsoft)
+      .in({"1", "3", "4"})
+      .in({"4"})
+      .in({"4"})
+      .outputs(2)
+      .refused(Diag::BadNode, "beta is wanted, but b is missing");
+  One("LinearAttentionGate", microsoft)
+      .in({"1", "3", "4"})
+      .in({"3"})
+      .in({"4"})
+      .refused(Diag::ShapeMismatch, "dt_bias");
+}
+
+TEST(ImportRefusals, GatedAndGroupedNorms) {
+  auto gated = [](const std::string &channels, const std::string &kind) {
+    return One("GatedRMSNorm", microsoft)
+        .in({"2", channels})
+        .in({"4"})
+        .in({"2", channels})
+        .attribute(stringAttribute("activation", kind));
+  };
+  gated("6", "silu").refused(Diag::ShapeMismatch, "6 channels do not divide into runs of 4");
+  gated("8", "relu").refused(Diag::BadNode, "'relu' is not silu, swish or sigmoid");
+  One("GatedRMSNorm", microsoft)
+      .in({"2", "8"})
+      .in({"2", "4"})
+      .in({"2", "8"})
+      .refused(Diag::ShapeMismatch, "needs a scale of rank 1");
+  One("BranchwiseRMSNorm", microsoft)
+      .in({"2", "8"})
+      .integer("num_branches", 3)
+      .refused(Diag::ShapeMismatch, "8 channels do not divide into 3 branches");
+  One("BranchwiseRMSNorm", microsoft)
+      .in({"2", "3", "8"})
+      .in({"5"})
+      .refused(Diag::ShapeMismatch, "the scale");
+  auto group = [](int64_t groups, int64_t activation) {
+    return One("GroupNorm", microsoft)
+        .in({"1", "2", "2", "8"})
+        .in({"8"})
+        .in({"8"})
+        .integer("groups", groups)
+        .integer("activation", activation);
+  };
+  group(3, 0).refused(Diag::ShapeMismatch, "8 channels do not divide into 3 groups");
+  group(0, 0).refused(Diag::BadNode, "needs spatial axes, groups, and 0 or 1 as activation");
+  group(2, 2).refused(Diag::BadNode, "needs spatial axes, groups, and 0 or 1 as activation");
+  One("GatedAdd", microsoft)
+      .in({"2", "8"})
+      .in({"2", "8"})
+      .in({"2", "8"})
+      .refused(Diag::ShapeMismatch, "the gate");
+  One("BiasSplitGelu", microsoft)
+      .in({"2", "3", "7"})
+      .in({"7"})
+      .refused(Diag::ShapeMismatch, "7 channels have no halves");
+  One("BiasSoftmax", microsoft)
+      .in({"3", "1"})
+      .in({"2", "3", "4"})
+      .refused(Diag::ShapeMismatch, "does not broadcast to");
+}
+
+TEST(ImportRefusals, PositionForms) {
+  auto turned = [](const std::vector<int64_t> &sections) {
+    return One("MRotaryEmbedding", microsoft)
+        .in({"1", "3", "16"})
+        .in({"3", "1", "3"}, I64)
+        .in({"9", "4"})
+        .in({"9", "4"})
+        .integer("num_heads", 2)
+        .attribute(intsAttribute("mrope_section", sections));
+  };
+  turned({2, 1}).refused(Diag::BadNode, "mrope_section does not add up to the tables' 4 columns");
+  turned({2, 2, 2}).refused(Diag::BadNode, "mrope_section does not add up");
+  turned({2, 1, 1}).integer("mrope_layout", 2).refused(Diag::BadNode, "mrope_layout is 2");
+  turned({2, 1, 1})
+      .integer("is_packed_batching", 1)
+      .refused(Diag::UnsupportedOps, "packs the sequences of a batch");
+  turned({2, 1, 1})
+      .attribute(floatAttribute("scale", 2))
+      .refused(Diag::UnsupportedOps, "scales the rotated values");
+  One("GemmaRotaryEmbedding", microsoft)
+      .in({"3", "8"})
+      .in({"1", "2", "3", "8"})
+      .in({"1", "2", "3", "8"})
+      .in({"1", "2", "3", "8"})
+      .in({"1", "2", "3", "8"})
+      .outputs(2)
+      .refused(Diag::ShapeMismatch, "needs angles of rank 3");
+  One("RelativePositionBias", microsoft)
+      .in({"32", "4"})
+      .in({"1"}, I64)
+      .in({"1"}, I64)
+      .integer("max_distance", 128)
+      .refused(Diag::UnsupportedOps, "its lengths are computed at run time");
+  One("RelativePositionBias", microsoft)
+      .in({"32", "4"})
+      .ints({5})
+      .ints({5})
+      .integer("max_distance", 16)
+      .refused(Diag::BadNode, "max_distance 16 does not fit 32 buckets");
+  One("RelativePositionBias", microsoft)
+      .in({"32", "4"})
+      .ints({5})
+      .ints({6})
+      .integer("max_distance", 128)
+      .refused(Diag::ShapeMismatch, "lengths of queries and keys 5 and 6 differ");
+  One("GatedRelativePositionBias", microsoft)
+      .in({"1", "3", "16"})
+      .in({"16"})
+      .in({"1", "2", "3", "3"})
+      .in({"8", "8"})
+      .in({"8"})
+      .in({"1", "2", "1", "1"})
+      .in({"1", "3"}, I32)
+      .integer("num_heads", 2)
+      .refused(Diag::UnsupportedOps, "packs its tokens");
+}
+
+TEST(ImportRefusals, DecoderAttention) {
+  auto decoder = [] {
+    return One("DecoderMaskedMultiHeadAttention", microsoft)
+        .in({"1", "1", "16"})
+        .in({"1", "1", "16"})
+        .in({"1", "1", "16"})
+        .integer("num_heads", 2);
+  };
+  auto withoutPast = [&] { return decoder().none().none().none().none(); };
+  withoutPast().none().in({"1"}, I32).refused(Diag::UnsupportedOps, "decodes in beams");
+  withoutPast()
+      .none()
+      .none()
+      .in({"1", "1", "4"}, I32)
+      .refused(Diag::UnsupportedOps, "decodes in beams");
+  decoder().outputs(4).refused(Diag::UnsupportedOps, "gives its scores");
+  decoder()
+      .integer("past_present_share_buffer", 1)
+      .refused(Diag::BadNode, "shares a buffer, but a past or its length is missing");
+  decoder().in({"1", "1", "1"}, I32).refused(Diag::ShapeMismatch, "needs a mask of rank 2");
+  One("DecoderMaskedMultiHeadAttention", microsoft)
+      .in({"1", "1", "16"})
+      .integer("num_heads", 2)
+      .refused(Diag::ShapeMismatch, "16 channels are no three parts");
+}
+
+TEST(ImportRefusals, FusedBlocks) {
+  auto mlp = [](const std::string &kind, bool skip) {
+    One one("MatMulNBitsMlp", microsoft);
+    one.in({"2", "32"});
+    skip ? one.in({"2", "32"}) : one.none();
+    return one.none()
+        .in({"8", "1", "16"}, U8)
+        .in({"8", "1"})
+        .none()
+        .in({"8", "1", "16"}, U8)
+        .in({"8", "1"})
+        .integer("N", 8)
+        .integer("K", 32)
+        .integer("block_size", 32)
+        .attribute(stringAttribute("activation", kind));
+  };
+  mlp("wave", false).refused(Diag::UnsupportedOps, "applies 'wave' to the gate");
+  mlp("silu", true).refused(Diag::BadNode, "has a skip, but no norm_scale");
+  One("ExpandDims", microsoft)
+      .in({"2", "3"})
+      .in({}, I32)
+      .refused(Diag::UnsupportedOps, "the axis is computed at run time");
+  One("BiasDropout", microsoft)
+      .in({"2", "3"})
+      .in({"3"})
+      .none()
+      .none()
+      .in({}, Bool)
+      .refused(Diag::UnsupportedOps, "runs in training mode");
+  One("FusedMatMulActivation", microsoft)
+      .in({"2", "3"})
+      .in({"3", "4"})
+      .attribute(stringAttribute("activation", "Wave"))
+      .refused(Diag::UnsupportedOps, "applies 'Wave' to the sum");
+}
+
 TEST(ImportRefusals, Indices) {
   One("GatherElements")
       .in({"2", "3"})

@@ -1,0 +1,237 @@
+// com.microsoft.LinearAttention by its recurrence: a state [key, value] for each head that every
+// token changes and reads, in a loop over the tokens. Rules: linear attention (Katharopoulos et al.
+// 2020), its gated form (Yang et al. 2023), the delta rule (Schlag et al. 2021) and both (Yang et
+// al. 2024).
+#include "LoopBuilder.h"
+#include "OpTable.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::import;
+
+namespace {
+
+class LinearAttention {
+public:
+  explicit LinearAttention(NodeBuilder &n) : n(n) {}
+  void import();
+
+private:
+  bool readSizes();
+  bool readOperands();
+  bool readGates();
+  Value readState();
+  Value repeated(Value x, int64_t heads);
+  Value ofStep(Value all, DimExpr step, ArrayRef<DimExpr> dims);
+  Value next(Value state, DimExpr step);
+
+  NodeBuilder &n;
+  int64_t queries = 0, heads = 0, shared = 1; ///< heads; queries that share one state
+  DimExpr batch, steps, keySize, valueSize;
+  Value query, key, value; ///< [B, T, heads, size] in f32, a query for each that shares the state
+  Value decay, rate;       ///< [B, T, heads, 1 or key size] and [B, T, heads or 1, 1], or null
+  int64_t window = 0;
+};
+
+bool LinearAttention::readSizes() {
+  queries = n.intAttr("q_num_heads", 0), heads = n.intAttr("kv_num_heads", 0);
+  window = n.intAttr("state_window", 0);
+  for (Value operand : {n.in(0), n.in(1), n.in(2)})
+    if (!operand || n.rank(operand) != 3) {
+      n.fail(Diag::ShapeMismatch, "needs query, key and value of rank 3");
+      return false;
+    }
+  int64_t more = std::max(queries, heads), less = std::min(queries, heads);
+  if (less < 1 || more > (1 << 20) || more % less != 0) {
+    n.fail(Diag::BadNode, "q_num_heads " + Twine(queries) + " and kv_num_heads " + Twine(heads) +
+                              " do not divide");
+    return false;
+  }
+  if (window < 0 || window > 8) {
+    n.fail(Diag::BadNode, "state_window is " + Twine(window) + ", not 0 to 8");
+    return false;
+  }
+  auto size = n.at(n.in(0), 2).exactDiv(n.dim(queries));
+  auto other = n.at(n.in(2), 2).exactDiv(n.dim(heads));
+  if (!size || !other) {
+    n.fail(Diag::ShapeMismatch, "channels " + n.at(n.in(0), 2).str() + " and " +
+                                    n.at(n.in(2), 2).str() + " do not divide into " +
+                                    Twine(queries) + " and " + Twine(heads) + " heads");
+    return false;
+  }
+  batch = n.at(n.in(0), 0), steps = n.at(n.in(0), 1);
+  keySize = *size, valueSize = *other;
+  return true;
+}
+
+/// [B, T, H, D] with each head repeated until there are `count`.
+Value LinearAttention::repeated(Value x, int64_t count) {
+  DimExpr own = n.at(x, 2), size = n.at(x, 3);
+  auto times = n.dim(count).exactDiv(own);
+  if (!times) {
+    n.fail(Diag::ShapeMismatch, own.str() + " heads do not divide " + Twine(count));
+    return {};
+  }
+  if (times->isConstant(1))
+    return x;
+  Value wide = n.broadcast(n.unsqueeze(x, {3}), {batch, steps, own, *times, size});
+  return n.reshape(wide, {batch, steps, n.dim(count), size});
+}
+
+bool LinearAttention::readOperands() {
+  auto keys = n.at(n.in(1), 2).exactDiv(keySize);
+  if (!keys) {
+    n.fail(Diag::ShapeMismatch, "the key's " + n.at(n.in(1), 2).str() +
+                                    " channels do not divide into heads of " + keySize.str());
+    return false;
+  }
+  auto read = [&](size_t i, DimExpr count, DimExpr size, const char *what) {
+    Value x = n.fit(n.in(i), {batch, steps, count * size}, what);
+    return n.reshape(n.cast(x, n.f32()), {batch, steps, count, size});
+  };
+  query = read(0, n.dim(queries), keySize, "the query");
+  key = read(1, *keys, keySize, "the key");
+  value = read(2, n.dim(heads), valueSize, "the value");
+  if (n.failed() || !query || !key || !value)
+    return false;
+  double scale = n.floatAttr("scale", 0);
+  if (scale == 0) {
+    auto size = keySize.constantValue();
+    if (!size || *size < 1) {
+      n.unsupported("the head size is dynamic", "fix it with --shape");
+      return false;
+    }
+    scale = 1.0 / std::sqrt(static_cast<double>(*size));
+  }
+  query = n.mul(query, scale);
+  key = repeated(key, heads);
+  shared = std::max<int64_t>(1, queries / heads);
+  query = repeated(query, std::max(queries, heads));
+  return !n.failed() && query && key;
+}
+
+/// What the update rule reads besides: exp(decay) and the update rate.
+bool LinearAttention::readGates() {
+  std::string rule = n.stringAttr("update_rule", "gated_delta");
+  bool gated = rule == "gated" || rule == "gated_delta";
+  bool delta = rule == "delta" || rule == "gated_delta";
+  if (!gated && !delta && rule != "linear") {
+    n.fail(Diag::BadNode, "update_rule '" + rule + "' is not linear, gated, delta or gated_delta");
+    return false;
+  }
+  if ((gated && !n.has(4)) || (delta && !n.has(5))) {
+    n.fail(Diag::BadNode,
+           "update_rule '" + rule + "' needs " + (gated && !n.has(4) ? "decay" : "beta"));
+    return false;
+  }
+  DimExpr count = n.dim(heads);
+  if (gated) {
+    bool perHead = n.at(n.in(4), n.rank(n.in(4)) - 1) == count;
+    DimExpr size = perHead ? n.dim(1) : keySize;
+    decay = n.fit(n.in(4), {batch, steps, count * size}, "the decay");
+    decay = n.reshape(n.unary<qnt::ExpOp>(n.cast(decay, n.f32())), {batch, steps, count, size});
+  }
+  if (delta) {
+    bool one = n.rank(n.in(5)) > 0 && n.last(n.in(5)).isConstant(1);
+    DimExpr rates = one ? n.dim(1) : count;
+    rate = n.fit(n.in(5), {batch, steps, rates}, "beta");
+    rate = n.reshape(n.cast(rate, n.f32()), {batch, steps, rates, n.dim(1)});
+  }
+  return !n.failed();
+}
+
+/// The state before the first token, [B, H, K, V].
+Value LinearAttention::readState() {
+  Dims dims = {batch, n.dim(heads), keySize, valueSize};
+  if (!n.has(3))
+    return n.broadcast(n.scalar(n.f32(), 0), dims);
+  Value past = n.in(3);
+  if (past && window > 0) { // the last of them counts
+    Dims all = {n.dim(window)};
+    llvm::append_range(all, dims);
+    past = n.fit(past, all, "past_state");
+    past = n.squeeze(n.slice(past, 0, n.dim(window - 1), n.dim(1)), {0});
+  }
+  return n.cast(n.fit(past, dims, "past_state"), n.f32());
+}
+
+/// What `all` [B, T, ..] has for one step, as [B, dims..].
+Value LinearAttention::ofStep(Value all, DimExpr step, ArrayRef<DimExpr> dims) {
+  Dims to = {batch};
+  to.append(dims.begin(), dims.end());
+  return n.reshape(n.slice(all, 1, step, n.dim(1)), to);
+}
+
+Value LinearAttention::next(Value state, DimExpr step) {
+  DimExpr count = n.dim(heads), one = n.dim(1);
+  if (decay)
+    state = n.mul(state, ofStep(decay, step, {count, n.at(decay, 3), one}));
+  Value fresh = ofStep(value, step, {count, one, valueSize});
+  if (rate) { // what the state gives for the key already is not added once more
+    Value known = n.matmul(ofStep(key, step, {count, one, keySize}), state);
+    fresh = n.mul(n.sub(fresh, known), ofStep(rate, step, {n.at(rate, 2), one, one}));
+  }
+  return n.add(state, n.mul(ofStep(key, step, {count, keySize, one}), fresh));
+}
+
+void LinearAttention::import() {
+  if (!readSizes() || !readOperands() || !readGates())
+    return;
+  Value first = readState();
+  if (!first || n.failed())
+    return;
+  LoopBuilder loop(n, steps);
+  Value state = loop.state(first), slots;
+  if (window > 0) {
+    Dims all = {n.dim(window)};
+    llvm::append_range(all, n.dims(first));
+    slots = loop.state(n.broadcast(n.scalar(n.f32(), 0), all));
+  }
+  SmallVector<Value> carried = {next(state, loop.turn())};
+  Value asked = ofStep(query, loop.turn(), {n.dim(heads), n.dim(shared), keySize});
+  Value row = n.reshape(n.matmul(asked, carried[0]), {batch, valueSize * (heads * shared)});
+  if (slots) {
+    Value last = n.unsqueeze(carried[0], {0});
+    carried.push_back(
+        window == 1 ? last : n.concat({n.slice(slots, 0, n.dim(1), n.dim(window - 1)), last}, 0));
+  }
+  if (n.failed() || !carried[0] || !row || (slots && !carried[1]))
+    return;
+  auto results = loop.finish(carried, {row}, {false});
+  if (!results)
+    return n.unsupported(loop.why());
+  n.out(0, n.cast(n.swapAxes(results->stacks[0], 0, 1), n.element(n.in(0))));
+  Value stored = results->states[slots ? 1 : 0];
+  n.out(1, n.cast(stored, n.element(n.has(3) ? n.in(3) : n.in(0))));
+}
+
+void linearAttention(NodeBuilder &n) { LinearAttention(n).import(); }
+
+/// decay = scale * softplus(a + bias) and beta = sigmoid(b), in f32.
+void linearAttentionGate(NodeBuilder &n) {
+  Value a = n.in(0);
+  if (!a || !n.atLeast(a, 1))
+    return;
+  DimExpr heads = n.last(a);
+  auto perHead = [&](size_t i, const char *what) {
+    return n.cast(n.fit(n.in(i), {heads}, what), n.f32());
+  };
+  Value bias = perHead(1, "dt_bias"), scale = perHead(2, "decay_scale");
+  Value soft = n.unary<qnt::SoftplusOp>(n.add(n.cast(a, n.f32()), bias));
+  n.out(0, n.cast(n.mul(soft, scale), n.element(a)));
+  if (!n.wants(1))
+    return;
+  if (!n.has(3))
+    return n.fail(Diag::BadNode, "beta is wanted, but b is missing");
+  n.out(1, n.cast(n.unary<qnt::SigmoidOp>(n.cast(n.in(3), n.f32())), n.element(n.in(3))));
+}
+
+constexpr OpEntry table[] = {
+    {"com.microsoft", "LinearAttention", 1, linearAttention},
+    {"com.microsoft", "LinearAttentionGate", 1, linearAttentionGate},
+};
+
+} // namespace
+
+ArrayRef<OpEntry> qcc::import::linearAttentionOps() { return table; }
