@@ -24,12 +24,14 @@ private:
   Value readState();
   Value repeated(Value x, int64_t heads);
   Value ofStep(Value all, DimExpr step, ArrayRef<DimExpr> dims);
-  Value next(Value state, DimExpr step);
+  void prepareRows();
+  std::pair<Value, Value> step(Value state, DimExpr at);
 
   NodeBuilder &n;
   int64_t queries = 0, heads = 0, shared = 1; ///< heads; queries that share one state
   DimExpr batch, steps, keySize, valueSize;
   Value query, key, value; ///< [B, T, heads, size] in f32, a query for each that shares the state
+  Value rows, overlap;     ///< see prepareRows()
   Value decay, rate;       ///< [B, T, heads, 1 or key size] and [B, T, heads or 1, 1], or null
   int64_t window = 0;
 };
@@ -163,23 +165,42 @@ Value LinearAttention::ofStep(Value all, DimExpr step, ArrayRef<DimExpr> dims) {
   return n.reshape(n.slice(all, 1, step, n.dim(1)), to);
 }
 
-Value LinearAttention::next(Value state, DimExpr step) {
+/// What the steps multiply with the state before them, for all steps: the key (where the rule asks
+/// what it gives already) and the queries, decayed as the state will be. [B, T, H, rows, K].
+void LinearAttention::prepareRows() {
   DimExpr count = n.dim(heads), one = n.dim(1);
+  Value keys = n.reshape(key, {batch, steps, count, one, keySize});
+  query = n.reshape(query, {batch, steps, count, n.dim(shared), keySize});
+  // A query sees the new key as well: q (S + k u) = q S + (q k) u.
+  overlap = n.matmul(query, keys, /*transposeY=*/true);
+  rows = rate ? n.concat({keys, query}, 3) : query;
   if (decay)
-    state = n.mul(state, ofStep(decay, step, {count, n.at(decay, 3), one}));
-  Value fresh = ofStep(value, step, {count, one, valueSize});
-  if (rate) { // what the state gives for the key already is not added once more
-    Value known = n.matmul(ofStep(key, step, {count, one, keySize}), state);
-    fresh = n.mul(n.sub(fresh, known), ofStep(rate, step, {n.at(rate, 2), one, one}));
+    rows = n.mul(rows, n.reshape(decay, {batch, steps, count, one, n.at(decay, 3)}));
+}
+
+/// The state after a step and what its queries see, [B, H, shared, V]. The state is read twice: for
+/// the product with all rows, and to be decayed and added to.
+std::pair<Value, Value> LinearAttention::step(Value state, DimExpr at) {
+  DimExpr count = n.dim(heads), one = n.dim(1), all = n.at(rows, 3);
+  Value product = n.matmul(ofStep(rows, at, {count, all, keySize}), state);
+  Value fresh = ofStep(value, at, {count, one, valueSize}), seen = product;
+  if (rate) {
+    Value known = n.slice(product, 2, n.dim(0), one);
+    fresh = n.mul(n.sub(fresh, known), ofStep(rate, at, {n.at(rate, 2), one, one}));
+    seen = n.slice(product, 2, one, n.dim(shared));
   }
-  return n.add(state, n.mul(ofStep(key, step, {count, keySize, one}), fresh));
+  seen = n.add(seen, n.mul(ofStep(overlap, at, {count, n.dim(shared), one}), fresh));
+  if (decay)
+    state = n.mul(state, ofStep(decay, at, {count, n.at(decay, 3), one}));
+  return {n.add(state, n.mul(ofStep(key, at, {count, keySize, one}), fresh)), seen};
 }
 
 void LinearAttention::import() {
   if (!readSizes() || !readOperands() || !readGates())
     return;
   Value first = readState();
-  if (!first || n.failed())
+  prepareRows();
+  if (!first || !rows || !overlap || n.failed())
     return;
   LoopBuilder loop(n, steps);
   Value state = loop.state(first), slots;
@@ -188,9 +209,9 @@ void LinearAttention::import() {
     llvm::append_range(all, n.dims(first));
     slots = loop.state(n.broadcast(n.scalar(n.f32(), 0), all));
   }
-  SmallVector<Value> carried = {next(state, loop.turn())};
-  Value asked = ofStep(query, loop.turn(), {n.dim(heads), n.dim(shared), keySize});
-  Value row = n.reshape(n.matmul(asked, carried[0]), {batch, valueSize * (heads * shared)});
+  auto [following, seen] = step(state, loop.turn());
+  Value row = n.reshape(seen, {batch, valueSize * (heads * shared)});
+  SmallVector<Value> carried = {following};
   if (slots) {
     Value last = n.unsqueeze(carried[0], {0});
     carried.push_back(

@@ -66,10 +66,15 @@ std::string cacheRole(StringRef name, StringRef kind, int64_t order) {
   return kind.str() + "." + std::to_string(numberIn(name).value_or(order)) + part + "." + half;
 }
 
+/// Whether a name is that of a cache, not of a state that a recurrence changes in place.
+bool isCacheName(StringRef name, ArrayRef<StringRef> words) {
+  return mentions(name, words) && !mentions(name, {"recurrent", "conv", "ssm"});
+}
+
 std::string argumentRole(BlockArgument argument, StringRef name, int64_t caches) {
   auto type = cast<RankedTensorType>(argument.getType());
   bool isInteger = isa<IntegerType>(type.getElementType());
-  if (mentions(name, {"past", "cache"}) && type.getRank() >= 4 && !isInteger)
+  if (isCacheName(name, {"past", "cache"}) && type.getRank() >= 4 && !isInteger)
     return cacheRole(name, "past", caches / 2);
   if (mentions(name, {"mask"}))
     return mentions(name, {"encoder"}) ? "encoder_mask" : "mask";
@@ -127,7 +132,7 @@ void qcc::import::assignRoles(func::FuncOp func,
     StringRef name = nameOf(func.getResultAttrDict(i));
     auto type = cast<RankedTensorType>(func.getResultTypes()[i]);
     std::string role = bound.lookup(name);
-    if (role.empty() && mentions(name, {"present", "past", "cache"}) && type.getRank() >= 4)
+    if (role.empty() && isCacheName(name, {"present", "past", "cache"}) && type.getRank() >= 4)
       role = cacheRole(name, "present", caches++ / 2);
     else if (role.empty() && mentions(name, {"logits"}))
       role = "logits";

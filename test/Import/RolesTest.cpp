@@ -43,3 +43,9 @@ TEST(Roles, BindingsWin) {
   EXPECT_EQ(role(m, 1), "");
   EXPECT_EQ(role(m, 2), "past.0.value");
 }
+
+TEST(Roles, StatesOfRecurrencesAreNoCaches) {
+  Imported m(decoder("ids", "past_key_values.0.recurrent_state"));
+  ASSERT_TRUE(m.ok());
+  EXPECT_EQ(role(m, 2), "");
+}
