@@ -1,5 +1,5 @@
-// RNN, GRU and LSTM by their formulas (ONNX Operators): the inputs' products for all steps at once,
-// the states' in a loop over the steps.
+// RNN, GRU and LSTM by their formulas (ONNX Operators), and com.microsoft.DynamicQuantizeLSTM: the
+// inputs' products for all steps at once, the states' in a loop over the steps.
 #include "LoopBuilder.h"
 #include "OpTable.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -40,7 +40,8 @@ struct Direction {
 
 class Layer {
 public:
-  Layer(NodeBuilder &n, Cell cell) : n(n), cell(cell) {}
+  /// `quantized`: weights are codes, and what they multiply is rounded to 8 bits.
+  Layer(NodeBuilder &n, Cell cell, bool quantized) : n(n), cell(cell), quantized(quantized) {}
   void import();
 
 private:
@@ -58,8 +59,12 @@ private:
   /// Y [T, B, H] and the last states.
   std::optional<LoopBuilder::Results> run(const Direction &d);
 
+  Value matrix(size_t input, size_t scaleAt, size_t d, DimExpr columns);
+  Value rounded(Value x);
+
   NodeBuilder &n;
   Cell cell;
+  bool quantized;
   Value x, lengths;
   DimExpr steps, batch, size;
   double clip = 0;
@@ -112,7 +117,7 @@ bool Layer::read() {
     return false;
   if (batchFirst)
     x = n.swapAxes(x, 0, 1);
-  steps = n.at(x, 0), batch = n.at(x, 1), size = n.at(n.in(2), 2);
+  steps = n.at(x, 0), batch = n.at(x, 1), size = n.at(n.in(2), quantized ? 1 : 2);
   lengths = n.optional(4);
   if (lengths && hasSizes(lengths, {batch}))
     lengths = n.conformExactly(lengths, {batch});
@@ -147,11 +152,41 @@ Value Layer::part(size_t input, size_t d, ArrayRef<DimExpr> dims, bool second) {
   return n.squeeze(n.slice(all, 0, n.dim(static_cast<int64_t>(d)), n.dim(1)), {0});
 }
 
+/// The weight [G H, columns] of direction d. Codes are stored as [D, columns, G H], with a scale
+/// and a zero point for each direction or each of their columns.
+Value Layer::matrix(size_t input, size_t scaleAt, size_t d, DimExpr columns) {
+  DimExpr rows = size * gatesOf(cell);
+  if (!quantized)
+    return part(input, d, {rows, columns});
+  auto spread = [&](size_t i) { // per direction, or per column
+    Value all = n.in(i);
+    return all && n.rank(all) == 2 ? part(i, d, {rows}) : n.reshape(part(i, d, {}), {});
+  };
+  Value codes = part(input, d, {columns, rows}), scale = spread(scaleAt);
+  Value zero = n.cast(spread(scaleAt + 1), n.f32());
+  return n.swapLast(n.mul(n.sub(n.cast(codes, n.f32()), zero), scale));
+}
+
+/// x after 8 bits with one scale for all of it, as DynamicQuantizeLinear finds it.
+Value Layer::rounded(Value x) {
+  if (!quantized || !x)
+    return x;
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(n.rank(x))));
+  Value high = n.maximum(n.reduce(qnt::ReduceKind::max, x, axes, false), 0);
+  Value low = n.minimum(n.reduce(qnt::ReduceKind::min, x, axes, false), 0);
+  Value scale = n.div(n.sub(high, low), 255);
+  scale = n.select(n.compare(qnt::Predicate::eq, scale, 0), n.like(scale, 1), scale);
+  auto limited = [&](Value v) { return n.minimum(n.maximum(v, 0), 255); };
+  Value zero = n.unary<qnt::RoundOp>(limited(n.div(n.unary<qnt::NegOp>(low), scale)));
+  Value codes = limited(n.add(n.unary<qnt::RoundOp>(n.div(x, scale)), zero));
+  return n.mul(n.sub(codes, zero), scale);
+}
+
 std::optional<Direction> Layer::direction(size_t d) {
   Direction result;
   DimExpr gates = size * gatesOf(cell);
-  result.weight = part(1, d, {gates, n.at(x, 2)});
-  result.recurrence = part(2, d, {gates, size});
+  result.weight = matrix(1, 8, d, n.at(x, 2));
+  result.recurrence = matrix(2, 10, d, size);
   if (Value bias = part(3, d, {gates * 2})) {
     result.inputBias = n.slice(bias, 0, n.dim(0), gates);
     result.recurrenceBias = n.slice(bias, 0, gates, gates);
@@ -202,7 +237,7 @@ Value Layer::gru(const Direction &d, Value input, Value hidden) {
 /// Gates i, o, f, c; returns the hidden state and the memory.
 std::pair<Value, Value> Layer::lstm(const Direction &d, Value input, Value hidden, Value memory) {
   auto f = d.functions[0], g = d.functions[1], h = d.functions[2];
-  Value all = n.add(input, n.matmul(hidden, d.recurrence, true));
+  Value all = n.add(input, n.matmul(rounded(hidden), d.recurrence, true));
   auto gated = [&](int64_t i, Value cellState, int64_t peephole) {
     Value x = gate(all, i);
     return clipped(d.peephole && cellState ? n.add(x, n.mul(cellState, row(d.peephole, peephole)))
@@ -218,7 +253,7 @@ std::pair<Value, Value> Layer::lstm(const Direction &d, Value input, Value hidde
 
 std::optional<LoopBuilder::Results> Layer::run(const Direction &d) {
   // Biases that no gate keeps apart are added for all steps at once.
-  Value inputs = n.matmul(x, d.weight, true);
+  Value inputs = n.matmul(rounded(x), d.weight, true);
   if (d.inputBias)
     inputs = n.add(inputs, d.inputBias);
   if (d.recurrenceBias) {
@@ -293,12 +328,15 @@ void Layer::import() {
     give(2, memory, 0);
 }
 
-template <Cell cell> void layer(NodeBuilder &n) { Layer(n, cell).import(); }
+template <Cell cell, bool quantized = false> void layer(NodeBuilder &n) {
+  Layer(n, cell, quantized).import();
+}
 
 constexpr OpEntry table[] = {
     {"", "GRU", 7, layer<Cell::Gru>},
     {"", "LSTM", 7, layer<Cell::Lstm>},
     {"", "RNN", 7, layer<Cell::Rnn>},
+    {"com.microsoft", "DynamicQuantizeLSTM", 1, layer<Cell::Lstm, true>},
 };
 
 } // namespace

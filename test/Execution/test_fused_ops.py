@@ -317,6 +317,47 @@ def test_products_of_one_input_with_codes(qcc_tool, tmp_path, op, norm, bits):
     assert "linear on codes" in shown.stdout and f"{len(sizes)} qlinear" in shown.stdout, shown.stdout + shown.stderr
 
 
+def rounded(x):
+    """8 bits with one scale for all."""
+    low, high = min(x.min(), np.float32(0)), max(x.max(), np.float32(0))
+    scale = (high - low) / np.float32(255) or np.float32(1)
+    zero = np.rint(np.clip(-low / scale, 0, 255))
+    return ((np.clip(np.rint(x / scale) + zero, 0, 255) - zero) * scale).astype(np.float32)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+@pytest.mark.parametrize("both", [False, True])
+def test_lstm_with_codes(qcc_tool, tmp_path, per_channel, kind, both):
+    random, size, width, ways = np.random.default_rng(1), 8, 12, 1 + both
+    info = np.iinfo(kind)
+    weights, real = {}, {}
+    for name, rows in (("w", width), ("r", size)):
+        codes = random.integers(info.min, info.max + 1, (ways, rows, 4 * size)).astype(kind)
+        scale = (random.random((ways, 4 * size) if per_channel else ways) * 0.004 + 0.002).astype(np.float32)
+        zero = np.full(scale.shape, 0 if kind == np.int8 else 128, kind)
+        weights |= {name: codes, f"{name}s": scale, f"{name}z": zero}
+        spread = (lambda v: v[:, None]) if per_channel else (lambda v: v[:, None, None])
+        real[name] = (codes.astype(np.float32) - spread(zero).astype(np.float32)) * spread(scale)
+    weights["b"] = normal(ways, 8 * size, seed=4, scale=0.2)
+    sets = []
+    for t in (1, 5):
+        x, rows, last = normal(t, 1, width, seed=t), [], []
+        for d in range(ways):
+            h, c, bias, out = np.zeros((1, size), np.float32), np.zeros((1, size), np.float32), weights["b"][d].reshape(2, -1).sum(0), {}
+            inputs = rounded(x) @ real["w"][d] + bias
+            for i in range(t)[::-1 if d else 1]:
+                a, o, f, g = np.split(inputs[i] + rounded(h) @ real["r"][d], 4, 1)
+                c = sigmoid(f) * c + sigmoid(a) * np.tanh(g)
+                out[i] = h = (sigmoid(o) * np.tanh(c)).astype(np.float32)
+            rows.append(np.stack([out[i] for i in range(t)])), last.append((h, c))
+        sets.append(({"x": x}, {"y": np.stack(rows, 1), "h": np.stack([l[0] for l in last]), "c": np.stack([l[1] for l in last])}))
+    node = contrib("DynamicQuantizeLSTM", ["x", "w", "r", "b", "", "", "", "", "ws", "wz", "rs", "rz"], ["y", "h", "c"], hidden_size=size,
+                   direction="bidirectional" if both else "forward")
+    # A state that lies on the border of two codes may round either way.
+    run(qcc_tool, tmp_path, node, sets, weights, tolerance=2e-3)
+
+
 #===-- Convolutions ------------------------------------------------------------------------------#
 
 def conv2d(x, w, b, pad):
