@@ -33,6 +33,7 @@ const OpEntry *qcc::import::findOp(StringRef domain, StringRef name) {
                         causalConvolutionOps(),
                         fusedConvolutionOps(),
                         linearAttentionOps(),
+                        hyperConnectionOps(),
                         rotaryOps(),
                         positionBiasOps()})
       for (const OpEntry &entry : family)

@@ -42,6 +42,7 @@ llvm::ArrayRef<OpEntry> samplingOps();
 llvm::ArrayRef<OpEntry> signalOps();
 llvm::ArrayRef<OpEntry> unfoldingOps();
 llvm::ArrayRef<OpEntry> linearAttentionOps();
+llvm::ArrayRef<OpEntry> hyperConnectionOps();
 llvm::ArrayRef<OpEntry> causalConvolutionOps();
 llvm::ArrayRef<OpEntry> rotaryOps();
 llvm::ArrayRef<OpEntry> positionBiasOps();

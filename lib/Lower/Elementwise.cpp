@@ -53,11 +53,16 @@ Value emitGelu(KernelBuilder &k, Value x, GeluKind kind) {
   llvm_unreachable("a GELU of an unknown kind");
 }
 
+/// A number for each lane of x; one as it is where x is one number too.
+Value spreadLike(KernelBuilder &k, Value x, Value number) {
+  return isa<VectorType>(x.getType()) ? k.broadcast(number) : number;
+}
+
 Value emitSign(KernelBuilder &k, Value x) {
   Value zero = scalarLike(k, x, 0), one = scalarLike(k, x, 1), minus = scalarLike(k, x, -1);
   // NaN compares false twice and stays itself.
   Value otherwise = isFloat(x) ? k.select(k.isNan(x), x, zero) : zero;
-  return k.select(k.gt(x, zero), k.broadcast(one), k.select(k.lt(x, zero), minus, otherwise));
+  return k.select(k.gt(x, zero), spreadLike(k, x, one), k.select(k.lt(x, zero), minus, otherwise));
 }
 
 Value emitUnary(KernelBuilder &k, Operation *op, Value x) {
@@ -122,7 +127,7 @@ Value guardDivisor(KernelBuilder &k, Value y, Value active) {
   if (isa<VectorType>(bad.getType()))
     bad = k.reduceOr(bad);
   k.faultIf(bad, 4);
-  return k.select(zero, k.broadcast(scalarLike(k, y, 1)), y);
+  return k.select(zero, spreadLike(k, y, scalarLike(k, y, 1)), y);
 }
 
 Value emitInteger(KernelBuilder &k, Operation *op, Value x, Value y, Elem e, Value active) {
@@ -145,7 +150,7 @@ Value emitInteger(KernelBuilder &k, Operation *op, Value x, Value y, Elem e, Val
   if (isa<PowOp>(op)) {
     // Square and multiply over the 6 bits that can matter; larger exponents only occur with -1,
     // 0, 1.
-    Value one = k.broadcast(scalarLike(k, x, 1)), result = one, base = x,
+    Value one = spreadLike(k, x, scalarLike(k, x, 1)), result = one, base = x,
           zero = scalarLike(k, x, 0);
     for (int bit = 0; bit < 6; ++bit) {
       Value set = k.ne(k.and_(k.shrU(y, scalarLike(k, y, bit)), scalarLike(k, y, 1)), zero);
@@ -156,7 +161,7 @@ Value emitInteger(KernelBuilder &k, Operation *op, Value x, Value y, Elem e, Val
     Value unit = k.eq(k.abs(k.toF64(x)), k.cf64(1));
     Value sign = k.select(odd, x, one);
     Value outside = k.or_(k.lt(y, zero), k.gt(y, scalarLike(k, y, 63)));
-    Value far = k.select(unit, sign, k.broadcast(zero));
+    Value far = k.select(unit, sign, spreadLike(k, x, zero));
     return k.select(outside, far, result);
   }
   return llvm::TypeSwitch<Operation *, Value>(op)

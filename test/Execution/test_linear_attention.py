@@ -128,6 +128,50 @@ def test_a_window_of_states(qcc_tool, tmp_path, window):
     attend(qcc_tool, tmp_path, "gated_delta", (2, 2), 2, [1, 2, 6], window=window, peer=False)
 
 
+@pytest.mark.parametrize("rank", [3, 4])
+@pytest.mark.parametrize("rule", ["linear", "gated", "delta", "gated_delta"])
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("half", [False, True])
+def test_gated_delta_net(qcc_tool, tmp_path, rank, rule, fused, half):
+    b, size, width, keys, heads, sets = 1 if rank == 3 else 2, 8, 6, 2, 4, []
+    log, bias = normal(heads, seed=1), normal(heads, seed=2)
+    for t in (1, 5):
+        x = {"q": normal(b, t, keys, size, seed=t), "k": normal(b, t, keys, size, seed=t + 1), "v": normal(b, t, heads, width, seed=t + 2)}
+        if "gated" in rule:
+            x["decay"] = normal(b, t, heads, seed=4) if fused else -np.abs(normal(b, t, heads, size, seed=4))
+        if "delta" in rule:
+            x["beta"] = normal(b, t, heads, seed=5) if fused else sigmoid(normal(b, t, heads, seed=5))
+        unit = lambda v: v / np.sqrt((v ** 2).sum(-1, keepdims=True) + (1e-6 if fused else 0))
+        if not fused:
+            x["k"] = unit(x["k"])
+        q, k = (unit(x["q"]), unit(x["k"])) if fused else (x["q"], x["k"])
+        decay, beta = x.get("decay"), x.get("beta")
+        if fused:
+            decay = None if decay is None else -np.exp(log) * softplus(decay + bias)
+            beta = None if beta is None else sigmoid(beta)
+        state = normal(b, heads, width, size, seed=6, scale=0.5)
+        flat = lambda v: v.reshape(b, t, -1)
+        want = recurrence(rule, flat(q), flat(k), flat(x["v"]), (keys, heads), state.transpose(0, 1, 3, 2), decay, beta)
+        outputs = {"y": want["y"].reshape(b, t, heads, width), "now": want["now"].transpose(0, 1, 3, 2)}
+        if rank == 3:
+            x = {n: v.reshape(b * t, *v.shape[2:]) for n, v in x.items()}
+            outputs["y"] = outputs["y"].reshape(b * t, heads, width)
+        sets.append((x | {"state": state}, outputs))
+    names = ["q", "k", "v", "", *[n if n in sets[0][0] else "" for n in ("decay", "beta")], "state"]
+    attributes = {"update_rule": rule}
+    if fused:
+        names += ["log", "bias"] if "gated" in rule else []
+        attributes |= {"qk_l2_norm": 1, "beta_activation": "sigmoid"} | ({"gate_activation": "qwen"} if "gated" in rule else {})
+    shapes = {n: [b, heads, width, size] if n == "state" else ["t" if rank == 3 else b, *([] if rank == 3 else ["t"]), *v.shape[rank - 2:]]
+              for n, v in sets[0][0].items()}
+    weights = {"log": log, "bias": bias} if fused and "gated" in rule else {}
+    proto = model([contrib("GatedDeltaNet", names, ["y", "now"], **attributes)],
+                  {n: (HALF if half and n in "qkv" else FLOAT, s) for n, s in shapes.items()},
+                  {"y": (HALF if half else FLOAT, None), "now": (FLOAT, None)}, weights)
+    narrow = lambda table: {n: v.astype(np.float16 if half and n in "qkvy" else np.float32) for n, v in table.items()}
+    check(qcc_tool, tmp_path, proto, [(narrow(i), narrow(o)) for i, o in sets], 2e-2 if half else 1e-4, 1e-2 if half else 1e-4)
+
+
 #===-- What stands around it ---------------------------------------------------------------------#
 
 @pytest.mark.parametrize("half", [False, True])
@@ -187,6 +231,42 @@ def test_scaled_silu(qcc_tool, tmp_path, half, given):
     sets = [({"x": x}, {"y": np.float32(0.7) * x * sigmoid(np.float32(0.7) * x)}) for x in (normal(2, t, 16, seed=t) for t in (1, 5))]
     node = contrib("ScaledSiLU", ["x", "s"], ["y"]) if given else contrib("ScaledSiLU", ["x"], ["y"], alpha=0.7)
     compare(qcc_tool, tmp_path, node, {"x": ["batch", "length", 16]}, sets, {"s": np.array(0.7, np.float32)} if given else {}, half=half)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("form", ["stream", "one", "each"])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_hyper_connections(qcc_tool, tmp_path, flat, form, mixed):
+    before, after = [], []
+    for t in (1, 5):
+        x, block, mix = normal(2, t, 4, 8, seed=t), normal(2, t, 8, seed=t + 1), normal(2, t, 4, 4, seed=t + 2)
+        g = normal(2, t, 4, 8 if form == "each" else 1, seed=t + 3)
+        give = lambda v: v.reshape(2, t, -1) if flat else v
+        inputs = {"x": give(x), "g": g[..., 0] if form == "stream" else g}
+        before.append((inputs, {"y": 0.5 * (x * g).sum(2)}))
+        y = (np.einsum("btck,btch->btkh", mix, x) if mixed else x) + g * block[:, :, None]
+        after.append((inputs | {"b": block} | ({"m": mix} if mixed else {}), {"y": give(y)}))
+    shapes = {"x": ["batch", "length", *([32] if flat else [4, 8])], "g": ["batch", "length", 4, *([] if form == "stream" else [8 if form == "each" else 1])],
+              "b": ["batch", "length", 8], "m": ["batch", "length", 4, 4]}
+    own = {"num_branches": 4} if flat else {}
+    (tmp_path / "before").mkdir(), (tmp_path / "after").mkdir()
+    compare(qcc_tool, tmp_path / "before", contrib("HyperConnectionPreMix", ["x", "g"], ["y"], reduction_scale=0.5, **own),
+            {n: shapes[n] for n in "xg"}, before)
+    compare(qcc_tool, tmp_path / "after", contrib("HyperConnectionPostMix", ["x", "b", "g"] + ["m"] * mixed, ["y"], **own),
+            {n: shapes[n] for n in after[0][0]}, after)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_gate_of_a_memory(qcc_tool, tmp_path, half):
+    gains, sets = {n: normal(4, 8, seed=i) for i, n in enumerate(("kg", "qg", "cg"))}, []
+    for t in (1, 5):
+        k, q, v = normal(2, t, 4, 8, seed=t), normal(2, t, 4, 8, seed=t + 1), normal(2, t, 8, seed=t + 2)
+        dot = (rms(k, 1e-3) * gains["kg"] * rms(q, 1e-3) * gains["qg"]).sum(-1, keepdims=True) / np.sqrt(8)
+        y = sigmoid(np.sign(dot) * np.sqrt(np.maximum(np.abs(dot), 1e-6))) * v[:, :, None]
+        sets.append(({"k": k, "q": q, "v": v}, {"y": y, "z": rms(y, 1e-3) * gains["cg"]}))
+    shape = ["batch", "length", 4, 8]
+    compare(qcc_tool, tmp_path, contrib("EngramGate", ["k", "q", "v", "kg", "qg", "cg"], ["y", "z"], epsilon=1e-3),
+            {"k": shape, "q": shape, "v": ["batch", "length", 8]}, sets, {n: v.astype(np.float16) if half else v for n, v in gains.items()}, half=half)
 
 
 #===-- The convolution before it -----------------------------------------------------------------#

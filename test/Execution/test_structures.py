@@ -372,3 +372,23 @@ def test_structure(qcc_tool, tmp_path, name):
     for kind, properties in found.items():
         of_kind = [s["properties"] for s in seen if s["kind"] == kind]
         assert any(properties.items() <= has.items() for has in of_kind), (kind, properties, seen)
+
+
+@pytest.mark.parametrize("op", ["Div", "Mod", "Pow", "Sign"])
+@pytest.mark.parametrize("kind", [np.int32, np.int64, np.float32])
+def test_functions_of_sums_of_rows(qcc_tool, tmp_path, op, kind):
+    """One number for each row, between two uses of all of them."""
+    proto_kind = {np.int32: TensorProto.INT32, np.int64: TensorProto.INT64, np.float32: TensorProto.FLOAT}[kind]
+    other = np.array(3, kind)
+    sets = []
+    for rows in (1, 5):
+        x = np.random.default_rng(rows).integers(-4, 5, (rows, 8)).astype(kind)
+        s = x.sum(1, keepdims=True)
+        toward_zero = np.trunc(s / other) if kind != np.float32 else s / other
+        y = {"Div": toward_zero, "Mod": np.fmod(s, other) if kind == np.float32 else np.mod(s, other), "Pow": s ** other, "Sign": np.sign(s)}[op]
+        sets.append(({"x": x}, {"z": (x + y).astype(kind)}))
+    more = {"fmod": 1} if op == "Mod" and kind == np.float32 else {}
+    nodes = [helper.make_node("ReduceSum", ["x", "axes"], ["s"], keepdims=1),
+             helper.make_node(op, ["s"] if op == "Sign" else ["s", "c"], ["y"], **more), helper.make_node("Add", ["x", "y"], ["z"])]
+    weights = {"axes": np.array([1])} | ({} if op == "Sign" else {"c": other})
+    check(qcc_tool, tmp_path, model(nodes, {"x": (proto_kind, ["rows", 8])}, {"z": (proto_kind, None)}, weights), sets)

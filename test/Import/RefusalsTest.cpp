@@ -522,6 +522,69 @@ TEST(ImportRefusals, LinearAttention) {
       .refused(Diag::ShapeMismatch, "dt_bias");
 }
 
+TEST(ImportRefusals, GatedDeltaNet) {
+  auto net = [](const std::string &rule, const Names &query = {"2", "3", "2", "4"}) {
+    return One("GatedDeltaNet", microsoft)
+        .in(query)
+        .in({"2", "3", "2", "4"})
+        .in({"2", "3", "4", "6"})
+        .attribute(stringAttribute("update_rule", rule));
+  };
+  net("gated_delta").refused(Diag::BadNode, "needs decay");
+  net("other").refused(Diag::BadNode, "'other' is not linear");
+  net("linear").in({"3"}, I32).refused(Diag::UnsupportedOps, "sequences of different lengths");
+  net("linear").outputs(3).refused(Diag::UnsupportedOps, "captures its transitions");
+  net("linear", {"6", "2", "4"}).refused(Diag::ShapeMismatch, "of rank 3 or 4");
+  net("linear", {"2", "3", "3", "4"}).refused(Diag::BadNode, "3 and kv_num_heads 4 do not divide");
+  net("linear")
+      .none()
+      .none()
+      .none()
+      .in({"2", "4", "4", "6"})
+      .refused(Diag::ShapeMismatch, "initial_state");
+  One("GatedDeltaNet", microsoft)
+      .in({"6", "16"})
+      .refused(Diag::UnsupportedOps, "packs query, key and value in one tensor");
+  auto tokens = [] {
+    return One("GatedDeltaNet", microsoft)
+        .in({"n", "2", "4"})
+        .in({"n", "2", "4"})
+        .in({"n", "2", "6"})
+        .attribute(stringAttribute("update_rule", "linear"));
+  };
+  tokens().refused(Diag::BadNode, "needs initial_state to tell the sequences apart");
+  tokens()
+      .none()
+      .none()
+      .none()
+      .in({"b", "2", "6", "4"})
+      .refused(Diag::UnsupportedOps, "its tokens have no axis for the batch");
+}
+
+TEST(ImportRefusals, ResidualStreams) {
+  One("HyperConnectionPreMix", microsoft)
+      .in({"2", "8"})
+      .in({"2", "3"})
+      .integer("num_branches", 3)
+      .refused(Diag::ShapeMismatch, "8 channels do not divide into 3 branches");
+  One("HyperConnectionPreMix", microsoft)
+      .in({"2", "4", "8"})
+      .in({"2", "3"})
+      .refused(Diag::ShapeMismatch, "the gates");
+  One("HyperConnectionPostMix", microsoft)
+      .in({"2", "4", "8"})
+      .in({"2", "7"})
+      .in({"2", "4"})
+      .refused(Diag::ShapeMismatch, "the block's output");
+  auto gate = [](const std::string &rank) {
+    One one("EngramGate", microsoft);
+    rank == "3" ? one.in({"2", "4", "8"}) : one.in({"1", "2", "4", "8"});
+    return one.in({"1", "2", "4", "8"}).in({"1", "2", "8"}).in({"4", "8"}).in({"4", "8"});
+  };
+  gate("3").refused(Diag::ShapeMismatch, "needs keys and queries of rank 4");
+  gate("4").outputs(2).refused(Diag::BadNode, "conv_norm_scale is missing");
+}
+
 TEST(ImportRefusals, GatedAndGroupedNorms) {
   auto gated = [](const std::string &channels, const std::string &kind) {
     return One("GatedRMSNorm", microsoft)
