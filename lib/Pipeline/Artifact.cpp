@@ -18,6 +18,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
 #include <atomic>
+#include <set>
 #include <thread>
 
 using namespace mlir;
@@ -337,6 +338,47 @@ Error writeMlir(LoadedModel &model, const CompileRequest &request) {
   return writeFileAtomically(request.output, text);
 }
 
+/// The scheme that a .qnt was made with; empty where it says none.
+std::string schemeOfQnt(StringRef path) {
+  auto text = quantize::readQntMetadata(path);
+  Expected<llvm::json::Value> json =
+      text ? llvm::json::parse(*text) : Expected<llvm::json::Value>(text.takeError());
+  if (!json) {
+    llvm::consumeError(json.takeError());
+    return "";
+  }
+  const llvm::json::Object *object = json->getAsObject();
+  std::string scheme = object ? object->getString("scheme").value_or("").str() : "";
+  return scheme == "keep" ? "" : scheme;
+}
+
+/// The bits of the codes among the model's weights, as in "w4, w8"; empty where there are floats
+/// alone.
+std::string bitsOfCodes(ModuleOp module) {
+  std::set<unsigned> found;
+  for (qnt::WeightOp weight : module.getOps<qnt::WeightOp>())
+    if (auto type = dyn_cast<qnt::QType>(weight.getType()); type && type.getBits() <= 8)
+      found.insert(type.getBits());
+  std::string text;
+  for (unsigned bits : found)
+    text += (text.empty() ? "w" : ", w") + std::to_string(bits);
+  return text;
+}
+
+/// What a compile says of its codes. Those of a .qnt were chosen, and judged, when it was made;
+/// those of a model that came with codes, by who made it.
+std::pair<std::string, std::string> schemeAndQuality(LoadedModel &model,
+                                                     const CompileRequest &request) {
+  if (!request.quantize.keep)
+    return {"f32→" + request.quantize.text, "quality not measured (give --calib)"};
+  if (quantize::isQntFile(request.input))
+    if (std::string scheme = schemeOfQnt(request.input); !scheme.empty())
+      return {scheme, "codes and their quality as quantized"};
+  if (std::string bits = bitsOfCodes(*model.module); !bits.empty())
+    return {bits, "codes as the model has them"};
+  return {"f32", "quality not measured (give --calib)"};
+}
+
 /// The target-independent model in one file.
 Error writeQnt(LoadedModel &model, const CompileRequest &request, raw_ostream &err) {
   pack::WeightStore store(*model.module, model.modelDir, model.blobDir, request.threads);
@@ -368,34 +410,10 @@ Error writeQnt(LoadedModel &model, const CompileRequest &request, raw_ostream &e
     return failed;
   if (Error failed = outputs.commit())
     return failed;
+  auto [scheme, quality] = schemeAndQuality(model, request);
   if (!request.quiet)
-    err << llvm::formatv("{0} · {1:F1} MB · quality not measured (give --calib) · any target\n",
-                         request.quantize.keep ? "f32" : "f32→" + request.quantize.text, end / 1e6);
+    err << llvm::formatv("{0} · {1:F1} MB · {2} · any target\n", scheme, end / 1e6, quality);
   return Error::success();
-}
-
-/// The scheme that a .qnt was made with; empty where it says none.
-std::string schemeOfQnt(StringRef path) {
-  auto text = quantize::readQntMetadata(path);
-  Expected<llvm::json::Value> json =
-      text ? llvm::json::parse(*text) : Expected<llvm::json::Value>(text.takeError());
-  if (!json) {
-    llvm::consumeError(json.takeError());
-    return "";
-  }
-  const llvm::json::Object *object = json->getAsObject();
-  std::string scheme = object ? object->getString("scheme").value_or("").str() : "";
-  return scheme == "keep" ? "" : scheme;
-}
-
-/// What a compile says of its codes. Those of a .qnt were chosen, and judged, when it was made.
-std::pair<std::string, std::string> schemeAndQuality(const CompileRequest &request) {
-  if (!request.quantize.keep)
-    return {"f32→" + request.quantize.text, "quality not measured (give --calib)"};
-  if (quantize::isQntFile(request.input))
-    if (std::string scheme = schemeOfQnt(request.input); !scheme.empty())
-      return {scheme, "codes and their quality as quantized"};
-  return {"f32", "quality not measured (give --calib)"};
 }
 
 /// The model as ONNX carries it.
@@ -408,7 +426,7 @@ Error writeOnnx(LoadedModel &model, const CompileRequest &request, raw_ostream &
   Expected<ExportedModel> written = exportOnnx(*model.module, request.output, options);
   if (!written)
     return written.takeError();
-  auto [scheme, quality] = schemeAndQuality(request);
+  auto [scheme, quality] = schemeAndQuality(model, request);
   if (!request.quiet)
     err << llvm::formatv("{0} · {1:F1} MB{2} · {3} · ONNX opset {4}\n", scheme,
                          written->bytes / 1e6,
@@ -473,7 +491,7 @@ Error qcc::emitArtifact(LoadedModel &model, const std::vector<std::string> &leve
     std::string names;
     for (const std::string &level : levels)
       names += (names.empty() ? "" : ", ") + level;
-    auto [scheme, quality] = schemeAndQuality(request);
+    auto [scheme, quality] = schemeAndQuality(model, request);
     err << llvm::formatv("{0} · {1:F1}→{2:F1} MB · {3} · {4}\n", scheme, before / 1e6,
                          (report.weightsBytes + report.codeBytes) / 1e6, quality, names);
   }
