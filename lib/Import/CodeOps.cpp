@@ -157,18 +157,11 @@ void dynamicQuantizeMatmul(NodeBuilder &n) {
   Value x = n.in(0), b = n.in(1), bScale = n.in(2);
   if (!x || !b || !bScale)
     return;
-  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(n.rank(x))));
-  Value high = n.maximum(n.reduce(qnt::ReduceKind::max, x, axes, false), 0);
-  Value low = n.minimum(n.reduce(qnt::ReduceKind::min, x, axes, false), 0);
-  Value scale = n.div(n.sub(high, low), 255);
-  Value zero = n.unary<qnt::RoundOp>(n.div(n.unary<qnt::NegOp>(low), scale));
-  Type bytes = n.builder.getIntegerType(8, /*isSigned=*/false);
-  zero = n.cast(n.minimum(n.maximum(zero, 0), 255), bytes);
-  Value codes = coded(n, x, scale, zero, bytes);
-  Value both = n.mul(scale, plain(n, bScale));
+  DynamicCodes a = dynamicCodes(n, x);
+  Value both = n.mul(a.scale, plain(n, bScale));
   if (!both)
     return;
-  Value y = n.mul(realsOfCodes(n, {codes, zero, b, n.optional(3)}, n.element(both)), both);
+  Value y = n.mul(realsOfCodes(n, {a.codes, a.zero, b, n.optional(3)}, n.element(both)), both);
   n.out(0, n.has(4) ? n.add(y, n.in(4)) : y);
 }
 

@@ -12,6 +12,12 @@ Value plain(NodeBuilder &n, Value v);
 /// axis, or with `rows` along the one before.
 Value centred(NodeBuilder &n, Value codes, Value zero, Type wide = {}, bool rows = false);
 
+/// What DynamicQuantizeLinear makes of x: bytes, their scale and their zero point.
+struct DynamicCodes {
+  Value codes, scale, zero;
+};
+DynamicCodes dynamicCodes(NodeBuilder &n, Value x);
+
 /// sum over K of (a - aZero)(b - bZero), a [.., M, K] and b [K, N].
 struct CodeOperands {
   Value a, aZero, b, bZero;

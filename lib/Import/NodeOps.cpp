@@ -297,13 +297,10 @@ Value NodeBuilder::matmul(Value x, Value y, bool transposeY) {
   if (!batch || failed())
     return {};
   auto fit = [&](Value value, size_t contracted) {
-    Dims want = dims(value);
-    want[contracted] = importer.space.resolve(k);
-    size_t offset = batch->size() - (want.size() - 2);
-    for (size_t i = 0; i + 2 < want.size(); ++i)
-      if (!want[i].isConstant(1))
-        want[i] = (*batch)[offset + i];
-    return conformExactly(value, want);
+    Dims own = dims(value), want = *batch;
+    own[contracted] = importer.space.resolve(k);
+    want.append(own.end() - 2, own.end());
+    return conform(conformExactly(value, own), want);
   };
   x = fit(x, rank(x) - 1), y = fit(y, kAxis);
   if (!x || !y)

@@ -116,19 +116,10 @@ void quantizeLinear(NodeBuilder &n) {
 }
 
 void dynamicQuantizeLinear(NodeBuilder &n) {
-  Value x = n.in(0);
-  if (!x)
-    return;
-  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(n.rank(x))));
-  Value high = n.maximum(n.reduce(qnt::ReduceKind::max, x, axes, false), 0);
-  Value low = n.minimum(n.reduce(qnt::ReduceKind::min, x, axes, false), 0);
-  Value scale = n.div(n.sub(high, low), 255);
-  Type codes = n.builder.getIntegerType(8, /*isSigned=*/false);
-  Value zero = n.unary<qnt::RoundOp>(n.div(n.unary<qnt::NegOp>(low), scale));
-  zero = n.cast(n.minimum(n.maximum(zero, 0), 255), codes);
-  n.out(0, quantized(n, x, scale, zero, codes));
-  n.out(1, scale);
-  n.out(2, zero);
+  DynamicCodes made = dynamicCodes(n, n.in(0));
+  n.out(0, made.codes);
+  n.out(1, made.scale);
+  n.out(2, made.zero);
 }
 
 void matmulInteger(NodeBuilder &n) {
@@ -168,5 +159,21 @@ constexpr OpEntry table[] = {
 };
 
 } // namespace
+
+DynamicCodes qcc::import::dynamicCodes(NodeBuilder &n, Value x) {
+  if (!x)
+    return {};
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(n.rank(x))));
+  Value high = n.maximum(n.reduce(qnt::ReduceKind::max, x, axes, false), 0);
+  Value low = n.minimum(n.reduce(qnt::ReduceKind::min, x, axes, false), 0);
+  // Zeros alone have scale 1, as in onnxruntime: by the formula it were 0, and no code a number.
+  Value range = n.sub(high, low);
+  Value isFlat = n.compare(qnt::Predicate::eq, range, 0);
+  Value scale = n.select(isFlat, n.like(range, 1), n.div(range, 255));
+  Type bytes = n.builder.getIntegerType(8, /*isSigned=*/false);
+  Value zero = n.unary<qnt::RoundOp>(n.div(n.unary<qnt::NegOp>(low), scale));
+  zero = n.cast(n.minimum(n.maximum(zero, 0), 255), bytes);
+  return {quantized(n, x, scale, zero, bytes), scale, zero};
+}
 
 ArrayRef<OpEntry> qcc::import::quantizeOps() { return table; }

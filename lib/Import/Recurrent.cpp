@@ -1,5 +1,6 @@
 // RNN, GRU and LSTM by their formulas (ONNX Operators), and com.microsoft.DynamicQuantizeLSTM: the
 // inputs' products for all steps at once, the states' in a loop over the steps.
+#include "CodeProducts.h"
 #include "LoopBuilder.h"
 #include "OpTable.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -171,15 +172,8 @@ Value Layer::matrix(size_t input, size_t scaleAt, size_t d, DimExpr columns) {
 Value Layer::rounded(Value x) {
   if (!quantized || !x)
     return x;
-  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, static_cast<int64_t>(n.rank(x))));
-  Value high = n.maximum(n.reduce(qnt::ReduceKind::max, x, axes, false), 0);
-  Value low = n.minimum(n.reduce(qnt::ReduceKind::min, x, axes, false), 0);
-  Value scale = n.div(n.sub(high, low), 255);
-  scale = n.select(n.compare(qnt::Predicate::eq, scale, 0), n.like(scale, 1), scale);
-  auto limited = [&](Value v) { return n.minimum(n.maximum(v, 0), 255); };
-  Value zero = n.unary<qnt::RoundOp>(limited(n.div(n.unary<qnt::NegOp>(low), scale)));
-  Value codes = limited(n.add(n.unary<qnt::RoundOp>(n.div(x, scale)), zero));
-  return n.mul(n.sub(codes, zero), scale);
+  DynamicCodes made = dynamicCodes(n, x);
+  return n.mul(n.sub(n.cast(made.codes, n.f32()), n.cast(made.zero, n.f32())), made.scale);
 }
 
 std::optional<Direction> Layer::direction(size_t d) {

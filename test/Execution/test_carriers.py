@@ -329,6 +329,14 @@ def qlinear_matmul_of_activations():
             {"x": random_codes(6, 16), "w": random_codes(6, 16, 16)[:, :16]}, np.uint8)
 
 
+def test_dynamic_quantization_of_zeros(qcc_tool, tmp_path):
+    """Their scale is 1: by the formula it were 0, and the codes no numbers."""
+    proto = model([node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]), node("DequantizeLinear", ["q", "s", "z"], ["d"])],
+                  {"x": (T.FLOAT, ["a", 3])}, {"q": (T.UINT8, None), "s": (T.FLOAT, None), "z": (T.UINT8, None), "d": (T.FLOAT, None)})
+    inputs = {"x": np.zeros((2, 3), np.float32)}
+    check(qcc_tool, tmp_path, proto, [(inputs, expected(proto, inputs))], 0, 0)
+
+
 def run(qcc_tool, *arguments):
     done = subprocess.run([str(a) for a in (qcc_tool, *arguments)], capture_output=True, text=True,
                           env=dict(os.environ, NO_COLOR="1", QCC_NUM_THREADS="1"))

@@ -132,6 +132,16 @@ def test_channels_that_a_slice_leaves(qcc_tool, tmp_path, op):
     check(qcc_tool, tmp_path, proto, sets, 1e-5, 1e-5)
 
 
+def test_product_of_a_batch_that_a_slice_leaves(qcc_tool, tmp_path):
+    proto = model([node("Slice", ["x", "from", "to", "axis"], ["s"]), node("MatMul", ["x", "s"], ["y"])],
+                  {"x": (FLOAT, ["b", 5, 5])}, {"y": (FLOAT, None)}, {"from": ints(0), "to": ints(1), "axis": ints(0)})
+    sets = []
+    for batch in (2, 1):
+        inputs = {"x": numbers(batch, 5, 5, seed=batch)}
+        sets.append((inputs, expected(proto, inputs)))
+    check(qcc_tool, tmp_path, proto, sets, 1e-5, 1e-5)
+
+
 def test_wrong_sizes_are_told(qcc_tool, tmp_path):
     proto = model([node("Reshape", ["x", "shape"], ["y"])], {"x": (FLOAT, ["n"]), "shape": (INT64, [2])}, {"y": (FLOAT, None)})
     x = numbers(6)
