@@ -87,7 +87,7 @@ public:
   Value build() {
     if (!applies())
       return {};
-    Value weight = matrix(), x = tokens();
+    Value weight = matrix(), x = tokensOf(n, p.a, p.aZero);
     if (!p.transposed)
       weight = transposedCodes(n, weight);
     return weight && x ? n.linear(x, weight) : Value();
@@ -134,8 +134,6 @@ private:
     Value whole = n.make<qnt::AssembleOp>(type, p.b, scale, zero);
     return n.make<qnt::DequantizeOp>(n.type(n.dims(p.b), n.f32()), whole);
   }
-
-  Value tokens() { return tokensOf(n, p.a, p.aZero); }
 
   NodeBuilder &n;
   const CodeOperands &p;

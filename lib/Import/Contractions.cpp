@@ -45,15 +45,14 @@ Value gemmOf(NodeBuilder &n) {
   if (n.intAttr("transA", 0) != 0)
     a = n.swapLast(a);
   Value out = productOfCodes(n, a, transB ? n.swapLast(b) : b);
-  if (out) {
-  } else if (isWeight(n, b)) {
+  if (!out && isWeight(n, b)) {
     Value weight = transB ? b : n.swapLast(b);
     bool isBias = c && alpha == 1 && beta == 1 && n.rank(c) == 1 && n.importer.isConstant(c) &&
                   n.at(c, 0) == n.at(weight, 0);
     out = n.linear(a, weight, isBias ? c : Value());
     if (isBias)
       c = {};
-  } else {
+  } else if (!out) {
     out = n.matmul(a, b, transB);
   }
   if (alpha != 1)
