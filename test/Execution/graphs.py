@@ -10,6 +10,14 @@ onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 
+def normal(*shape, seed=7, scale=1.0):
+    return (np.random.default_rng(seed).standard_normal(shape) * scale).astype(np.float32)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
 def model(nodes, inputs, outputs, weights=(), opset=21, nested=()):
     """inputs and outputs: {name: (dtype, dims)}; weights: {name: array}."""
     def infos(table):

@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from graphs import check, contrib, expected, helper, model, onnx
+from graphs import check, contrib, expected, helper, model, normal, onnx
 
 pytest.importorskip("onnxruntime")
 from onnx import TensorProto as T  # noqa: E402
@@ -30,10 +30,6 @@ def carrier(instruction="vpdpbusd", **options):
 
 def rng(seed=7):
     return np.random.default_rng(seed)
-
-
-def normal(*shape, seed=7, scale=1.0):
-    return (rng(seed).standard_normal(shape) * scale).astype(np.float32)
 
 
 def random_codes(*shape, dtype=np.uint8, seed=3):

@@ -5,7 +5,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from graphs import check, contrib, expected, model
+from graphs import check, contrib, expected, model, normal, sigmoid
 
 FLOAT, UINT8, INT8, UINT16, INT16, INT32, INT64, BOOL, HALF = 1, 2, 3, 4, 5, 6, 7, 9, 10
 KINDS = {np.dtype(k): v for k, v in ((np.float32, FLOAT), (np.uint8, UINT8), (np.int8, INT8), (np.uint16, UINT16), (np.int16, INT16),
@@ -14,14 +14,6 @@ try:
     import onnxruntime
 except ImportError:
     onnxruntime = None
-
-
-def normal(*shape, seed=7, scale=1.0):
-    return (np.random.default_rng(seed).standard_normal(shape) * scale).astype(np.float32)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 def gelu_tanh(v):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from graphs import check, contrib, expected, model, refusal
+from graphs import check, contrib, expected, model, normal, refusal, sigmoid
 
 FLOAT, HALF = 1, 10
 KINDS = {np.dtype(np.float32): FLOAT, np.dtype(np.float16): HALF, np.dtype(np.int64): 7}
@@ -10,14 +10,6 @@ try:
     import onnxruntime
 except ImportError:
     onnxruntime = None
-
-
-def normal(*shape, seed=7, scale=1.0):
-    return (np.random.default_rng(seed).standard_normal(shape) * scale).astype(np.float32)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 def softplus(x):
