@@ -175,11 +175,9 @@ void biasSplitGelu(NodeBuilder &n) {
   Value sum = n.add(n.in(0), n.in(1));
   if (!sum || !n.atLeast(sum, 1))
     return;
-  auto half = n.last(sum).exactDiv(n.dim(2));
-  if (!half)
-    return n.fail(Diag::ShapeMismatch, n.last(sum).str() + " channels have no halves");
+  DimExpr half = n.divided(n.last(sum), 2, "channels", "halves");
   auto axis = static_cast<int64_t>(n.rank(sum)) - 1;
-  Value left = n.slice(sum, axis, n.dim(0), *half), right = n.slice(sum, axis, *half, *half);
+  Value left = n.slice(sum, axis, n.dim(0), half), right = n.slice(sum, axis, half, half);
   n.out(0, n.mul(left, n.gelu(right, qnt::GeluKind::erf)));
 }
 

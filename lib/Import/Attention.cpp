@@ -11,13 +11,10 @@ Value qcc::import::splitHeads(NodeBuilder &n, Value x, int64_t heads) {
   if (!n.atLeast(x, 3))
     return {};
   Dims d = n.dims(x);
-  auto size = heads > 0 ? d[2].exactDiv(n.dim(heads)) : std::nullopt;
-  if (!size) {
-    n.fail(Diag::ShapeMismatch,
-           d[2].str() + " channels do not divide into " + Twine(heads) + " heads");
+  DimExpr size = n.divided(d[2], heads, "channels", "heads");
+  if (n.failed())
     return {};
-  }
-  return n.swapAxes(n.reshape(x, {d[0], d[1], n.dim(heads), *size}), 1, 2);
+  return n.swapAxes(n.reshape(x, {d[0], d[1], n.dim(heads), size}), 1, 2);
 }
 
 Value qcc::import::joinHeads(NodeBuilder &n, Value x) {
@@ -46,6 +43,34 @@ Value qcc::import::combineMasks(NodeBuilder &n, Value a, Value b, Type element) 
   return n.select(b, added, n.scalar(element, -std::numeric_limits<double>::infinity()));
 }
 
+namespace {
+
+/// [B, G, T, D] with each head repeated for the query heads that share it.
+Value repeatHeads(NodeBuilder &n, Value x, DimExpr heads) {
+  Dims d = n.dims(x);
+  DimExpr repeat = n.divided(heads, d[1], "query heads", "heads of the keys");
+  if (n.failed() || repeat.isConstant(1))
+    return x;
+  Value wide = n.broadcast(n.unsqueeze(x, {2}), {d[0], d[1], repeat, d[2], d[3]});
+  return n.reshape(wide, {d[0], heads, d[2], d[3]});
+}
+
+std::optional<double> defaultScale(DimExpr headSize) {
+  auto known = headSize.constantValue();
+  return known ? std::optional(1 / std::sqrt(static_cast<double>(*known))) : std::nullopt;
+}
+
+/// What the products of queries and keys are multiplied by.
+Value scaleOf(NodeBuilder &n, const AttentionForm &f) {
+  DimExpr size = n.at(f.query, 3);
+  if (auto known = f.scale ? std::optional(f.scale) : defaultScale(size))
+    return n.like(f.query, *known);
+  Value root = n.unary<qnt::SqrtOp>(n.cast(n.dimTensor(size, n.i64()), n.element(f.query)));
+  return n.div(n.like(f.query, 1), root);
+}
+
+} // namespace
+
 Value qcc::import::attention(NodeBuilder &n, AttentionForm f) {
   if (!f.query || !f.key || !f.value || n.failed())
     return {};
@@ -64,11 +89,13 @@ Value qcc::import::attention(NodeBuilder &n, AttentionForm f) {
   n.equal(at(f.query, 3), at(f.key, 3), "head sizes");
   if (n.failed())
     return {};
-  Dims q = n.dims(f.query), k = n.dims(f.key), v = n.dims(f.value);
-  if (!q[1].exactDiv(k[1])) {
-    n.fail(Diag::ShapeMismatch, q[1].str() + " query heads do not divide into " + k[1].str());
-    return {};
+  DimExpr heads = n.at(f.query, 1);
+  if (!heads.exactDiv(n.at(f.key, 1))) { // how many share one is known at run time only
+    f.key = repeatHeads(n, f.key, heads), f.value = repeatHeads(n, f.value, heads);
+    if (n.failed())
+      return {};
   }
+  Dims q = n.dims(f.query), k = n.dims(f.key), v = n.dims(f.value);
   k[0] = q[0], k[3] = q[3];
   v[0] = q[0], v[1] = k[1], v[2] = k[2];
   f.key = n.conformExactly(f.key, k);
@@ -88,16 +115,10 @@ Value qcc::import::attention(NodeBuilder &n, AttentionForm f) {
     if (!f.mask)
       return {};
   }
+  double scale = f.scale ? f.scale : defaultScale(n.at(f.query, 3)).value_or(0);
+  if (scale == 0)
+    f.query = n.mul(f.query, scaleOf(n, f)), scale = 1;
   q = n.dims(f.query), v = n.dims(f.value);
-  double scale = f.scale;
-  if (scale == 0) {
-    auto size = q[3].constantValue();
-    if (!size) {
-      n.unsupported("the head size is dynamic", "fix it with --shape");
-      return {};
-    }
-    scale = 1.0 / std::sqrt(static_cast<double>(*size));
-  }
   return n.make<qnt::AttentionOp>(n.type({q[0], q[1], q[2], v[3]}, element), f.query, f.key,
                                   f.value, f.mask, f.sink, llvm::APFloat(scale),
                                   llvm::APFloat(f.softcap), f.causal && aligned, f.window, f.safe);
@@ -117,20 +138,6 @@ Value qcc::import::withPast(NodeBuilder &n, Value past, Value fresh) {
 
 namespace {
 
-/// [B, G, T, D] with each head repeated for the query heads that share it.
-Value repeatHeads(NodeBuilder &n, Value x, DimExpr heads) {
-  Dims d = n.dims(x);
-  auto repeat = heads.exactDiv(d[1]);
-  if (!repeat) {
-    n.unsupported("its scores are of dynamic heads");
-    return {};
-  }
-  if (repeat->isConstant(1))
-    return x;
-  Value wide = n.broadcast(n.unsqueeze(x, {2}), {d[0], d[1], *repeat, d[2], d[3]});
-  return n.reshape(wide, {d[0], heads, d[2], d[3]});
-}
-
 /// The scores [B, H, S, T] after each step of ONNX's operator, which adds a mask before it caps.
 struct Scores {
   Value product, masked, capped, probabilities;
@@ -140,18 +147,12 @@ std::optional<Scores> spellScores(NodeBuilder &n, const AttentionForm &f) {
   if (!n.atLeast(f.query, 4) || !n.atLeast(f.key, 4))
     return std::nullopt;
   Dims q = n.dims(f.query), k = n.dims(f.key);
-  auto size = q[3].constantValue();
-  if (!size) {
-    n.unsupported("the head size is dynamic", "fix it with --shape");
-    return std::nullopt;
-  }
   Value key = repeatHeads(n, f.key, q[1]), mask = f.mask;
   if (!key)
     return std::nullopt;
   Type element = n.element(f.query);
-  double scale = f.scale ? f.scale : 1.0 / std::sqrt(static_cast<double>(*size));
   Scores scores;
-  scores.product = n.mul(n.matmul(f.query, key, true), scale);
+  scores.product = n.mul(n.matmul(f.query, key, true), scaleOf(n, f));
   // What a float mask adds is capped with the rest; what may not be seen stays so.
   Value allowed = mask && n.element(mask).isInteger(1) ? mask : Value();
   Value added = allowed ? Value() : mask;
@@ -187,12 +188,13 @@ void scoresOutput(NodeBuilder &n, const Scores &scores) {
 Value lengthenMask(NodeBuilder &n, Value mask, DimExpr keys) {
   if (!mask || n.rank(mask) == 0)
     return mask;
-  auto have = n.last(mask).constantValue(), want = keys.constantValue();
-  if (!have || !want || *have >= *want || *have == 1)
+  DimExpr have = n.last(mask), missing = keys - have;
+  bool known = have.constantValue() && keys.constantValue();
+  if (have.isConstant(1) || (known ? missing.constantValue() <= 0 : n.opset < 24 || have == keys))
     return mask;
   double hidden = n.element(mask).isInteger(1) ? 0 : -std::numeric_limits<double>::infinity();
   Dims low(n.rank(mask), n.dim(0)), high = low;
-  high.back() = n.dim(*want - *have);
+  high.back() = n.natural(missing, "keys without a mask");
   return n.pad(mask, n.like(mask, hidden), low, high, qnt::PadMode::constant);
 }
 

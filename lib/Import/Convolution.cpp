@@ -66,14 +66,11 @@ DimExpr windows(NodeBuilder &n, const Window &w, size_t i, DimExpr size, bool ro
   DimExpr span = size + (w.pads[i] + w.pads[i + w.spatial()] - w.extent(i));
   DimExpr stride = n.dim(w.strides[i]);
   DimExpr count = (roundUp ? span.ceilDiv(stride) : span.floorDiv(stride)) + 1;
-  // The last window must begin inside the input or its left padding.
   if (count.constantValue().value_or(0) < 0)
     n.fail(Diag::ShapeMismatch, "a window of " + Twine(w.extent(i)) + " does not fit the " +
                                     size.str() + " elements of an axis and their padding");
-  if (auto value = count.constantValue(), whole = size.constantValue();
-      roundUp && value && whole && (*value - 1) * w.strides[i] >= *whole + w.pads[i])
-    return count - 1;
-  return count;
+  // The last window must begin inside the input or its left padding.
+  return roundUp ? count.min((size + w.pads[i]).ceilDiv(stride)) : count;
 }
 
 /// Sizes of the kernel; nothing after a failure.
@@ -200,12 +197,10 @@ Value stretched(NodeBuilder &n, Value x, size_t axis, int64_t stride) {
 /// the other way: mirrored.
 Value mirrored(NodeBuilder &n, Value weight, int64_t groups, ArrayRef<int64_t> kernel) {
   Dims d = n.dims(weight);
-  auto inputs = d[0].exactDiv(n.dim(groups));
-  if (!inputs) {
-    n.fail(Diag::ShapeMismatch, d[0].str() + " channels do not divide by the groups");
+  DimExpr inputs = n.divided(d[0], groups, "channels", "groups");
+  if (n.failed())
     return {};
-  }
-  Dims split = {n.dim(groups), *inputs}, merged = {d[1] * groups, *inputs};
+  Dims split = {n.dim(groups), inputs}, merged = {d[1] * groups, inputs};
   split.append(d.begin() + 1, d.end());
   merged.append(d.begin() + 2, d.end());
   weight = n.reshape(n.swapAxes(n.reshape(weight, split), 1, 2), merged);

@@ -28,14 +28,12 @@ Value quantizedCache(NodeBuilder &n, Value past, Value &present, Value fresh, Va
     scale = n.reshape(scale, {});
   Value steps = n.unary<qnt::RoundOp>(n.div(fresh, scale));
   if (nibbles) {
-    auto half = n.last(fresh).exactDiv(n.dim(2));
-    if (!half) {
-      n.fail(Diag::ShapeMismatch, "heads of " + n.last(fresh).str() + " do not fit whole bytes");
+    DimExpr half = n.divided(n.last(fresh), 2, "elements of a head", "nibbles of each byte");
+    if (n.failed())
       return {};
-    }
     Value biased = n.cast(n.add(n.minimum(n.maximum(steps, -8), 7), 8), codes);
     Dims pairs = n.dims(fresh), bytes = pairs;
-    pairs.back() = bytes.back() = *half;
+    pairs.back() = bytes.back() = half;
     pairs.push_back(n.dim(2));
     biased = n.reshape(biased, pairs);
     Value high =
@@ -63,10 +61,10 @@ void groupQueryAttention(NodeBuilder &n) {
                          "export with 4 or 8 bits, or a float cache");
   Value key = n.optional(1), value = n.optional(2);
   if (!key) {
-    auto size = n.at(query, 2).exactDiv(n.dim(heads + 2 * groups));
-    if (!size)
-      return n.fail(Diag::ShapeMismatch, "the packed channels do not divide into heads");
-    auto parts = cut(n, query, {*size * heads, *size * groups, *size * groups});
+    DimExpr size = n.divided(n.at(query, 2), heads + 2 * groups, "channels", "heads");
+    if (n.failed())
+      return;
+    auto parts = cut(n, query, {size * heads, size * groups, size * groups});
     query = parts[0], key = parts[1], value = parts[2];
   }
   AttentionForm f{

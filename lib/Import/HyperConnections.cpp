@@ -18,14 +18,11 @@ Value streamsOf(NodeBuilder &n, Value x) {
   if (!branches)
     return x;
   Dims split = n.dims(x);
-  auto size = branches > 0 ? split.back().exactDiv(n.dim(branches)) : std::nullopt;
-  if (!size) {
-    n.fail(Diag::ShapeMismatch,
-           split.back().str() + " channels do not divide into " + Twine(branches) + " branches");
+  DimExpr size = n.divided(split.back(), branches, "channels", "branches");
+  if (n.failed())
     return {};
-  }
   split.back() = n.dim(branches);
-  split.push_back(*size);
+  split.push_back(size);
   return n.reshape(x, split);
 }
 

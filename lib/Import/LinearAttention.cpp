@@ -70,46 +70,32 @@ bool LinearAttention::readSizes() {
     n.fail(Diag::BadNode, "state_window is " + Twine(window) + ", not 0 to 8");
     return false;
   }
-  auto size = n.at(n.in(0), 2).exactDiv(n.dim(queries));
-  auto other = n.at(n.in(2), 2).exactDiv(n.dim(heads));
-  if (!size || !other) {
-    n.fail(Diag::ShapeMismatch, "channels " + n.at(n.in(0), 2).str() + " and " +
-                                    n.at(n.in(2), 2).str() + " do not divide into " +
-                                    Twine(queries) + " and " + Twine(heads) + " heads");
-    return false;
-  }
+  keySize = n.divided(n.at(n.in(0), 2), queries, "channels", "heads");
+  valueSize = n.divided(n.at(n.in(2), 2), heads, "channels", "heads");
   batch = n.at(n.in(0), 0), steps = n.at(n.in(0), 1);
-  keySize = *size, valueSize = *other;
-  return true;
+  return !n.failed();
 }
 
 /// [B, T, H, D] with each head repeated until there are `count`.
 Value LinearAttention::repeated(Value x, int64_t count) {
   DimExpr own = n.at(x, 2), size = n.at(x, 3);
-  auto times = n.dim(count).exactDiv(own);
-  if (!times) {
-    n.fail(Diag::ShapeMismatch, own.str() + " heads do not divide " + Twine(count));
-    return {};
-  }
-  if (times->isConstant(1))
+  DimExpr times = n.divided(n.dim(count), own, "heads", "groups");
+  if (n.failed() || times.isConstant(1))
     return x;
-  Value wide = n.broadcast(n.unsqueeze(x, {3}), {batch, steps, own, *times, size});
+  Value wide = n.broadcast(n.unsqueeze(x, {3}), {batch, steps, own, times, size});
   return n.reshape(wide, {batch, steps, n.dim(count), size});
 }
 
 bool LinearAttention::readOperands() {
-  auto keys = n.at(n.in(1), 2).exactDiv(keySize);
-  if (!keys) {
-    n.fail(Diag::ShapeMismatch, "the key's " + n.at(n.in(1), 2).str() +
-                                    " channels do not divide into heads of " + keySize.str());
+  DimExpr keys = n.divided(n.at(n.in(1), 2), keySize, "channels of the key", "of a head");
+  if (n.failed())
     return false;
-  }
   auto read = [&](size_t i, DimExpr count, DimExpr size, const char *what) {
     Value x = n.fit(n.in(i), {batch, steps, count * size}, what);
     return n.reshape(n.cast(x, n.f32()), {batch, steps, count, size});
   };
   query = read(0, n.dim(queries), keySize, "the query");
-  key = read(1, *keys, keySize, "the key");
+  key = read(1, keys, keySize, "the key");
   value = read(2, n.dim(heads), valueSize, "the value");
   return spreadQueries();
 }

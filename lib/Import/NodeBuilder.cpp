@@ -265,6 +265,27 @@ DimExpr NodeBuilder::equal(DimExpr a, DimExpr b, const char *what, bool broadcas
   return result ? result : a;
 }
 
+DimExpr NodeBuilder::divided(DimExpr whole, DimExpr by, StringRef what, StringRef parts) {
+  if (auto exact = by.isConstant(0) ? std::nullopt : whole.exactDiv(by))
+    return *exact;
+  if (by.constantValue().value_or(1) < 1 || (whole.constantValue() && by.constantValue())) {
+    fail(Diag::ShapeMismatch,
+         whole.str() + " " + what + " do not divide by " + by.str() + " " + parts);
+    return whole;
+  }
+  DimExpr quotient = whole.floorDiv(by);
+  equal(whole, quotient * by, what.str().c_str());
+  return quotient;
+}
+
+DimExpr NodeBuilder::natural(DimExpr size, const char *what) {
+  if (size.constantValue().value_or(0) < 0)
+    fail(Diag::ShapeMismatch, size.str() + " " + what);
+  else if (!size.isNonNegative())
+    importer.requireZero((size * -1).max(dim(0)));
+  return size;
+}
+
 /// As slicing the first element gives: 1 unless there is none.
 static bool isAtMostOne(DimExpr dim) { return dim.upperBound().value_or(2) <= 1; }
 

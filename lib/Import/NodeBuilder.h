@@ -106,6 +106,15 @@ public:
   //===-- Dimensions -----------------------------------------------------------------------------//
   /// One dimension that both are; records what that takes, fails where it cannot be.
   DimExpr equal(DimExpr a, DimExpr b, const char *what, bool broadcast = false);
+  /// The size of each of `by` equal parts; records what that takes, fails where it cannot be.
+  /// `what` and `parts` name both sides in the message.
+  DimExpr divided(DimExpr whole, DimExpr by, StringRef what, StringRef parts);
+  DimExpr divided(DimExpr whole, int64_t by, StringRef what, StringRef parts) {
+    return divided(whole, dim(by), what, parts);
+  }
+  /// `size`, which must not be negative: fails where it is, checks at run time where that is
+  /// unknown.
+  DimExpr natural(DimExpr size, const char *what);
   /// NumPy broadcast of all, with the equalities that takes.
   std::optional<Dims> broadcastDims(ArrayRef<Dims> all);
   /// x repeated along `axis` to `size`, of which x has 1 or all elements: the sizes decide at run

@@ -147,11 +147,10 @@ void groupNormalization(NodeBuilder &n) {
   if (!x || !gain || !bias || rank < 3 || groups < 1)
     return n.fail(Diag::BadNode, "needs spatial axes and num_groups");
   Dims all = n.dims(x);
-  auto size = all[1].exactDiv(n.dim(groups));
-  if (!size)
-    return n.fail(Diag::ShapeMismatch,
-                  all[1].str() + " channels do not divide into " + Twine(groups) + " groups");
-  Dims split = {all[0], n.dim(groups), *size};
+  DimExpr size = n.divided(all[1], groups, "channels", "groups");
+  if (n.failed())
+    return;
+  Dims split = {all[0], n.dim(groups), size};
   split.append(all.begin() + 2, all.end());
   Value grouped = n.reshape(x, split);
   auto [mean, inverse] = statistics(n, grouped, tail(n, grouped, 2), n.floatAttr("epsilon", 1e-5f));
@@ -170,14 +169,13 @@ void gatedRmsNorm(NodeBuilder &n) {
   if (!x || !gain || !gate || n.rank(gain) != 1 || !n.atLeast(x, 1))
     return n.fail(Diag::ShapeMismatch, "needs a scale of rank 1");
   Dims all = n.dims(x), split = all;
-  auto runs = all.back().exactDiv(n.at(gain, 0));
-  if (!runs)
-    return n.fail(Diag::ShapeMismatch,
-                  all.back().str() + " channels do not divide into runs of " + n.at(gain, 0).str());
+  DimExpr runs = n.divided(all.back(), n.at(gain, 0), "channels", "of the scale");
+  if (n.failed())
+    return;
   std::string kind = n.stringAttr("activation", "silu");
   if (kind != "silu" && kind != "swish" && kind != "sigmoid")
     return n.fail(Diag::BadNode, "activation '" + kind + "' is not silu, swish or sigmoid");
-  split.back() = *runs;
+  split.back() = runs;
   split.push_back(n.at(gain, 0));
   Value normal = n.rmsNorm(n.reshape(n.cast(x, n.f32()), split), n.cast(gain, n.f32()),
                            n.floatAttr("epsilon", 1e-5f));
@@ -194,12 +192,11 @@ void branchwiseRmsNorm(NodeBuilder &n) {
     return;
   Dims all = n.dims(x), split = all;
   if (branches) {
-    auto size = branches > 0 ? all.back().exactDiv(n.dim(branches)) : std::nullopt;
-    if (!size)
-      return n.fail(Diag::ShapeMismatch, all.back().str() + " channels do not divide into " +
-                                             Twine(branches) + " branches");
+    DimExpr size = n.divided(all.back(), branches, "channels", "branches");
+    if (n.failed())
+      return;
     split.back() = n.dim(branches);
-    split.push_back(*size);
+    split.push_back(size);
   }
   Value rows = n.reshape(n.cast(x, n.f32()), split);
   Dims each = {split[split.size() - 2], split.back()};
@@ -224,14 +221,11 @@ Value groupNormOf(NodeBuilder &n, Value x, Value gain, Value bias) {
   }
   Dims all = n.dims(x), split = all, gains(rank, n.dim(1));
   size_t axis = last ? rank - 1 : 1;
-  auto size = all[axis].exactDiv(n.dim(groups));
-  if (!size) {
-    n.fail(Diag::ShapeMismatch,
-           all[axis].str() + " channels do not divide into " + Twine(groups) + " groups");
+  DimExpr size = n.divided(all[axis], groups, "channels", "groups");
+  if (n.failed())
     return {};
-  }
   split[axis] = n.dim(groups);
-  split.insert(split.begin() + axis + 1, *size);
+  split.insert(split.begin() + axis + 1, size);
   SmallVector<int64_t> axes;
   for (size_t i = 1; i <= rank; ++i)
     if (i != axis)

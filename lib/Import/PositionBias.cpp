@@ -82,13 +82,14 @@ void gatedRelativePositionBias(NodeBuilder &n) {
   Value product =
       n.importer.isConstant(weight) ? n.linear(heads, n.swapLast(weight)) : n.matmul(heads, weight);
   product = n.add(product, offset);
-  auto half = product ? n.last(product).exactDiv(n.dim(2)) : std::nullopt;
-  if (!half)
-    return n.fail(Diag::ShapeMismatch,
-                  "the gate's weight " + text(n.dims(weight)) + " does not have two halves");
+  if (!product)
+    return;
+  DimExpr half = n.divided(n.last(product), 2, "columns of the gate's weight", "halves");
+  if (n.failed())
+    return;
   Dims split = n.dims(product);
   split.back() = n.dim(2);
-  split.push_back(*half);
+  split.push_back(half);
   Value gates = n.reduce(qnt::ReduceKind::sum, n.reshape(product, split), {4}, false);
   gates = n.unary<qnt::SigmoidOp>(gates);
   Value update = n.slice(gates, 3, n.dim(0), n.dim(1)),

@@ -31,12 +31,26 @@ Value qcc::import::rotate(NodeBuilder &n, Value x, Value cos, Value sin, bool in
   cos = n.cast(cos, n.element(x)), sin = n.cast(sin, n.element(x));
   if (!cos || !sin)
     return {};
-  if (!(n.last(x) - n.last(cos) * 2).isNonNegative()) {
+  DimExpr turned = n.last(cos) * 2, rest = n.last(x) - turned;
+  if (rest.constantValue().value_or(0) < 0) {
     n.fail(Diag::ShapeMismatch,
            "cosines " + text(table) + " are wider than half of " + n.last(x).str());
     return {};
   }
-  return n.make<qnt::RopeOp>(x.getType(), x, cos, sin, interleaved);
+  if (rest.isNonNegative())
+    return n.make<qnt::RopeOp>(x.getType(), x, cos, sin, interleaved);
+  if (!turned.constantValue()) { // of two unknown sizes, the whole head turns
+    n.equal(n.last(x), turned, "the head size and twice the width of the cosines");
+    if (n.failed())
+      return {};
+    full = n.dims(x), full.back() = n.last(cos) * 2;
+    x = n.conformExactly(x, full);
+    return x ? n.make<qnt::RopeOp>(x.getType(), x, cos, sin, interleaved) : Value();
+  }
+  rest = n.natural(rest, "channels beside those that turn");
+  auto parts = cut(n, x, {turned, rest});
+  parts[0] = n.make<qnt::RopeOp>(parts[0].getType(), parts[0], cos, sin, interleaved);
+  return n.concat(parts, static_cast<int64_t>(n.rank(x)) - 1);
 }
 
 namespace {

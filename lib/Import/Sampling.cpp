@@ -172,7 +172,7 @@ void gridSample(NodeBuilder &n) {
     return;
   Dims from = n.dims(x), points = n.dims(grid);
   size_t spatial = from.size() - 2;
-  if (points.size() != from.size() || !points.back().isConstant(static_cast<int64_t>(spatial)))
+  if (points.size() != from.size())
     return n.fail(Diag::ShapeMismatch,
                   "a grid of " + text(points) + " does not hold places in " + text(from));
   if (!n.isFloat(grid) || (!n.isFloat(x) && sampler->mode != "nearest"))
@@ -184,6 +184,7 @@ void gridSample(NodeBuilder &n) {
     return n.unsupported("interpolates over " + Twine(spatial) + " axes by mode " + sampler->mode,
                          "use mode linear or nearest");
   n.equal(from[0], points[0], "batches");
+  n.equal(points.back(), n.dim(static_cast<int64_t>(spatial)), "coordinates of the grid");
   if (n.failed())
     return;
   from = n.dims(x), points = n.dims(grid);
@@ -223,14 +224,15 @@ void affineGrid(NodeBuilder &n) {
   size_t spatial = size ? size->size() - 2 : 0;
   Dims form = n.dims(theta);
   auto wide = static_cast<int64_t>(spatial);
-  if (!size || (size->size() != 4 && size->size() != 5) || form.size() != 3 ||
-      !form[1].isConstant(wide) || !form[2].isConstant(wide + 1))
+  if (!size || (size->size() != 4 && size->size() != 5) || form.size() != 3)
     return n.fail(Diag::ShapeMismatch, "theta of " + text(form) + " does not fit a size of " +
                                            Twine(size ? size->size() : 0) +
                                            " axes, which is 4 or 5");
   if (!n.isFloat(theta))
     return n.fail(Diag::TypeMismatch, "theta is not of floats");
   n.equal(form[0], (*size)[0], "batches");
+  n.equal(form[1], n.dim(wide), "rows of theta");
+  n.equal(form[2], n.dim(wide + 1), "columns of theta");
   if (n.failed())
     return;
   form = n.dims(theta);
@@ -290,7 +292,11 @@ std::optional<Deformed> deformedOf(NodeBuilder &n, Value x, Value weight, Value 
   auto bad = [](ArrayRef<int64_t> list, int64_t low) {
     return llvm::any_of(list, [&](int64_t v) { return v < low || v > (1 << 20); });
   };
-  if (!high || !wide || d.strides.size() != 2 || d.dilations.size() != 2 || d.pads.size() != 4 ||
+  if (!high || !wide) {
+    n.unsupported("the kernel has a dynamic size", "fix it with --shape");
+    return std::nullopt;
+  }
+  if (d.strides.size() != 2 || d.dilations.size() != 2 || d.pads.size() != 4 ||
       bad(ArrayRef<int64_t>({*high, *wide, d.groups, d.offsetGroups}), 1) || bad(d.strides, 1) ||
       bad(d.dilations, 1) || bad(d.pads, 0)) {
     n.fail(Diag::BadNode, "kernel, strides, dilations, pads or groups are out of range");
@@ -331,33 +337,35 @@ void deformConv(NodeBuilder &n) {
   auto d = deformedOf(n, x, weight, offset);
   if (!d || !n.sameElement(x, weight) || !n.sameElement(x, offset))
     return;
-  auto perPlane = n.at(x, 1).exactDiv(n.dim(d->offsetGroups));
-  auto outputs = n.at(weight, 0).exactDiv(n.dim(d->groups));
-  if (!n.isFloat(x) || !perPlane || !outputs)
-    return n.fail(Diag::BadNode, "channels do not divide by the groups, or are no floats");
+  DimExpr perPlane = n.divided(n.at(x, 1), d->offsetGroups, "channels", "groups");
+  DimExpr outputs = n.divided(n.at(weight, 0), d->groups, "channels", "groups");
+  if (n.failed())
+    return;
+  if (!n.isFloat(x))
+    return n.fail(Diag::TypeMismatch, "convolves integers");
   Type element = n.element(x), sums = sumsOf(n, x);
   Dims from = n.dims(x);
   DimExpr windows = d->rows * d->columns, samples = windows * d->taps();
   offset = n.cast(offset, sums);
   AxisTaps axes[] = {linearTaps(n, deformedPlaces(n, *d, offset, 0), from[2], sums),
                      linearTaps(n, deformedPlaces(n, *d, offset, 1), from[3], sums)};
-  Value planes = channelsLast(n, n.reshape(x, {d->planes, *perPlane, from[2], from[3]}));
+  Value planes = channelsLast(n, n.reshape(x, {d->planes, perPlane, from[2], from[3]}));
   Value seen = sampled(n, planes, axes, ArrayRef(from).drop_front(2), sums);
   if (mask)
     seen = n.mul(seen, n.reshape(n.cast(mask, sums), {d->planes, samples, n.dim(1)}));
   seen = n.reshape(n.cast(seen, element),
-                   {from[0], n.dim(d->offsetGroups), n.dim(d->taps()), windows, *perPlane});
+                   {from[0], n.dim(d->offsetGroups), n.dim(d->taps()), windows, perPlane});
   DimExpr inputs = n.at(weight, 1) * d->taps(), groups = n.dim(d->groups);
   Value y;
   if (d->groups == 1) {
     seen = n.reshape(n.transpose(seen, {0, 3, 1, 4, 2}), {from[0], windows, inputs});
-    y = n.matmul(seen, n.reshape(weight, {*outputs, inputs}), /*transposeY=*/true);
+    y = n.matmul(seen, n.reshape(weight, {outputs, inputs}), /*transposeY=*/true);
     y = n.swapAxes(y, 1, 2);
   } else {
     seen = n.reshape(n.transpose(seen, {0, 1, 4, 2, 3}), {from[0], groups, inputs, windows});
-    y = n.matmul(n.reshape(weight, {groups, *outputs, inputs}), seen);
+    y = n.matmul(n.reshape(weight, {groups, outputs, inputs}), seen);
   }
-  y = n.reshape(y, {from[0], *outputs * d->groups, d->rows, d->columns});
+  y = n.reshape(y, {from[0], outputs * d->groups, d->rows, d->columns});
   n.out(0, bias ? n.add(y, n.unsqueeze(bias, {1, 2})) : y);
 }
 
@@ -449,10 +457,11 @@ void roiAlign(NodeBuilder &n) {
   std::string mode = n.stringAttr("mode", "avg");
   if (!x || !regions || !batch)
     return;
-  if (n.rank(x) != 4 || n.rank(regions) != 2 || !n.at(regions, 1).isConstant(4) ||
-      n.rank(batch) != 1 || (mode != "avg" && mode != "max"))
+  if (n.rank(x) != 4 || n.rank(regions) != 2 || n.rank(batch) != 1 ||
+      (mode != "avg" && mode != "max"))
     return n.fail(Diag::BadNode, "operands or mode '" + mode + "' do not fit");
   n.equal(n.at(regions, 0), n.at(batch, 0), "regions");
+  n.equal(n.at(regions, 1), n.dim(4), "corners of the regions");
   Type sums = sumsOf(n, x);
   regions = n.cast(regions, sums);
   RegionAxis down = regionAxis(n, regions, 1, "output_height");

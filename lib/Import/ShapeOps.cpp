@@ -86,16 +86,7 @@ void constant(NodeBuilder &n) {
 
 /// The size that -1 stands for: elements of x by those of the other dimensions.
 DimExpr inferred(NodeBuilder &n, DimExpr total, DimExpr rest) {
-  if (auto exact = total.exactDiv(rest))
-    return *exact;
-  if (rest.isConstant(0) || (total.constantValue() && rest.constantValue())) {
-    n.fail(Diag::ShapeMismatch,
-           total.str() + " elements do not divide by " + rest.str() + " of the other dimensions");
-    return total;
-  }
-  DimExpr quotient = total.floorDiv(rest);
-  n.equal(total, quotient * rest, "element counts");
-  return quotient;
+  return n.divided(total, rest, "elements", "of the other dimensions");
 }
 
 /// Requires equal element counts, after taking out dimensions that both sides have.
@@ -439,16 +430,16 @@ void depthToSpace(NodeBuilder &n) {
     return n.fail(Diag::BadNode,
                   "needs rank 4 and a blocksize of 1 to 2^31 - 1, which is " + Twine(block));
   Dims d = n.dims(x);
-  auto depth = d[1].exactDiv(n.dim(block * block));
-  if (!depth)
-    return n.fail(Diag::ShapeMismatch, d[1].str() + " channels do not divide by the blocks");
+  DimExpr depth = n.divided(d[1], block * block, "channels", "places of a block");
+  if (n.failed())
+    return;
   DimExpr b = n.dim(block);
   Value y;
   if (n.stringAttr("mode", "DCR") == "DCR")
-    y = n.transpose(n.reshape(x, {d[0], b, b, *depth, d[2], d[3]}), {0, 3, 4, 1, 5, 2});
+    y = n.transpose(n.reshape(x, {d[0], b, b, depth, d[2], d[3]}), {0, 3, 4, 1, 5, 2});
   else
-    y = n.transpose(n.reshape(x, {d[0], *depth, b, b, d[2], d[3]}), {0, 1, 4, 2, 5, 3});
-  n.out(0, n.reshape(y, {d[0], *depth, d[2] * block, d[3] * block}));
+    y = n.transpose(n.reshape(x, {d[0], depth, b, b, d[2], d[3]}), {0, 1, 4, 2, 5, 3});
+  n.out(0, n.reshape(y, {d[0], depth, d[2] * block, d[3] * block}));
 }
 
 void spaceToDepth(NodeBuilder &n) {
@@ -458,12 +449,13 @@ void spaceToDepth(NodeBuilder &n) {
     return n.fail(Diag::BadNode,
                   "needs rank 4 and a blocksize of 1 to 2^31 - 1, which is " + Twine(block));
   Dims d = n.dims(x);
-  auto h = d[2].exactDiv(n.dim(block)), w = d[3].exactDiv(n.dim(block));
-  if (!h || !w)
-    return n.fail(Diag::ShapeMismatch, "the size does not divide by the blocks");
+  DimExpr h = n.divided(d[2], block, "rows", "of a block");
+  DimExpr w = n.divided(d[3], block, "columns", "of a block");
+  if (n.failed())
+    return;
   DimExpr b = n.dim(block);
-  Value y = n.transpose(n.reshape(x, {d[0], d[1], *h, b, *w, b}), {0, 3, 5, 1, 2, 4});
-  n.out(0, n.reshape(y, {d[0], d[1] * (block * block), *h, *w}));
+  Value y = n.transpose(n.reshape(x, {d[0], d[1], h, b, w, b}), {0, 3, 5, 1, 2, 4});
+  n.out(0, n.reshape(y, {d[0], d[1] * (block * block), h, w}));
 }
 
 /// a - b cos(2 pi i / N) + c cos(4 pi i / N) over i of 0 .. size - 1; N is size - 1 unless

@@ -323,20 +323,20 @@ void pad(NodeBuilder &n) {
   if (n.failed() || pads->size() != 2 * axes.size())
     return n.fail(Diag::BadNode,
                   "gives " + Twine(pads->size()) + " pads for " + Twine(axes.size()) + " axes");
-  // Negative padding crops.
+  // Negative padding crops. Written so that a size of unknown amounts is x + low + high.
   Dims low(rank, n.dim(0)), high(rank, n.dim(0));
   for (auto [i, axis] : llvm::enumerate(axes)) {
     low[axis] = (*pads)[i];
     high[axis] = (*pads)[i + axes.size()];
-    DimExpr cropLow = (low[axis] * -1).max(n.dim(0)), cropHigh = (high[axis] * -1).max(n.dim(0));
+    DimExpr padLow = low[axis].max(n.dim(0)), padHigh = high[axis].max(n.dim(0));
+    DimExpr cropLow = padLow - low[axis], cropHigh = padHigh - high[axis];
     DimExpr kept = n.at(x, axis) - cropLow - cropHigh;
     if (auto known = kept.constantValue(); known && *known < 0)
       return n.fail(Diag::BadNode, "padding takes more off axis " + Twine(axis) + " than its " +
                                        n.at(x, axis).str());
     if (!cropLow.isConstant(0) || !cropHigh.isConstant(0))
-      x = n.slice(x, axis, cropLow, kept);
-    low[axis] = low[axis].max(n.dim(0));
-    high[axis] = high[axis].max(n.dim(0));
+      x = n.slice(x, axis, cropLow, n.natural(kept, "what padding leaves of an axis"));
+    low[axis] = padLow, high[axis] = padHigh;
   }
   n.out(0, n.pad(x, fill, low, high, *mode));
 }

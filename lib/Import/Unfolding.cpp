@@ -87,20 +87,15 @@ void col2Im(NodeBuilder &n) {
   const Blocks &b = *blocks;
   DimExpr block = qnt::elementCount(n.context(), b.block);
   DimExpr windows = qnt::elementCount(n.context(), b.windows), wide = n.at(x, 1);
-  auto channels = wide.exactDiv(block);
-  if (!channels && !(wide.constantValue() && block.constantValue()))
-    channels = wide.floorDiv(block);
-  if (!channels)
-    return n.fail(Diag::ShapeMismatch, wide.str() + " channels do not divide by a block of " +
-                                           block.str() + " elements");
+  DimExpr channels = n.divided(wide, block, "channels", "places of a block");
   n.equal(n.at(x, 2), windows, "numbers of blocks");
   if (n.failed())
     return;
-  DimExpr batch = n.at(x, 0), planes = batch * *channels;
+  DimExpr batch = n.at(x, 0), planes = batch * channels;
   Value rows = n.swapLast(n.reshape(x, {planes, block * windows}));
   Value all = scattered(n, rows, placesOf(n, b), qnt::elementCount(n.context(), b.padded),
                         qnt::ScatterKind::add);
-  Dims to = {batch, *channels};
+  Dims to = {batch, channels};
   llvm::append_range(to, b.padded);
   Value y = n.reshape(n.swapLast(all), to);
   for (size_t i = 0; i < b.block.size(); ++i)

@@ -5,16 +5,12 @@ import subprocess
 
 import numpy as np
 import pytest
-from graphs import check, expected, helper, model, refusal, subgraph, write_set
+from graphs import check, expected, helper, model, normal, refusal, subgraph, write_set
 
 pytest.importorskip("onnxruntime")
 
 FLOAT, HALF, INT64, BOOL = 1, 10, 7, 9
 node = helper.make_node
-
-
-def numbers(*shape, seed=0, scale=1.0, dtype=np.float32):
-    return (np.random.default_rng(seed).standard_normal(shape) * scale).astype(dtype)
 
 
 def agree(qcc_tool, folder, proto, many, tolerance=1e-5):
@@ -27,19 +23,19 @@ def layer(op, direction, size=6, width=5, seed=0, lengths=False, initial=False, 
     """op over x [t, b, width], or [b, t, width] with layout=1."""
     gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[op]
     d = 2 if direction == "bidirectional" else 1
-    weights = {"w": numbers(d, gates * size, width, seed=seed, scale=0.5), "r": numbers(d, gates * size, size, seed=seed + 1, scale=0.4)}
+    weights = {"w": normal(d, gates * size, width, seed=seed, scale=0.5), "r": normal(d, gates * size, size, seed=seed + 1, scale=0.4)}
     names = ["x", "w", "r", "", "", "", "", ""]
     batch_first = attributes.get("layout", 0)
     inputs = {"x": (FLOAT, ["b", "t", width] if batch_first else ["t", "b", width])}
     if bias:
-        names[3], weights["bias"] = "bias", numbers(d, 2 * gates * size, seed=seed + 2)
+        names[3], weights["bias"] = "bias", normal(d, 2 * gates * size, seed=seed + 2)
     if lengths:
         names[4], inputs["lengths"] = "lengths", (6, ["b"])
     states = (5, 6) if op == "LSTM" else (5,)
     for at in states if initial else ():
         names[at], inputs[f"s{at}"] = f"s{at}", (FLOAT, ["b", d, size] if batch_first else [d, "b", size])
     if peepholes:
-        names[7], weights["p"] = "p", numbers(d, 3 * size, seed=seed + 3)
+        names[7], weights["p"] = "p", normal(d, 3 * size, seed=seed + 3)
     while not names[-1]:
         names.pop()
     outputs = ["y", "h", "c"][:3 if op == "LSTM" else 2]
@@ -54,11 +50,11 @@ def feeds(proto, t, b, shape, seed=9):
     made = {}
     for value in proto.graph.input:
         if value.name == "x":
-            made["x"] = numbers(*((b, t) if batch_first else (t, b)), width, seed=seed)
+            made["x"] = normal(*((b, t) if batch_first else (t, b)), width, seed=seed)
         elif value.name == "lengths":
             made["lengths"] = np.random.default_rng(seed).integers(1, t + 1, b).astype(np.int32)
         else:
-            made[value.name] = numbers(*((b, d) if batch_first else (d, b)), size, seed=seed + 1)
+            made[value.name] = normal(*((b, d) if batch_first else (d, b)), size, seed=seed + 1)
     return made
 
 
@@ -119,7 +115,7 @@ def test_scan_over_a_dynamic_axis(qcc_tool, tmp_path):
                   {"end": (FLOAT, [4, 3]), "y": (FLOAT, ["t", 3])},
                   {"decay": np.float32(0.9), "first": np.array([0], np.int64), "last": np.array([1], np.int64)})
     agree(qcc_tool, tmp_path, proto, [
-        {"start": numbers(4, 3)} | {f"{n}_all": numbers(t, w, seed=i) for i, (n, w) in enumerate((("q", 4), ("k", 4), ("v", 3)))}
+        {"start": normal(4, 3)} | {f"{n}_all": normal(t, w, seed=i) for i, (n, w) in enumerate((("q", 4), ("k", 4), ("v", 3)))}
         for t in (1, 7, 300)], 1e-4)
 
 
@@ -132,7 +128,7 @@ def test_scan_axes_and_directions(qcc_tool, tmp_path, backwards, out_axis):
                         scan_input_directions=[backwards], scan_output_axes=[out_axis],
                         scan_output_directions=[1 - backwards])],
                   {"start": (FLOAT, ["n"]), "x": (FLOAT, ["n", "t"])}, {"last": (FLOAT, ["n"]), "all": (FLOAT, None)})
-    agree(qcc_tool, tmp_path, proto, [{"start": numbers(n), "x": numbers(n, t, seed=4)} for n, t in ((3, 5), (1, 1), (8, 40))])
+    agree(qcc_tool, tmp_path, proto, [{"start": normal(n), "x": normal(n, t, seed=4)} for n, t in ((3, 5), (1, 1), (8, 40))])
 
 
 def test_scan_weights_are_read_inside(qcc_tool, tmp_path):
@@ -140,12 +136,12 @@ def test_scan_weights_are_read_inside(qcc_tool, tmp_path):
     body = subgraph([node("MatMul", ["s", "w"], ["p"]), node("Add", ["p", "row"], ["a"]), node("Add", ["a", "outer"], ["b"]),
                      node("Tanh", ["b"], ["s1"]), node("Identity", ["s1"], ["out"])],
                     {"s1": (FLOAT, None), "out": (FLOAT, None)}, {"s": (FLOAT, None), "row": (FLOAT, None)},
-                    {"w": numbers(64, 64, scale=0.1)})
+                    {"w": normal(64, 64, scale=0.1)})
     proto = model([node("Exp", ["shift"], ["outer"]),
                    node("Scan", ["start", "x"], ["last", "all"], body=body, num_scan_inputs=1)],
                   {"start": (FLOAT, ["b", 64]), "x": (FLOAT, ["t", "b2", 64]), "shift": (FLOAT, [64])},
                   {"last": (FLOAT, None), "all": (FLOAT, None)})
-    agree(qcc_tool, tmp_path, proto, [{"start": numbers(b, 64), "x": numbers(t, b, 64, seed=1), "shift": numbers(64, seed=2)}
+    agree(qcc_tool, tmp_path, proto, [{"start": normal(b, 64), "x": normal(t, b, 64, seed=1), "shift": normal(64, seed=2)}
                                       for t, b in ((20, 2), (3, 33))], 1e-4)
 
 
@@ -163,7 +159,7 @@ def test_loop_count_is_data(qcc_tool, tmp_path):
     proto = model([node("Loop", ["count", "", "x"], ["last", "sums"], body=body), node("Relu", ["last"], ["relu"])],
                   {"count": (INT64, []), "x": (FLOAT, ["n"])},
                   {"last": (FLOAT, ["n"]), "sums": (FLOAT, ["turns"]), "relu": (FLOAT, ["n"])})
-    agree(qcc_tool, tmp_path, proto, [{"count": np.array(c), "x": numbers(n, scale=0.5)} for c, n in ((4, 3), (0, 2), (1, 1), (50, 7))], 1e-4)
+    agree(qcc_tool, tmp_path, proto, [{"count": np.array(c), "x": normal(n, scale=0.5)} for c, n in ((4, 3), (0, 2), (1, 1), (50, 7))], 1e-4)
 
 
 def test_loop_ends_by_its_condition(qcc_tool, tmp_path):
@@ -177,7 +173,7 @@ def test_loop_ends_by_its_condition(qcc_tool, tmp_path):
                       {"enter": (BOOL, []), "x": (FLOAT, ["n"])} | ({"count": (INT64, [])} if collects else {}),
                       {"last": (FLOAT, ["n"])} | ({"all": (FLOAT, ["turns", "n"])} if collects else {}),
                       {"limit": np.float32(100)})
-        sets = [{"enter": np.array(e), "x": abs(numbers(3)) + 0.1} | ({"count": np.array(c)} if collects else {})
+        sets = [{"enter": np.array(e), "x": abs(normal(3)) + 0.1} | ({"count": np.array(c)} if collects else {})
                 for e, c in ((True, 40), (True, 2), (False, 5), (True, 0))[:4 if collects else 1]]
         (tmp_path / f"c{collects}").mkdir()
         sets = [(inputs, expected(proto, inputs)) for inputs in sets]
@@ -193,7 +189,7 @@ def test_loop_states_trade_places(qcc_tool, tmp_path):
     proto = model([node("Loop", ["count", "", "x", "y", "x"], ["a_end", "b_end", "c_end"], body=body)],
                   {"count": (INT64, []), "x": (FLOAT, ["n"]), "y": (FLOAT, ["n"])},
                   {f"{s}_end": (FLOAT, ["n"]) for s in "abc"})
-    agree(qcc_tool, tmp_path, proto, [{"count": np.array(c), "x": numbers(4), "y": numbers(4, seed=1)} for c in (0, 1, 9)])
+    agree(qcc_tool, tmp_path, proto, [{"count": np.array(c), "x": normal(4), "y": normal(4, seed=1)} for c in (0, 1, 9)])
 
 
 def test_loops_in_loops(qcc_tool, tmp_path):
@@ -204,7 +200,7 @@ def test_loops_in_loops(qcc_tool, tmp_path):
     proto = model([node("Loop", ["count", "", "x"], ["last", "all"], body=body)],
                   {"count": (INT64, []), "x": (FLOAT, ["n"])}, {"last": (FLOAT, ["n"]), "all": (FLOAT, ["turns", "n"])},
                   {"half": np.float32(0.5)})
-    agree(qcc_tool, tmp_path, proto, [{"count": np.array(c), "x": numbers(5)} for c in (1, 4, 12)])
+    agree(qcc_tool, tmp_path, proto, [{"count": np.array(c), "x": normal(5)} for c in (1, 4, 12)])
 
 
 def test_loop_in_half_precision(qcc_tool, tmp_path):
@@ -213,7 +209,7 @@ def test_loop_in_half_precision(qcc_tool, tmp_path):
                     {"turn": (INT64, []), "keep": (BOOL, []), "s": (HALF, None)}, {"one": np.array([0.25], np.float16)})
     proto = model([node("Loop", ["count", "", "x"], ["last", "all"], body=body)], {"count": (INT64, []), "x": (HALF, ["n"])},
                   {"last": (HALF, ["n"]), "all": (HALF, ["turns", "n"])})
-    agree(qcc_tool, tmp_path, proto, [{"count": np.array(c), "x": numbers(6, scale=0.5, dtype=np.float16)} for c in (3, 30)], 4e-3)
+    agree(qcc_tool, tmp_path, proto, [{"count": np.array(c), "x": normal(6, scale=0.5).astype(np.float16)} for c in (3, 30)], 4e-3)
 
 
 def test_loop_over_rows_by_number(qcc_tool, tmp_path):
@@ -224,7 +220,7 @@ def test_loop_over_rows_by_number(qcc_tool, tmp_path):
                    node("Loop", ["rows", "yes", "start"], ["last", "all"], body=body)],
                   {"x": (FLOAT, ["t", 3]), "start": (FLOAT, [3])}, {"last": (FLOAT, [3]), "all": (FLOAT, ["t", 3])},
                   {"zero": np.array(0), "yes": np.array(True)})
-    agree(qcc_tool, tmp_path, proto, [{"x": numbers(t, 3), "start": numbers(3, seed=1)} for t in (1, 6, 40)], 1e-4)
+    agree(qcc_tool, tmp_path, proto, [{"x": normal(t, 3), "start": normal(3, seed=1)} for t in (1, 6, 40)], 1e-4)
 
 
 def test_loop_over_slices_by_number(qcc_tool, tmp_path):
@@ -236,9 +232,9 @@ def test_loop_over_slices_by_number(qcc_tool, tmp_path):
                   {"count": (INT64, []), "x": (FLOAT, ["n", "t"]), "start": (FLOAT, ["n"])},
                   {"last": (FLOAT, ["n"]), "all": (FLOAT, ["turns", "n", 2])},
                   {"first": np.array([0]), "two": np.array([2]), "axis": np.array([1])})
-    sets = [{"count": np.array(c), "x": numbers(n, t), "start": numbers(n)} for c, n, t in ((3, 2, 4), (1, 1, 2), (20, 3, 40))]
+    sets = [{"count": np.array(c), "x": normal(n, t), "start": normal(n)} for c, n, t in ((3, 2, 4), (1, 1, 2), (20, 3, 40))]
     agree(qcc_tool, tmp_path, proto, sets, 1e-4)
-    beyond = {"count": np.array(4), "x": numbers(2, 4), "start": numbers(2)}
+    beyond = {"count": np.array(4), "x": normal(2, 4), "start": normal(2)}
     write_set(tmp_path / "beyond", beyond, {})
     for path in (tmp_path / "model.so", tmp_path / "model.onnx"):
         command = [qcc_tool, "run", path, *(["--reference"] if path.suffix == ".onnx" else []), "--test-data", tmp_path / "beyond"]
@@ -250,7 +246,7 @@ def test_long_known_loops_stay_loops(qcc_tool, tmp_path):
     body = loop_body([node("Sin", ["s"], ["p"]), node("Add", ["p", "x"], ["s1"])], ["s1"], ["s"])
     proto = model([node("Loop", ["count", "", "x"], ["last"], body=body)], {"x": (FLOAT, ["n"])}, {"last": (FLOAT, ["n"])},
                   {"count": np.array(5000)})
-    agree(qcc_tool, tmp_path, proto, [{"x": numbers(5)}], 1e-3)
+    agree(qcc_tool, tmp_path, proto, [{"x": normal(5)}], 1e-3)
 
 
 @pytest.mark.parametrize("nodes, outputs, why", [
