@@ -226,7 +226,7 @@ Value MathBuilder::tanh(Value x) {
 }
 
 /// Below 1 a polynomial in x^2; above, 1 - erfc, where f32 takes erfc as the eighth power of a
-/// polynomial (no exponential, no division: this is GELU's cost) and f64 as exp(-x^2) times a
+/// polynomial (no exponential, no division) and f64 as exp(-x^2) times a
 /// polynomial in 1 / (x + 2). Own fits at Chebyshev nodes.
 Value MathBuilder::erf(Value x) {
   Value a = abs(x), x2 = mul(x, x), small, large;

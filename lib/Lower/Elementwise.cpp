@@ -33,6 +33,25 @@ template <typename MathOp> Value math1(KernelBuilder &k, Value x) {
   return MathOp::create(k.builder(), k.loc(), x);
 }
 
+/// max(x, 0) - |x| q of the normal distribution's tail q = erfc(|x| / sqrt 2) / 2, which is the
+/// eighth power of a polynomial (own minimax fit): no branch, division or exponential. Beyond 5.5,
+/// where |x| q < 1.1e-7, the tail is zero. At most 8 ulp where x > 0, and 1.3e-7 where x < 0.
+Value emitGeluF32(KernelBuilder &k, Value x) {
+  static constexpr double tail[] = {0.917004054,     -0.0914583997,  -0.0319220585,
+                                    -0.000687975924, 0.00152690577,  1.58118156e-05,
+                                    -5.10201471e-05, 4.64385207e-06, 2.2216406e-07,
+                                    -5.11793496e-08, 2.0775e-09};
+  auto c = [&](double v) { return scalarLike(k, x, v); };
+  Value size = k.abs(x), t = k.minFast(c(5.5), size); // NaN stays
+  Value q = c(tail[10]);
+  for (int i = 9; i >= 0; --i)
+    q = k.fma(q, t, c(tail[i]));
+  for (int i = 0; i < 3; ++i)
+    q = k.mul(q, q);
+  q = k.select(k.gt(size, c(5.5)), c(0), q);
+  return k.fma(k.neg(t), q, k.maxFast(c(0), x));
+}
+
 Value emitGelu(KernelBuilder &k, Value x, GeluKind kind) {
   auto c = [&](double v) { return scalarLike(k, x, v); };
   // x / (1 + exp(-t)): two roundings after the exponential, also where the result is tiny.
@@ -47,6 +66,8 @@ Value emitGelu(KernelBuilder &k, Value x, GeluKind kind) {
     return timesSigmoid(k.mul(x, factor));
   }
   case GeluKind::erf:
+    if (getElementTypeOrSelf(x).isF32())
+      return emitGeluF32(k, x);
     Value half = k.mul(x, c(0.5));
     return k.mul(half, k.add(k.erf(k.mul(x, c(0.70710678118654752440))), c(1)));
   }
