@@ -67,12 +67,15 @@ def Qnt_EntryOp : Qnt_Op<"entry", [Symbol]> {
     `outputs` are dictionaries {name, type, role}, `symbols` are `#qnt.symbol`, `caches` and `checks`
     dictionaries, `sites` the names of the launches in order, then of the host calls. `hosts` are
     dictionaries of these: {domain, callee, node, attributes, inputs, outputs} with the values' types,
-    or a unit where an input is absent.
+    or a unit where an input is absent. `slices` names the symbol, if any, into parts of which a run may
+    be cut: every input with it and every output is made of as many slices along its first axis, each of
+    which depends on no other.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$plan, FlatSymbolRefAttr:$run,
                        ArrayAttr:$inputs, ArrayAttr:$outputs, ArrayAttr:$symbols, ArrayAttr:$caches,
                        ArrayAttr:$checks, ArrayAttr:$sites, I64Attr:$segments,
-                       OptionalAttr<ArrayAttr>:$hosts, OptionalAttr<StrAttr>:$sym_visibility);
+                       OptionalAttr<ArrayAttr>:$hosts, OptionalAttr<StrAttr>:$slices,
+                       OptionalAttr<StrAttr>:$sym_visibility);
   let assemblyFormat = "$sym_name attr-dict";
 }
 

@@ -132,7 +132,7 @@ Constant *DescriptorBuilder::entry(const EntryPart &e) {
                  i32(e.checks.size()),
                  i32(e.sites.size()),
                  i32(e.segments),
-                 i32(0),
+                 i32(e.slices),
                  tensors(e.inputs, "inputs"),
                  tensors(e.outputs, "outputs"),
                  symbols,

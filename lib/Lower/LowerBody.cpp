@@ -550,7 +550,8 @@ EntryOp BodyWriter::describe(OpBuilder &b, StringRef planName, StringRef runName
                          function->getAttrOfType<ArrayAttr>(symbolsAttrName),
                          b.getArrayAttr(caches), b.getArrayAttr(checkAttrs),
                          b.getArrayAttr(siteAttrs), b.getI64IntegerAttr(model.segments),
-                         hostAttrs.empty() ? ArrayAttr() : b.getArrayAttr(hostAttrs), StringAttr());
+                         hostAttrs.empty() ? ArrayAttr() : b.getArrayAttr(hostAttrs),
+                         function->getAttrOfType<StringAttr>(slicesAttrName), StringAttr());
 }
 
 struct LowerBody : qcc::lower::impl::LowerBodyBase<LowerBody> {

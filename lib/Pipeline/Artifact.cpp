@@ -103,6 +103,8 @@ emit::EntryPart entryPart(qnt::EntryOp entry) {
                             symbol.getDivisor(), static_cast<int32_t>(symbol.getInput()),
                             static_cast<int32_t>(symbol.getAxis())});
   }
+  if (auto slices = entry.getSlices())
+    part.slices = 1 + symbolNumbers.lookup(*slices);
   for (Attribute attr : entry.getCaches()) {
     auto cache = cast<DictionaryAttr>(attr);
     emit::KvPart kv;

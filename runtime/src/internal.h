@@ -147,6 +147,7 @@ struct qcc_session {
 
   qcc_block arena, scratch;
   int64_t scratch_stride;
+  struct qcc_part *parts; /* one per worker, or null; see slices.c */
   int64_t scratch_wanted; /* a launch asked for more than was planned */
 
   qcc_host_site *hosts;  /* per host op, or null */
@@ -179,6 +180,23 @@ extern const uint8_t qcc_nothing[];
  * buffers. With in_place the KV views are set too and the cache outputs are not allocated. */
 qcc_status qcc_session_execute(qcc_session *session, qcc_tensor *outputs, bool in_place,
                                qcc_error *err);
+/* Whether an expression such as "s + p" mentions a symbol. */
+bool qcc_dim_mentions(const char *text, const char *symbol);
+
+/* ---- slices.c -------------------------------------------------------------------------------- */
+
+/* How many slices of the planned batch to give a part, or 0 to run it whole. */
+int64_t qcc_session_part_size(const qcc_session *session);
+/* Runs the planned batch in parts of `each` slices; *result as from run(). Inputs and outputs are
+ * placed. */
+qcc_status qcc_session_run_parts(qcc_session *session, int64_t each, int64_t *result,
+                                 qcc_error *err);
+/* Memory for the parts of any batch up to the planned one; false without. */
+bool qcc_session_reserve_parts(qcc_session *session);
+void qcc_session_free_parts(qcc_session *session);
+/* Bytes that the parts have for their tensors. */
+uint64_t qcc_session_part_arenas(const qcc_session *session);
+
 /* A view of output `index` as planned. */
 void qcc_session_view_output(const qcc_session *session, uint32_t index, qcc_tensor *tensor);
 

@@ -78,6 +78,7 @@ void qcc_session_free(qcc_session *session) {
   free(session->is_kv);
   free(session->bound);
   qcc_session_free_hosts(session);
+  qcc_session_free_parts(session);
   if (session->pool)
     qcc_pool_release(session->pool);
   qcc_model_close(session->model);
@@ -143,8 +144,11 @@ static qcc_status size_for(qcc_session *session, const qcc_session_options *o, q
   if (o->n_max_dims != 0)
     memcpy(session->input_dims, o->max_dims, o->n_max_dims * sizeof(int64_t));
   status = qcc_session_plan(session, 0, err);
+  /* Memory that no run touches stays unmapped, so both ways to run are provided for. */
   if (!status)
     status = qcc_session_reserve(session, false, err);
+  if (!status && qcc_session_part_size(session) && !qcc_session_reserve_parts(session))
+    status = qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for the parts of a batch");
   for (uint32_t i = 0; !status && session->entry->n_segments == 1 && i < session->entry->n_outputs;
        ++i)
     status = qcc_session_own_output(session, i, err);
@@ -364,9 +368,9 @@ qcc_status qcc_session_execute(qcc_session *session, qcc_tensor *outputs, bool i
   session->call.flags = in_place ? QCC_CALL_KV_IN_PLACE : 0;
   for (uint32_t segment = 0; segment < e->n_segments; ++segment) {
     qcc_fp_state before;
-    int64_t result;
+    int64_t result, each = segment ? 0 : qcc_session_part_size(session);
     qcc_status status = segment ? qcc_session_plan(session, segment, err) : QCC_OK;
-    if (!status)
+    if (!status && !each)
       status = qcc_session_reserve(session, segment != 0, err);
     /* Only the last segment writes outputs, and only its plan knows all their shapes. */
     if (!status && segment + 1 == e->n_segments)
@@ -375,8 +379,13 @@ qcc_status qcc_session_execute(qcc_session *session, qcc_tensor *outputs, bool i
       return status;
     before = qcc_fp_enter();
     session->outer_fp = before;
-    result = e->run(&session->call, segment);
+    if (each)
+      status = qcc_session_run_parts(session, each, &result, err);
+    else
+      result = e->run(&session->call, segment);
     qcc_fp_leave(before);
+    if (status)
+      return status;
     if (result)
       return explain_fault(session, result, err);
   }
@@ -447,8 +456,7 @@ qcc_status qcc_session_output(qcc_session *session, uint32_t index, qcc_tensor *
   return qcc_succeed(err);
 }
 
-/* Whether an expression such as "s + p" mentions a symbol. */
-static bool mentions(const char *text, const char *symbol) {
+bool qcc_dim_mentions(const char *text, const char *symbol) {
   size_t length = strlen(symbol);
   const char *word = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$";
   if (!length)
@@ -461,7 +469,7 @@ static bool mentions(const char *text, const char *symbol) {
 
 static bool depends_on_values(const qcc_entry_desc *e, const char *dim) {
   for (uint32_t i = 0; i < e->n_symbols; ++i)
-    if (e->symbols[i].input < 0 && mentions(dim, e->symbols[i].name))
+    if (e->symbols[i].input < 0 && qcc_dim_mentions(dim, e->symbols[i].name))
       return true;
   return false;
 }
@@ -524,7 +532,7 @@ qcc_status qcc_session_memory(const qcc_session *session, qcc_memory_info *info,
   qcc_memory_info i = {sizeof i, 0, 0, 0, 0};
   if (!session)
     return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "session is null");
-  i.arena_bytes = session->arena.bytes;
+  i.arena_bytes = session->arena.bytes + qcc_session_part_arenas(session);
   i.scratch_bytes = session->scratch.bytes;
   for (uint32_t k = 0; k < session->entry->n_outputs; ++k)
     i.output_bytes += session->owned[k].bytes;

@@ -4,6 +4,22 @@
 
 include "mlir/Pass/PassBase.td"
 
+def MarkSlices : Pass<"qcc-mark-slices", "::mlir::func::FuncOp"> {
+  let summary = "Find the symbol along which a run may be cut into independent parts";
+  let description = [{
+    Marks the function with the symbol of an input's first axis that every value either does without or
+    has as a factor of its first axis, such that no op mixes what belongs to different indices of it:
+    nearly always the batch. The runtime then runs parts of a batch side by side, each of them from
+    beginning to end while it lies in a core's cache.
+
+    Needs: ops, not yet groups. Leaves: the ops as they are. Refuses: nothing; without such a symbol
+    there is no mark, and a remark names the op that mixes.
+
+    Example: test/Fuse/mark-slices.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
 def NormalizeReductions : Pass<"qcc-normalize-reductions", "::mlir::func::FuncOp"> {
   let summary = "Reduce over the last axis only";
   let description = [{

@@ -8,6 +8,20 @@ class Qcc_RaisePass<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
   let dependentDialects = ["::qcc::qnt::QntDialect"];
 }
 
+def RaiseReshape : Qcc_RaisePass<"qcc-raise-reshape"> {
+  let summary = "Find gathers that read every row in order";
+  let description = [{
+    `x[indices]` along the first axis, with indices that are sums of multiples of `qnt.iota` and count
+    the rows of x from 0 on, becomes a `qnt.reshape`. So do masks look that were indexed by batch and
+    position.
+
+    Needs: an imported function. Leaves: `qnt.reshape`.
+    Refuses: indices that skip, repeat or turn back.
+
+    Example: test/Raise/raise-reshape.mlir
+  }];
+}
+
 def RaiseLayerNorm : Qcc_RaisePass<"qcc-raise-layer-norm"> {
   let summary = "Find layer normalisation";
   let description = [{

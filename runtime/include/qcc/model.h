@@ -177,7 +177,11 @@ typedef struct qcc_host_op_desc {
 typedef struct qcc_entry_desc {
   uint64_t struct_size;
   const char *name; /* "main" for the only entry */
-  uint32_t n_inputs, n_outputs, n_symbols, n_kv, n_checks, n_sites, n_segments, reserved;
+  uint32_t n_inputs, n_outputs, n_symbols, n_kv, n_checks, n_sites, n_segments;
+  /* 1 + the symbol along which a run may be cut, or 0: it is the first axis, or a factor of it, of
+   * every output and of every input that has it, and what lies in one slice of an output depends on
+   * the same slices of the inputs only. A runtime may ignore it. */
+  uint32_t slice_symbol;
   const qcc_tensor_desc *inputs, *outputs;
   const qcc_symbol_desc *symbols;
   const qcc_kv_desc *kv;
