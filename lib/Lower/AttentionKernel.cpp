@@ -24,8 +24,9 @@ using namespace qcc::qnt;
 namespace {
 
 constexpr int64_t keyBlock = 64, queryBlock = 64, keyVectors = keyBlock / kLanes;
-/// Query rows whose sums are in registers at a time.
-constexpr int64_t rowGroup = 4;
+/// Query rows whose scores are in registers at a time, and groups of them whose sums are: with 16
+/// sums or more, multiplications do not wait for each other.
+constexpr int64_t rowGroup = 4, groupsTogether = 2;
 /// Lanes that hold a row's maximum and sum, so that those of a group are one vector.
 constexpr int64_t stateLanes = kLanes / rowGroup;
 
@@ -105,12 +106,13 @@ private:
   void packQueries(Value batch, Value group, Value first, Value count);
   std::pair<Value, Value> keyRange(Value first, Value count);
   void packKeys(Value base, Value firstKey);
-  void scores(Value row, int64_t count);
-  void scoreVectors(Value row, int64_t count, int64_t vector, int64_t vectors);
+  void scores(Value row, int64_t count, int64_t slot);
+  void scoreVectors(Value row, int64_t count, int64_t slot, int64_t vector, int64_t vectors);
   Value admit(Value score, Value first, Value row);
   using Combine = llvm::function_ref<Value(Value, Value)>;
   Value reduceRows(ArrayRef<Value> v, Combine combine);
-  void weights(Value row, int64_t count);
+  void weights(Value row, int64_t count, int64_t slot);
+  void rowsTogether(Value row, int64_t count, Value valueBase);
   void accumulate(Value row, int64_t count, Value valueBase);
   void accumulateColumns(Value row, int64_t count, Value valueBase, Value column, int64_t vectors,
                          Value lanes);
@@ -119,8 +121,15 @@ private:
   Value floats(Value base, Value index) { return k.elemPtr(Elem::F32, base, index); }
   Value minusInfinity() { return k.cf32(-std::numeric_limits<float>::infinity()); }
   bool hasPositions() { return op.getCausal() || op.getWindow() > 0; }
-  /// Rows in a group: one where a fused multiply-add is a hundred instructions.
-  int64_t groupRows() { return k.target().hasFma ? rowGroup : 1; }
+  /// Rows at a time, from most to one: just one where a fused multiply-add is a hundred
+  /// instructions.
+  SmallVector<int64_t> rowSteps() {
+    if (!k.target().hasFma)
+      return {1};
+    if (k.target().registersPerVector() == 1)
+      return {groupsTogether * rowGroup, rowGroup, 1};
+    return {rowGroup, 1};
+  }
   /// Key vectors, or columns of values, whose sums `count` rows keep in registers.
   int64_t vectorsFor(int64_t count) {
     if (!k.target().hasFma)
@@ -136,8 +145,8 @@ private:
   SmallVector<Value> outStrides;
   Value queries, keys, width, outWidth, perGroup, rows, rowBlocks, groups;
   Value queryStride, sumStride;
-  // Worker memory: scores of a row group; per row the maximum, the sum, what the sums so far are
-  // scaled by, and the offsets that the row needs again.
+  // Worker memory: scores of row groups, the first of which is at slot 0; per row the maximum, the
+  // sum, what the sums so far are scaled by, and the offsets that the row needs again.
   Value keysAt, queriesAt, sumsAt, scoresAt, maxima, totals, corrections;
   Value maskOffsets, positions, outOffsets;
   // Of the current key block.
@@ -184,11 +193,11 @@ LogicalResult AttentionEmitter::prepare() {
   keysAt = k.scratch();
   queriesAt = floats(k.scratch(), frame.dim(plan.queryOffset()));
   sumsAt = floats(k.scratch(), frame.dim(plan.sumOffset()));
-  scoresAt = k.stackBuffer(rowGroup * keyBlock * 4);
+  scoresAt = k.stackBuffer(groupsTogether * rowGroup * keyBlock * 4);
   // The last row reads a whole vector, too.
   maxima = k.stackBuffer((queryBlock * stateLanes + kLanes) * 4);
   totals = k.stackBuffer((queryBlock * stateLanes + kLanes) * 4);
-  corrections = k.stackBuffer(kLanes * 4);
+  corrections = k.stackBuffer(groupsTogether * kLanes * 4);
   maskOffsets = k.stackBuffer(queryBlock * 8);
   positions = k.stackBuffer(queryBlock * 8);
   outOffsets = k.stackBuffer(queryBlock * 8);
@@ -255,7 +264,8 @@ void AttentionEmitter::packKeys(Value base, Value firstKey) {
 }
 
 /// Products of `count` query rows from `row` on with key vectors `vector` .. `vector + vectors`.
-void AttentionEmitter::scoreVectors(Value row, int64_t count, int64_t vector, int64_t vectors) {
+void AttentionEmitter::scoreVectors(Value row, int64_t count, int64_t slot, int64_t vector,
+                                    int64_t vectors) {
   SmallVector<Value> from, zeros(count * vectors, k.broadcast(k.cf32(0)));
   for (int64_t r = 0; r < count; ++r)
     from.push_back(floats(queriesAt, k.mul(k.add(row, k.ci64(r)), queryStride)));
@@ -275,13 +285,13 @@ void AttentionEmitter::scoreVectors(Value row, int64_t count, int64_t vector, in
   for (int64_t r = 0; r < count; ++r)
     for (int64_t v = 0; v < vectors; ++v)
       k.vstore(Elem::F32, sums[r * vectors + v], scoresAt,
-               k.ci64(r * keyBlock + (vector + v) * kLanes));
+               k.ci64((slot + r) * keyBlock + (vector + v) * kLanes));
 }
 
-void AttentionEmitter::scores(Value row, int64_t count) {
+void AttentionEmitter::scores(Value row, int64_t count, int64_t slot) {
   int64_t vectors = vectorsFor(count);
   for (int64_t vector = 0; vector < keyVectors; vector += vectors)
-    scoreVectors(row, count, vector, vectors);
+    scoreVectors(row, count, slot, vector, vectors);
 }
 
 /// The 16 scores of the keys from `first` on, after scale, softcap, mask, causality and window.
@@ -349,14 +359,14 @@ Value AttentionEmitter::reduceRows(ArrayRef<Value> v, Combine combine) {
 }
 
 /// Turns the scores of `count` rows into weights and updates the rows' maxima and sums.
-void AttentionEmitter::weights(Value row, int64_t count) {
+void AttentionEmitter::weights(Value row, int64_t count, int64_t slot) {
   auto vectors = [&](ValueRange carried,
                      llvm::function_ref<Value(Value at, Value i, int64_t r, Value carried)> body) {
     return k.forLoop(k.ci64(0), k.ci64(keyBlock), k.ci64(kLanes), carried,
                      [&](Value i, ValueRange c) {
                        KernelBuilder::Values next;
                        for (int64_t r = 0; r < count; ++r)
-                         next.push_back(body(k.add(i, k.ci64(r * keyBlock)), i, r, c[r]));
+                         next.push_back(body(k.add(i, k.ci64((slot + r) * keyBlock)), i, r, c[r]));
                        return next;
                      });
   };
@@ -385,7 +395,7 @@ void AttentionEmitter::weights(Value row, int64_t count) {
   Value lanes = count == 1 ? k.ci64(stateLanes) : Value(); // the next row's are its own
   k.vstore(Elem::F32, newMax, maxima, state, lanes);
   k.vstore(Elem::F32, total, totals, state, lanes);
-  k.vstore(Elem::F32, correction, corrections);
+  k.vstore(Elem::F32, correction, corrections, k.ci64(slot * stateLanes));
 }
 
 /// Adds the weighted values of the block to columns `column` .. of `count` rows' sums.
@@ -422,7 +432,7 @@ void AttentionEmitter::accumulateColumns(Value row, int64_t count, Value valueBa
 }
 
 void AttentionEmitter::accumulate(Value row, int64_t count, Value valueBase) {
-  int64_t vectors = vectorsFor(count);
+  int64_t vectors = count > rowGroup ? keyVectors / groupsTogether : vectorsFor(count);
   auto constant = plan.outWidth.constantValue();
   if (!constant) {
     k.forLanes(outWidth, [&](Value column, Value lanes) {
@@ -438,6 +448,17 @@ void AttentionEmitter::accumulate(Value row, int64_t count, Value valueBase) {
     accumulateColumns(row, count, valueBase, chunked, left, {});
   if (int64_t lanes = *constant % kLanes)
     accumulateColumns(row, count, valueBase, k.ci64(whole * kLanes), 1, k.ci64(lanes));
+}
+
+/// What the block adds to `count` rows from `row` on.
+void AttentionEmitter::rowsTogether(Value row, int64_t count, Value valueBase) {
+  int64_t each = std::min(count, rowGroup);
+  for (int64_t slot = 0; slot < count; slot += each) {
+    Value first = k.add(row, k.ci64(slot));
+    scores(first, each, slot);
+    weights(first, each, slot);
+  }
+  accumulate(row, count, valueBase);
 }
 
 void AttentionEmitter::finishRow(Value row) {
@@ -469,17 +490,12 @@ void AttentionEmitter::emitTask(Value task) {
     blockKey = t;
     blockKeys = k.min(k.ci64(keyBlock), k.sub(keys, t));
     packKeys(keyBase, t);
-    auto group = [&](Value row, int64_t size) {
-      scores(row, size);
-      weights(row, size);
-      accumulate(row, size, valueBase);
-    };
-    Value full = k.ci64(0);
-    if (groupRows() > 1) {
-      full = k.and_(count, k.ci64(-rowGroup));
-      k.forLoop(k.ci64(0), full, k.ci64(rowGroup), [&](Value row) { group(row, rowGroup); });
+    Value done = k.ci64(0);
+    for (int64_t size : rowSteps()) {
+      Value to = size == 1 ? count : k.and_(count, k.ci64(-size));
+      k.forLoop(done, to, k.ci64(size), [&](Value row) { rowsTogether(row, size, valueBase); });
+      done = to;
     }
-    k.forLoop(full, count, k.ci64(1), [&](Value row) { group(row, 1); });
   });
   k.forRange(count, [&](Value row) { finishRow(row); });
 }
