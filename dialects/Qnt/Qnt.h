@@ -90,9 +90,10 @@ llvm::StringRef nodeName(mlir::Location loc);
 
 /// Attribute names of model functions and their arguments and results.
 inline constexpr llvm::StringLiteral symbolsAttrName = "qnt.symbols"; // array of #qnt.symbol
-inline constexpr llvm::StringLiteral slicesAttrName = "qnt.slices"; // name of a symbol; see MarkSlices
-inline constexpr llvm::StringLiteral nameAttrName = "qnt.name";       // ONNX value name
-inline constexpr llvm::StringLiteral roleAttrName = "qnt.role";       // "ids", "mask", ...
+inline constexpr llvm::StringLiteral slicesAttrName =
+    "qnt.slices";                                               // name of a symbol; see MarkSlices
+inline constexpr llvm::StringLiteral nameAttrName = "qnt.name"; // ONNX value name
+inline constexpr llvm::StringLiteral roleAttrName = "qnt.role"; // "ids", "mask", ...
 
 } // namespace qcc::qnt
 #endif

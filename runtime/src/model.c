@@ -61,7 +61,8 @@ static qcc_status validate_entry(const qcc_entry_desc *e, uint64_t stride, qcc_e
                                        (uint32_t)s->axis >= e->inputs[s->input].rank)))
       return malformed(err, e->name, "symbol", i);
   }
-  if (e->slice_symbol > e->n_symbols || (e->slice_symbol && e->symbols[e->slice_symbol - 1].input < 0))
+  if (e->slice_symbol > e->n_symbols ||
+      (e->slice_symbol && e->symbols[e->slice_symbol - 1].input < 0))
     return malformed(err, e->name, "slice symbol", e->slice_symbol - 1);
   for (uint32_t i = 0; i < e->n_kv; ++i) {
     const qcc_kv_desc *k = &e->kv[i];

@@ -419,3 +419,63 @@ const qcc_model_desc *spreadModel() {
   static const qcc_model_desc model = describe(&entry, 1, &level, 1);
   return &model;
 }
+
+// ---- Batches -----------------------------------------------------------------------------------
+
+std::atomic<int64_t> batchRuns{0}, batchLargest{0};
+
+static int64_t batchShift(const int64_t *args, int64_t begin, int64_t end, int64_t, void *) {
+  for (int64_t i = begin; i < end; ++i) {
+    int64_t x = at<const int64_t>(args[0])[i];
+    if (x < 0)
+      return QCC_FAULT_INDEX;
+    at<int64_t>(args[2])[i] = x + at<const int64_t>(args[1])[i % args[3]];
+  }
+  return 0;
+}
+
+static int64_t batchTwice(const int64_t *args, int64_t begin, int64_t end, int64_t, void *) {
+  for (int64_t i = begin; i < end; ++i)
+    at<int64_t>(args[1])[i] = 2 * at<const int64_t>(args[0])[i];
+  return 0;
+}
+
+static int64_t batchPlan(const int64_t *dims, int64_t, qcc_plan *plan) {
+  plan->symbols[0] = plan->output_dims[0] = dims[0];
+  plan->symbols[1] = plan->output_dims[1] = dims[1];
+  plan->arena_bytes = dims[0] << 20;
+  plan->scratch_bytes = 64;
+  return 0;
+}
+
+static int64_t batchRun(qcc_call *call, int64_t) {
+  int64_t batch = call->symbols[0], elements = batch * call->symbols[1];
+  int64_t shift[] = {slot(call->inputs[0]), slot(call->inputs[1]), slot(call->arena),
+                     call->symbols[1]};
+  int64_t twice[] = {slot(call->arena), slot(call->outputs[0])};
+  ++batchRuns;
+  for (int64_t seen = batchLargest;
+       seen < batch && !batchLargest.compare_exchange_weak(seen, batch);)
+    ;
+  const qcc_services *services = call->services;
+  if (int64_t fault = services->launch(call, call->kernels[0], shift, elements, 1, 64))
+    return fault;
+  return services->launch(call, call->kernels[1], twice, elements, 1, 64);
+}
+
+const qcc_model_desc *batchModel() {
+  static const char *const rows[] = {"b", "s"}, *const columns[] = {"s"};
+  static const qcc_tensor_desc inputs[] = {{"x", QCC_I64, 2, rows, ""},
+                                           {"shift", QCC_I64, 1, columns, ""}};
+  static const qcc_tensor_desc outputs[] = {{"y", QCC_I64, 2, rows, ""}};
+  static const qcc_symbol_desc symbols[] = {{"b", 0, 0, 1, 0, 0}, {"s", 0, 0, 1, 0, 1}};
+  static const char *const sites[] = {"/shift/Add"};
+  static const qcc_entry_desc entry = {
+      sizeof entry, "main",  2,       1,       2,       0,     0,         1,       1, 1,
+      inputs,       outputs, symbols, nullptr, nullptr, sites, batchPlan, batchRun};
+  static const qcc_kernel_fn kernels[] = {batchShift, batchTwice};
+  static const char *const names[] = {"shift", "twice"};
+  static const qcc_level_desc level = {"plain", 0, kernels, names};
+  static const qcc_model_desc model = describe(&entry, 1, &level, 2);
+  return &model;
+}

@@ -4,6 +4,7 @@
 
 #include "qcc/runtime.h"
 
+#include <atomic>
 #include <cstdint>
 
 /// Rows of a table: y[n,8] = table[ids[n]] + x[n,8], with a check that both n agree, a bounds fault
@@ -26,6 +27,12 @@ const qcc_model_desc *spreadModel();
 
 /// y[n] = my::Twice(my::Shift(x[n], absent)) + 1, both computed by the application.
 const qcc_model_desc *hostModel();
+
+/// y[b,s] = 2 (x[b,s] + shift[s]) in two launches, with a MiB of arena for each of the b slices
+/// that a run may be cut into. Negative x are a bounds fault at node "/shift/Add".
+const qcc_model_desc *batchModel();
+/// How often it ran since it was last set to 0, and the most slices that one run had.
+extern std::atomic<int64_t> batchRuns, batchLargest;
 
 /// Heap and mapping calls of the whole program so far (see CMakeLists.txt).
 int64_t allocationCount();

@@ -85,7 +85,7 @@ struct EntryPart {
   std::vector<std::string> sites;
   std::vector<HostPart> hosts;
   uint32_t segments = 1;
-  uint32_t slices = 0; // 1 + the symbol that a run may be cut along
+  uint32_t slices = 0;               // 1 + the symbol that a run may be cut along
   std::string planSymbol, runSymbol; // defined by a body module
 };
 
