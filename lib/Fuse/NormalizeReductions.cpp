@@ -33,6 +33,14 @@ void normalize(IRRewriter &rewriter, ReduceOp op) {
     return;
   rewriter.setInsertionPoint(op);
   Location loc = op.getLoc();
+  bool extreme = op.getKind() == ReduceKind::max || op.getKind() == ReduceKind::min;
+  if (extreme && kept.empty() && dims.size() > 1) {
+    SmallVector<DimExpr> rows = dims;
+    rows.back() = DimExpr::constant(op.getContext(), 1);
+    x = ReduceOp::create(rewriter, loc, makeTensorType(rows, element), op.getKindAttr(), x,
+                         rewriter.getDenseI64ArrayAttr({last}), rewriter.getBoolAttr(true));
+    length = elementCount(op.getContext(), rows);
+  }
   if (!llvm::is_sorted(permutation))
     x = TransposeOp::create(rewriter, loc, makeTensorType(reducedDims, element), x,
                             rewriter.getDenseI64ArrayAttr(permutation));

@@ -20,12 +20,29 @@ def MarkSlices : Pass<"qcc-mark-slices", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::qcc::qnt::QntDialect"];
 }
 
+def DropCasts : Pass<"qcc-drop-casts", "::mlir::func::FuncOp"> {
+  let summary = "Keep integers in the floats that hold them";
+  let description = [{
+    QuantizeLinear and DequantizeLinear side by side divide, round, add a zero point, clamp, cast to 8 bits
+    and cast back. Where all elements of a float tensor are integers that fit the type between, both casts
+    go; a zero point that is added before the clamp and taken off behind it goes into the bounds.
+    NaN, which has no code, stays NaN.
+
+    Needs: nothing. Leaves: the same numbers. Refuses: values that may have a fraction or lie outside
+    of the type.
+
+    Example: test/Fuse/drop-casts.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
 def NormalizeReductions : Pass<"qcc-normalize-reductions", "::mlir::func::FuncOp"> {
   let summary = "Reduce over the last axis only";
   let description = [{
     A reduction over other axes becomes a transpose that brings them last, a reshape that makes them
     one, a reduction that keeps the axis with size one, and a reshape to the result's dimensions:
-    the one form that row kernels know.
+    the one form that row kernels know. The largest or smallest element of a whole tensor is that of
+    the largest or smallest of its rows, which many workers find and other kernels of rows can.
 
     Needs: nothing. Leaves: every `qnt.reduce` reduces exactly the last axis and keeps it.
     Refuses: nothing.
