@@ -424,10 +424,21 @@ Value ValueBuilder::toI64(Value x) {
     return arith::ExtUIOp::create(b, where, to, x);
   return arith::ExtSIOp::create(b, where, to, x);
 }
+/// Towards zero, to the nearest end beyond the range; NaN becomes 0. For vectors of f32, of whose
+/// llvm.fptosi.sat x86 makes scalar code.
+Value ValueBuilder::saturateToI32(Value x) {
+  Value largest = cf32(0x1.fffffep30f); // below 2^31
+  Value inRange = minFast(maxFast(x, cf32(-0x1p31f)), largest);
+  Value r = arith::FPToSIOp::create(b, where, like(x, i32()), inRange);
+  r = select(gt(x, largest), ci32(INT32_MAX), r);
+  return select(isNan(x), ci32(0), r);
+}
 Value ValueBuilder::toI32(Value x) {
   Type s = scalarOf(x.getType()), to = like(x, i32());
   if (s == i32())
     return x;
+  if (s == f32() && isa<VectorType>(x.getType()))
+    return saturateToI32(x);
   if (isFloat(x))
     return saturate("llvm.fptosi.sat", to, x);
   if (s == i64())

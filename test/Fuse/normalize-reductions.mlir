@@ -52,3 +52,14 @@ func.func @none(%x: !x) -> !x {
   %0 = qnt.reduce l1 %x {axes = array<i64>, keepDims = true} : (!x) -> !x
   return %0 : !x
 }
+
+// The largest of all is the largest of the rows' largest.
+// CHECK-LABEL: func.func @largest
+func.func @largest(%x: !x) -> tensor<f32> {
+  // CHECK-NEXT: %[[R:.*]] = qnt.reduce max %arg0 {axes = array<i64: 2>, keepDims = true} {{.*}} -> tensor<2x?x1xf32, #qnt.dims<[2, s, 1]>>
+  // CHECK-NEXT: %[[M:.*]] = qnt.reshape %[[R]] {{.*}} -> tensor<?xf32, #qnt.dims<[2 * s]>>
+  // CHECK-NEXT: %[[A:.*]] = qnt.reduce max %[[M]] {axes = array<i64: 0>, keepDims = true}
+  // CHECK-NEXT: qnt.reshape %[[A]] {{.*}} -> tensor<f32>
+  %0 = qnt.reduce max %x {axes = array<i64: 0, 1, 2>, keepDims = false} : (!x) -> tensor<f32>
+  return %0 : tensor<f32>
+}

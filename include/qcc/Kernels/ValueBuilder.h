@@ -177,6 +177,7 @@ protected:
   template <typename F, typename I> Value binary(Value x, Value y);
   std::pair<Value, Value> match(Value x, Value y);
   Value saturate(llvm::StringRef intrinsic, mlir::Type to, Value x);
+  Value saturateToI32(Value x);
   Value widen(Elem e, Value stored);
   Value narrow(Elem e, Value computed);
   Value compare(Value x, Value y, mlir::arith::CmpFPredicate f, mlir::arith::CmpIPredicate i);
