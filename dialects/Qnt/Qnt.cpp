@@ -208,6 +208,32 @@ RankedTensorType qcc::qnt::makeTensorType(ArrayRef<DimExpr> dims, Type elementTy
   return RankedTensorType::get(shape, elementType, makeDims(elementType.getContext(), dims));
 }
 
+std::optional<double> qcc::qnt::splatOf(Value value) {
+  auto constant = value ? value.getDefiningOp<ConstantOp>() : ConstantOp();
+  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  if (!dense || !dense.isSplat())
+    return std::nullopt;
+  if (isa<FloatType>(dense.getElementType())) {
+    llvm::APFloat number = dense.getSplatValue<llvm::APFloat>();
+    bool loses;
+    number.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &loses);
+    return number.convertToDouble();
+  }
+  llvm::APInt number = dense.getSplatValue<llvm::APInt>();
+  bool isSigned = !dense.getElementType().isUnsignedInteger() && number.getBitWidth() > 1;
+  return isSigned ? static_cast<double>(number.getSExtValue())
+                  : static_cast<double>(number.getZExtValue());
+}
+
+std::optional<double> qcc::qnt::splatBehind(Value value) {
+  while (Operation *op = value ? value.getDefiningOp() : nullptr) {
+    if (!isa<CastOp, ReshapeOp, BroadcastOp, TransposeOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  return splatOf(value);
+}
+
 DimExpr qcc::qnt::elementCount(MLIRContext *context, ArrayRef<DimExpr> dims) {
   DimExpr count = DimExpr::constant(context, 1);
   for (DimExpr dim : dims)

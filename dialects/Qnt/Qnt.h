@@ -46,6 +46,11 @@ llvm::SmallVector<DimExpr> dimsOf(DimsAttr dims);
 llvm::FailureOr<DimsAttr> parseDims(mlir::AsmParser &parser);
 void printDims(mlir::AsmPrinter &printer, DimsAttr dims);
 
+/// The one number that all elements of a constant are; nothing for other values.
+std::optional<double> splatOf(mlir::Value value);
+/// The same, seen through casts, reshapes, broadcasts and transposes.
+std::optional<double> splatBehind(mlir::Value value);
+
 /// Product of all dimensions.
 DimExpr elementCount(mlir::MLIRContext *context, llvm::ArrayRef<DimExpr> dims);
 /// NumPy broadcast of two dimension lists; nothing where neither size is 1 and they differ.

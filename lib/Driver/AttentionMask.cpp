@@ -17,23 +17,6 @@ Value qcc::throughRecipe(Value value) {
   return value;
 }
 
-std::optional<double> qcc::splatNumber(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (!isa<CastOp, ReshapeOp, BroadcastOp, TransposeOp>(op))
-      break;
-    value = op->getOperand(0);
-  }
-  auto constant = value.getDefiningOp<ConstantOp>();
-  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-  if (!dense || !dense.isSplat())
-    return std::nullopt;
-  if (isa<FloatType>(dense.getElementType()))
-    return dense.getSplatValue<llvm::APFloat>().convertToDouble();
-  llvm::APInt number = dense.getSplatValue<llvm::APInt>();
-  bool isSigned = !dense.getElementType().isUnsignedInteger() && number.getBitWidth() > 1;
-  return isSigned ? double(number.getSExtValue()) : double(number.getZExtValue());
-}
-
 namespace {
 
 /// What a value is computed from.
@@ -88,7 +71,7 @@ Axis axisOf(Value value) {
 
 std::optional<Index> indexOf(Value value, Axis axis) {
   value = throughRecipe(value);
-  if (auto number = splatNumber(value))
+  if (auto number = splatBehind(value))
     return Index{0, 0, *number};
   Operation *op = value.getDefiningOp();
   if (!op)
@@ -172,7 +155,7 @@ public:
   void read(Value value, bool inverted) {
     value = throughRecipe(value);
     Operation *op = value.getDefiningOp();
-    if (splatNumber(value))
+    if (splatBehind(value))
       return;
     if (isa_and_present<NotOp>(op))
       return read(op->getOperand(0), !inverted);
@@ -181,9 +164,9 @@ public:
     if (isa_and_present<AddOp>(op) && isa<FloatType>(elementTypeOf(value.getType())))
       return readBoth(op, inverted);
     // (1 - condition) * -huge, as eager exporters write it.
-    if (auto mul = dyn_cast_or_null<MulOp>(op); mul && splatNumber(mul.getY()).value_or(0) <= -1e4)
+    if (auto mul = dyn_cast_or_null<MulOp>(op); mul && splatBehind(mul.getY()).value_or(0) <= -1e4)
       return read(mul.getX(), !inverted);
-    if (auto sub = dyn_cast_or_null<SubOp>(op); sub && splatNumber(sub.getX()).value_or(0) == 1)
+    if (auto sub = dyn_cast_or_null<SubOp>(op); sub && splatBehind(sub.getX()).value_or(0) == 1)
       return read(sub.getY(), !inverted);
     if (isa_and_present<ReshapeOp, BroadcastOp, CastOp>(op) && keepsIndices(op))
       return read(op->getOperand(0), inverted);
@@ -217,8 +200,8 @@ private:
 
   /// select(condition, 0, -huge), or with another mask in place of the 0.
   bool readSelect(SelectOp select) {
-    auto admits = [](Value value) { return splatNumber(value).value_or(-1) == 0; };
-    auto forbids = [](Value value) { return splatNumber(value).value_or(0) <= -1e4; };
+    auto admits = [](Value value) { return splatBehind(value).value_or(-1) == 0; };
+    auto forbids = [](Value value) { return splatBehind(value).value_or(0) <= -1e4; };
     bool first = forbids(select.getY());
     if (!first && !forbids(select.getX()))
       return false;

@@ -48,7 +48,7 @@ Value projected(Value value) {
       value = concat.getInputs().back(); // past rows come first
     else if (isa_and_present<RopeOp, RmsNormOp, LayerNormOp, HadamardOp>(op))
       value = op->getOperand(0);
-    else if (auto mul = dyn_cast_or_null<MulOp>(op); mul && splatNumber(mul.getY()))
+    else if (auto mul = dyn_cast_or_null<MulOp>(op); mul && splatBehind(mul.getY()))
       value = mul.getX();
     else if (auto add = dyn_cast_or_null<AddOp>(op); add && isConstantValue(add.getY()))
       value = add.getX();

@@ -26,22 +26,6 @@ struct Range {
   bool within(double from, double to) const { return low >= from && high <= to; }
 };
 
-/// The number that all elements of a constant are.
-std::optional<double> splatOf(Value value) {
-  auto constant = value.getDefiningOp<ConstantOp>();
-  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-  if (!dense || !dense.isSplat())
-    return std::nullopt;
-  if (isa<FloatType>(dense.getElementType()))
-    return dense.getSplatValue<APFloat>().convertToDouble();
-  auto type = dyn_cast<IntegerType>(dense.getElementType());
-  if (!type || type.getWidth() > 32)
-    return std::nullopt;
-  APInt bits = dense.getSplatValue<APInt>();
-  return type.isUnsigned() ? static_cast<double>(bits.getZExtValue())
-                           : static_cast<double>(bits.getSExtValue());
-}
-
 std::optional<Range> rangeOf(Type element) {
   auto type = dyn_cast<IntegerType>(element);
   if (!type || type.getWidth() == 1 || type.getWidth() > 32)

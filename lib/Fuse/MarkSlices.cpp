@@ -98,7 +98,7 @@ bool Slicing::keepsApart(Operation &op) const {
   if (op.hasTrait<Elementwise>())
     return linesUp(op);
   return llvm::TypeSwitch<Operation *, bool>(&op)
-      .Case<IdentityOp, ReshapeOp, DequantizeOp>([](auto) { return true; })
+      .Case<IdentityOp, ReshapeOp, DequantizeOp>([&](auto) { return onlyCut(op, 0); })
       .Case<BroadcastOp, RopeOp, GatherElementsOp>([&](auto) {
         auto gather = dyn_cast<GatherElementsOp>(op);
         return linesUp(op) && (!gather || (gather.getAxis() != 0 && isCut(gather.getX()) &&
@@ -172,7 +172,9 @@ struct MarkSlices : qcc::fuse::impl::MarkSlicesBase<MarkSlices> {
     if (!symbols || function.isExternal())
       return;
     for (auto symbol : symbols.getAsRange<SymbolAttr>()) {
-      if (symbol.getInput() < 0 || symbol.getAxis() != 0)
+      // The runtime finds names in texts, where control characters are codes.
+      bool odd = llvm::any_of(symbol.getName(), [](unsigned char c) { return c < ' '; });
+      if (symbol.getInput() < 0 || symbol.getAxis() != 0 || odd)
         continue;
       Operation *mixes = Slicing(function, symbol.getName()).obstacle();
       if (!mixes) {

@@ -119,19 +119,6 @@ bool isStaticMatrix(NodeBuilder &n, Value value) {
 
 } // namespace
 
-std::optional<double> qcc::import::splatNumber(Value value) {
-  auto constant = value ? value.getDefiningOp<qnt::ConstantOp>() : qnt::ConstantOp();
-  auto elements = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-  if (!elements || !elements.isSplat())
-    return std::nullopt;
-  if (isa<FloatType>(elements.getElementType()))
-    return elements.getSplatValue<APFloat>().convertToDouble();
-  APInt bits = elements.getSplatValue<APInt>();
-  bool isUnsigned = cast<IntegerType>(elements.getElementType()).isUnsigned();
-  return isUnsigned ? static_cast<double>(bits.getZExtValue())
-                    : static_cast<double>(bits.getSExtValue());
-}
-
 Value qcc::import::storedScale(NodeBuilder &n, size_t input) {
   Value scale = n.in(input);
   const onnx::Node *cast = n.importer.producerOf(n.node.input(input));
@@ -159,7 +146,7 @@ Value qcc::import::dequantizedConstant(NodeBuilder &n, int64_t block) {
   if (!storage || !grouping)
     return {};
   bool isFloat = isa<FloatType>(n.element(codes));
-  if (zero && isFloat && splatNumber(zero) == 0.0)
+  if (zero && isFloat && qnt::splatOf(zero) == 0.0)
     zero = {};
   // Unsigned codes without zero points, and floats with them, stay plain arithmetic.
   bool needsZero = !isFloat && qnt::isUnsignedStorage(*storage);
@@ -253,7 +240,7 @@ qnt::QType tokenType(NodeBuilder &n, Value x, qnt::Storage storage, Type zero, i
 /// Codes whose scale is computed from the token.
 Value dynamicTokens(NodeBuilder &n, Value x, Value scale, Value zero, Type codes, int64_t block) {
   auto guard = scale.getDefiningOp<qnt::MaxOp>();
-  auto least = guard ? splatNumber(guard.getY()) : std::nullopt;
+  auto least = guard ? qnt::splatOf(guard.getY()) : std::nullopt;
   size_t rank = n.rank(x);
   auto k = rank ? n.dims(x).back().constantValue() : std::nullopt;
   int64_t axis = n.intAttr("axis", 1);
@@ -278,14 +265,14 @@ Value dynamicTokens(NodeBuilder &n, Value x, Value scale, Value zero, Type codes
 Value clipped(Value x, float most) {
   auto upper = x.getDefiningOp<qnt::MinOp>();
   auto lower = upper ? upper.getX().getDefiningOp<qnt::MaxOp>() : qnt::MaxOp();
-  auto high = upper ? splatNumber(upper.getY()) : std::nullopt;
-  auto low = lower ? splatNumber(lower.getY()) : std::nullopt;
+  auto high = upper ? qnt::splatOf(upper.getY()) : std::nullopt;
+  auto low = lower ? qnt::splatOf(lower.getY()) : std::nullopt;
   return high && low && *high == double(most) && *low == -double(most) ? lower.getX() : Value();
 }
 
 /// Codes with one constant scale, for products only: elsewhere plain arithmetic fuses better.
 Value staticTokens(NodeBuilder &n, Value x, Value scale, Value zero, Type codes) {
-  auto step = splatNumber(scale), zeroPoint = splatNumber(zero);
+  auto step = qnt::splatOf(scale), zeroPoint = qnt::splatOf(zero);
   bool isBytes = codes.isInteger(8) && n.rank(x) > 0;
   if (!step || !isOne(n, scale) || !isBytes || (zero && (!zeroPoint || !isOne(n, zero))) ||
       !n.element(scale).isF32() || !n.importer.feedsOnlyProducts(n.node))

@@ -7,8 +7,6 @@
 
 namespace qcc::import {
 
-/// The number that every element of a small constant is.
-std::optional<double> splatNumber(Value value);
 inline bool isOne(NodeBuilder &n, Value value) {
   return qnt::elementCount(n.context(), n.dims(value)).isConstant(1);
 }

@@ -28,7 +28,7 @@ bool isConstant(Value value) {
 /// The largest magnitude of a code of `element` less its zero point.
 int64_t largest(Type element, Value zero) {
   bool isUnsigned = element.isUnsignedInteger();
-  auto point = zero ? splatNumber(zero) : std::optional<double>(0);
+  auto point = zero ? qnt::splatOf(zero) : std::optional<double>(0);
   if (!point)
     return 255;
   int64_t low = isUnsigned ? 0 : -128, high = isUnsigned ? 255 : 127;
@@ -39,7 +39,7 @@ int64_t largest(Type element, Value zero) {
 /// Codes less their zero point: tokens of bytes with scale 1, of which none is rounded or cut off.
 Value tokensOf(NodeBuilder &n, Value codes, Value zero) {
   int64_t middle = n.element(codes).isUnsignedInteger() ? -128 : 0;
-  auto point = zero ? splatNumber(zero) : std::optional<double>(0);
+  auto point = zero ? qnt::splatOf(zero) : std::optional<double>(0);
   Value x = n.cast(codes, n.f32()), shift;
   if (point) {
     x = *point != 0 ? n.sub(x, *point) : x;

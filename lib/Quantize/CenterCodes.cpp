@@ -18,17 +18,6 @@ namespace {
 const remark::RemarkOpts remarkCenter =
     remark::RemarkOpts::name("center-codes").category("quantize");
 
-/// Whether all elements of a constant are `number`.
-bool isNumber(Value value, int64_t number) {
-  auto constant = value.getDefiningOp<ConstantOp>();
-  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-  if (!dense || !dense.isSplat())
-    return false;
-  APInt bits = dense.getSplatValue<APInt>();
-  bool isUnsigned = cast<IntegerType>(dense.getElementType()).isUnsigned();
-  return (isUnsigned ? static_cast<int64_t>(bits.getZExtValue()) : bits.getSExtValue()) == number;
-}
-
 /// A layer on codes of tokens and 8-bit weights with zero points.
 class CentredWeight {
 public:
@@ -58,7 +47,7 @@ public:
                             type.getAxis(), 0, type.getScale(), Type(), type.getLayout());
     Value codes = AssembleOp::create(b, loc, other, centredCodes(), parts.getScale(), Value());
     Value weight = DequantizeOp::create(b, loc, layer.getWeight().getType(), codes);
-    bool plain = isNumber(parts.getZero(), middle);
+    bool plain = splatOf(parts.getZero()) == middle;
     Value product =
         LinearOp::create(b, loc, layer.getType(), layer.getX(), weight, layer.getBias());
     if (!plain)

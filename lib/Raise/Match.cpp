@@ -9,29 +9,8 @@ using namespace qcc::qnt;
 
 //===-- Constants --------------------------------------------------------------------------------//
 
-std::optional<double> raise::splatOf(Value value) {
-  for (int depth = 0; depth < 8; ++depth) {
-    Operation *op = value.getDefiningOp();
-    if (isa_and_nonnull<CastOp, ReshapeOp, BroadcastOp, TransposeOp>(op))
-      value = op->getOperand(0);
-  }
-  auto constant = value.getDefiningOp<ConstantOp>();
-  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-  if (!dense || !dense.isSplat())
-    return std::nullopt;
-  if (isa<FloatType>(dense.getElementType())) {
-    llvm::APFloat number = dense.getSplatValue<llvm::APFloat>();
-    bool loses;
-    number.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &loses);
-    return number.convertToDouble();
-  }
-  llvm::APInt number = dense.getSplatValue<llvm::APInt>();
-  bool isSigned = !dense.getElementType().isUnsignedInteger() && number.getBitWidth() > 1;
-  return isSigned ? double(number.getSExtValue()) : double(number.getZExtValue());
-}
-
 bool raise::isSplat(Value value, double number) {
-  auto splat = splatOf(value);
+  auto splat = splatBehind(value);
   return splat && *splat == number;
 }
 
@@ -76,13 +55,13 @@ std::optional<raise::Scaled> raise::scaled(Value value) {
   Operation *op = value.getDefiningOp();
   auto keeps = [&](Value x) { return dimsOf(x.getType()) == dimsOf(value.getType()); };
   if (auto mul = dyn_cast_or_null<MulOp>(op)) {
-    if (auto factor = splatOf(mul.getY()); factor && keeps(mul.getX()))
+    if (auto factor = splatBehind(mul.getY()); factor && keeps(mul.getX()))
       return Scaled{mul.getX(), *factor};
-    if (auto factor = splatOf(mul.getX()); factor && keeps(mul.getY()))
+    if (auto factor = splatBehind(mul.getX()); factor && keeps(mul.getY()))
       return Scaled{mul.getY(), *factor};
   }
   if (auto div = dyn_cast_or_null<DivOp>(op))
-    if (auto divisor = splatOf(div.getY()); divisor && *divisor != 0 && keeps(div.getX()) &&
+    if (auto divisor = splatBehind(div.getY()); divisor && *divisor != 0 && keeps(div.getX()) &&
                                             isa<FloatType>(elementTypeOf(value.getType())))
       return Scaled{div.getX(), 1 / *divisor};
   return std::nullopt;
@@ -90,7 +69,7 @@ std::optional<raise::Scaled> raise::scaled(Value value) {
 
 static void takeApart(Value value, ArrayRef<Value> stops, raise::Product &product, int depth) {
   if (!llvm::is_contained(stops, value) && depth > 0) {
-    if (auto number = raise::splatOf(value)) {
+    if (auto number = splatBehind(value)) {
       product.factor *= *number;
       return;
     }
@@ -103,7 +82,7 @@ static void takeApart(Value value, ArrayRef<Value> stops, raise::Product &produc
       return takeApart(quotient->x, stops, product, depth - 1);
     }
     if (auto pow = value.getDefiningOp<PowOp>())
-      if (auto exponent = raise::splatOf(pow.getY());
+      if (auto exponent = splatBehind(pow.getY());
           exponent && (*exponent == 2 || *exponent == 3)) {
         for (int i = 0; i < int(*exponent); ++i)
           takeApart(pow.getX(), stops, product, depth - 1);
@@ -203,8 +182,8 @@ std::optional<raise::Normalised> raise::normalised(Operation *op) {
   if (!inside || result.numerator.getType() != op->getResult(0).getType())
     return std::nullopt;
   if (auto add = inside.getDefiningOp<AddOp>()) {
-    bool last = splatOf(add.getY()).has_value();
-    auto epsilon = splatOf(last ? add.getY() : add.getX());
+    bool last = splatBehind(add.getY()).has_value();
+    auto epsilon = splatBehind(last ? add.getY() : add.getX());
     if (!epsilon || *epsilon < 0)
       return std::nullopt;
     result.epsilon = *epsilon;

@@ -12,8 +12,6 @@ namespace qcc::raise {
 
 //===-- Constants --------------------------------------------------------------------------------//
 
-/// The one number that all elements of a constant have, seen through casts and reshapes.
-std::optional<double> splatOf(mlir::Value value);
 bool isSplat(mlir::Value value, double number);
 /// Equal up to the rounding of a constant of type `element`, and to the digits that people write.
 bool isNear(double got, double want, mlir::Type element);

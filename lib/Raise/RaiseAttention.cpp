@@ -226,7 +226,7 @@ private:
     bool first = leadsToProduct(select.getX());
     Value next = first ? select.getX() : select.getY(),
           fill = first ? select.getY() : select.getX();
-    auto number = raise::splatOf(fill);
+    auto number = splatBehind(fill);
     if (!number || !leadsToProduct(next))
       return scores.why = "scores are selected against no constant", false;
     if (!mayMask(next, at))

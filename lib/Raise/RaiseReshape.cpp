@@ -26,7 +26,7 @@ std::optional<DimExpr> sizeOf(Value value) {
     SmallVector<DimExpr> dims = dimsOf(dim.getDims());
     return dims.size() == 1 ? std::optional(dims[0]) : std::nullopt;
   }
-  if (auto splat = raise::splatOf(value); splat && elementTypeOf(value.getType()).isInteger(64))
+  if (auto splat = splatBehind(value); splat && elementTypeOf(value.getType()).isInteger(64))
     return DimExpr::constant(value.getContext(), static_cast<int64_t>(*splat));
   return std::nullopt;
 }

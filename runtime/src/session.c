@@ -456,14 +456,43 @@ qcc_status qcc_session_output(qcc_session *session, uint32_t index, qcc_tensor *
   return qcc_succeed(err);
 }
 
+/* Where the word at `at` ends: a name between quotes, with its quotes, or letters and digits. */
+static const char *word_end(const char *at) {
+  static const char *const word =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+  if (*at != '"')
+    return at + strspn(at, word);
+  for (++at; *at && *at != '"'; ++at)
+    if (*at == '\\' && at[1])
+      ++at;
+  return *at ? at + 1 : at;
+}
+
+/* Names that are not plain words are written between quotes, with backslashes before quotes and
+ * backslashes; other characters of theirs stand for themselves or are not printable. */
+static bool is_name(const char *word, const char *end, const char *name) {
+  bool quoted = *word == '"';
+  word += quoted;
+  end -= quoted;
+  for (; word < end && *name; ++word, ++name) {
+    if (quoted && *word == '\\')
+      ++word;
+    if (*word != *name)
+      return false;
+  }
+  return word == end && !*name;
+}
+
 bool qcc_dim_mentions(const char *text, const char *symbol) {
-  size_t length = strlen(symbol);
-  const char *word = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$";
-  if (!length)
-    return false;
-  for (const char *at = text; (at = strstr(at, symbol)); ++at)
-    if ((at == text || !strchr(word, at[-1])) && (!at[length] || !strchr(word, at[length])))
+  while (*text) {
+    const char *end = word_end(text);
+    if (end == text)
+      ++text;
+    else if (is_name(text, end, symbol))
       return true;
+    else
+      text = end;
+  }
   return false;
 }
 

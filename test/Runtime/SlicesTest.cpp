@@ -2,6 +2,10 @@
 #include "FakeModels.h"
 #include "qcc/runtime.hpp"
 
+extern "C" {
+#include "internal.h"
+}
+
 #include <gtest/gtest.h>
 #include <numeric>
 #include <vector>
@@ -98,6 +102,19 @@ TEST_F(Slices, MemoryOfPartsIsReported) {
   ASSERT_EQ(qcc_session_memory(own.get(), &memory, nullptr), QCC_OK);
   EXPECT_GE(memory.arena_bytes, 6u << 20);
   EXPECT_LT(memory.arena_bytes, 8u << 20); // not 32: the whole was never needed
+}
+
+TEST(SliceSymbol, IsFoundAsAWholeName) {
+  EXPECT_TRUE(qcc_dim_mentions("b", "b"));
+  EXPECT_TRUE(qcc_dim_mentions("2 * b", "b"));
+  EXPECT_TRUE(qcc_dim_mentions("floordiv(s + b, 2)", "b"));
+  EXPECT_TRUE(qcc_dim_mentions("\"b-size\" * 2", "b-size"));
+  EXPECT_TRUE(qcc_dim_mentions(R"(s + "say \"b\"")", R"(say "b")"));
+  EXPECT_FALSE(qcc_dim_mentions("b_1 + ab + b.0", "b"));
+  EXPECT_FALSE(qcc_dim_mentions("\"b-size\"", "b"));
+  EXPECT_FALSE(qcc_dim_mentions(R"("say \"b\"")", "b"));
+  EXPECT_FALSE(qcc_dim_mentions("\"b", "b c"));
+  EXPECT_FALSE(qcc_dim_mentions("", "b"));
 }
 
 TEST(SliceSymbol, MustBeBoundByAnInput) {

@@ -31,8 +31,5 @@ MaskMeaning readMask(mlir::Value mask);
 /// What the recipe of a weight yields; other values as they are.
 mlir::Value throughRecipe(mlir::Value value);
 
-/// The one number that all elements of a constant have, seen through casts and reshapes.
-std::optional<double> splatNumber(mlir::Value value);
-
 } // namespace qcc
 #endif
