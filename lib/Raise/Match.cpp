@@ -62,7 +62,7 @@ std::optional<raise::Scaled> raise::scaled(Value value) {
   }
   if (auto div = dyn_cast_or_null<DivOp>(op))
     if (auto divisor = splatBehind(div.getY()); divisor && *divisor != 0 && keeps(div.getX()) &&
-                                            isa<FloatType>(elementTypeOf(value.getType())))
+                                                isa<FloatType>(elementTypeOf(value.getType())))
       return Scaled{div.getX(), 1 / *divisor};
   return std::nullopt;
 }
@@ -82,8 +82,7 @@ static void takeApart(Value value, ArrayRef<Value> stops, raise::Product &produc
       return takeApart(quotient->x, stops, product, depth - 1);
     }
     if (auto pow = value.getDefiningOp<PowOp>())
-      if (auto exponent = splatBehind(pow.getY());
-          exponent && (*exponent == 2 || *exponent == 3)) {
+      if (auto exponent = splatBehind(pow.getY()); exponent && (*exponent == 2 || *exponent == 3)) {
         for (int i = 0; i < int(*exponent); ++i)
           takeApart(pow.getX(), stops, product, depth - 1);
         return;
