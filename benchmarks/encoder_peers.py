@@ -4,7 +4,8 @@
 usage: encoder_peers.py MODEL.onnx [--qcc build/bin/qcc] [--schemes keep,w8a8] [--shape 1x128 …]
                         [--calibration IDS.npz] [--vocabulary 20000] [--threads N] [--rounds 5] [--seconds 1] [--work DIR] [--json FILE]
 
-MODEL.onnx takes token ids, masks and token types ([batch, sequence], all int64). qcc compiles it once
+MODEL.onnx takes token ids, masks and token types ([batch, sequence], all int64), or pixel_values (f32
+[batch, 3, side, side], and then a shape 8x224 is 8 images of that side). random_encoder.py writes some. qcc compiles it once
 per scheme for this machine; the peers get it in f32, with dynamic int8 (per output channel), with
 static int8 (QDQ, calibrated) and with 4-bit weights (MatMulNBits). An artifact (.so) may be given
 beside the model: --artifact w8a8=old.so. In every round each engine runs at every shape for
@@ -68,19 +69,29 @@ class Calibration:
     """Samples for static quantization: rows of an .npz, or random ids where there is none."""
 
     def __init__(self, options, names, rows=32):
-        samples = feeds(rows, int(options.shape[0].split("x")[1]), options.vocabulary)
+        samples = feeds(rows, int(options.shape[0].split("x")[1]), options.vocabulary, names)
         if options.calibration:
             samples = {name: array[:rows] for name, array in np.load(options.calibration).items()}
         samples = {name: samples[name] for name in names}
+        samples = {name: v if name in IMAGES else v.astype(np.int64) for name, v in samples.items()}
         count = len(next(iter(samples.values())))
-        self._samples = iter([{k: v[i:i + 1].astype(np.int64) for k, v in samples.items()} for i in range(count)])
+        self._samples = iter([{k: v[i:i + 1] for k, v in samples.items()} for i in range(count)])
 
     def get_next(self):
         return next(self._samples, None)
 
 
-def feeds(rows, length, vocabulary):
+IMAGES = {"pixel_values"}
+
+
+def form(name, rows, length):
+    return (rows, 3, length, length) if name in IMAGES else (rows, length)
+
+
+def feeds(rows, length, vocabulary, names=()):
     rng = np.random.default_rng(0)
+    if IMAGES & set(names):
+        return {name: rng.standard_normal(form(name, rows, length), np.float32) for name in names}
     return {"input_ids": rng.integers(1, vocabulary, (rows, length)),
             "attention_mask": np.ones((rows, length), np.int64),
             "token_type_ids": np.zeros((rows, length), np.int64)}
@@ -99,7 +110,7 @@ def fastest(run, seconds):
 def qcc_engine(qcc, artifact, names, options):
     def measure(rows, length):
         command = [qcc, "bench", artifact, "--json", f"--threads={options.threads}", f"--seconds={options.seconds}"]
-        command += [f"--shape={name}={rows}x{length}" for name in names]
+        command += [f"--shape={name}={'x'.join(map(str, form(name, rows, length)))}" for name in names]
         done = subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True)
         return json.loads(done.stdout)["min_ms"]
     return measure
@@ -114,7 +125,7 @@ def onnxruntime_engine(path, options):
     names = {i.name for i in session.get_inputs()}
 
     def measure(rows, length):
-        given = {k: v for k, v in feeds(rows, length, options.vocabulary).items() if k in names}
+        given = {k: v for k, v in feeds(rows, length, options.vocabulary, names).items() if k in names}
         return fastest(lambda: session.run(None, given), options.seconds)
     return measure
 
@@ -128,7 +139,7 @@ def openvino_engine(path, options):
     names = {name for port in compiled.inputs for name in port.get_names()}
 
     def measure(rows, length):
-        given = {k: v for k, v in feeds(rows, length, options.vocabulary).items() if k in names}
+        given = {k: v for k, v in feeds(rows, length, options.vocabulary, names).items() if k in names}
         return fastest(lambda: request.infer(given), options.seconds)
     return measure
 
