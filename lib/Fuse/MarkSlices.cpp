@@ -99,10 +99,9 @@ bool Slicing::keepsApart(Operation &op) const {
     return linesUp(op);
   return llvm::TypeSwitch<Operation *, bool>(&op)
       .Case<IdentityOp, ReshapeOp, DequantizeOp>([&](auto) { return onlyCut(op, 0); })
-      .Case<BroadcastOp, RopeOp, GatherElementsOp>([&](auto) {
-        auto gather = dyn_cast<GatherElementsOp>(op);
-        return linesUp(op) && (!gather || (gather.getAxis() != 0 && isCut(gather.getX()) &&
-                                           isCut(gather.getIndices())));
+      .Case<BroadcastOp, RopeOp>([&](auto) { return linesUp(op); })
+      .Case<GatherElementsOp>([&](GatherElementsOp g) {
+        return g.getAxis() != 0 && linesUp(op) && isCut(g.getX()) && isCut(g.getIndices());
       })
       .Case<TransposeOp>([](auto t) { return t.getPermutation().front() == 0; })
       // Along the last axis, which is not the first.
