@@ -143,10 +143,10 @@ void MatmulEmitter::run() {
   Value rowTasks = k.ceilDiv(o.m, k.ci64(kMatmulRowBlock));
   Value columnTasks = k.ceilDiv(o.n, k.ci64(kMatmulColBlock));
   Value lastPanel = k.ceilDiv(o.n, k.ci64(kPanel));
-  // Blocks of rows are of nearly equal size: 128 rows are 66 + 62, not 96 + 32.
+  // Blocks of rows are of nearly equal size: 128 rows are 64 + 64, not 96 + 32. Only the last one
+  // may have a lone row, which is the slowest to do.
   Value rowsPerTask = k.ceilDiv(o.m, k.max(rowTasks, k.ci64(1)));
-  int64_t step = blocking.rows.front();
-  rowsPerTask = k.mul(k.ceilDiv(rowsPerTask, k.ci64(step)), k.ci64(step));
+  rowsPerTask = k.and_(k.add(rowsPerTask, k.ci64(1)), k.ci64(-2));
   MatmulOperands whole = o;
   k.whileLoop(
       {k.begin()}, [&](ValueRange c) { return k.lt(c[0], k.end()); },

@@ -148,6 +148,7 @@ struct qcc_session {
   qcc_block arena, scratch;
   int64_t scratch_stride;
   struct qcc_part *parts; /* one per worker, or null; see slices.c */
+  int64_t part_bytes;     /* about what tensors of one may take */
   int64_t scratch_wanted; /* a launch asked for more than was planned */
 
   qcc_host_site *hosts;  /* per host op, or null */
@@ -185,6 +186,8 @@ bool qcc_dim_mentions(const char *text, const char *symbol);
 
 /* ---- slices.c -------------------------------------------------------------------------------- */
 
+/* About what tensors of a part may take on this machine. */
+int64_t qcc_part_bytes(void);
 /* How many slices of the planned batch to give a part, or 0 to run it whole. */
 int64_t qcc_session_part_size(const qcc_session *session);
 /* Runs the planned batch in parts of `each` slices; *result as from run(). Inputs and outputs are

@@ -184,6 +184,7 @@ qcc_status qcc_session_create(qcc_model *model, uint32_t entry, qcc_pool *pool,
     return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for a session");
   }
   connect_call(made);
+  made->part_bytes = qcc_part_bytes();
   status = qcc_session_find_hosts(made, err);
   if (status) {
     qcc_session_free(made);

@@ -8,9 +8,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* About what tensors of a part may take: a second-level cache, and some of the shared one. */
-static const int64_t part_bytes = 4 << 20;
+/* About what tensors of a part may take: a core's second-level cache, and as much of the shared
+ * one. Where neither is known, caches of 1 MiB are assumed. */
+int64_t qcc_part_bytes(void) {
+  long second = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  second = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+  return 2 * (second > 0 ? (int64_t)second : 1 << 20);
+}
 
 struct qcc_part {
   qcc_call call;
@@ -53,7 +61,7 @@ int64_t qcc_session_part_size(const qcc_session *session) {
   batch = batch_of(session);
   if (batch < 2 || symbol->min > 1 || symbol->divisor > 1)
     return 0;
-  each = part_bytes / (session->plan.arena_bytes / batch + 1);
+  each = session->part_bytes / (session->plan.arena_bytes / batch + 1);
   if (each >= batch && workers == 1)
     return 0;
   if (each > (batch + workers - 1) / workers)
@@ -130,7 +138,7 @@ static bool make_parts(qcc_session *session) {
 bool qcc_session_reserve_parts(qcc_session *session) {
   /* Tensors are rounded up to cache lines. */
   int64_t one = session->plan.arena_bytes / batch_of(session), rounding = 1 << 16;
-  size_t bytes = (size_t)((one > part_bytes ? one : part_bytes) + rounding);
+  size_t bytes = (size_t)((one > session->part_bytes ? one : session->part_bytes) + rounding);
   bool made = make_parts(session);
   for (uint32_t i = 0; made && i < session->workers; ++i)
     made = qcc_block_reserve(&session->parts[i].arena, bytes, 0) &&
