@@ -119,18 +119,34 @@ def Qnt_AttentionOp : Qnt_ShapeOp<"attention", [Pure, AttrSizedOperandSegments]>
     Rows without any admitted key give NaN, or 0 with `safe`. Keys are accumulated in blocks of 64
     by absolute index, so that results do not depend on how a prompt is cut into chunks.
 
+    With `products = i16` both products are of 16-bit codes with exact 32-bit sums. A row x of n elements has the
+    codes `x' = round(x L / m)` of the scale `x* = m / L`, where `m = max |x|`, and all are 0 where m is. In the
+    first product, `L = floor(sqrt((2^31 - 1) / D))`:
+
+        sum_d q[s, d] * k[t, d] = q*[s] * k*[t] * sum_d q'[s, d] * k'[t, d]
+
+    In the second, rows of v have `L = 8191`, and in each block of keys
+
+        w[t] = exp(a[s, t] - max_t a[s, t]),  u = max_t w[t] * v*[t],  p[t] = round(4095 * w[t] * v*[t] / u)
+        sum_t w[t] * v[t] = u / 4095 * sum_t p[t] * v'[t]
+
+    so that a result depends on no key that it does not admit. Where a row of q, k or v holds an infinity or a NaN,
+    results that read it are NaN.
+
     Constraints:
     * (C1) all ranks are 4, batches are equal, G divides H, D and T agree.
     * (C2) `mask`, if present, broadcasts to [B, H, S, T] and is float or `i1`.
     * (C3) `out` is [B, H, S, E].
     * (C4) `sink`, if present, is [H] and float.
+    * (C5) `products` is f32 or i16; with i16, D is a constant and the keys and values are no caches.
   }];
   let arguments = (ins Qnt_Tensor:$query, Qnt_TensorOrKv:$key, Qnt_TensorOrKv:$value, Optional<Qnt_Tensor>:$mask,
                        Optional<Qnt_Tensor>:$sink,
                        F64Attr:$scale, DefaultValuedAttr<F64Attr, "0.0">:$softcap,
                        DefaultValuedAttr<BoolAttr, "false">:$causal,
                        DefaultValuedAttr<I64Attr, "0">:$window,
-                       DefaultValuedAttr<BoolAttr, "false">:$safe);
+                       DefaultValuedAttr<BoolAttr, "false">:$safe,
+                       DefaultValuedAttr<Qnt_StorageAttr, "Storage::f32">:$products);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`,` $mask^)? (`sink` $sink^)? attr-dict `:` functional-type(operands, results)
   }];

@@ -11,8 +11,8 @@ namespace {
       {"--inputs", Option::Value}, {"--outputs", Option::Value}, {"--mattr", Option::Value},       \
       {"--quantize", Option::Value}, {"--skip", Option::Value}, {"--embed", Option::Value},        \
       {"--head", Option::Value}, {"--numerics", Option::Value}, {"--requantize", Option::Flag},    \
-      {"--method", Option::Value}, {"--kv", Option::Value}, {"--accept", Option::Value},           \
-      {"--bind", Option::Value}, {"--recipe", Option::Value}, {                                    \
+      {"--method", Option::Value}, {"--kv", Option::Value}, {"--attention", Option::Value},        \
+      {"--accept", Option::Value}, {"--bind", Option::Value}, {"--recipe", Option::Value}, {       \
     "--blobs", Option::Value                                                                       \
   }
 #define QCC_COMMON_OPTIONS                                                                         \
@@ -169,6 +169,7 @@ usage: qcc [compile] MODEL.(onnx|qnt|mlir) [options] [-o OUT]
   --quantize SCHEME      keep, or WEIGHT[aACT]{:MOD} such as w8a8, w4a8:g32, w4:g64:sym
   --skip GLOB            leave weights of these names alone (repeatable)
   --embed F, --head F    f32, f16, w8 or w4 for embedding and output head
+  --attention f32|i16    its products: i16 by default between layers with 8-bit inputs
   --requantize           change weights that are quantized already
   --method M[,M]         rtn, clip, gptq, awq, smoothquant, hadamard …
   --calib, --accept, --budget-size, --recipe …   see qcc quantize --help
@@ -213,7 +214,7 @@ usage: qcc quantize MODEL.onnx [options] [-o OUT.qnt|OUT.onnx]
   --budget-latency 5ms@1x128[,threads=2]   or 40ms@decode, 300ms@prefill512 (repeatable)
   --cost-table FILE      what qcc tune measured;  --require-measured  no predictions
   --recipe FILE.yaml     all of the above, per tensor too, and schemes of one's own
-  --skip GLOB, --embed F, --head F, --requantize   as in qcc compile
+  --skip GLOB, --embed F, --head F, --attention A, --requantize   as in qcc compile
   --work DIR             keep finished parts here (OUT.qnt.work until it is done)
   --report F.json        candidates, choices and reasons;  --json  the same on stdout
   --attribution N        what each weight contributes to the loss, in at most N runs (64 with

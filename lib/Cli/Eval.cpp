@@ -28,9 +28,9 @@ llvm::Expected<OpenedSubject> cli::openSubject(const Args &args, const Context &
 Args cli::referenceArgs(const Args &args) {
   Args plain = args;
   for (const char *option :
-       {"--quantize", "--skip", "--embed", "--head", "--kv", "--method", "--requantize", "--recipe",
-        "--calib", "--calib-samples", "--budget-size", "--budget-latency", "--eval-data",
-        "--require-measured", "--force-level"})
+       {"--quantize", "--skip", "--embed", "--head", "--kv", "--attention", "--method",
+        "--requantize", "--recipe", "--calib", "--calib-samples", "--budget-size",
+        "--budget-latency", "--eval-data", "--require-measured", "--force-level"})
     plain.values.erase(option);
   return plain;
 }

@@ -237,6 +237,8 @@ llvm::Error cli::parseQuantize(const Args &given, const Context &context, bool c
     return error;
   if (!request.kv.empty() && request.kv != "f32")
     return later("--kv=" + request.kv);
+  if (llvm::Error error = choose(args, "--attention", {"f32", "i16"}, request.attention))
+    return error;
   auto gate = quality::parseAccept(args.get("--accept", "guard"));
   if (!gate)
     return gate.takeError();
@@ -277,6 +279,7 @@ llvm::Error cli::quantizeOptions(const QuantizeRequest &request,
   given("--embed", request.embed);
   given("--head", request.head);
   given("--kv", request.kv);
+  given("--attention", request.attention);
   if (request.requantize)
     options.push_back("--requantize");
   given("--method", llvm::join(request.methods, ","));

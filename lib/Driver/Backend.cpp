@@ -71,12 +71,7 @@ Expected<std::unique_ptr<data::Model>> ReferenceModel::load(const CompileRequest
   model->function = *functions.begin();
   // What is quantized is interpreted quantized.
   if (!request.quantize.keep) {
-    PipelineOptions options;
-    options.scheme = request.quantize.text;
-    options.embed = request.quantize.embed;
-    options.head = request.quantize.head;
-    options.skip = request.quantize.skip;
-    options.recipe = request.quantize.recipe;
+    PipelineOptions options = pipelineOptions(request.quantize);
     DefaultTimingManager manager;
     TimingScope timing = manager.getRootScope();
     if (Error failed =

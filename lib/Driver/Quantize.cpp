@@ -116,12 +116,8 @@ Error Quantization::load() {
   plan = std::move(*methods);
   plan.seed = wish.seed;
   plan.refineNarrow = isStatic(wish) && !llvm::is_contained(wish.methods, "rounding");
+  options = pipelineOptions(wish);
   options.optLevel = request.optLevel;
-  options.scheme = wish.text;
-  options.embed = wish.embed;
-  options.head = wish.head;
-  options.skip = wish.skip;
-  options.recipe = wish.recipe;
   if (plan.hadamard)
     options.hadamardSeed = wish.seed + 1; // 0 would leave out the signs
   context = makeContext(request.threads);

@@ -4,16 +4,16 @@
 // A task is one batch index, one group of key heads and up to 64 of the query rows that read it
 // (heads of the group times positions). For each block of 64 keys, by absolute index:
 //
-//   keys transposed into scratch, so that lanes are keys     kt[d][key]
-//   a[key] = sum_d q[d] kt[d][key]            d ascending, one fma a step; then scale, softcap,
-//   mask m' = max(m, max a), w = exp(a - m'), c = exp(m - m') l  = fma(l, c, sum w) four vectors
-//   ascending, then the tree o  = o c; o = fma(w[key], v[key], o)      keys ascending
+//   a[key]  scores, scaled (AttentionFloats.cpp, AttentionCodes.cpp); then softcap, mask
+//   m' = max(m, max a), w = exp(a - m'), c = exp(m - m')
+//   l  = fma(l, c, sum w)                     four vectors ascending, then the tree
+//   o  = o c, then w times values
 //
 // What a row computes depends on nothing but its own query and the absolute indices of keys: not on
 // the other rows of the task, not on how many keys follow. A key with score -inf adds exactly 0,
 // and so does a block of them, which is why blocks that causality or the window exclude are
 // skipped.
-#include "FamilySupport.h"
+#include "AttentionEmitter.h"
 #include "PackedProduct.h"
 
 using namespace mlir;
@@ -21,56 +21,41 @@ using namespace qcc;
 using namespace qcc::lower;
 using namespace qcc::qnt;
 
-namespace {
+FailureOr<AttentionPlan> AttentionPlan::build(KernelOp kernel) {
+  AttentionPlan plan;
+  plan.op = opOf<AttentionOp>(kernel);
+  SmallVector<DimExpr> q = dimsOf(plan.op.getQuery().getType());
+  SmallVector<DimExpr> key = dimsOf(plan.op.getKey().getType());
+  plan.batch = q[0];
+  plan.heads = q[1];
+  plan.queries = q[2];
+  plan.width = q[3];
+  plan.groups = key[1];
+  plan.keys = key[2];
+  plan.outWidth = dimsOf(plan.op.getValue().getType())[3];
+  plan.perGroup = *plan.heads.exactDiv(plan.groups);
+  plan.rows = plan.perGroup * plan.queries;
+  plan.rowBlocks = plan.rows.ceilDiv(DimExpr::constant(kernel.getContext(), queryBlock));
+  for (Value value : {plan.op.getQuery(), plan.op.getKey(), plan.op.getValue()})
+    if (computeElem(elemOfValue(value)) != Elem::F32)
+      return refuse(plan.op, "attention computes in f32; its operands can be f32, f16 or bf16");
+  return plan;
+}
 
-constexpr int64_t keyBlock = 64, queryBlock = 64, keyVectors = keyBlock / kLanes;
-/// Query rows whose scores are in registers at a time, and groups of them whose sums are: with 16
-/// sums or more, multiplications do not wait for each other.
-constexpr int64_t rowGroup = 4, groupsTogether = 2;
-/// Lanes that hold a row's maximum and sum, so that those of a group are one vector.
-constexpr int64_t stateLanes = kLanes / rowGroup;
+DimExpr AttentionPlan::keyBytes() const {
+  if (!onCodes())
+    return width * (keyBlock * 4);
+  DimExpr pairs = width.ceilDiv(DimExpr::constant(width.getContext(), 2));
+  return pairs * (keyBlock * 4) + width * (kLanes * 4);
+}
 
-struct AttentionPlan {
-  AttentionOp op;
-  DimExpr batch, heads, groups, perGroup, queries, keys, width, outWidth;
-  DimExpr rows, rowBlocks; ///< query rows of a group, and blocks of them
-
-  static FailureOr<AttentionPlan> build(KernelOp kernel) {
-    AttentionPlan plan;
-    plan.op = opOf<AttentionOp>(kernel);
-    SmallVector<DimExpr> q = dimsOf(plan.op.getQuery().getType());
-    SmallVector<DimExpr> key = dimsOf(plan.op.getKey().getType());
-    plan.batch = q[0];
-    plan.heads = q[1];
-    plan.queries = q[2];
-    plan.width = q[3];
-    plan.groups = key[1];
-    plan.keys = key[2];
-    plan.outWidth = dimsOf(plan.op.getValue().getType())[3];
-    plan.perGroup = *plan.heads.exactDiv(plan.groups);
-    plan.rows = plan.perGroup * plan.queries;
-    plan.rowBlocks = plan.rows.ceilDiv(DimExpr::constant(kernel.getContext(), queryBlock));
-    for (Value value : {plan.op.getQuery(), plan.op.getKey(), plan.op.getValue()})
-      if (computeElem(elemOfValue(value)) != Elem::F32)
-        return refuse(plan.op, "attention computes in f32; its operands can be f32, f16 or bf16");
-    return plan;
-  }
-
-  // Scratch of a worker, floats: transposed keys, queries, sums of values.
-  DimExpr paddedOutWidth() const {
-    return outWidth.ceilDiv(DimExpr::constant(outWidth.getContext(), kLanes)) * kLanes;
-  }
-  DimExpr queryOffset() const { return width * keyBlock; }
-  DimExpr sumOffset() const { return queryOffset() + paddedQueryWidth() * queryBlock; }
-  DimExpr paddedQueryWidth() const {
-    return width.ceilDiv(DimExpr::constant(width.getContext(), kLanes)) * kLanes;
-  }
-  DimExpr scratchFloats() const { return sumOffset() + paddedOutWidth() * queryBlock; }
-};
+DimExpr AttentionPlan::scratchBytes() const {
+  return keyBytes() + queryBytes() + sumBytes() + valueBytes();
+}
 
 /// Strides of the attention's axes (batch, head, query, element) in the kernel's result, which may
 /// be transposed and reshaped.
-FailureOr<SmallVector<DimExpr>> outputStrides(KernelFrame &frame, AttentionOp op) {
+static FailureOr<SmallVector<DimExpr>> outputStrides(KernelFrame &frame, AttentionOp op) {
   MLIRContext *context = op.getContext();
   Value value = frame.yield()->getOperand(0);
   auto strip = [&] {
@@ -93,65 +78,6 @@ FailureOr<SmallVector<DimExpr>> outputStrides(KernelFrame &frame, AttentionOp op
     return refuse(frame.kernel, "the result is not the attention's");
   return denseStrides(context, dimsOf(op.getType()));
 }
-
-class AttentionEmitter {
-public:
-  AttentionEmitter(KernelFrame &frame, const AttentionPlan &plan)
-      : frame(frame), k(frame.k), plan(plan), op(plan.op) {}
-  LogicalResult emit();
-
-private:
-  LogicalResult prepare();
-  void emitTask(Value task);
-  void packQueries(Value batch, Value group, Value first, Value count);
-  std::pair<Value, Value> keyRange(Value first, Value count);
-  void packKeys(Value base, Value firstKey);
-  void scores(Value row, int64_t count, int64_t slot);
-  void scoreVectors(Value row, int64_t count, int64_t slot, int64_t vector, int64_t vectors);
-  Value admit(Value score, Value first, Value row);
-  using Combine = llvm::function_ref<Value(Value, Value)>;
-  Value reduceRows(ArrayRef<Value> v, Combine combine);
-  void weights(Value row, int64_t count, int64_t slot);
-  void rowsTogether(Value row, int64_t count, Value valueBase);
-  void accumulate(Value row, int64_t count, Value valueBase);
-  void accumulateColumns(Value row, int64_t count, Value valueBase, Value column, int64_t vectors,
-                         Value lanes);
-  void finishRow(Value row);
-
-  Value floats(Value base, Value index) { return k.elemPtr(Elem::F32, base, index); }
-  Value minusInfinity() { return k.cf32(-std::numeric_limits<float>::infinity()); }
-  bool hasPositions() { return op.getCausal() || op.getWindow() > 0; }
-  /// Rows at a time, from most to one: just one where a fused multiply-add is a hundred
-  /// instructions.
-  SmallVector<int64_t> rowSteps() {
-    if (!k.target().hasFma)
-      return {1};
-    if (k.target().registersPerVector() == 1)
-      return {groupsTogether * rowGroup, rowGroup, 1};
-    return {rowGroup, 1};
-  }
-  /// Key vectors, or columns of values, whose sums `count` rows keep in registers.
-  int64_t vectorsFor(int64_t count) {
-    if (!k.target().hasFma)
-      return 1;
-    return k.target().registersPerVector() == 1 || count == 1 ? keyVectors : 1;
-  }
-
-  KernelFrame &frame;
-  KernelBuilder &k;
-  const AttentionPlan &plan;
-  AttentionOp op;
-  Operand query, key, value, mask, sink;
-  SmallVector<Value> outStrides;
-  Value queries, keys, width, outWidth, perGroup, rows, rowBlocks, groups;
-  Value queryStride, sumStride;
-  // Worker memory: scores of row groups, the first of which is at slot 0; per row the maximum, the
-  // sum, what the sums so far are scaled by, and the offsets that the row needs again.
-  Value keysAt, queriesAt, sumsAt, scoresAt, maxima, totals, corrections;
-  Value maskOffsets, positions, outOffsets;
-  // Of the current key block.
-  Value blockKey, blockKeys;
-};
 
 LogicalResult AttentionEmitter::prepare() {
   SmallVector<DimExpr> full = {plan.batch, plan.heads, plan.queries, plan.keys};
@@ -188,12 +114,13 @@ LogicalResult AttentionEmitter::prepare() {
   rows = frame.dim(plan.rows);
   rowBlocks = frame.dim(plan.rowBlocks);
   groups = frame.dim(plan.groups);
-  queryStride = frame.dim(plan.paddedQueryWidth());
+  queryStride = frame.dim(plan.paddedWidth());
   sumStride = frame.dim(plan.paddedOutWidth());
   keysAt = k.scratch();
-  queriesAt = floats(k.scratch(), frame.dim(plan.queryOffset()));
-  sumsAt = floats(k.scratch(), frame.dim(plan.sumOffset()));
-  scoresAt = k.stackBuffer(groupsTogether * rowGroup * keyBlock * 4);
+  queriesAt = k.bytePtr(keysAt, frame.dim(plan.keyBytes()));
+  sumsAt = k.bytePtr(queriesAt, frame.dim(plan.queryBytes()));
+  valuesAt = k.bytePtr(sumsAt, frame.dim(plan.sumBytes()));
+  weightsAt = k.stackBuffer(groupsTogether * rowGroup * keyBlock * 4);
   // The last row reads a whole vector, too.
   maxima = k.stackBuffer((queryBlock * stateLanes + kLanes) * 4);
   totals = k.stackBuffer((queryBlock * stateLanes + kLanes) * 4);
@@ -201,18 +128,19 @@ LogicalResult AttentionEmitter::prepare() {
   maskOffsets = k.stackBuffer(queryBlock * 8);
   positions = k.stackBuffer(queryBlock * 8);
   outOffsets = k.stackBuffer(queryBlock * 8);
+  allocate();
   return success();
 }
 
-/// Copies the task's query rows, scaled by nothing yet, and starts their sums.
-void AttentionEmitter::packQueries(Value batch, Value group, Value first, Value count) {
+/// Packs the task's query rows and starts their sums.
+void AttentionEmitter::startRows(Value batch, Value group, Value first, Value count) {
   k.forRange(count, [&](Value i) {
-    Value row = k.add(first, i), s = k.remU(row, queries);
-    Value head = k.add(k.mul(group, perGroup), k.divU(row, queries));
-    Value from = query.at(k, {batch, head, s}), to = floats(queriesAt, k.mul(i, queryStride));
-    k.forLanes(width, [&](Value d, Value lanes) {
-      k.vstore(Elem::F32, query.vload(k, from, d, lanes), to, d, lanes);
-    });
+    Value row = k.add(first, i), s = row, head = group;
+    if (!plan.perGroup.isConstant(1)) {
+      s = k.remU(row, queries);
+      head = k.add(k.mul(group, perGroup), k.divU(row, queries));
+    }
+    packQuery(query.at(k, {batch, head, s}), i);
     fillRun(k, Elem::F32, k.cf32(0), sumsAt, k.mul(i, sumStride), sumStride);
     // A sink is a score without a value, before all others.
     Value score = op.getSink() ? k.toF32(k.load(sink.elem, sink.pointer, sink.at(k, {head})))
@@ -245,78 +173,64 @@ std::pair<Value, Value> AttentionEmitter::keyRange(Value first, Value count) {
   return {from, to};
 }
 
-/// kt[d][j] = key blockKey + j; keys that do not exist repeat the last one and are masked later.
-void AttentionEmitter::packKeys(Value base, Value firstKey) {
-  Value last = k.sub(keys, k.ci64(1));
-  for (int64_t v = 0; v < keyVectors; ++v) {
-    Value start = k.add(firstKey, k.ci64(v * kLanes));
-    k.ifThen(k.lt(start, keys), [&] {
-      SmallVector<Value> from;
-      for (int64_t r = 0; r < kLanes; ++r) {
-        Value t = k.min(k.add(start, k.ci64(r)), last);
-        from.push_back(k.add(base, key.known[2] == 0 ? k.ci64(0) : k.mul(t, key.strides[2])));
-      }
-      packTransposed16(
-          k, Elem::F32, width, floats(keysAt, k.ci64(v * kLanes)), keyBlock,
-          [&](int64_t r, Value d, Value lanes) { return key.vload(k, from[r], d, lanes); });
-    });
-  }
+/// Rows at a time, from most to one: just one where a fused multiply-add is a hundred instructions.
+SmallVector<int64_t> AttentionEmitter::rowSteps() {
+  if (!k.target().hasFma)
+    return {1};
+  if (k.target().registersPerVector() == 1)
+    return {groupsTogether * rowGroup, rowGroup, 1};
+  return {rowGroup, 1};
 }
 
-/// Products of `count` query rows from `row` on with key vectors `vector` .. `vector + vectors`.
-void AttentionEmitter::scoreVectors(Value row, int64_t count, int64_t slot, int64_t vector,
-                                    int64_t vectors) {
-  SmallVector<Value> from, zeros(count * vectors, k.broadcast(k.cf32(0)));
-  for (int64_t r = 0; r < count; ++r)
-    from.push_back(floats(queriesAt, k.mul(k.add(row, k.ci64(r)), queryStride)));
-  auto sums = k.forRange(width, zeros, [&](Value d, ValueRange acc) {
-    SmallVector<Value> keyLanes;
-    Value at = k.add(k.mul(d, k.ci64(keyBlock)), k.ci64(vector * kLanes));
-    for (int64_t v = 0; v < vectors; ++v)
-      keyLanes.push_back(k.vload(Elem::F32, keysAt, k.add(at, k.ci64(v * kLanes))));
-    KernelBuilder::Values next;
-    for (int64_t r = 0; r < count; ++r) {
-      Value q = k.broadcast(k.load(Elem::F32, from[r], d));
-      for (int64_t v = 0; v < vectors; ++v)
-        next.push_back(k.fma(q, keyLanes[v], acc[r * vectors + v]));
-    }
-    return next;
-  });
-  for (int64_t r = 0; r < count; ++r)
-    for (int64_t v = 0; v < vectors; ++v)
-      k.vstore(Elem::F32, sums[r * vectors + v], scoresAt,
-               k.ci64((slot + r) * keyBlock + (vector + v) * kLanes));
+/// Key vectors, or columns of values, whose sums `count` rows keep in registers.
+int64_t AttentionEmitter::vectorsFor(int64_t count) {
+  if (!k.target().hasFma)
+    return 1;
+  return k.target().registersPerVector() == 1 || count == 1 ? keyVectors : 1;
 }
 
-void AttentionEmitter::scores(Value row, int64_t count, int64_t slot) {
-  int64_t vectors = vectorsFor(count);
-  for (int64_t vector = 0; vector < keyVectors; vector += vectors)
-    scoreVectors(row, count, slot, vector, vectors);
+/// Scores of `count` query rows with all keys of the block: [row][keyVectors].
+AttentionEmitter::Values AttentionEmitter::scores(Value row, int64_t count) {
+  int64_t each = vectorsFor(count);
+  Values all(count * keyVectors);
+  for (int64_t vector = 0; vector < keyVectors; vector += each)
+    for (auto [i, v] : llvm::enumerate(scoreVectors(row, count, vector, each)))
+      all[i / each * keyVectors + vector + i % each] = v;
+  return all;
 }
 
-/// The 16 scores of the keys from `first` on, after scale, softcap, mask, causality and window.
-Value AttentionEmitter::admit(Value score, Value first, Value row) {
-  Value a = k.mul(k.cf32(op.getScale().convertToDouble()), score);
+Value AttentionEmitter::blockRow(const Operand &operand, Value base, Value row) {
+  if (operand.known[2] == 0)
+    return base;
+  Value t = k.min(k.add(blockKey, row), k.sub(keys, k.ci64(1)));
+  return k.add(base, k.mul(t, operand.strides[2]));
+}
+
+/// The 16 scores `a` of the keys from `first` on, after softcap, mask, causality and window.
+Value AttentionEmitter::admit(Value a, Value first, Value row) {
   double cap = op.getSoftcap().convertToDouble();
   if (cap > 0)
     a = k.mul(k.cf32(cap), k.tanh(k.div(a, k.broadcast(k.cf32(cap)))));
   Value none = k.broadcast(minusInfinity());
   if (op.getMask()) {
-    // Lanes beyond the keys are not read: whole vectors, and the rest of the last one.
+    // Lanes beyond the keys are not read.
     Value at = k.load(Elem::I64, maskOffsets, row), rest = k.sub(keys, first);
     auto apply = [&](Value lanes) {
       Value m = mask.vload(k, at, first, lanes);
       if (mask.elem == Elem::Bool)
-        return KernelBuilder::Values{k.select(m, a, none)};
-      return KernelBuilder::Values{k.add(a, k.toF32(m))};
+        return Values{k.select(m, a, none)};
+      return Values{k.add(a, k.toF32(m))};
     };
-    a = k.ifElse(
-        k.ge(rest, k.ci64(kLanes)), TypeRange(a.getType()), [&] { return apply({}); },
-        [&] {
-          return k.ifElse(
-              k.gt(rest, k.ci64(0)), TypeRange(a.getType()), [&] { return apply(rest); },
-              [&] { return KernelBuilder::Values{none}; });
-        })[0];
+    if (k.target().hasMaskedMemory)
+      a = apply(rest)[0];
+    else // whole vectors, and the rest of the last one
+      a = k.ifElse(
+          k.ge(rest, k.ci64(kLanes)), TypeRange(a.getType()), [&] { return apply({}); },
+          [&] {
+            return k.ifElse(
+                k.gt(rest, k.ci64(0)), TypeRange(a.getType()), [&] { return apply(rest); },
+                [&] { return Values{none}; });
+          })[0];
   }
   Value number = k.add(k.iota32(), k.broadcast(k.toI32(first)));
   Value admitted = k.lt(number, k.broadcast(k.toI32(keys)));
@@ -333,8 +247,6 @@ Value AttentionEmitter::admit(Value score, Value first, Value row) {
   return k.select(admitted, a, none);
 }
 
-/// One number for each of `count` rows, 1 or rowGroup, in lanes 4 r .. 4 r + 3 (all lanes where
-/// count is 1). The tree is the one of reduce().
 Value AttentionEmitter::reduceRows(ArrayRef<Value> v, Combine combine) {
   if (v.size() == 1)
     return k.broadcast(k.reduce(v[0], combine));
@@ -358,77 +270,69 @@ Value AttentionEmitter::reduceRows(ArrayRef<Value> v, Combine combine) {
   return r;
 }
 
-/// Turns the scores of `count` rows into weights and updates the rows' maxima and sums.
+Value AttentionEmitter::reduceBlock(ArrayRef<Value> vectors, Value start, Combine combine) {
+  SmallVector<Value> rows;
+  for (; !vectors.empty(); vectors = vectors.drop_front(keyVectors)) {
+    rows.push_back(start);
+    for (Value v : vectors.take_front(keyVectors))
+      rows.back() = combine(rows.back(), v);
+  }
+  return reduceRows(rows, combine);
+}
+
+/// Turns the scores of `count` rows into weights and updates the rows' maxima and sums. All vectors
+/// of a group are in registers, or where the compiler puts them: a round trip through memory of our
+/// own would cost as much as the exponential.
 void AttentionEmitter::weights(Value row, int64_t count, int64_t slot) {
-  auto vectors = [&](ValueRange carried,
-                     llvm::function_ref<Value(Value at, Value i, int64_t r, Value carried)> body) {
-    return k.forLoop(k.ci64(0), k.ci64(keyBlock), k.ci64(kLanes), carried,
-                     [&](Value i, ValueRange c) {
-                       KernelBuilder::Values next;
-                       for (int64_t r = 0; r < count; ++r)
-                         next.push_back(body(k.add(i, k.ci64((slot + r) * keyBlock)), i, r, c[r]));
-                       return next;
-                     });
-  };
-  SmallVector<Value> lowest(count, k.broadcast(minusInfinity()));
-  SmallVector<Value> largest = vectors(lowest, [&](Value at, Value i, int64_t r, Value most) {
-    Value a = admit(k.vload(Elem::F32, scoresAt, at), k.add(blockKey, i), k.add(row, k.ci64(r)));
-    k.vstore(Elem::F32, a, scoresAt, at);
-    return k.maxFast(most, a);
-  });
-  Value state = k.mul(row, k.ci64(stateLanes)), none = k.broadcast(minusInfinity());
-  Value blockMax = reduceRows(largest, [&](Value x, Value y) { return k.maxFast(x, y); });
+  Value none = k.broadcast(minusInfinity()), zero = k.broadcast(k.cf32(0));
+  auto largest = [&](Value x, Value y) { return k.maxFast(x, y); };
+  Values v = scores(row, count);
+  for (int64_t i = 0; i < count * keyVectors; ++i)
+    v[i] = admit(v[i], k.add(blockKey, k.ci64(i % keyVectors * kLanes)),
+                 k.add(row, k.ci64(i / keyVectors)));
+  Value state = k.mul(row, k.ci64(stateLanes));
+  Value blockMax = reduceBlock(v, none, largest);
   Value oldMax = k.vload(Elem::F32, maxima, state), newMax = k.maxFast(oldMax, blockMax);
   // A row that has admitted no key yet subtracts 0: -inf - -inf would be NaN.
-  Value subtract = k.select(k.eq(newMax, none), k.broadcast(k.cf32(0)), newMax);
-  SmallVector<Value> least, zeros(count, k.broadcast(k.cf32(0)));
-  for (int64_t r = 0; r < count; ++r)
-    least.push_back(k.broadcast(k.extract(subtract, r * stateLanes)));
-  SmallVector<Value> sums = vectors(zeros, [&](Value at, Value, int64_t r, Value sum) {
-    Value w = k.exp(k.sub(k.vload(Elem::F32, scoresAt, at), least[r]));
-    k.vstore(Elem::F32, w, scoresAt, at);
-    return k.add(sum, w);
-  });
-  Value sum = reduceRows(sums, [&](Value x, Value y) { return k.add(x, y); });
-  Value correction = k.exp(k.sub(oldMax, subtract));
+  Value running = k.select(k.eq(newMax, none), zero, newMax);
+  Base base = weightBase(blockMax, running);
+  for (int64_t r = 0; r < count; ++r) {
+    Value subtract = ofRow(base.base, r);
+    for (Value &x : MutableArrayRef<Value>(v).slice(r * keyVectors, keyVectors))
+      x = k.exp(k.sub(x, subtract));
+  }
+  Value sum = reduceBlock(v, zero, [&](Value x, Value y) { return k.add(x, y); });
+  if (base.rescale)
+    sum = k.mul(sum, base.rescale);
+  Value correction = k.exp(k.sub(oldMax, running));
   Value total = k.fma(k.vload(Elem::F32, totals, state), correction, sum);
   Value lanes = count == 1 ? k.ci64(stateLanes) : Value(); // the next row's are its own
   k.vstore(Elem::F32, newMax, maxima, state, lanes);
   k.vstore(Elem::F32, total, totals, state, lanes);
   k.vstore(Elem::F32, correction, corrections, k.ci64(slot * stateLanes));
+  keepWeights(v, count, slot, base.rescale);
 }
 
-/// Adds the weighted values of the block to columns `column` .. of `count` rows' sums.
-void AttentionEmitter::accumulateColumns(Value row, int64_t count, Value valueBase, Value column,
-                                         int64_t vectors, Value lanes) {
-  SmallVector<Value> at, sums;
+SmallVector<Value> AttentionEmitter::rescaledSums(Value row, int64_t count, Value column,
+                                                  int64_t vectors) {
+  SmallVector<Value> sums;
   for (int64_t r = 0; r < count; ++r) {
-    at.push_back(k.add(k.mul(k.add(row, k.ci64(r)), sumStride), column));
+    Value at = k.add(k.mul(k.add(row, k.ci64(r)), sumStride), column);
     Value correction = k.broadcast(k.load(Elem::F32, corrections, k.ci64(r * stateLanes)));
-    for (int64_t v = 0; v < vectors; ++v) {
-      Value sum = k.vload(Elem::F32, sumsAt, k.add(at[r], k.ci64(v * kLanes)));
-      sums.push_back(k.mul(sum, correction));
-    }
+    for (int64_t v = 0; v < vectors; ++v)
+      sums.push_back(k.mul(k.vload(Elem::F32, sumsAt, k.add(at, k.ci64(v * kLanes))), correction));
   }
-  auto totalSums = k.forRange(blockKeys, sums, [&](Value j, ValueRange acc) {
-    Value t = k.add(blockKey, j), from = valueBase;
-    if (value.known[2] != 0)
-      from = k.add(from, k.mul(t, value.strides[2]));
-    SmallVector<Value> columns;
+  return sums;
+}
+
+/// The sums of a row are padded to whole vectors.
+void AttentionEmitter::storeSums(ArrayRef<Value> sums, Value row, int64_t count, Value column,
+                                 int64_t vectors) {
+  for (int64_t r = 0; r < count; ++r) {
+    Value at = k.add(k.mul(k.add(row, k.ci64(r)), sumStride), column);
     for (int64_t v = 0; v < vectors; ++v)
-      columns.push_back(value.vload(k, from, k.add(column, k.ci64(v * kLanes)), lanes));
-    KernelBuilder::Values next;
-    for (int64_t r = 0; r < count; ++r) {
-      Value w = k.load(Elem::F32, scoresAt, k.add(j, k.ci64(r * keyBlock)));
-      for (int64_t v = 0; v < vectors; ++v)
-        next.push_back(k.fma(k.broadcast(w), columns[v], acc[r * vectors + v]));
-    }
-    return next;
-  });
-  // The sums of a row are padded to whole vectors.
-  for (int64_t r = 0; r < count; ++r)
-    for (int64_t v = 0; v < vectors; ++v)
-      k.vstore(Elem::F32, totalSums[r * vectors + v], sumsAt, k.add(at[r], k.ci64(v * kLanes)));
+      k.vstore(Elem::F32, sums[r * vectors + v], sumsAt, k.add(at, k.ci64(v * kLanes)));
+  }
 }
 
 void AttentionEmitter::accumulate(Value row, int64_t count, Value valueBase) {
@@ -455,7 +359,6 @@ void AttentionEmitter::rowsTogether(Value row, int64_t count, Value valueBase) {
   int64_t each = std::min(count, rowGroup);
   for (int64_t slot = 0; slot < count; slot += each) {
     Value first = k.add(row, k.ci64(slot));
-    scores(first, each, slot);
     weights(first, each, slot);
   }
   accumulate(row, count, valueBase);
@@ -483,13 +386,13 @@ void AttentionEmitter::emitTask(Value task) {
   Value group = k.remU(rest, groups), batch = k.divU(rest, groups);
   Value first = k.mul(block, k.ci64(queryBlock));
   Value count = k.min(k.ci64(queryBlock), k.sub(rows, first));
-  packQueries(batch, group, first, count);
+  startRows(batch, group, first, count);
   auto [from, to] = keyRange(first, count);
   Value keyBase = key.at(k, {batch, group}), valueBase = value.at(k, {batch, group});
   k.forLoop(from, to, k.ci64(keyBlock), [&](Value t) {
     blockKey = t;
     blockKeys = k.min(k.ci64(keyBlock), k.sub(keys, t));
-    packKeys(keyBase, t);
+    packBlock(keyBase, valueBase);
     Value done = k.ci64(0);
     for (int64_t size : rowSteps()) {
       Value to = size == 1 ? count : k.and_(count, k.ci64(-size));
@@ -507,8 +410,6 @@ LogicalResult AttentionEmitter::emit() {
   return success();
 }
 
-} // namespace
-
 FailureOr<LaunchShape> lower::attentionShape(KernelOp kernel) {
   auto plan = AttentionPlan::build(kernel);
   if (failed(plan))
@@ -519,7 +420,7 @@ FailureOr<LaunchShape> lower::attentionShape(KernelOp kernel) {
   DimExpr rows = plan->rows.min(DimExpr::constant(context, queryBlock));
   DimExpr work = (rows + 8) * plan->keys * (plan->width + plan->outWidth);
   shape.grain = DimExpr::constant(context, 1 << 17).ceilDiv(work + 1);
-  shape.scratchBytes = plan->scratchFloats() * 4;
+  shape.scratchBytes = plan->scratchBytes();
   return shape;
 }
 
@@ -527,5 +428,7 @@ LogicalResult lower::emitAttention(KernelFrame &frame) {
   auto plan = AttentionPlan::build(frame.kernel);
   if (failed(plan))
     return failure();
-  return AttentionEmitter(frame, *plan).emit();
+  auto emitter =
+      plan->onCodes() ? makeCodeAttention(frame, *plan) : makeFloatAttention(frame, *plan);
+  return emitter->emit();
 }

@@ -310,6 +310,17 @@ static Error emitLowered(LoadedModel &model, Stage from, PipelineOptions options
   return emitArtifact(model, levels, request, err);
 }
 
+PipelineOptions qcc::pipelineOptions(const QuantizeRequest &wish) {
+  PipelineOptions options;
+  options.scheme = wish.keep ? "keep" : wish.text;
+  options.embed = wish.embed;
+  options.head = wish.head;
+  options.skip = wish.skip;
+  options.recipe = wish.recipe;
+  options.attention = wish.attention;
+  return options;
+}
+
 Error qcc::compileModel(const CompileRequest &request, raw_ostream &err) {
   std::string spec;
   for (const std::string &target : request.targets)
@@ -317,13 +328,8 @@ Error qcc::compileModel(const CompileRequest &request, raw_ostream &err) {
   Expected<std::vector<const Target *>> targets = expandTarget(spec);
   if (!targets)
     return targets.takeError();
-  PipelineOptions options;
+  PipelineOptions options = pipelineOptions(request.quantize);
   options.optLevel = request.optLevel;
-  options.scheme = request.quantize.keep ? "keep" : request.quantize.text;
-  options.embed = request.quantize.embed;
-  options.head = request.quantize.head;
-  options.skip = request.quantize.skip;
-  options.recipe = request.quantize.recipe;
   for (const Target *target : *targets)
     options.levels.push_back(target->name);
 

@@ -134,10 +134,14 @@ void addAssignBits(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createCSEPass()); // one quantization of an activation for all its readers
 }
 
-void addQuantize(OpPassManager &pm) {
+void addQuantize(OpPassManager &pm, const PipelineOptions &options) {
   pm.addNestedPass<func::FuncOp>(quantize::createCenterCodes());
   pm.addNestedPass<func::FuncOp>(quantize::createQuantizeLinear());
   pm.addNestedPass<func::FuncOp>(quantize::createQuantizeGather());
+  // A model that came quantized keeps what it has.
+  bool asked = options.scheme != "keep" || !options.recipe.empty();
+  if (options.attention.empty() ? asked : options.attention == "i16")
+    pm.addNestedPass<func::FuncOp>(quantize::createNarrowAttention());
   pm.addPass(quantize::createHoistWeights());
 }
 
@@ -192,7 +196,7 @@ void qcc::buildStage(OpPassManager &pm, Stage stage, const PipelineOptions &opti
     addAssignBits(pm, options);
     break;
   case Stage::Quantize:
-    addQuantize(pm);
+    addQuantize(pm, options);
     break;
   case Stage::Fuse:
     addFuse(pm, options);

@@ -39,7 +39,8 @@ constexpr OptionKey optionKeys[] = {
     {"skip", OptionKey::List},           {"accept", OptionKey::Text},
     {"eval-data", OptionKey::Text},      {"budget-size", OptionKey::Text},
     {"budget-latency", OptionKey::List}, {"cost-table", OptionKey::Text},
-    {"requantize", OptionKey::Flag},     {"require-measured", OptionKey::Flag}};
+    {"requantize", OptionKey::Flag},     {"require-measured", OptionKey::Flag},
+    {"attention", OptionKey::Text}};
 
 Error recipeError(StringRef name, unsigned line, const Twine &why, StringRef help = "") {
   std::string where = name.str() + (line ? ":" + std::to_string(line) : "");

@@ -8,7 +8,37 @@ using namespace qcc::reference;
 
 namespace {
 
-constexpr int64_t keyBlock = 64;
+constexpr int64_t keyBlock = 64, valueLevels = 8191, weightLevels = 4095;
+
+int64_t queryLevels(int64_t channels) {
+  auto levels = static_cast<int64_t>(std::sqrt(2147483647.0 / static_cast<double>(channels)));
+  return std::min<int64_t>(levels, 32767);
+}
+
+/// Rows as codes of at most `levels` times a scale, for `products = i16`.
+template <typename T> struct CodeRows {
+  std::vector<int64_t> codes;
+  std::vector<T> scales;
+
+  CodeRows() = default;
+  CodeRows(const Numbers<T> &x, int64_t count, int64_t width, int64_t levels)
+      : codes(count * width), scales(count) {
+    for (int64_t r = 0; r < count; ++r) {
+      T most = 0;
+      for (int64_t i = 0; i < width; ++i) {
+        T size = std::abs(x[r * width + i]);
+        most = size > most || std::isnan(size) ? size : most;
+      }
+      scales[r] = most / static_cast<T>(levels);
+      if (!std::isfinite(most)) {
+        scales[r] = std::numeric_limits<T>::quiet_NaN();
+        continue;
+      }
+      for (int64_t i = 0; i < width && most > 0; ++i)
+        codes[r * width + i] = std::llrint(x[r * width + i] * (static_cast<T>(levels) / most));
+    }
+  }
+};
 
 template <typename T> class Attention {
 public:
@@ -18,6 +48,12 @@ public:
         value(load<T>(call.tensor(2))) {
     if (op.getSink())
       sink = load<T>(call.tensor(op.getMask() ? 4 : 3));
+    if (op.getProducts() == Storage::i16) {
+      int64_t levels = queryLevels(q[3]);
+      queryCodes = CodeRows<T>(query, q[0] * q[1] * q[2], q[3], levels);
+      keyCodes = CodeRows<T>(key, k[0] * k[1] * k[2], k[3], levels);
+      valueCodes = CodeRows<T>(value, v[0] * v[1] * v[2], v[3], valueLevels);
+    }
     if (!op.getMask())
       return;
     const Tensor &tensor = call.tensor(3);
@@ -41,11 +77,17 @@ private:
   /// The score of key t after softcap, mask, causality and window.
   T score(int64_t b, int64_t h, int64_t s, int64_t t) const {
     int64_t d = q[3], group = h / (q[1] / k[1]);
-    const T *qRow = query.data + ((b * q[1] + h) * q[2] + s) * d;
-    const T *kRow = key.data + ((b * k[1] + group) * k[2] + t) * d;
+    int64_t qRow = (b * q[1] + h) * q[2] + s, kRow = (b * k[1] + group) * k[2] + t;
     T dot = 0;
-    for (int64_t i = 0; i < d; ++i)
-      dot = std::fma(qRow[i], kRow[i], dot);
+    if (onCodes()) {
+      int64_t sum = 0;
+      for (int64_t i = 0; i < d; ++i)
+        sum += queryCodes.codes[qRow * d + i] * keyCodes.codes[kRow * d + i];
+      dot = static_cast<T>(sum) * queryCodes.scales[qRow] * keyCodes.scales[kRow];
+    } else {
+      for (int64_t i = 0; i < d; ++i)
+        dot = std::fma(query[qRow * d + i], key[kRow * d + i], dot);
+    }
     T a = T(op.getScale().convertToDouble()) * dot, cap = T(op.getSoftcap().convertToDouble());
     if (cap > 0)
       a = cap * std::tanh(a / cap);
@@ -75,14 +117,16 @@ private:
     if (op.getSink())
       sum = std::exp(sink[h] - m);
     for (int64_t first = 0; first < keys; first += keyBlock) {
-      int64_t count = std::min(keyBlock, keys - first);
-      sum = sum + laneSum<T>(count, [&](int64_t i) { return std::exp(a[first + i] - m); });
+      int64_t count = std::min(keyBlock, keys - first), row = (b * v[1] + group) * keys + first;
+      ArrayRef<T> scores(a.data() + first, count);
+      sum = sum + laneSum<T>(count, [&](int64_t i) { return std::exp(scores[i] - m); });
       std::fill(partial.begin(), partial.end(), T(0));
-      for (int64_t i = 0; i < count; ++i) {
-        T weight = std::exp(a[first + i] - m);
-        const T *vRow = value.data + ((b * v[1] + group) * keys + first + i) * e;
+      if (onCodes())
+        addCodes(scores, row, m, partial);
+      for (int64_t i = 0; i < count && !onCodes(); ++i) {
+        T weight = std::exp(scores[i] - m);
         for (int64_t j = 0; j < e; ++j)
-          partial[j] = std::fma(weight, vRow[j], partial[j]);
+          partial[j] = std::fma(weight, value[(row + i) * e + j], partial[j]);
       }
       for (int64_t j = 0; j < e; ++j)
         out[j] = out[j] + partial[j];
@@ -92,9 +136,33 @@ private:
       out[j] = out[j] * factor;
   }
 
+  bool onCodes() const { return !keyCodes.scales.empty(); }
+
+  /// What a block of keys, whose values begin at row `first`, adds to `out`.
+  void addCodes(ArrayRef<T> scores, int64_t first, T m, std::vector<T> &out) const {
+    T most = *std::max_element(scores.begin(), scores.end()), largest = 0, poison = 0;
+    std::vector<T> weights;
+    for (auto [i, score] : llvm::enumerate(scores)) {
+      T scale = valueCodes.scales[first + i], w = most == -infinity ? 0 : std::exp(score - most);
+      weights.push_back(w * scale);
+      largest = std::max(largest, weights.back());
+      poison = std::fma(scale, T(0), poison);
+    }
+    std::vector<int64_t> sums(out.size());
+    for (auto [i, weight] : llvm::enumerate(weights)) {
+      int64_t code = largest > 0 ? std::llrint(weight * (T(weightLevels) / largest)) : 0;
+      for (size_t j = 0; j < out.size(); ++j)
+        sums[j] += code * valueCodes.codes[(first + i) * out.size() + j];
+    }
+    T factor = largest / T(weightLevels) * std::exp(most - m) + poison;
+    for (size_t j = 0; j < out.size(); ++j)
+      out[j] = static_cast<T>(sums[j]) * factor;
+  }
+
   mutable AttentionOp op; // accessors of ops are not const
   ArrayRef<int64_t> q, k, v;
   Numbers<T> query, key, value, mask, sink;
+  CodeRows<T> queryCodes, keyCodes, valueCodes; ///< with products of codes
   Dims maskStrides;
   bool isBool = false;
 };

@@ -56,18 +56,19 @@ struct AttentionText {
   }
 };
 
-TEST(KernelsAttention, IsTheFormula) {
+void checkFormula(const std::string &products, double tolerance) {
   AttentionText text;
-  for (auto dims :
-       {Dims{2, 37, 0}, Dims{1, 1, 200}, Dims{3, 5, 59}, Dims{1, 64, 64}, Dims{1, 1, 0}}) {
-    for (std::string more : {"", ", causal = true", ", causal = true, window = 17 : i64",
-                             ", softcap = 3.0 : f64", ", window = 90 : i64, safe = true"}) {
-      text.more = more;
-      KernelHarness attention(text.str());
-      attention.check(dims, attention.randomInputs(dims), 2e-6);
-    }
+  for (std::string more : {"", ", causal = true", ", causal = true, window = 17 : i64",
+                           ", softcap = 3.0 : f64", ", window = 90 : i64, safe = true"}) {
+    text.more = more + products;
+    KernelHarness attention(text.str());
+    for (auto dims :
+         {Dims{2, 37, 0}, Dims{1, 1, 200}, Dims{3, 5, 59}, Dims{1, 64, 64}, Dims{1, 1, 0}})
+      attention.check(dims, attention.randomInputs(dims), tolerance);
   }
 }
+
+TEST(KernelsAttention, IsTheFormula) { checkFormula("", 2e-6); }
 
 TEST(KernelsAttention, TakesAnyWidths) {
   for (auto [heads, groups, width, outWidth] :
@@ -81,6 +82,86 @@ TEST(KernelsAttention, TakesAnyWidths) {
     for (auto dims : {Dims{2, 13, 70}, Dims{1, 1, 128}})
       attention.check(dims, attention.randomInputs(dims), 2e-6);
   }
+}
+
+/// A weight that falls between two codes may round either way: one of 4095 steps.
+constexpr double codeStep = 3e-4;
+const char *const onCodes = ", products = #qnt<storage i16>";
+
+TEST(KernelsAttention, OnCodesIsTheFormula) { checkFormula(onCodes, codeStep); }
+
+TEST(KernelsAttention, OnCodesTakesAnyWidths) {
+  for (auto [heads, groups, width, outWidth] : {std::array{3, 3, 48, 48},
+                                                {4, 1, 64, 20},
+                                                {2, 2, 7, 80},
+                                                {8, 2, 128, 128},
+                                                {1, 1, 16, 1},
+                                                {1, 1, 1, 33}}) {
+    AttentionText text;
+    text.heads = heads;
+    text.groups = groups;
+    text.width = width;
+    text.outWidth = outWidth;
+    text.more = onCodes;
+    KernelHarness attention(text.str());
+    for (auto dims : {Dims{2, 13, 70}, Dims{1, 1, 128}})
+      attention.check(dims, attention.randomInputs(dims), codeStep);
+  }
+}
+
+TEST(KernelsAttention, OnCodesIsCloseToFloats) {
+  AttentionText text;
+  KernelHarness floats(text.str());
+  text.more = onCodes;
+  KernelHarness codes(text.str());
+  Dims dims = {2, 90, 61};
+  std::vector<Tensor> inputs = floats.randomInputs(dims);
+  const Target &target = *hostLevels()[0];
+  Tensor want = floats.run(target, dims, inputs).results[0];
+  Tensor got = codes.run(target, dims, inputs).results[0];
+  double error = 0, size = 0;
+  for (int64_t i = 0; i < want.size(); ++i) {
+    error += std::pow(got.real(i) - want.real(i), 2);
+    size += std::pow(want.real(i), 2);
+  }
+  EXPECT_GT(error, 0); // codes they are
+  EXPECT_LT(std::sqrt(error / size), 5e-4);
+}
+
+/// The largest codes in every place: 32-bit sums must not wrap around.
+TEST(KernelsAttention, OnCodesDoesNotOverflow) {
+  AttentionText text;
+  for (int width : {1, 2, 3, 32, 64, 256}) {
+    text.width = width;
+    text.more = onCodes;
+    KernelHarness attention(text.str());
+    Dims dims = {1, 9, 64};
+    std::vector<Tensor> inputs = attention.randomInputs(dims);
+    for (Tensor &input : inputs) {
+      float *x = reinterpret_cast<float *>(input.mutableData());
+      std::fill(x, x + input.size(), 0.5f);
+    }
+    attention.check(dims, inputs, 1e-6);
+    EXPECT_NEAR(attention.run(*hostLevels()[0], dims, inputs).results[0].real(0), 0.5, 1e-6);
+  }
+}
+
+TEST(KernelsAttention, OnCodesSpreadsNoInfinity) {
+  AttentionText text;
+  text.heads = text.groups = 1;
+  text.more = onCodes;
+  KernelHarness attention(text.str());
+  Dims dims = {2, 5, 80};
+  for (int input : {0, 1, 2})
+    for (float bad : {INFINITY, -INFINITY, NAN}) {
+      std::vector<Tensor> inputs = attention.randomInputs(dims);
+      reinterpret_cast<float *>(inputs[input].mutableData())[0] = bad;
+      for (const Target *target : hostLevels()) {
+        Tensor out = attention.run(*target, dims, inputs).results[0];
+        EXPECT_TRUE(std::isnan(out.real(0))) << input << " " << bad << " " << target->name;
+        EXPECT_FALSE(std::isnan(out.real(out.size() - 1))); // the other sample
+      }
+    }
 }
 
 TEST(KernelsAttention, TakesMasks) {
@@ -154,9 +235,10 @@ TEST(KernelsAttention, DoesNotDependOnChunks) {
     }
 }
 
-TEST(KernelsAttention, DoesNotDependOnBatchOrPadding) {
+void checkBatchAndPadding(const char *more) {
   AttentionText text;
   text.mask = "d0, 1, 1, d1 + d2";
+  text.more = more;
   KernelHarness attention(text.str());
   for (const Target *target : hostLevels())
     for (float masked : {-INFINITY, std::numeric_limits<float>::lowest()}) {
@@ -179,6 +261,11 @@ TEST(KernelsAttention, DoesNotDependOnBatchOrPadding) {
             << target->name << " " << b << " " << masked;
       }
     }
+}
+
+TEST(KernelsAttention, DoesNotDependOnBatchOrPadding) {
+  checkBatchAndPadding("");
+  checkBatchAndPadding(onCodes);
 }
 
 TEST(KernelsAttention, SaysWhenNoKeyIsAdmitted) {

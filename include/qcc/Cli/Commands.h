@@ -58,6 +58,7 @@ struct QuantizeRequest {
   std::vector<std::string> skip;  ///< globs over tensor names
   std::string embed, head;        ///< f32, f16, w8, w4 or ""
   std::string kv;                 ///< f32, f16, int8, fp8, int4 or ""
+  std::string attention;          ///< products of attention: f32, i16 or ""
   bool requantize = false;
   bool acceptUnmeasured = false; ///< --accept=none
 

@@ -41,6 +41,9 @@ llvm::Expected<LoadedModel> loadModel(mlir::MLIRContext &context, const CompileR
 /// `qcc compile`: loads, runs the stages, emits.
 llvm::Error compileModel(const CompileRequest &request, llvm::raw_ostream &err);
 
+/// What of `wish` passes ask about.
+PipelineOptions pipelineOptions(const QuantizeRequest &wish);
+
 /// Runs `from` to `to` on the module. The first diagnostic becomes the error.
 llvm::Error runStages(LoadedModel &model, Stage from, Stage to, const PipelineOptions &options,
                       const CompileRequest &request, mlir::TimingScope &timing);

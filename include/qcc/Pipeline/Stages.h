@@ -28,12 +28,13 @@ std::optional<Stage> stageByName(llvm::StringRef name);
 /// What the passes of the stages depend on.
 struct PipelineOptions {
   int optLevel = 2;
-  std::string scheme = "keep";          ///< of linear layers, canonical
-  std::string embed, head;              ///< "" takes the default of the scheme
-  std::vector<std::string> skip;        ///< globs
-  std::string recipe;                   ///< file with schemes of its own and overrides
-  std::string statistics;               ///< assign-bits: file that static scales come from
-  bool foldNormGains = false;           ///< rotate: norm gains move into the layers that follow
+  std::string scheme = "keep";   ///< of linear layers, canonical
+  std::string embed, head;       ///< "" takes the default of the scheme
+  std::vector<std::string> skip; ///< globs
+  std::string attention;         ///< its products: f32 or i16; "": i16 where a scheme is given
+  std::string recipe;            ///< file with schemes of its own and overrides
+  std::string statistics;        ///< assign-bits: file that static scales come from
+  bool foldNormGains = false;    ///< rotate: norm gains move into the layers that follow
   std::optional<uint64_t> hadamardSeed; ///< rotate: by Hadamard matrices with signs of this seed
   bool observeRanges = false;           ///< calibrate: observers at the inputs of linear layers
   std::string decisions;                ///< transform: file of decisions (Support/Decisions.h)

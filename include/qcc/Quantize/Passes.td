@@ -53,6 +53,20 @@ def QuantizeGather : Pass<"qcc-quantize-gather", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::qcc::qnt::QntDialect"];
 }
 
+def NarrowAttention : Pass<"qcc-narrow-attention", "::mlir::func::FuncOp"> {
+  let summary = "Compute attention between 8-bit layers on 16-bit codes";
+  let description = [{
+    `attention` whose queries, keys and values all come from layers with 8-bit inputs gets `products = i16`: its
+    products then take half the time, and their error is far below that of the layers around.
+
+    Needs: `qcc-quantize-linear`. Leaves: such attention with products of codes. Refuses: caches, which one new
+    token at a time would have to code again; heads of unknown width; what came from anything but such layers.
+
+    Example: test/Quantize/narrow-attention.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
 def HoistWeights : Pass<"qcc-hoist-weights", "::mlir::ModuleOp"> {
   let summary = "Turn expressions over weights and constants into recipes";
   let description = [{

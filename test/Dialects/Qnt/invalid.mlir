@@ -816,6 +816,33 @@ func.func @f(%q: tensor<1x4x2x8xf32>, %k: tensor<1x2x5x8xf32>) {
 
 // -----
 
+// attention C5, storage
+func.func @f(%q: tensor<1x4x2x8xf32>) {
+  // expected-error@+1 {{products must be of f32 or i16, but are of i8}}
+  %0 = qnt.attention %q, %q, %q {scale = 1.0, products = #qnt<storage i8>} : (tensor<1x4x2x8xf32>, tensor<1x4x2x8xf32>, tensor<1x4x2x8xf32>) -> tensor<1x4x2x8xf32>
+  return
+}
+
+// -----
+
+// attention C5, width
+func.func @f(%q: tensor<1x4x2x?xf32, #qnt.dims<[1, 4, 2, d]>>) attributes {qnt.symbols = [#qnt.symbol<"d", input = 0, axis = 3>]} {
+  // expected-error@+1 {{products of i16 need a known number of channels, but there are d}}
+  %0 = qnt.attention %q, %q, %q {scale = 1.0, products = #qnt<storage i16>} : (tensor<1x4x2x?xf32, #qnt.dims<[1, 4, 2, d]>>, tensor<1x4x2x?xf32, #qnt.dims<[1, 4, 2, d]>>, tensor<1x4x2x?xf32, #qnt.dims<[1, 4, 2, d]>>) -> tensor<1x4x2x?xf32, #qnt.dims<[1, 4, 2, d]>>
+  return
+}
+
+// -----
+
+// attention C5, caches
+func.func @f(%q: tensor<1x4x2x8xf32>, %k: !qnt.kv<[1, 4, 5, 8], f32>) {
+  // expected-error@+1 {{products of i16 read no caches}}
+  %0 = qnt.attention %q, %k, %k {scale = 1.0, products = #qnt<storage i16>} : (tensor<1x4x2x8xf32>, !qnt.kv<[1, 4, 5, 8], f32>, !qnt.kv<[1, 4, 5, 8], f32>) -> tensor<1x4x2x8xf32>
+  return
+}
+
+// -----
+
 // attention C4, type
 func.func @f(%q: tensor<1x4x2x8xf32>, %k: tensor<1x2x5x8xf32>, %s: tensor<4xi8>) {
   // expected-error@+1 {{sink must be float, but is 'i8'}}
