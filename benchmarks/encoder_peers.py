@@ -17,9 +17,6 @@ Needs: onnx, onnxruntime, numpy; openvino is used when installed.
 """
 import argparse
 import json
-import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -28,8 +25,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-
-ROOT = Path(__file__).resolve().parent.parent
+import peers
 
 
 # --- what the peers run -------------------------------------------------------------------------
@@ -109,10 +105,9 @@ def fastest(run, seconds):
 
 def qcc_engine(qcc, artifact, names, options):
     def measure(rows, length):
-        command = [qcc, "bench", artifact, "--json", f"--threads={options.threads}", f"--seconds={options.seconds}"]
-        command += [f"--shape={name}={'x'.join(map(str, form(name, rows, length)))}" for name in names]
-        done = subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True)
-        return json.loads(done.stdout)["min_ms"]
+        shapes = [f"--shape={name}={'x'.join(map(str, form(name, rows, length)))}" for name in names]
+        return peers.qcc_bench(qcc, artifact, f"--threads={options.threads}", f"--seconds={options.seconds}",
+                               *shapes)["min_ms"]
     return measure
 
 
@@ -153,9 +148,7 @@ def make_engines(options, folder):
     artifacts = dict(a.split("=", 1) for a in options.artifact)
     for scheme in filter(None, options.schemes.split(",")):
         artifacts.setdefault(scheme, str(folder / f"{scheme.replace(':', '-')}.so"))
-        if not Path(artifacts[scheme]).exists():
-            subprocess.run([options.qcc, options.model, f"--quantize={scheme}", "--target=native", "-O3",
-                            "-o", artifacts[scheme]], check=True)
+        peers.compile_model(options.qcc, options.model, scheme, artifacts[scheme])
     engines = {f"qcc {'f32' if s == 'keep' else s}": qcc_engine(options.qcc, a, names, options)
                for s, a in artifacts.items()}
     makers = {"onnxruntime": onnxruntime_engine, "openvino": openvino_engine}
@@ -194,21 +187,16 @@ def markdown(medians, ratio, engines, shapes):
     return "\n".join(lines)
 
 
-def processor():
-    found = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
-    return found[1] if found else platform.machine()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
-    parser.add_argument("--qcc", type=Path, default=ROOT / "build/bin/qcc")
+    parser.add_argument("--qcc", type=Path, default=peers.ROOT / "build/bin/qcc")
     parser.add_argument("--schemes", default="keep,w8a8", help="what to compile, as in --quantize")
     parser.add_argument("--artifact", action="append", default=[], metavar="SCHEME=FILE.so")
     parser.add_argument("--shape", action="append", metavar="BATCHxSEQUENCE", help="1x16, 1x128, 8x128")
     parser.add_argument("--calibration", type=Path, help=".npz with rows for the static peer")
     parser.add_argument("--vocabulary", type=int, default=20_000, help="ids are drawn below this")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=peers.cores())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--work", type=Path, help="keep artifacts and the peers' models here")
@@ -223,9 +211,10 @@ def main():
         medians = measure(engines, shapes, options.rounds)
     ratio = ratios(medians, engines, shapes)
     print(markdown(medians, ratio, engines, shapes))
-    print(f"\n{processor()}, {options.threads} threads, median of {options.rounds} rounds")
+    where, versions = peers.machine(), peers.versions(options.qcc, "onnxruntime", "openvino")
+    print("\n" + peers.footer(where, versions, options.threads, options.rounds))
     if options.json:
-        report = {"schema": "qcc.encoder-peers/1", "processor": processor(), "threads": options.threads,
+        report = {"schema": "qcc.encoder-peers/1", **where, "versions": versions, "threads": options.threads,
                   "ms": {name: {s: medians[name, s] for s in shapes} for name in engines},
                   "best_peer_over_qcc": ratio}
         options.json.write_text(json.dumps(report, indent=1) + "\n")
