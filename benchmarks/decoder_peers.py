@@ -7,7 +7,7 @@ usage: decoder_peers.py MODEL --gguf FILE.gguf [--llama-bench PATH] [--gguf-type
 MODEL is an .onnx, compiled for this machine under --quantize, or an artifact; FILE.gguf holds the same weights. With
 --gguf-type, llama-quantize first writes the peer's file of that type from it. Without --llama-bench, llama.cpp is built
 in the work folder from the source that the llama-cpp-python package of PyPI carries, for this machine, with OpenMP; that
-takes cmake, ninja, clang-22 and a quarter of an hour, once where --work keeps it.
+takes cmake, ninja, clang-22, libomp-22-dev and a quarter of an hour, once where --work keeps it.
 
 In every round each engine reads a prompt of --prompt tokens and, by itself, generates --generate tokens from an empty
 cache, --runs times; a round's figure is the median of its runs, a cell the median over the rounds, in tokens per second.
@@ -40,8 +40,9 @@ def build_llama(folder):
             archive.extractall(folder, filter="data")
         source = next(folder.glob("llama_cpp_python-*/vendor/llama.cpp"))
         settings = {"CMAKE_BUILD_TYPE": "Release", "CMAKE_C_COMPILER": "clang-22", "CMAKE_CXX_COMPILER": "clang++-22",
-                    "GGML_NATIVE": "ON", "GGML_OPENMP": "ON", "LLAMA_OPENSSL": "OFF", "LLAMA_BUILD_SERVER": "OFF",
-                    "LLAMA_BUILD_TESTS": "OFF", "LLAMA_BUILD_EXAMPLES": "OFF"}
+                    "GGML_NATIVE": "ON", "GGML_OPENMP": "ON", "CMAKE_REQUIRE_FIND_PACKAGE_OpenMP": "ON",
+                    "LLAMA_OPENSSL": "OFF", "LLAMA_BUILD_SERVER": "OFF", "LLAMA_BUILD_TESTS": "OFF",
+                    "LLAMA_BUILD_EXAMPLES": "OFF"}
         subprocess.run(["cmake", "-G", "Ninja", "-S", str(source), "-B", str(folder / "llama.cpp"),
                         *(f"-D{name}={value}" for name, value in settings.items())], check=True)
         subprocess.run(["ninja", "-C", str(folder / "llama.cpp"), "llama-bench", "llama-quantize"], check=True)
