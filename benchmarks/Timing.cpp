@@ -115,10 +115,13 @@ PeakProbe::PeakProbe(const Target &target, bool integer)
                  init.push_back(k.vload(element, p, k.ci64(i * kLanes)));
                auto sums = k.forRange(k.end(), init, [&](Value, mlir::ValueRange c) {
                  KernelBuilder::Values next;
-                 for (Value v : c)
-                   next.push_back(integer
-                                      ? Value(tile::Dot4Op::create(k.builder(), k.loc(), v, x, y))
-                                      : k.fma(x, y, v));
+                 for (int i = 0; i < count; ++i) {
+                   // Levels without the instruction would share the products of equal codes.
+                   auto codes = [&] { return k.bitcast(c[(i + 1) % count], bytes); };
+                   next.push_back(
+                       integer ? Value(tile::Dot4Op::create(k.builder(), k.loc(), c[i], codes(), y))
+                               : k.fma(x, y, c[i]));
+                 }
                  return next;
                });
                for (int i = 0; i < count; ++i) // keeps them alive

@@ -63,6 +63,7 @@ private:
 void fillWithNumbers(void *data, int64_t bytes);
 
 /// The multiply-add instruction at its best: as many accumulators as registers hold, nothing else.
+/// Where several instructions stand for it, kernels that share some of them may be faster.
 class PeakProbe {
 public:
   PeakProbe(const Target &target, bool integer);
