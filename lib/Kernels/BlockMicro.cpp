@@ -129,7 +129,6 @@ BlockMicro::Values BlockMicro::blockZeros(Value offset, bool asFloat) {
   return zeros;
 }
 
-/// Asks for what comes two kilobytes later.
 void BlockMicro::prefetchBlock(Value at) {
   if (!tile.prefetch || !w.group)
     return;
@@ -138,7 +137,7 @@ void BlockMicro::prefetchBlock(Value at) {
 }
 void BlockMicro::prefetchUnit(Value at) {
   for (Value panel : tile.panel)
-    k.prefetch(k.bytePtr(panel, k.add(at, k.ci64(2048))));
+    prefetchAhead(k, panel, at);
 }
 
 //===-- Codes ---------------------------------------------------------------------------------===//

@@ -79,13 +79,16 @@ private:
     Value m0, m1, p0, p1;
   };
   void sweep(const Range &range);
+  bool streamsLoneRow() const {
+    return !isBatched() && blocking.singleRowPanels > blocking.panels;
+  }
   void sweepRows(const Range &range, Value panel, Value width);
   Value pickTile(Value width, Value left, Value row, Value panel);
   Value pickRows(ArrayRef<int> rows, int panels, Value left, Value row, Value panel);
 
   void micro(int rows, int panels, Value row, Value panel);
   Values microFloat(int rows, int panels, Value depth);
-  Values microW8(int rows, int panels, Value depth, Value correction);
+  Values microW8(int rows, int panels, ValueRange captured);
   Values microBlock(int rows, int panels, ValueRange captured);
   void prefetchPanels(int rows, int panels, Value offset);
   Value broadcastCodes(int row, Value byteOffset);
@@ -112,6 +115,7 @@ private:
   Blocking blocking;
   Value tile;       ///< accumulators of a finished tile, [rows][panels][16]
   Value panelBytes; ///< distance of panels in bytes
+  Value panelStep;  ///< from a panel of a tile to the next one, in panels
   Value panelBase;  ///< panel 0, or Batched: the panels packed last
   Value batch0, batch1;
   SmallVector<Value> rowPtr, panelPtr; ///< of the micro-kernel being emitted
@@ -177,20 +181,31 @@ void MatmulEmitter::run() {
 }
 
 void MatmulEmitter::sweep(const Range &range) {
-  Value lone = k.eq(k.sub(range.m1, range.m0), k.ci64(1));
+  // A lone row waits for memory, which is fastest to deliver a few long streams: each reads a run of
+  // `each` panels from end to end.
+  Value each = k.ci64(0), streams = k.ci64(blocking.singleRowPanels);
+  if (streamsLoneRow()) {
+    Value lone = k.eq(k.sub(range.m1, range.m0), k.ci64(1));
+    each = k.select(lone, k.div(k.sub(range.p1, range.p0), streams), each);
+  }
+  Value streamed = k.add(range.p0, each), rest = k.add(range.p0, k.mul(each, streams));
   k.whileLoop(
       {range.p0}, [&](ValueRange c) { return k.lt(c[0], range.p1); },
       [&](ValueRange c) {
-        Value left = k.sub(range.p1, c[0]);
-        Value width =
-            k.select(k.ge(left, k.ci64(blocking.panels)), k.ci64(blocking.panels), k.ci64(1));
-        Value many = k.ci64(blocking.singleRowPanels);
-        if (!isBatched() && blocking.singleRowPanels > blocking.panels)
-          width = k.select(k.and_(lone, k.ge(left, many)), many, width);
+        Value whole = k.ge(k.sub(range.p1, c[0]), k.ci64(blocking.panels));
+        Value width = k.select(whole, k.ci64(blocking.panels), k.ci64(1));
+        Value next = k.add(c[0], width), one = k.ci64(1);
+        panelStep = one;
+        if (streamsLoneRow()) {
+          Value streaming = k.lt(c[0], streamed), after = k.add(c[0], one);
+          width = k.select(streaming, streams, width);
+          panelStep = k.select(streaming, each, one);
+          next = k.select(streaming, k.select(k.lt(after, streamed), after, rest), next);
+        }
         if (isBatched())
           packColumns(c[0], width);
         sweepRows(range, c[0], width);
-        return Values{k.add(c[0], width)};
+        return Values{next};
       });
 }
 
@@ -219,7 +234,7 @@ Value MatmulEmitter::pickTile(Value width, Value left, Value row, Value panel) {
         k.eq(width, k.ci64(blocking.panels)), k.i64(),
         [&] { return Values{pickRows(blocking.rows, blocking.panels, left, row, panel)}; }, single);
   };
-  if (isBatched() || blocking.singleRowPanels <= blocking.panels)
+  if (!streamsLoneRow())
     return main()[0];
   return k.ifElse(
       k.eq(width, k.ci64(blocking.singleRowPanels)), k.i64(),
@@ -247,9 +262,11 @@ void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
                                                                   : spec.a;
   Value firstRow = k.elemPtr(element, o.a, k.mul(row, o.aStride));
   Value first = isBatched() ? panelBase : k.bytePtr(panelBase, k.mul(panel, panelBytes));
-  SmallVector<Value> captured = {o.k, firstRow, o.aStride, first, panelBytes, tile};
+  Value apart = k.mul(panelBytes, panelStep);
+  SmallVector<Value> captured = {o.k, firstRow, o.aStride, first, apart, tile};
   if (spec.kind == MatmulKind::W8A8)
-    captured.push_back(k.elemPtr(Elem::I32, o.bCorrection, k.mul(panel, k.ci64(kPanel))));
+    captured.append({k.elemPtr(Elem::I32, o.bCorrection, k.mul(panel, k.ci64(kPanel))),
+                     k.mul(panelStep, k.ci64(kPanel))});
   if (isBlock) {
     // What a core does not read is passed as the weights: kernels of one shape look alike.
     bool integer = spec.block.core != BlockCore::Float, grouped = spec.block.aGroup;
@@ -267,7 +284,7 @@ void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
       rowPtr.push_back(k.elemPtr(element, v[1], k.mul(k.ci64(r), v[2])));
     for (int g = 0; g < panels; ++g)
       panelPtr.push_back(k.bytePtr(v[3], k.mul(k.ci64(g), v[4])));
-    Values acc = spec.kind == MatmulKind::W8A8 ? microW8(rows, panels, v[0], v[6])
+    Values acc = spec.kind == MatmulKind::W8A8 ? microW8(rows, panels, v)
                  : isBlock                     ? microBlock(rows, panels, v)
                                                : microFloat(rows, panels, v[0]);
     for (auto [i, value] : llvm::enumerate(acc))
@@ -286,12 +303,12 @@ MatmulEmitter::Values MatmulEmitter::microBlock(int rows, int panels, ValueRange
   return emitBlockMicro(k, spec, tile);
 }
 
-/// Few rows wait for memory: ask for what comes two kilobytes later.
+/// Few rows wait for memory.
 void MatmulEmitter::prefetchPanels(int rows, int panels, Value offset) {
   if (rows >= blocking.rows.front() || isBatched())
     return;
   for (int g = 0; g < panels; ++g)
-    k.prefetch(k.bytePtr(panelPtr[g], k.add(offset, k.ci64(2048))));
+    prefetchAhead(k, panelPtr[g], offset);
 }
 
 MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels, Value depth) {
@@ -317,11 +334,12 @@ Value MatmulEmitter::broadcastCodes(int row, Value byteOffset) {
   return k.bitcast(k.broadcast(four), k.vec(k.builder().getI8Type(), 64));
 }
 
-MatmulEmitter::Values MatmulEmitter::microW8(int rows, int panels, Value depth, Value correction) {
+MatmulEmitter::Values MatmulEmitter::microW8(int rows, int panels, ValueRange v) {
+  Value depth = v[0], correction = v[6], apart = v[7];
   Values init;
   for (int r = 0; r < rows; ++r)
     for (int g = 0; g < panels; ++g)
-      init.push_back(k.vload(Elem::I32, correction, k.ci64(g * kPanel)));
+      init.push_back(k.vload(Elem::I32, correction, k.mul(apart, k.ci64(g))));
   auto bytes = k.vec(k.builder().getI8Type(), 64);
   return k.forRange(k.ceilDiv(depth, k.ci64(4)), init, [&](Value i, ValueRange acc) {
     Value at = k.mul(i, k.ci64(64));
@@ -395,7 +413,8 @@ void MatmulEmitter::storeTile(Value rows, Value width, Value row, Value panel) {
     k.forRange(width, [&](Value g) {
       Value group = k.bytePtr(tile, k.mul(k.add(k.mul(r, width), g), k.ci64(64)));
       Type type = spec.kind == MatmulKind::W8A8 ? k.vec(k.i32()) : k.vec(k.f32());
-      storeGroup(at, k.mul(k.add(panel, g), k.ci64(kPanel)), k.rawLoad(type, group, 64), rowScale);
+      Value column = k.mul(k.add(panel, k.mul(g, panelStep)), k.ci64(kPanel));
+      storeGroup(at, column, k.rawLoad(type, group, 64), rowScale);
     });
   });
 }
