@@ -79,9 +79,7 @@ private:
     Value m0, m1, p0, p1;
   };
   void sweep(const Range &range);
-  bool streamsLoneRow() const {
-    return !isBatched() && blocking.singleRowPanels > blocking.panels;
-  }
+  bool streamsLoneRow() const { return !isBatched() && blocking.singleRowPanels > blocking.panels; }
   void sweepRows(const Range &range, Value panel, Value width);
   Value pickTile(Value width, Value left, Value row, Value panel);
   Value pickRows(ArrayRef<int> rows, int panels, Value left, Value row, Value panel);
@@ -181,8 +179,8 @@ void MatmulEmitter::run() {
 }
 
 void MatmulEmitter::sweep(const Range &range) {
-  // A lone row waits for memory, which is fastest to deliver a few long streams: each reads a run of
-  // `each` panels from end to end.
+  // A lone row waits for memory, which is fastest to deliver a few long streams: each reads a run
+  // of `each` panels from end to end.
   Value each = k.ci64(0), streams = k.ci64(blocking.singleRowPanels);
   if (streamsLoneRow()) {
     Value lone = k.eq(k.sub(range.m1, range.m0), k.ci64(1));

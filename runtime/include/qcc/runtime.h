@@ -312,8 +312,8 @@ typedef struct qcc_launch_info {
   uint64_t ns; /* wall time */
 } qcc_launch_info;
 
-/* Calls `callback` on the running thread after every launch; NULL switches it off. While it is set, a
- * batch is launched whole instead of in parts that stay in the cache. */
+/* Calls `callback` on the running thread after every launch; NULL switches it off. While it is set,
+ * a batch is launched whole instead of in parts that stay in the cache. */
 typedef void (*qcc_profile_fn)(void *context, const qcc_launch_info *launch);
 QCC_API qcc_status qcc_session_set_profile(qcc_session *session, qcc_profile_fn callback,
                                            void *context, qcc_error *err);
