@@ -18,16 +18,30 @@ void TileDialect::initialize() {
       >();
 }
 
-LogicalResult Dot4Op::verify() {
-  int64_t lanes = cast<VectorType>(getAcc().getType()).getNumElements();
-  for (Value bytes : {getA(), getB()})
-    if (int64_t n = cast<VectorType>(bytes.getType()).getNumElements(); n != 4 * lanes) // (C1)
-      return emitOpError("has ") << n << " bytes for " << lanes << " sums, expected " << 4 * lanes;
+/// The shapes of operations on bytes: four of each operand to a sum.
+static LogicalResult verifyByteSums(Operation *op, Type acc, ValueRange bytes) {
+  int64_t lanes = cast<VectorType>(acc).getNumElements();
+  for (Value v : bytes)
+    if (int64_t n = cast<VectorType>(v.getType()).getNumElements(); n != 4 * lanes) // (C1)
+      return op->emitOpError("has ")
+             << n << " bytes for " << lanes << " sums, expected " << 4 * lanes;
   if (lanes % 16 != 0) // (C2)
-    return emitOpError("has ") << lanes << " sums, expected a multiple of 16";
+    return op->emitOpError("has ") << lanes << " sums, expected a multiple of 16";
+  return success();
+}
+
+LogicalResult Dot4Op::verify() {
+  if (failed(verifyByteSums(*this, getAcc().getType(), {getA(), getB()})))
+    return failure();
   if (getBits() < 1 || getBits() > 8) // (C3)
     return emitOpError("has bits = ") << getBits() << ", expected 1 to 8";
+  if (getIsSigned() && getBits() != 8) // (C3)
+    return emitOpError("has bits = ") << getBits() << ", expected 8 for signed bytes";
   return success();
+}
+
+LogicalResult MmlaOp::verify() {
+  return verifyByteSums(*this, getAcc().getType(), {getA(), getB()}); // (C1), (C2)
 }
 
 LogicalResult Dot2Op::verify() {

@@ -26,22 +26,39 @@ def Tile_Vec : VectorOfRankAndType<[1], [AnyType]>;
 def Tile_Dot4Op : Tile_Op<"dot4", [Pure, AllTypesMatch<["acc", "result"]>]> {
   let summary = "sums of four byte products, added to 32-bit lanes";
   let description = [{
-    result[i] = acc[i] + Σ_{j<4} u(a[4i + j]) · s(b[4i + j])   (mod 2^32)
+    result[i] = acc[i] + Σ_{j<4} a(4i + j) · s(b[4i + j])   (mod 2^32)
 
-    where u() reads a byte as unsigned and s() as two's complement. Exact: no saturation at any
-    step. `bits` promises u(a) < 2^bits; with at most 7 the lowering may use 16-bit partial sums.
+    where s() reads a byte as two's complement and a(i) is a[i] as unsigned, or s(a[i]) if `signed`.
+    Exact: no saturation at any step. `bits` promises that unsigned a are below 2^bits; with at most
+    7 the lowering may use 16-bit partial sums.
 
     (C1) acc is a vector of i32, a and b are vectors of i8 with four times as many lanes.
     (C2) the lanes of acc are a multiple of 16.
-    (C3) 1 <= bits <= 8.
+    (C3) 1 <= bits <= 8; 8 if signed.
   }];
   let arguments = (ins VectorOfRankAndType<[1], [I32]>:$acc, VectorOfRankAndType<[1], [I8]>:$a,
-                       VectorOfRankAndType<[1], [I8]>:$b, DefaultValuedAttr<I64Attr, "8">:$bits);
+                       VectorOfRankAndType<[1], [I8]>:$b, DefaultValuedAttr<I64Attr, "8">:$bits,
+                       UnitAttr:$isSigned);
   let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
-  let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a) `,` type($b)";
-  let builders = [OpBuilder<(ins "::mlir::Value":$acc, "::mlir::Value":$a, "::mlir::Value":$b), [{
-    build($_builder, $_state, acc.getType(), acc, a, b, $_builder.getI64IntegerAttr(8));
-  }]>];
+  let assemblyFormat = "$acc `,` $a `,` $b (`signed` $isSigned^)? attr-dict `:` type($acc) `,` type($a) `,` type($b)";
+  let hasVerifier = 1;
+}
+
+def Tile_MmlaOp : Tile_Op<"mmla", [Pure, AllTypesMatch<["acc", "result"]>, AllTypesMatch<["a", "b"]>]> {
+  let summary = "products of 2 × 8 by 8 × 2 bytes in every 128 bits, added to 32-bit lanes";
+  let description = [{
+    result[4p + 2i + j] = acc[4p + 2i + j] + Σ_{k<8} u(a[16p + 8i + k]) · s(b[16p + 8j + k])   (mod 2^32)
+
+    for i, j < 2, where u() reads a byte as unsigned and s() as two's complement. Exact: no
+    saturation at any step.
+
+    (C1) acc is a vector of i32, a and b are vectors of i8 with four times as many lanes.
+    (C2) the lanes of acc are a multiple of 16.
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I32]>:$acc, VectorOfRankAndType<[1], [I8]>:$a,
+                       VectorOfRankAndType<[1], [I8]>:$b);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
   let hasVerifier = 1;
 }
 

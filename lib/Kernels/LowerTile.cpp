@@ -23,7 +23,8 @@ public:
   TileBuilder(Operation *op, const Target &target)
       : ValueBuilder(OpBuilder(op), op->getLoc()), level(target) {}
 
-  Value dot4(tile::Dot4Op op);
+  Value dot4(Value acc, Value a, Value c, int64_t bits, bool isSigned);
+  Value mmla(tile::MmlaOp op);
   Value dot2(tile::Dot2Op op);
   Value lookup(tile::LookupOp op);
   Value roundEvenToI32(Value x);
@@ -45,8 +46,10 @@ private:
   Value multiplyPairs(Value a, Value c);
   Value dotByPairs(Value acc, Value a, Value c);
   Value dotByNarrowPairs(Value acc, Value a, Value c);
-  Value dotGeneric(Value acc, Value a, Value c);
-  Value dotByNeon(Value acc, Value a, Value c, bool narrow);
+  Value dotGeneric(Value acc, Value a, Value c, bool isSigned);
+  Value dotByNeon(Value acc, Value a, Value c, bool narrow, bool isSigned);
+  Value dotByInstruction(StringRef name, Value acc, Value a, Value c);
+  Value dotUnsignedBySigned(Value acc, Value a, Value c);
   Value lookupFloats(Value table, Value indices);
   Value lookupWords(Value table, Value indices);
   Value lookupBytes(Value table, Value indices);
@@ -123,20 +126,20 @@ Value TileBuilder::dotByNarrowPairs(Value acc, Value a, Value c) {
   return add(acc, r);
 }
 
-Value TileBuilder::dotGeneric(Value acc, Value a, Value c) {
+Value TileBuilder::dotGeneric(Value acc, Value a, Value c, bool isSigned) {
   int64_t n = lanesOf(acc);
   Value aw = bitcast(a, vec(i32(), n)), cw = bitcast(c, vec(i32(), n));
+  auto signedByte = [&](Value words, int j) { return shr(shl(words, ci32(24 - 8 * j)), ci32(24)); };
   for (int j = 0; j < 4; ++j) {
-    Value u = and_(shrU(aw, ci32(8 * j)), ci32(255));
-    Value s = shr(shl(cw, ci32(24 - 8 * j)), ci32(24));
-    acc = add(acc, mul(u, s));
+    Value x = isSigned ? signedByte(aw, j) : and_(shrU(aw, ci32(8 * j)), ci32(255));
+    acc = add(acc, mul(x, signedByte(cw, j)));
   }
   return acc;
 }
 
-/// Products of signed bytes fit 16 bits; so do pairs of them when a < 128. Other a are taken as
-/// a - 128, and 128 times the sum of c is added.
-Value TileBuilder::dotByNeon(Value acc, Value a, Value c, bool narrow) {
+/// Products of signed bytes fit 16 bits; so do pairs of them when 0 <= a < 128. Other unsigned a
+/// are taken as a - 128, and 128 times the sum of c is added.
+Value TileBuilder::dotByNeon(Value acc, Value a, Value c, bool narrow, bool isSigned) {
   Type byte = b.getI8Type(), word = b.getI16Type();
   auto product = [&](Value x, Value y, int64_t half) {
     return call("llvm.aarch64.neon.smull.v8i16", vec(word, 8),
@@ -146,32 +149,75 @@ Value TileBuilder::dotByNeon(Value acc, Value a, Value c, bool narrow) {
     return call("llvm.aarch64.neon.saddlp.v4i32.v8i16", vec(i32(), 4), {words});
   };
   return perRegister({acc, a, c}, 4, [&](ValueRange v) -> Value {
-    Value x = narrow ? v[1] : xor_(v[1], constant(byte, -128));
+    Value x = narrow || isSigned ? v[1] : xor_(v[1], constant(byte, -128));
     Value low = product(x, v[2], 0), high = product(x, v[2], 1);
     if (narrow)
       return add(v[0], widen(call("llvm.aarch64.neon.addp.v8i16", vec(word, 8), {low, high})));
     Value sums = call("llvm.aarch64.neon.addp.v4i32", vec(i32(), 4), {widen(low), widen(high)});
+    sums = add(v[0], sums);
+    if (isSigned)
+      return sums;
     Value codes = widen(call("llvm.aarch64.neon.saddlp.v8i16.v16i8", vec(word, 8), {v[2]}));
-    return add(add(v[0], sums), shl(codes, ci32(7)));
+    return add(sums, shl(codes, ci32(7)));
   });
 }
 
-Value TileBuilder::dot4(tile::Dot4Op op) {
-  Value acc = op.getAcc(), a = op.getA(), c = op.getB();
+/// One of Arm's dot products, which take and give registers of four sums.
+Value TileBuilder::dotByInstruction(StringRef name, Value acc, Value a, Value c) {
+  std::string intrinsic = ("llvm.aarch64.neon." + name + ".v4i32.v16i8").str();
+  return perRegister({acc, a, c}, 4,
+                     [&](ValueRange v) { return call(intrinsic, vec(i32(), 4), v); });
+}
+
+/// u = (u - 128) + 2 * 64.
+Value TileBuilder::dotUnsignedBySigned(Value acc, Value a, Value c) {
+  Type byte = b.getI8Type();
+  Value rest = dotByInstruction("sdot", broadcast(ci32(0), lanesOf(acc)),
+                                broadcast(constant(byte, 64), lanesOf(a)), c);
+  acc = dotByInstruction("sdot", acc, xor_(a, constant(byte, -128)), c);
+  return add(acc, shl(rest, ci32(1)));
+}
+
+Value TileBuilder::dot4(Value acc, Value a, Value c, int64_t bits, bool isSigned) {
   switch (level.dot) {
-  case DotLowering::Vnni512:
-    return perRegister({acc, a, c}, 16, [&](ValueRange v) {
-      return call("llvm.x86.avx512.vpdpbusd.512", vec(i32(), 16), v);
-    });
-  case DotLowering::PmaddAvx2:
-  case DotLowering::PmaddAvx512:
-    return op.getBits() <= 7 ? dotByNarrowPairs(acc, a, c) : dotByPairs(acc, a, c);
   case DotLowering::Neon:
-    return dotByNeon(acc, a, c, op.getBits() <= 7);
-  case DotLowering::Generic:
-    return dotGeneric(acc, a, c);
+    return dotByNeon(acc, a, c, bits <= 7, isSigned);
+  case DotLowering::Dotprod:
+    return bits <= 7 || isSigned ? dotByInstruction("sdot", acc, a, c)
+                                 : dotUnsignedBySigned(acc, a, c);
+  case DotLowering::I8mm:
+    return dotByInstruction(isSigned ? "sdot" : "usdot", acc, a, c);
+  default:
+    break;
   }
-  llvm_unreachable("unknown lowering of dot4");
+  if (isSigned || level.dot == DotLowering::Generic) // kernels for x86 have unsigned bytes
+    return dotGeneric(acc, a, c, isSigned);
+  if (level.dot != DotLowering::Vnni512)
+    return bits <= 7 ? dotByNarrowPairs(acc, a, c) : dotByPairs(acc, a, c);
+  return perRegister({acc, a, c}, 16, [&](ValueRange v) {
+    return call("llvm.x86.avx512.vpdpbusd.512", vec(i32(), 16), v);
+  });
+}
+
+/// Elsewhere two dot products of words in the order that the sums need.
+Value TileBuilder::mmla(tile::MmlaOp op) {
+  Value acc = op.getAcc();
+  if (level.hasMmla())
+    return dotByInstruction("usmmla", acc, op.getA(), op.getB());
+  for (int half = 0; half < 2; ++half) {
+    SmallVector<int64_t> aWords, bWords;
+    for (int64_t i = 0; i < lanesOf(acc); ++i) {
+      int64_t block = i / 4 * 4, row = i / 2 % 2, column = i % 2;
+      aWords.push_back(block + 2 * row + half);
+      bWords.push_back(block + 2 * column + half);
+    }
+    auto words = [&](Value bytes, ArrayRef<int64_t> order) {
+      Value v = bitcast(bytes, acc.getType());
+      return bitcast(shuffle(v, v, order), bytes.getType());
+    };
+    acc = dot4(acc, words(op.getA(), aWords), words(op.getB(), bWords), 8, false);
+  }
+  return acc;
 }
 
 Value TileBuilder::dot2(tile::Dot2Op op) {
@@ -185,6 +231,8 @@ Value TileBuilder::dot2(tile::Dot2Op op) {
   case DotLowering::PmaddAvx512:
     return add(acc, multiplyPairs(a, c));
   case DotLowering::Neon:
+  case DotLowering::Dotprod:
+  case DotLowering::I8mm:
     return perRegister({acc, a, c}, 4, [&](ValueRange v) {
       auto product = [&](int64_t half) {
         return call("llvm.aarch64.neon.smull.v4i32", vec(i32(), 4),
@@ -383,7 +431,11 @@ private:
   void lower(Operation *op) {
     TileBuilder t(op, *level);
     llvm::TypeSwitch<Operation *>(op)
-        .Case([&](tile::Dot4Op o) { o.getResult().replaceAllUsesWith(t.dot4(o)); })
+        .Case([&](tile::Dot4Op o) {
+          o.getResult().replaceAllUsesWith(
+              t.dot4(o.getAcc(), o.getA(), o.getB(), o.getBits(), o.getIsSigned()));
+        })
+        .Case([&](tile::MmlaOp o) { o.getResult().replaceAllUsesWith(t.mmla(o)); })
         .Case([&](tile::Dot2Op o) { o.getResult().replaceAllUsesWith(t.dot2(o)); })
         .Case([&](tile::LookupOp o) { o.getResult().replaceAllUsesWith(t.lookup(o)); })
         .Case([&](tile::RoundEvenToI32Op o) {

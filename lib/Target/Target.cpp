@@ -10,7 +10,8 @@ namespace qcc {
 
 static constexpr uint64_t bit(int n) { return uint64_t(1) << n; }
 // Feature bits of runtime/include/qcc/model.h.
-static constexpr uint64_t kAvx2 = bit(0), kAvx512 = bit(1), kVnni = bit(2), kNeon = bit(16);
+static constexpr uint64_t kAvx2 = bit(0), kAvx512 = bit(1), kVnni = bit(2), kNeon = bit(16),
+                          kDotprod = bit(17), kI8mm = bit(18);
 
 static constexpr const char *kLinuxX86 = "x86_64-unknown-linux-gnu";
 static constexpr const char *kLinuxArm = "aarch64-unknown-linux-gnu";
@@ -26,6 +27,11 @@ static const Target kTargets[] = {
     // Plain x86-64: tests kernel logic without any of the instructions above.
     {"scalar", Arch::X86_64, kLinuxX86, "x86-64", "", 0, 16, 16, DotLowering::Generic, false, false,
      false, false, 32 << 10, 256 << 10},
+    {"aarch64-i8mm", Arch::AArch64, kLinuxArm, "generic", "+neon,+dotprod,+i8mm",
+     kNeon | kDotprod | kI8mm, 32, 16, DotLowering::I8mm, true, true, true, false, 64 << 10,
+     512 << 10},
+    {"aarch64-dotprod", Arch::AArch64, kLinuxArm, "generic", "+neon,+dotprod", kNeon | kDotprod, 32,
+     16, DotLowering::Dotprod, true, true, true, false, 64 << 10, 512 << 10},
     {"aarch64-neon", Arch::AArch64, kLinuxArm, "generic", "+neon", kNeon, 32, 16, DotLowering::Neon,
      true, true, true, false, 32 << 10, 512 << 10},
 };
@@ -37,7 +43,9 @@ static const TargetName kNames[] = {
     {"x86-avx512-base", "exactly AVX-512 F, BW, CD, DQ, VL"},
     {"x86-64-v3", "exactly AVX2, FMA and F16C"},
     {"scalar", "any x86-64; slow, for tests"},
-    {"aarch64", "Arm v8, all levels of this build"},
+    {"aarch64", "NEON, dotprod and i8mm code over one copy of the weights, picked at load"},
+    {"aarch64-i8mm", "exactly NEON with dotprod and i8mm"},
+    {"aarch64-dotprod", "exactly NEON with dotprod"},
     {"aarch64-neon", "exactly NEON"},
     {"native", "the best level of this machine"},
 };
@@ -61,6 +69,10 @@ static std::vector<const char *> hostFeatures(const Target &t) {
     need.insert(need.end(), {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"});
   if (t.featureBits & kVnni)
     need.push_back("avx512vnni");
+  if (t.featureBits & kDotprod)
+    need.push_back("dotprod");
+  if (t.featureBits & kI8mm)
+    need.push_back("i8mm");
   return need;
 }
 
@@ -90,7 +102,7 @@ static std::vector<const Target *> expandOne(StringRef name) {
   if (name == "x86-avx512")
     return list({"x86-avx512-vnni", "x86-avx512-base"});
   if (name == "aarch64")
-    return list({"aarch64-neon"});
+    return list({"aarch64-i8mm", "aarch64-dotprod", "aarch64-neon"});
   if (name == "native")
     return {hostLevels().front()};
   if (const Target *t = findTarget(name))

@@ -3,7 +3,9 @@
 // RUN: qcc-opt --qcc-lower-tile="level=x86-avx512-base" %s | FileCheck %s --check-prefixes=CHECK,BASE
 // RUN: qcc-opt --qcc-lower-tile="level=x86-64-v3" %s | FileCheck %s --check-prefixes=CHECK,AVX2
 // RUN: qcc-opt --qcc-lower-tile="level=scalar" %s | FileCheck %s --check-prefixes=CHECK,PLAIN
-// RUN: qcc-opt --qcc-lower-tile="level=aarch64-neon" %s | FileCheck %s --check-prefixes=CHECK,ARM
+// RUN: qcc-opt --qcc-lower-tile="level=aarch64-neon" %s | FileCheck %s --check-prefixes=CHECK,ARM,NEON
+// RUN: qcc-opt --qcc-lower-tile="level=aarch64-dotprod" %s | FileCheck %s --check-prefixes=CHECK,ARM,DOTPROD
+// RUN: qcc-opt --qcc-lower-tile="level=aarch64-i8mm" %s | FileCheck %s --check-prefixes=CHECK,ARM,I8MM
 // RUN: not qcc-opt --qcc-lower-tile="level=z80" %s 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // UNKNOWN: no feature level 'z80'
 
@@ -14,7 +16,10 @@
 // BASE-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"
 // AVX2-NOT: pmadd.ub.sw
 // AVX2-COUNT-4: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
-// ARM-COUNT-8: llvm.call_intrinsic "llvm.aarch64.neon.smull.v8i16"
+// NEON-COUNT-8: llvm.call_intrinsic "llvm.aarch64.neon.smull.v8i16"
+// DOTPROD-COUNT-8: llvm.call_intrinsic "llvm.aarch64.neon.sdot.v4i32.v16i8"
+// I8MM-COUNT-4: llvm.call_intrinsic "llvm.aarch64.neon.usdot.v4i32.v16i8"
+// I8MM-NOT: llvm.call_intrinsic
 // PLAIN-NOT: llvm.call_intrinsic
 // PLAIN-COUNT-4: arith.muli {{.*}} : vector<16xi32>
 func.func @dot4(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) -> vector<16xi32> {
@@ -26,9 +31,40 @@ func.func @dot4(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) -> v
 // VNNI: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
 // BASE: llvm.call_intrinsic "llvm.x86.avx512.pmaddubs.w.512"
 // AVX2-COUNT-2: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+// DOTPROD-COUNT-4: llvm.call_intrinsic "llvm.aarch64.neon.sdot.v4i32.v16i8"
+// DOTPROD-NOT: llvm.call_intrinsic
 func.func @dot4_of_small_codes(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>)
     -> vector<16xi32> {
   %0 = tile.dot4 %acc, %a, %b {bits = 4 : i64} : vector<16xi32>, vector<64xi8>, vector<64xi8>
+  return %0 : vector<16xi32>
+}
+
+// Nothing to make signed, and no correction.
+// CHECK-LABEL: func.func @dot4_of_signed_bytes
+// NEON-COUNT-8: llvm.call_intrinsic "llvm.aarch64.neon.smull.v8i16"
+// NEON-NOT: arith.xori
+// DOTPROD-COUNT-4: llvm.call_intrinsic "llvm.aarch64.neon.sdot.v4i32.v16i8"
+// DOTPROD-NOT: llvm.call_intrinsic
+// I8MM-COUNT-4: llvm.call_intrinsic "llvm.aarch64.neon.sdot.v4i32.v16i8"
+// VNNI-COUNT-4: arith.muli {{.*}} : vector<16xi32>
+func.func @dot4_of_signed_bytes(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>)
+    -> vector<16xi32> {
+  %0 = tile.dot4 %acc, %a, %b signed : vector<16xi32>, vector<64xi8>, vector<64xi8>
+  return %0 : vector<16xi32>
+}
+
+// One instruction a register, or dot products of words in the order of the sums.
+// CHECK-LABEL: func.func @mmla
+// I8MM-COUNT-4: llvm.call_intrinsic "llvm.aarch64.neon.usmmla.v4i32.v16i8"
+// I8MM-NOT: vector.shuffle
+// VNNI: vector.shuffle {{.*}} [0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14]
+// VNNI: vector.shuffle {{.*}} [0, 2, 0, 2, 4, 6, 4, 6, 8, 10, 8, 10, 12, 14, 12, 14]
+// VNNI: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// VNNI: vector.shuffle {{.*}} [1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15]
+// VNNI: vector.shuffle {{.*}} [1, 3, 1, 3, 5, 7, 5, 7, 9, 11, 9, 11, 13, 15, 13, 15]
+// VNNI: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+func.func @mmla(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) -> vector<16xi32> {
+  %0 = tile.mmla %acc, %a, %b : vector<16xi32>, vector<64xi8>
   return %0 : vector<16xi32>
 }
 

@@ -22,7 +22,7 @@ TEST(Target, ExpandsNamesBestFirst) {
   EXPECT_EQ(expanded("x86"), "x86-avx512-vnni x86-avx512-base x86-64-v3");
   EXPECT_EQ(expanded("x86-avx512"), "x86-avx512-vnni x86-avx512-base");
   EXPECT_EQ(expanded("x86-64-v3"), "x86-64-v3");
-  EXPECT_EQ(expanded("aarch64"), "aarch64-neon");
+  EXPECT_EQ(expanded("aarch64"), "aarch64-i8mm aarch64-dotprod aarch64-neon");
   EXPECT_EQ(expanded("scalar, x86-64-v3,x86-avx512"),
             "x86-avx512-vnni x86-avx512-base x86-64-v3 scalar");
   EXPECT_EQ(expanded("native"), hostLevels().front()->name);

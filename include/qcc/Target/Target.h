@@ -13,7 +13,7 @@ namespace qcc {
 enum class Arch { X86_64 = 1, AArch64 = 2 }; // the numbers of qcc_arch
 
 /// How `tile.dot4` and `tile.dot2` become instructions.
-enum class DotLowering { Generic, Neon, PmaddAvx2, PmaddAvx512, Vnni512 };
+enum class DotLowering { Generic, Neon, Dotprod, I8mm, PmaddAvx2, PmaddAvx512, Vnni512 };
 
 /// One feature level: everything code generation may depend on. Levels differ in instructions and
 /// register blocking only; the bits that kernels compute are the same on all of them.
@@ -34,6 +34,12 @@ struct Target {
   int64_t l1Bytes, l2Bytes; ///< cache sizes that blocking assumes
 
   bool hasVnni() const { return dot == DotLowering::Vnni512; }
+  /// Dot products take their four broadcast bytes from a lane of a register.
+  bool hasLaneDots() const { return dot == DotLowering::Dotprod || dot == DotLowering::I8mm; }
+  /// Products of signed bytes cost less than those of unsigned with signed ones.
+  bool prefersSignedDots() const { return dot == DotLowering::Neon || dot == DotLowering::Dotprod; }
+  /// `tile.mmla` is one instruction per register.
+  bool hasMmla() const { return dot == DotLowering::I8mm; }
   /// Registers that one 16-lane f32 vector takes.
   int registersPerVector() const { return 64 / vectorBytes; }
 };

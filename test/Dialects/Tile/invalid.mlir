@@ -25,6 +25,30 @@ func.func @dot4_c3(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) {
 
 // -----
 
+func.func @dot4_c3_signed(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) {
+  // expected-error @+1 {{has bits = 7, expected 8 for signed bytes}}
+  %0 = tile.dot4 %acc, %a, %b signed {bits = 7 : i64} : vector<16xi32>, vector<64xi8>, vector<64xi8>
+  return
+}
+
+// -----
+
+func.func @mmla_c1(%acc: vector<16xi32>, %a: vector<32xi8>) {
+  // expected-error @+1 {{has 32 bytes for 16 sums, expected 64}}
+  %0 = tile.mmla %acc, %a, %a : vector<16xi32>, vector<32xi8>
+  return
+}
+
+// -----
+
+func.func @mmla_c2(%acc: vector<8xi32>, %a: vector<32xi8>) {
+  // expected-error @+1 {{has 8 sums, expected a multiple of 16}}
+  %0 = tile.mmla %acc, %a, %a : vector<8xi32>, vector<32xi8>
+  return
+}
+
+// -----
+
 func.func @dot2_c1(%acc: vector<16xi32>, %a: vector<16xi16>) {
   // expected-error @+1 {{has 16 numbers for 16 sums, expected 32}}
   %0 = tile.dot2 %acc, %a, %a : vector<16xi32>, vector<16xi16>
