@@ -5,6 +5,7 @@
 // zero points) is taken off with the sums of the activations' codes. The float core turns an input
 // of 16 outputs into floats and needs one fused multiply-add a row.
 #include "BlockMicro.h"
+#include "ByteMicro.h"
 #include "Tile/Tile.h"
 #include <bit>
 
@@ -40,15 +41,22 @@ private:
 
   // Integer cores.
   int codeBits() const;
-  int32_t bias() const { return p.value == CodeValue::Float4E2M1 ? kF4Bias : p.bias; }
+  int32_t storedBias() const { return p.value == CodeValue::Float4E2M1 ? kF4Bias : p.bias; }
+  int32_t bias() const { return storedBias() - signShift(); }
+  /// What is taken off the unsigned bytes to multiply them as signed ones, where that costs less
+  /// and sums of A's codes, which zero points need, are there to tell the difference.
+  int32_t signShift() const {
+    bool hasSums = w.zeros != BlockZeros::None || storedBias();
+    return hasSums && codeBits() == 8 && k.target().prefersSignedDots() ? 128 : 0;
+  }
   float unit() const { return p.value == CodeValue::Float4E2M1 ? 0.5f : p.unit; }
   bool high() const { return p.core == BlockCore::Int16; }
-  Value broadcastCodes(Value row, Value byteOffset);
-  Values dotUnit(ValueRange sums, Value unitBase, Value input, int64_t subs);
-  void dotInto(Value &sum, Value codes, Value x, int bits) {
-    auto dot = tile::Dot4Op::create(k.builder(), k.loc(), sum, codes, x);
-    dot.setBits(bits);
-    sum = dot;
+  Values dotUnit(ValueRange sums, Value unitBase, Value input, int64_t step, int64_t subs,
+                 bool fromLanes);
+  Values dotUnits(ValueRange sums, Value base, Value firstInput, Value first, int64_t count,
+                  int64_t subs);
+  void dotInto(Value &sum, Value codes, Value x, int bits, bool isSigned = false) {
+    sum = tile::Dot4Op::create(k.builder(), k.loc(), sum, codes, x, bits, isSigned);
   }
   bool needsSums() const { return w.zeros != BlockZeros::None || bias(); }
   bool computesSums() const { return needsSums() && !p.aSums; }
@@ -182,8 +190,10 @@ Value BlockMicro::subCodes(ArrayRef<Value> planes, int sub, int shift) {
 }
 
 Value BlockMicro::integerCodes(ArrayRef<Value> planes, int sub) {
-  if (p.value == CodeValue::Uniform)
-    return subCodes(planes, sub, p.step == 2);
+  if (p.value == CodeValue::Uniform) {
+    Value codes = subCodes(planes, sub, p.step == 2);
+    return signShift() ? k.xor_(codes, k.constant(k.builder().getI8Type(), -128)) : codes;
+  }
   if (!table) {
     int8_t bytes[16];
     for (int i = 0; i < 16; ++i)
@@ -208,16 +218,10 @@ int BlockMicro::codeBits() const {
   return w.bits + (p.step == 2);
 }
 
-/// Four codes of a row in every 32-bit lane.
-Value BlockMicro::broadcastCodes(Value row, Value byteOffset) {
-  Value four = k.rawLoad(k.i32(), k.bytePtr(row, byteOffset));
-  return k.bitcast(k.broadcast(four), byteVector());
-}
-
-/// `subs` sub-vectors of a unit, `input` their first in K. Sums are [planes of A][rows][panels
-/// and, where they are computed, one for the codes of A].
-BlockMicro::Values BlockMicro::dotUnit(ValueRange sums, Value unitOffset, Value input,
-                                       int64_t subs) {
+/// `subs` sub-vectors of a unit, the first of them `step` behind `input` in K. Sums are [planes of
+/// A][rows][panels and, where they are computed, one for the codes of A].
+BlockMicro::Values BlockMicro::dotUnit(ValueRange sums, Value unitOffset, Value input, int64_t step,
+                                       int64_t subs, bool fromLanes) {
   Values next(sums);
   SmallVector<SmallVector<Value>> planes;
   for (Value panel : tile.panel)
@@ -226,16 +230,30 @@ BlockMicro::Values BlockMicro::dotUnit(ValueRange sums, Value unitOffset, Value 
     Values codes;
     for (ArrayRef<Value> panel : planes)
       codes.push_back(integerCodes(panel, static_cast<int>(s)));
-    Value at = k.add(input, k.ci64(4 * s));
     size_t sum = 0;
     for (int part = 0; part < (high() ? 2 : 1); ++part)
       for (Value row : tile.row) {
-        Value x = broadcastCodes(row, part ? k.add(at, tile.aLow) : at);
+        Value from = k.bytePtr(row, part ? k.add(input, tile.aLow) : input);
+        Value x = broadcastCodes(k, from, step + s, fromLanes);
         for (Value panelCodes : codes)
-          dotInto(next[sum++], panelCodes, x, codeBits());
+          dotInto(next[sum++], panelCodes, x, codeBits(), signShift());
         if (computesSums())
           dotInto(next[sum++], k.broadcast(k.constant(k.builder().getI8Type(), 1), 64), x, 1);
       }
+  }
+  return next;
+}
+
+/// `count` units of a step from unit `first` on, of each its first sub-vectors. Sixteen codes of A
+/// are loaded at once where none of them lie in another step, which may end with the row.
+BlockMicro::Values BlockMicro::dotUnits(ValueRange sums, Value base, Value firstInput, Value first,
+                                        int64_t count, int64_t subs) {
+  bool whole16 = p.inputs % 16 == 0 && w.group % 16 == 0 && count * subs % 4 == 0;
+  Values next(sums);
+  Value input = k.add(firstInput, k.mul(first, k.ci64(w.unit())));
+  for (int64_t u = 0; u < count; ++u) {
+    Value at = k.add(base, k.mul(k.add(first, k.ci64(u)), k.ci64(w.unitBytes())));
+    next = dotUnit(next, at, input, u * w.unit() / 4, subs, k.target().hasLaneDots() && whole16);
   }
   return next;
 }
@@ -297,32 +315,33 @@ BlockMicro::Values BlockMicro::step(Value base, Value firstInput, Value number, 
   if (high())
     sums.append(sums.size(), none);
   int64_t unit = w.unit();
-  auto units = [&](Value first, int64_t count, int64_t subs, Values c) {
-    for (int64_t u = 0; u < count; ++u) {
-      Value number = k.add(first, k.ci64(u));
-      Value at = k.add(base, k.mul(number, k.ci64(w.unitBytes())));
-      c = dotUnit(c, at, k.add(firstInput, k.mul(number, k.ci64(unit))), subs);
-    }
-    return c;
+  auto units = [&](Value first, int64_t count, int64_t subs, ValueRange c) {
+    return dotUnits(c, base, firstInput, first, count, subs);
   };
   if (!w.group) { // the codes end with K
-    Value count = k.ceilDiv(k.sub(tile.depth, firstInput), k.ci64(unit));
+    Value count = k.ceilDiv(k.sub(tile.depth, firstInput), k.ci64(unit)), done = k.ci64(0);
     if (p.inputs)
       count = k.min(count, k.ci64(p.inputs / unit));
-    sums = k.forRange(count, sums, [&](Value u, ValueRange c) {
-      if (tile.prefetch)
-        for (int64_t line = 0; line < w.unitBytes(); line += 64)
-          prefetchUnit(k.add(base, k.add(k.mul(u, k.ci64(w.unitBytes())), k.ci64(line))));
-      return units(u, 1, unit / 4, Values(c));
-    });
+    auto some = [&](int64_t several) {
+      return [&, several](Value u, ValueRange c) {
+        if (tile.prefetch)
+          for (int64_t line = 0; line < several * w.unitBytes(); line += 64)
+            prefetchUnit(k.add(base, k.add(k.mul(u, k.ci64(w.unitBytes())), k.ci64(line))));
+        return units(u, several, unit / 4, c);
+      };
+    };
+    if (int64_t several = 16 / unit; several > 1 && k.target().hasLaneDots()) {
+      done = k.and_(count, k.ci64(-several));
+      sums = k.forLoop(k.ci64(0), done, k.ci64(several), sums, some(several));
+    }
+    sums = k.forLoop(done, count, k.ci64(1), sums, some(1));
   } else {
     // Units that are whole, about 32 inputs at a time; the last one may have fewer sub-vectors.
     int64_t whole = p.inputs / unit, unroll = std::max<int64_t>(1, 32 / unit), done = 0;
     if (whole > unroll) {
       done = whole / unroll * unroll;
-      sums = k.forLoop(k.ci64(0), k.ci64(done), k.ci64(unroll), sums, [&](Value u, ValueRange c) {
-        return units(u, unroll, unit / 4, Values(c));
-      });
+      sums = k.forLoop(k.ci64(0), k.ci64(done), k.ci64(unroll), sums,
+                       [&](Value u, ValueRange c) { return units(u, unroll, unit / 4, c); });
     }
     sums = units(k.ci64(done), whole - done, unit / 4, sums);
     if (int64_t rest = p.inputs % unit)
@@ -347,7 +366,11 @@ BlockMicro::Values BlockMicro::runInteger() {
   Values init(tile.rows * tile.panels, k.broadcast(k.cf32(0)));
   Value header = k.ci64(w.headerBytes());
   auto zerosAt = [&](Value at) {
-    return w.zeros == BlockZeros::None ? Values() : blockZeros(at, false);
+    Values zeros = w.zeros == BlockZeros::None ? Values() : blockZeros(at, false);
+    for (Value &zero : zeros)
+      if (signShift())
+        zero = k.sub(zero, k.ci32(signShift()));
+    return zeros;
   };
   if (!w.group) {
     Values scales = blockScales(header), zeros = zerosAt(header);

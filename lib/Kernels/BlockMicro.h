@@ -17,12 +17,6 @@ struct BlockTile {
   mlir::Value aLow, table;
 };
 
-/// Asks for what a stream of weights reads two kilobytes after `offset`, as far as the second-level
-/// cache: eight streams that far ahead would fill the first, and its few open misses.
-inline void prefetchAhead(KernelBuilder &k, mlir::Value stream, mlir::Value offset) {
-  k.prefetch(k.bytePtr(stream, k.add(offset, k.ci64(2048))), /*locality=*/2);
-}
-
 /// Bytes of a panel, for K known at run time.
 mlir::Value blockPanelBytes(KernelBuilder &k, const BlockLayout &layout, mlir::Value depth);
 

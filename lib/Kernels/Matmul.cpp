@@ -7,7 +7,7 @@
 // calls the epilogue: the epilogue's code exists twice (full groups and tails), not once a shape.
 #include "qcc/Kernels/Matmul.h"
 #include "BlockMicro.h"
-#include "Tile/Tile.h"
+#include "ByteMicro.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include <numeric>
 
@@ -38,6 +38,8 @@ Blocking blockingFor(const BlockProduct &p, const Target &t) {
     return {{6, 4, 2, 1}, 2, 8};
   if (medium)
     return {{2, 1}, 1, 2};
+  if (t.hasLaneDots() && p.core == BlockCore::Int8)
+    return {{2, 1}, 1, 1};
   return many ? Blocking{{3, 1}, 1, 1} : Blocking{{1}, 1, 1};
 }
 
@@ -58,6 +60,10 @@ Blocking blockingFor(const MatmulSpec &spec, const Target &t) {
       return {{4, 2, 1}, 4, 8};
     if (medium)
       return {{3, 1}, 1, 2};
+    if (t.hasMmla())
+      return {{4, 2, 1}, 1, 4};
+    if (t.hasLaneDots())
+      return {{5, 2, 1}, 1, 4};
     return t.vectorRegisters >= 32 ? Blocking{{3, 1}, 1, 1} : Blocking{{2, 1}, 1, 1};
   case MatmulKind::Block:
     return blockingFor(spec.block, t);
@@ -86,10 +92,9 @@ private:
 
   void micro(int rows, int panels, Value row, Value panel);
   Values microFloat(int rows, int panels, Value depth);
-  Values microW8(int rows, int panels, ValueRange captured);
+  Values microBytes(int rows, int panels, ValueRange captured);
   Values microBlock(int rows, int panels, ValueRange captured);
   void prefetchPanels(int rows, int panels, Value offset);
-  Value broadcastCodes(int row, Value byteOffset);
 
   void packColumns(Value panel, Value width);
   void packRowMajor(Value target, Value column);
@@ -282,7 +287,7 @@ void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
       rowPtr.push_back(k.elemPtr(element, v[1], k.mul(k.ci64(r), v[2])));
     for (int g = 0; g < panels; ++g)
       panelPtr.push_back(k.bytePtr(v[3], k.mul(k.ci64(g), v[4])));
-    Values acc = spec.kind == MatmulKind::W8A8 ? microW8(rows, panels, v)
+    Values acc = spec.kind == MatmulKind::W8A8 ? microBytes(rows, panels, v)
                  : isBlock                     ? microBlock(rows, panels, v)
                                                : microFloat(rows, panels, v[0]);
     for (auto [i, value] : llvm::enumerate(acc))
@@ -299,6 +304,11 @@ MatmulEmitter::Values MatmulEmitter::microBlock(int rows, int panels, ValueRange
     tile.aScale.push_back(k.elemPtr(Elem::F32, v[8], k.mul(k.ci64(r), v[9])));
   }
   return emitBlockMicro(k, spec, tile);
+}
+
+MatmulEmitter::Values MatmulEmitter::microBytes(int rows, int panels, ValueRange v) {
+  bool few = rows < blocking.rows.front();
+  return emitByteMicro(k, {rows, panels, v[0], rowPtr, panelPtr, v[6], v[7], few});
 }
 
 /// Few rows wait for memory.
@@ -321,35 +331,6 @@ MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels, Value dept
       Value x = k.broadcast(k.load(spec.a, rowPtr[r], i));
       for (int g = 0; g < panels; ++g)
         next.push_back(k.fma(x, columns[g], acc[r * panels + g]));
-    }
-    return next;
-  });
-}
-
-/// Four codes of a row in every 32-bit lane.
-Value MatmulEmitter::broadcastCodes(int row, Value byteOffset) {
-  Value four = k.rawLoad(k.i32(), k.bytePtr(rowPtr[row], byteOffset));
-  return k.bitcast(k.broadcast(four), k.vec(k.builder().getI8Type(), 64));
-}
-
-MatmulEmitter::Values MatmulEmitter::microW8(int rows, int panels, ValueRange v) {
-  Value depth = v[0], correction = v[6], apart = v[7];
-  Values init;
-  for (int r = 0; r < rows; ++r)
-    for (int g = 0; g < panels; ++g)
-      init.push_back(k.vload(Elem::I32, correction, k.mul(apart, k.ci64(g))));
-  auto bytes = k.vec(k.builder().getI8Type(), 64);
-  return k.forRange(k.ceilDiv(depth, k.ci64(4)), init, [&](Value i, ValueRange acc) {
-    Value at = k.mul(i, k.ci64(64));
-    prefetchPanels(rows, panels, at);
-    Values next, columns;
-    for (int g = 0; g < panels; ++g)
-      columns.push_back(k.rawLoad(bytes, k.bytePtr(panelPtr[g], at)));
-    for (int r = 0; r < rows; ++r) {
-      Value x = broadcastCodes(r, k.mul(i, k.ci64(4)));
-      for (int g = 0; g < panels; ++g)
-        next.push_back(
-            tile::Dot4Op::create(k.builder(), k.loc(), acc[r * panels + g], x, columns[g]));
     }
     return next;
   });

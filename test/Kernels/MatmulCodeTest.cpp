@@ -45,7 +45,8 @@ std::vector<std::string> innerLoops(const std::string &assembly) {
       continue;
     }
     body += line + "\n";
-    if (!label.empty() && std::regex_search(line, std::regex(R"(^\tj\w+\t)" + label + "$")))
+    if (!label.empty() &&
+        std::regex_search(line, std::regex(R"(^\t(j\w+|b\.\w+)\t)" + label + "$")))
       loops.push_back(body);
   }
   return loops;
@@ -58,14 +59,16 @@ int count(const std::string &text, const std::string &pattern) {
 
 /// The largest number of matches in an inner loop, and that no such loop moves vectors to the
 /// stack.
-void expectLoop(const char *level, MatmulKind kind, const char *operation, int atLeast) {
+void expectLoop(const char *level, MatmulKind kind, const char *operation, int atLeast,
+                const BlockProduct &block = {}) {
   int most = 0;
-  for (const std::string &loop : innerLoops(code(level, kind))) {
+  for (const std::string &loop : innerLoops(code(level, kind, block))) {
     int n = count(loop, operation);
     most = std::max(most, n);
     if (n > 0)
-      EXPECT_EQ(count(loop, R"(vmov\w+\t%[xyz]mm\d+, [\w-]*\(%r[sb]p)"), 0) << level << "\n"
-                                                                            << loop;
+      EXPECT_EQ(count(loop, R"(vmov\w+\t%[xyz]mm\d+, [\w-]*\(%r[sb]p|\tst[rp]\tq.*\[sp)"), 0)
+          << level << "\n"
+          << loop;
   }
   EXPECT_GE(most, atLeast) << level << " " << operation;
 }
@@ -78,6 +81,19 @@ TEST(MatmulCode, KeepsAccumulatorsInRegisters) {
   expectLoop("x86-64-v3", MatmulKind::W8A8, R"(\tvpmaddwd\t.*%ymm)", 12);
 }
 
+// Five rows take their codes from lanes; four rows of two pairs, two steps of K each, and lone rows
+// of four panels.
+TEST(MatmulCode, KeepsAccumulatorsInRegistersOnArm) {
+  const char *lanes = R"(\tsdot\tv\d+\.4s, v\d+\.16b, v\d+\.4b\[[0-3]\])";
+  expectLoop("aarch64-dotprod", MatmulKind::W8A8, lanes, 5 * 4 * 4);
+  expectLoop("aarch64-i8mm", MatmulKind::W8A8, R"(\tusmmla\t)", 4 * 4);
+  expectLoop("aarch64-i8mm", MatmulKind::W8A8, R"(\tsudot\t.*\.4b\[[0-3]\])", 4 * 4 * 4);
+  expectLoop("aarch64-neon", MatmulKind::W8A8, R"(\tsmull2?\t)", 8);
+  BlockProduct four; // 32 inputs of two rows
+  expectLoop("aarch64-dotprod", MatmulKind::Block, lanes, 2 * 8 * 4, four);
+  expectLoop("aarch64-i8mm", MatmulKind::Block, R"(\tusdot\t.*\.4b\[[0-3]\])", 2 * 8 * 4, four);
+}
+
 TEST(MatmulCode, UsesTheInstructionsOfTheLevel) {
   std::string vnni = code("x86-avx512-vnni", MatmulKind::Block);
   EXPECT_GT(count(vnni, R"(vpdpbusd\t.*\{1to16\})"), 0); // activations broadcast from memory
@@ -88,6 +104,10 @@ TEST(MatmulCode, UsesTheInstructionsOfTheLevel) {
   std::string v3 = code("x86-64-v3", MatmulKind::W8A8);
   EXPECT_EQ(count(v3, "%zmm|vpmaddubsw"), 0);
   EXPECT_GT(count(v3, "vpmaddwd"), 0);
+  for (MatmulKind kind : {MatmulKind::W8A8, MatmulKind::Block}) {
+    EXPECT_EQ(count(code("aarch64-neon", kind), R"(\t[us]+(dot|mmla)\t)"), 0);
+    EXPECT_EQ(count(code("aarch64-dotprod", kind), R"(\t(u|us|su)dot\t|mmla\t|\tsmull2?\t)"), 0);
+  }
 }
 
 TEST(MatmulCode, LooksValuesUpInRegisters) {

@@ -80,7 +80,8 @@ struct MatmulOperands {
   // W8A8 and integer cores: f32 [M], or a uniform f32 in aScaleUniform (static quantization).
   // Grouped: f32 [M][aScaleStride].
   mlir::Value aScale, aScaleUniform, aScaleStride;
-  // W8A8: f32 and i32 [N rounded up to 16]; correction is what accumulators start with.
+  // W8A8: f32 and i32 [N rounded up to 16]; correction is -128 times the sum of each column's
+  // codes.
   mlir::Value bScale, bCorrection;
   mlir::Value aZero; ///< W8A8: i32 [M], zero points of the codes as signed numbers;
                      ///< null when all are 0
