@@ -17,6 +17,8 @@ DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: n
           11: np.float64, 16: np.uint16}
 NUMBERS = {np.dtype(dtype): number for number, dtype in DTYPES.items()}
 SCHEMES = ["keep", "w8a8", "w4a8:g32"]
+# Machines with dot products and matrix products of bytes, without the latter, and without both.
+LEVELS = {"max": "aarch64-i8mm", "neoverse-n1": "aarch64-dotprod", "cortex-a57": "aarch64-neon"}
 # One of each kind of code, scale and product.
 ALL_SCHEMES = ["w8", "w4:g32", "w4:g32:sym", "w3:g32", "w2a8:g32", "w3a8:g32", "nf4:g32", "cb3:g32", "mxfp4", "mxfp4a8",
                "fp8e4m3", "fp8e5m2:g32", "ternary:g32", "ternarya8:g32", "binarya8:g32", "w4ai16:g32", "w8ai16",
@@ -44,15 +46,20 @@ def runner(tmp_path_factory):
     return program
 
 
-def run_on_arm(runner, model, inputs, folder, threads=2):
-    """Outputs in signature order; `inputs` likewise."""
+def start_on_arm(runner, model, args, cpu):
+    return subprocess.run(["qemu-aarch64", "-cpu", cpu, "-L", SYSROOT, str(runner), str(model), *args],
+                          capture_output=True, text=True, timeout=600)
+
+
+def run_on_arm(runner, model, inputs, folder, threads=2, cpu="max"):
+    """Outputs in signature order; `inputs` likewise. The level of a fat model is the best of the processor."""
     source, result = folder / "inputs", folder / "outputs"
     with source.open("wb") as file:
         for tensor in inputs:
             file.write(struct.pack("<II", NUMBERS[tensor.dtype], tensor.ndim))
             file.write(struct.pack(f"<{tensor.ndim}q", *tensor.shape) + np.ascontiguousarray(tensor).tobytes())
-    subprocess.run(["qemu-aarch64", "-L", SYSROOT, str(runner), str(model), str(threads), str(source), str(result)],
-                   check=True, capture_output=True, timeout=600)
+    ran = start_on_arm(runner, model, [str(threads), str(source), str(result)], cpu)
+    assert (ran.returncode, ran.stdout.strip()) == (0, LEVELS[cpu]), ran.stderr
     data, at, outputs = result.read_bytes(), 0, []
     while at < len(data):
         number, rank = struct.unpack_from("<II", data, at)
@@ -70,21 +77,32 @@ def compile_for(model, target, scheme, folder):
 
 
 def check(runner, onnx, feeds, scheme, folder, levels=("scalar", "x86")):
-    """The outputs on Arm are those of each x86 build that this machine runs."""
-    arm = run_on_arm(runner, compile_for(onnx, "aarch64", scheme, folder), list(feeds.values()), folder)
+    """The outputs of every level for Arm are those of each x86 build that this machine runs."""
+    fat = compile_for(onnx, "aarch64", scheme, folder)
+    arm = [run_on_arm(runner, fat, list(feeds.values()), folder, cpu=cpu) for cpu in LEVELS]
     for target in levels:
         model = qcc.load(compile_for(onnx, target, scheme, folder))
         here = list(model(**feeds).values())
-        assert len(here) == len(arm)
-        for ours, theirs in zip(here, arm):
-            assert ours.shape == theirs.shape
-            np.testing.assert_array_equal(np.ascontiguousarray(ours).view(np.uint8),
-                                          np.ascontiguousarray(theirs).view(np.uint8), err_msg=target)
+        for level, there in zip(LEVELS.values(), arm):
+            assert len(here) == len(there)
+            for ours, theirs in zip(here, there):
+                assert ours.shape == theirs.shape
+                np.testing.assert_array_equal(np.ascontiguousarray(ours).view(np.uint8),
+                                              np.ascontiguousarray(theirs).view(np.uint8), err_msg=f"{target} {level}")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_encoder(runner, qcc_tool, tmp_path, scheme):
     check(runner, tiny.write_bert(tmp_path), sentences(), scheme, tmp_path)
+
+
+@pytest.mark.parametrize("cpu, level, missing", [("cortex-a57", "aarch64-dotprod", "dotprod"),
+                                                 ("neoverse-n1", "aarch64-i8mm", "i8mm")])
+def test_level_that_the_machine_lacks(runner, qcc_tool, tmp_path, cpu, level, missing):
+    model = compile_for(tiny.write_bert(tmp_path), level, "w8a8", tmp_path)
+    ran = start_on_arm(runner, model, ["1", "none", "none"], cpu)
+    assert ran.returncode == 1
+    assert f'this machine lacks {missing}, which level "{level}" needs' in ran.stderr
 
 
 @pytest.mark.parametrize("scheme", ALL_SCHEMES)

@@ -1,7 +1,7 @@
 // Runs a compiled model once and writes its outputs: what tests run on another architecture.
 //   run-model MODEL.so THREADS INPUTS OUTPUTS
 // INPUTS holds, for each input in signature order, dtype and rank (u32), the dimensions (i64) and
-// the data; OUTPUTS likewise. Numbers are little-endian.
+// the data; OUTPUTS likewise. Numbers are little-endian. Prints the feature level in use.
 #include "qcc/runtime.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +49,12 @@ int main(int argc, char **argv) {
   qcc_session *session;
   qcc_pool_options options = {sizeof options, (uint32_t)atoi(argv[2]), 0};
   qcc_entry_info entry = {sizeof entry};
+  qcc_model_info info = {sizeof info};
   if (qcc_model_open(argv[1], NULL, &model, &error))
     return fail("open", &error);
+  if (qcc_model_get_info(model, &info, &error))
+    return fail("info", &error);
+  puts(info.level);
   if (qcc_model_entry(model, 0, &entry, &error) || qcc_pool_create(&options, &pool, &error) ||
       qcc_session_create(model, 0, pool, NULL, &session, &error))
     return fail("session", &error);
