@@ -227,7 +227,7 @@ llvm::Error parseCompilerOptions(const Args &args, CompileRequest &request) {
   if (level.size() != 1 || level[0] < '0' || level[0] > '3')
     return badValue("-O", level, "levels are -O0 to -O3");
   request.optLevel = level[0] - '0';
-  std::string numerics = "fast", weights = "embed";
+  std::string numerics = "exact", weights = "embed";
   if (llvm::Error error = choose(args, "--numerics", {"fast", "exact"}, numerics))
     return error;
   if (llvm::Error error = choose(args, "--weights", {"embed", "file"}, weights))

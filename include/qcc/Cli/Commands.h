@@ -97,7 +97,7 @@ struct CompileRequest {
   std::vector<std::string> targets; ///< as spelled; "x86" or the host's family when not given
   std::string triple, mcpu, mattr;
   QuantizeRequest quantize;
-  bool exactNumerics = false;
+  bool exactNumerics = true;
   bool weightsInFile = false;
   std::vector<ShapeBinding> shapes;
   std::vector<std::pair<std::string, std::string>> binds; ///< role, input name
