@@ -89,3 +89,9 @@ LogicalResult PrefetchOp::verify() {
     return emitOpError("has locality ") << getLocality() << ", expected 0 to 3";
   return success();
 }
+
+LogicalResult BlockDotOp::verify() {
+  if (getRows() != 16 && getRows() != 32) // (C1)
+    return emitOpError("has ") << getRows() << " rows, expected 16 or 32";
+  return success();
+}

@@ -144,4 +144,44 @@ def Tile_PrefetchOp : Tile_Op<"prefetch", [MemoryEffects<[MemRead, MemWrite]>]> 
   let hasVerifier = 1;
 }
 
+def Tile_ConfigureOp : Tile_Op<"configure", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "matrix tiles are used from here on";
+  let description = [{
+    Once before the first `tile.block_dot` of a kernel call; costs more than a hundred nanoseconds
+    where tiles are registers.
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_ReleaseOp : Tile_Op<"release", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "matrix tiles are no longer used";
+  let description = [{ Ends what `tile.configure` began, on every way out of the kernel. }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_BlockDotOp : Tile_Op<"block_dot", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "sums of byte products over all of K, for 16 or 32 rows and 32 columns";
+  let description = [{
+    out[r][16 g + j] = init[16 g + j] + Σ_{s <= steps} Σ_{i < 16} Σ_{c < 4}
+                         u(a[r · aStride + 64 s + 4 i + c]) · s(B(g, s)[64 i + 4 j + c])   (mod 2^32)
+
+    for r < rows, g < 2, j < 16, where u() reads a byte as unsigned and s() as two's complement,
+    B(g, s) is at b + g · bStride + 1024 s for s < steps, and at last + g · lastStride for
+    s = steps. So K is steps + 1 times 64, and the last 64 may lie elsewhere, filled up with zeros.
+    init and out are 32-bit integers, out is dense. Strides are in bytes.
+
+    (C1) rows is 16 or 32.
+    (C2) `tile.configure` came before in this kernel call, `tile.release` did not.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$init, LLVM_AnyPointer:$a, I64:$aStride, LLVM_AnyPointer:$b,
+                       I64:$bStride, I64:$steps, LLVM_AnyPointer:$last, I64:$lastStride,
+                       LLVM_AnyPointer:$out, I64Attr:$rows);
+  let assemblyFormat = [{
+    `init` $init `a` $a `by` $aStride `b` $b `by` $bStride `steps` $steps `last` $last `by`
+    $lastStride `out` $out attr-dict `:` type($init) `,` type($a) `,` type($b) `,` type($last) `,`
+    type($out)
+  }];
+  let hasVerifier = 1;
+}
+
 #endif

@@ -3,6 +3,7 @@
 // Needs:   kernels with tile operations on vectors of a multiple of 16 lanes.
 // Leaves:  no tile operation. Results are the ones TileOps.td states, on every level.
 // Example: test/Kernels/lower-tile.mlir
+#include "LowerMatrixTiles.h"
 #include "Passes.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -16,6 +17,16 @@
 using namespace mlir;
 
 namespace qcc {
+
+Value frameBuffer(Operation *op, int64_t bytes) {
+  auto fn = op->getParentOfType<func::FuncOp>();
+  OpBuilder b(op->getContext());
+  b.setInsertionPointToStart(&fn.front());
+  Value count = arith::ConstantIntOp::create(b, op->getLoc(), bytes, 64);
+  auto ptr = LLVM::LLVMPointerType::get(op->getContext());
+  return LLVM::AllocaOp::create(b, op->getLoc(), ptr, b.getI8Type(), count, 64);
+}
+
 namespace {
 
 class TileBuilder : public ValueBuilder {
@@ -251,16 +262,6 @@ Value TileBuilder::dot2(tile::Dot2Op op) {
   llvm_unreachable("unknown lowering of dot2");
 }
 
-/// A buffer of the enclosing function's stack frame.
-static Value frameBuffer(Operation *op, int64_t bytes) {
-  auto fn = op->getParentOfType<func::FuncOp>();
-  OpBuilder b(op->getContext());
-  b.setInsertionPointToStart(&fn.front());
-  Value count = arith::ConstantIntOp::create(b, op->getLoc(), bytes, 64);
-  auto ptr = LLVM::LLVMPointerType::get(op->getContext());
-  return LLVM::AllocaOp::create(b, op->getLoc(), ptr, b.getI8Type(), count, 64);
-}
-
 /// Tables of floats. AVX2 permutes eight lanes: both halves of the table, then a choice by bit 3.
 Value TileBuilder::lookupFloats(Value table, Value indices) {
   if (level.arch == Arch::AArch64)
@@ -416,18 +417,23 @@ struct LowerTile : PassWrapper<LowerTile, OperationPass<ModuleOp>> {
       getOperation().emitError("no feature level '") << levelName << "'";
       return signalPassFailure();
     }
-    SmallVector<Operation *> work;
-    getOperation().walk([&](Operation *op) {
-      if (isa<tile::TileDialect>(op->getDialect()))
-        work.push_back(op);
-    });
-    for (Operation *op : work) {
+    // Products of blocks may become loops of tile.dot4.
+    for (Operation *op : collect(true))
+      lowerMatrixTileOp(op, *level);
+    for (Operation *op : collect(false))
       lower(op);
-      op->erase();
-    }
   }
 
 private:
+  /// The operations on matrix tiles, or all others of the dialect.
+  SmallVector<Operation *> collect(bool matrices) {
+    SmallVector<Operation *> work;
+    getOperation().walk([&](Operation *op) {
+      if (isa<tile::TileDialect>(op->getDialect()) && matrices == isMatrixTileOp(op))
+        work.push_back(op);
+    });
+    return work;
+  }
   void lower(Operation *op) {
     TileBuilder t(op, *level);
     llvm::TypeSwitch<Operation *>(op)
@@ -444,6 +450,7 @@ private:
         .Case([&](tile::LoadOp o) { o.getResult().replaceAllUsesWith(t.load(o)); })
         .Case([&](tile::StoreOp o) { t.store(o); })
         .Case([&](tile::PrefetchOp o) { t.prefetch(o); });
+    op->erase();
   }
   const Target *level = nullptr;
 };

@@ -23,6 +23,10 @@ struct Blocking {
   int singleRowPanels;   ///< of a lone row, where more streams hide the latency of memory
 };
 
+constexpr int64_t kTileRows = 16, kTilePanels = 2;
+constexpr int64_t kTileDepth = 64; ///< bytes of K in a matrix tile
+constexpr int64_t kTileBytes = kTileDepth * kPanel;
+
 /// Products in blocks, where sums of a block and of all blocks are live.
 Blocking blockingFor(const BlockProduct &p, const Target &t) {
   bool wide = t.vectorBytes == 64, medium = t.vectorBytes == 32;
@@ -94,15 +98,24 @@ private:
   Values microFloat(int rows, int panels, Value depth);
   Values microBytes(int rows, int panels, ValueRange captured);
   Values microBlock(int rows, int panels, ValueRange captured);
+  void beginTiles();
+  Value fillsTiles(const Range &range) {
+    return k.ge(k.sub(range.m1, range.m0), k.ci64(kTileRows));
+  }
+  void copyLastStep(Value panel);
+  Values pickMatrixTile(const Range &range, Value row, Value panel);
+  void microTile(int64_t rows, Value row, Value panel);
+
   void prefetchPanels(int rows, int panels, Value offset);
 
   void packColumns(Value panel, Value width);
   void packRowMajor(Value target, Value column);
   void packTransposed(Value target, Value column);
 
-  void storeTile(Value rows, Value width, Value row, Value panel);
+  void storeTile(Value rows, Value sums, Value width, Value row, Value panel);
   void storeGroup(Value row, Value column, Value acc, Value rowScale);
 
+  bool usesTiles() const { return spec.kind == MatmulKind::W8A8 && k.target().hasTiles; }
   bool isBatched() const { return spec.kind == MatmulKind::Batched; }
   /// What a whole row of results is multiplied by, at the end.
   bool hasRowScale() const {
@@ -122,6 +135,9 @@ private:
   Value panelBase;  ///< panel 0, or Batched: the panels packed last
   Value batch0, batch1;
   SmallVector<Value> rowPtr, panelPtr; ///< of the micro-kernel being emitted
+  // Matrix tiles: whether the kernel call has enough rows, the steps in K but the last, whether the
+  // last one is shorter, what it is copied to then, and how far apart its tiles are.
+  Value hasTileRows, tileSteps, isRagged, lastCopy, lastStride;
 };
 
 //===-- Tasks ---------------------------------------------------------------------------------===//
@@ -129,6 +145,8 @@ private:
 void MatmulEmitter::run() {
   int most = blocking.singleRowPanels;
   most = std::max(most, blocking.rows.front() * blocking.panels);
+  if (usesTiles())
+    most = std::max<int>(most, 2 * kTileRows * kTilePanels);
   tile = k.stackBuffer(most * 64);
   switch (spec.kind) {
   case MatmulKind::F32:
@@ -153,8 +171,11 @@ void MatmulEmitter::run() {
   // Blocks of rows are of nearly equal size: 128 rows are 64 + 64, not 96 + 32. Only the last one
   // may have a lone row, which is the slowest to do.
   Value rowsPerTask = k.ceilDiv(o.m, k.max(rowTasks, k.ci64(1)));
-  rowsPerTask = k.and_(k.add(rowsPerTask, k.ci64(1)), k.ci64(-2));
+  int64_t step = usesTiles() ? kTileRows : 2;
+  rowsPerTask = k.and_(k.add(rowsPerTask, k.ci64(step - 1)), k.ci64(-step));
   MatmulOperands whole = o;
+  if (usesTiles())
+    beginTiles();
   k.whileLoop(
       {k.begin()}, [&](ValueRange c) { return k.lt(c[0], k.end()); },
       [&](ValueRange c) {
@@ -181,6 +202,8 @@ void MatmulEmitter::run() {
         return Values{k.add(c[0], count)};
       });
   o = whole;
+  if (usesTiles())
+    k.ifThen(hasTileRows, [&] { tile::ReleaseOp::create(k.builder(), k.loc()); });
 }
 
 void MatmulEmitter::sweep(const Range &range) {
@@ -205,6 +228,13 @@ void MatmulEmitter::sweep(const Range &range) {
           panelStep = k.select(streaming, each, one);
           next = k.select(streaming, k.select(k.lt(after, streamed), after, rest), next);
         }
+        if (usesTiles()) { // a lone row fills none
+          Value pair = k.ci64(kTilePanels);
+          Value fits = k.and_(fillsTiles(range), k.ge(k.sub(range.p1, c[0]), pair));
+          width = k.select(fits, pair, width);
+          next = k.select(fits, k.add(c[0], pair), next);
+          k.ifThen(k.and_(fits, isRagged), [&] { copyLastStep(c[0]); });
+        }
         if (isBatched())
           packColumns(c[0], width);
         sweepRows(range, c[0], width);
@@ -216,9 +246,17 @@ void MatmulEmitter::sweepRows(const Range &range, Value panel, Value width) {
   k.whileLoop(
       {range.m0}, [&](ValueRange c) { return k.lt(c[0], range.m1); },
       [&](ValueRange c) {
-        Value rows = pickTile(width, k.sub(range.m1, c[0]), c[0], panel);
-        storeTile(rows, width, c[0], panel);
-        return Values{k.add(c[0], rows)};
+        auto vectors = [&] {
+          return Values{pickTile(width, k.sub(range.m1, c[0]), c[0], panel), tile};
+        };
+        auto matrices = [&] { return pickMatrixTile(range, c[0], panel); };
+        auto byWidth = [&] {
+          Value fits = k.and_(fillsTiles(range), k.eq(width, k.ci64(kTilePanels)));
+          return k.ifElse(fits, {k.i64(), k.ptrType()}, matrices, vectors);
+        };
+        Values done = usesTiles() ? byWidth() : vectors();
+        storeTile(done[0], done[1], width, c[0], panel);
+        return Values{k.add(c[0], done[0])};
       });
 }
 
@@ -336,6 +374,71 @@ MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels, Value dept
   });
 }
 
+//===-- Matrix tiles --------------------------------------------------------------------------===//
+
+/// What all products of this kernel call share.
+void MatmulEmitter::beginTiles() {
+  assert(blocking.panels != kTilePanels && "groups of this width go in matrix tiles");
+  hasTileRows = k.ge(o.m, k.ci64(kTileRows));
+  tileSteps = k.sub(k.ceilDiv(o.k, k.ci64(kTileDepth)), k.ci64(1));
+  isRagged = k.ne(k.mul(k.add(tileSteps, k.ci64(1)), k.ci64(kTileDepth)), o.k);
+  lastCopy = k.stackBuffer(kTilePanels * kTileBytes);
+  lastStride = k.select(isRagged, k.ci64(kTileBytes), panelBytes);
+  k.ifThen(hasTileRows, [&] { tile::ConfigureOp::create(k.builder(), k.loc()); });
+}
+
+/// A panel ends with K; the tile of its last step goes on with zeros.
+void MatmulEmitter::copyLastStep(Value panel) {
+  Value done = k.mul(tileSteps, k.ci64(kTileBytes)), present = k.sub(panelBytes, done);
+  auto row = k.vec(k.builder().getI8Type(), 64);
+  for (int64_t g = 0; g < kTilePanels; ++g) {
+    Value from = k.bytePtr(panelBase, k.mul(k.add(panel, k.ci64(g)), panelBytes));
+    Value to = k.bytePtr(lastCopy, k.ci64(g * kTileBytes));
+    k.forLoop(k.ci64(0), present, k.ci64(64), [&](Value i) {
+      k.rawStore(k.rawLoad(row, k.bytePtr(from, k.add(done, i))), k.bytePtr(to, i));
+    });
+    k.forLoop(present, k.ci64(kTileBytes), k.ci64(64), [&](Value i) {
+      k.rawStore(k.broadcast(k.constant(k.builder().getI8Type(), 0), 64), k.bytePtr(to, i));
+    });
+  }
+}
+
+/// Does 32 rows or 16 and gives how many of them are new, and where their sums are. The last rows
+/// of a range are done together with some before them: a tile of few rows takes as long as a full
+/// one.
+MatmulEmitter::Values MatmulEmitter::pickMatrixTile(const Range &range, Value row, Value panel) {
+  auto run = [&](int64_t rows) {
+    Value first = k.min(row, k.sub(range.m1, k.ci64(rows))), old = k.sub(row, first);
+    microTile(rows, first, panel);
+    return Values{k.sub(k.ci64(rows), old),
+                  k.bytePtr(tile, k.mul(old, k.ci64(kTilePanels * kPanel * 4)))};
+  };
+  Value isTall = k.ge(k.sub(range.m1, range.m0), k.ci64(2 * kTileRows));
+  Value isLong = k.gt(k.sub(range.m1, row), k.ci64(kTileRows));
+  return k.ifElse(
+      k.and_(isTall, isLong), {k.i64(), k.ptrType()}, [&] { return run(2 * kTileRows); },
+      [&] { return run(kTileRows); });
+}
+
+void MatmulEmitter::microTile(int64_t rows, Value row, Value panel) {
+  Value first = k.bytePtr(panelBase, k.mul(panel, panelBytes));
+  Value own = k.bytePtr(first, k.mul(tileSteps, k.ci64(kTileBytes)));
+  SmallVector<Value> captured = {k.elemPtr(Elem::I32, o.bCorrection, k.mul(panel, k.ci64(kPanel))),
+                                 k.bytePtr(o.a, k.mul(row, o.aStride)),
+                                 o.aStride,
+                                 first,
+                                 panelBytes,
+                                 tileSteps,
+                                 k.select(isRagged, lastCopy, own),
+                                 lastStride,
+                                 tile};
+  std::string suffix = "tiles" + std::to_string(rows);
+  k.outlined(suffix, captured, [&](ValueRange v) {
+    tile::BlockDotOp::create(k.builder(), k.loc(), v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7],
+                             v[8], rows);
+  });
+}
+
 //===-- Packing of activations (Batched) ------------------------------------------------------===//
 
 void MatmulEmitter::packColumns(Value panel, Value width) {
@@ -384,13 +487,14 @@ void MatmulEmitter::packTransposed(Value target, Value column) {
 
 //===-- Scaling and epilogue ------------------------------------------------------------------===//
 
-void MatmulEmitter::storeTile(Value rows, Value width, Value row, Value panel) {
+/// `sums` are the accumulators of `rows` rows, [rows][width][16].
+void MatmulEmitter::storeTile(Value rows, Value sums, Value width, Value row, Value panel) {
   k.forRange(rows, [&](Value r) {
     Value at = k.add(row, r), rowScale;
     if (hasRowScale())
       rowScale = o.aScale ? k.load(Elem::F32, o.aScale, at) : o.aScaleUniform;
     k.forRange(width, [&](Value g) {
-      Value group = k.bytePtr(tile, k.mul(k.add(k.mul(r, width), g), k.ci64(64)));
+      Value group = k.bytePtr(sums, k.mul(k.add(k.mul(r, width), g), k.ci64(64)));
       Type type = spec.kind == MatmulKind::W8A8 ? k.vec(k.i32()) : k.vec(k.f32());
       Value column = k.mul(k.add(panel, k.mul(g, panelStep)), k.ci64(kPanel));
       storeGroup(at, column, k.rawLoad(type, group, 64), rowScale);

@@ -94,6 +94,46 @@ TEST(MatmulCode, KeepsAccumulatorsInRegistersOnArm) {
   expectLoop("aarch64-i8mm", MatmulKind::Block, R"(\tusdot\t.*\.4b\[[0-3]\])", 2 * 8 * 4, four);
 }
 
+/// Bodies of functions whose names hold `part`.
+std::vector<std::string> functionsNamed(const std::string &assembly, const std::string &part) {
+  std::vector<std::string> bodies;
+  std::istringstream lines(assembly);
+  std::string line;
+  bool inside = false;
+  while (std::getline(lines, line)) {
+    if (std::smatch m; std::regex_match(line, m, std::regex(R"(([\w.]+):.*)")) && line[0] != '.')
+      if ((inside = line.find(part) < line.find(':')))
+        bodies.emplace_back();
+    inside &= line.rfind(".Lfunc_end", 0) != 0;
+    if (inside)
+      bodies.back() += line + "\n";
+  }
+  return bodies;
+}
+
+/// Tiles are configured once a kernel call; a step of K is loads and products of tiles, and what
+/// moves on in memory.
+TEST(MatmulCode, MultipliesInMatrixTiles) {
+  std::string text = code("x86-amx", MatmulKind::W8A8);
+  EXPECT_EQ(count(text, R"(\tldtilecfg\t)"), 1);
+  EXPECT_EQ(count(text, R"(\ttilerelease\n)"), 1);
+  EXPECT_EQ(count(text, R"(\tsttilecfg\t)"), 0);
+  EXPECT_EQ(functionsNamed(text, "matmul.tiles").size(), 2u);
+  for (auto [rows, loads, products] : {std::tuple{"16", 3, 2}, {"32", 4, 4}}) {
+    std::vector<std::string> tiles = functionsNamed(text, std::string("matmul.tiles") + rows);
+    ASSERT_EQ(tiles.size(), 1u) << rows;
+    EXPECT_EQ(count(tiles[0], R"(\ttilestored\t)"), products); // each sum once: no spills
+    std::vector<std::string> loops = innerLoops(tiles[0]);
+    ASSERT_EQ(loops.size(), 1u) << tiles[0];
+    EXPECT_EQ(count(loops[0], R"(\ttileloadd\t)"), loads);
+    EXPECT_EQ(count(loops[0], R"(\ttdpbusd\t)"), products);
+    EXPECT_EQ(count(loops[0], R"(%[xyz]mm|%r[sb]p|\tcall)"), 0) << loops[0];
+    EXPECT_LE(count(loops[0], R"(\n)"), loads + products + 8) << loops[0];
+  }
+  for (MatmulKind kind : {MatmulKind::F32, MatmulKind::Batched, MatmulKind::Block})
+    EXPECT_EQ(count(code("x86-amx", kind), "tile(cfg|load|release)"), 0);
+}
+
 TEST(MatmulCode, UsesTheInstructionsOfTheLevel) {
   std::string vnni = code("x86-avx512-vnni", MatmulKind::Block);
   EXPECT_GT(count(vnni, R"(vpdpbusd\t.*\{1to16\})"), 0); // activations broadcast from memory

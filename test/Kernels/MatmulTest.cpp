@@ -1,5 +1,6 @@
 // Matrix products on every level of the host against scalar references, bit by bit: random shapes
 // with every remainder of rows, columns and K.
+#include "AmxEmulator.h"
 #include "MatmulTesting.h"
 #include <cmath>
 
@@ -9,7 +10,7 @@ using namespace qcc::test;
 namespace {
 
 class Matmul : public testing::TestWithParam<const Target *> {};
-INSTANTIATE_TEST_SUITE_P(Host, Matmul, testing::ValuesIn(hostLevels()), levelName);
+INSTANTIATE_TEST_SUITE_P(Host, Matmul, testing::ValuesIn(levelsWithAmx()), levelName);
 
 //===-- f32 -----------------------------------------------------------------------------------===//
 
@@ -58,19 +59,21 @@ TEST_P(Matmul, HalfWeightsConvertOnLoad) { testFloat(*GetParam(), Elem::F16); }
 
 //===-- w8a8 ----------------------------------------------------------------------------------===//
 
-void testW8(const Target &target, bool zeroPoints) {
+/// With `extreme` all codes are ends of their ranges.
+void testW8(const Target &target, bool zeroPoints, const std::vector<Shape> &shapes,
+            bool extreme = false) {
   MatmulSpec spec;
   spec.kind = MatmulKind::W8A8;
   spec.weightZeroPoints = zeroPoints;
   auto jit = compileMatmul(target, spec);
-  for (const Shape &s : shapes()) {
-    int64_t padded = roundUp(s.k, 4), aStride = padded + 4 * integer(0, 2), n16 = roundUp(s.n, 16);
+  for (const Shape &s : shapes) {
+    int64_t aStride = roundUp(s.k, 64) + 64 * integer(0, 2), n16 = roundUp(s.n, 16);
     std::vector<uint8_t> a(s.m * aStride + 4);
     std::vector<int8_t> w(s.n * s.k), packed(packedW8Bytes(s.n, s.k)), back(w.size());
     for (uint8_t &v : a)
-      v = integer(0, 9) == 0 ? 255 : integer(0, 255);
+      v = extreme || integer(0, 9) == 0 ? 255 * integer(0, 1) : integer(0, 255);
     for (int8_t &v : w)
-      v = integer(0, 9) == 0 ? -128 : integer(-128, 127);
+      v = extreme || integer(0, 9) == 0 ? -128 + 255 * integer(0, 1) : integer(-128, 127);
     std::vector<float> aScale(s.m), bScale(n16, 0.0f);
     std::vector<int32_t> correction(n16), zero(n16), sums(s.m);
     for (float &v : aScale)
@@ -112,8 +115,25 @@ void testW8(const Target &target, bool zeroPoints) {
     expectSame(out, want, s, s.n);
   }
 }
-TEST_P(Matmul, EightBitCodesAreExact) { testW8(*GetParam(), false); }
-TEST_P(Matmul, EightBitWeightsWithZeroPoints) { testW8(*GetParam(), true); }
+TEST_P(Matmul, EightBitCodesAreExact) { testW8(*GetParam(), false, shapes()); }
+TEST_P(Matmul, EightBitWeightsWithZeroPoints) { testW8(*GetParam(), true, shapes()); }
+
+/// Every number of rows through the first tile of a second task, and every remainder of panels.
+std::vector<Shape> tileShapes() {
+  std::vector<Shape> s = {{97, 144, 64}, {128, 32, 192}, {193, 48, 60}, {224, 33, 128}};
+  for (int64_t m = 1; m <= 70; ++m)
+    s.push_back({m, integer(1, 150), integer(1, 260)});
+  return s;
+}
+
+/// Levels without AMX take the same way in loops of their own instructions.
+TEST_P(Matmul, EightBitCodesInMatrixTiles) {
+  Target target = *GetParam();
+  target.hasTiles = true;
+  testW8(target, false, tileShapes());
+  testW8(target, true, {{33, 70, 100}, {50, 32, 64}});
+  testW8(target, false, {{16, 32, 64}, {35, 80, 1000}, {48, 64, 4096}}, /*extreme=*/true);
+}
 
 //===-- Batched -------------------------------------------------------------------------------===//
 

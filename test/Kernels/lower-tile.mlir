@@ -1,5 +1,6 @@
 // What qcc-lower-tile makes of tile operations on each level.
 // RUN: qcc-opt --qcc-lower-tile="level=x86-avx512-vnni" %s | FileCheck %s --check-prefixes=CHECK,VNNI
+// RUN: qcc-opt --qcc-lower-tile="level=x86-amx" %s | FileCheck %s --check-prefixes=CHECK,AMX
 // RUN: qcc-opt --qcc-lower-tile="level=x86-avx512-base" %s | FileCheck %s --check-prefixes=CHECK,BASE
 // RUN: qcc-opt --qcc-lower-tile="level=x86-64-v3" %s | FileCheck %s --check-prefixes=CHECK,AVX2
 // RUN: qcc-opt --qcc-lower-tile="level=scalar" %s | FileCheck %s --check-prefixes=CHECK,PLAIN
@@ -118,4 +119,30 @@ func.func @lookup(%x: vector<64xi8>, %i: vector<16xi32>, %t: vector<16xf32>, %u:
   %1 = tile.lookup %u, %x : vector<16xi8>, vector<64xi8> -> vector<64xi8>
   tile.prefetch %p : !llvm.ptr
   return %0, %1 : vector<16xf32>, vector<64xi8>
+}
+
+// Tiles by number where they are registers: the sums start with a stride of 0, then every step loads
+// two tiles of B and two of A. Elsewhere loops of dot products.
+// CHECK-LABEL: func.func @block_dot
+// AMX: llvm.call_intrinsic "llvm.x86.ldtilecfg"
+// AMX: llvm.getelementptr
+// AMX-NEXT: %[[ZERO:.*]] = arith.constant 0 : i64
+// AMX-NEXT: %[[SUMS:.*]] = arith.constant 0 : i8
+// AMX-NEXT: llvm.call_intrinsic "llvm.x86.tileloadd64"(%[[SUMS]], %{{.*}}, %[[ZERO]])
+// AMX: scf.for
+// AMX-COUNT-4: llvm.call_intrinsic "llvm.x86.tdpbusd"
+// AMX: }
+// AMX-COUNT-4: llvm.call_intrinsic "llvm.x86.tdpbusd"
+// AMX-COUNT-4: llvm.call_intrinsic "llvm.x86.tilestored64"
+// AMX: llvm.call_intrinsic "llvm.x86.tilerelease"
+// VNNI-NOT: tile
+// VNNI-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+// PLAIN-COUNT-8: arith.muli {{.*}} : vector<16xi32>
+func.func @block_dot(%init: !llvm.ptr, %a: !llvm.ptr, %b: !llvm.ptr, %last: !llvm.ptr,
+                     %out: !llvm.ptr, %n: i64) {
+  tile.configure
+  tile.block_dot init %init a %a by %n b %b by %n steps %n last %last by %n out %out {rows = 32 : i64}
+      : !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr
+  tile.release
+  return
 }

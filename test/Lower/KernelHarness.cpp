@@ -1,5 +1,6 @@
 // Compiling and running one kernel; see KernelHarness.h.
 #include "KernelHarness.h"
+#include "AmxEmulator.h"
 #include "mlir/Parser/Parser.h"
 #include <cmath>
 #include <sys/mman.h>
@@ -238,7 +239,7 @@ static void compare(const Tensor &got, const Tensor &want, double tolerance, con
 void KernelHarness::check(ArrayRef<int64_t> dims, ArrayRef<Tensor> inputs, double tolerance) {
   std::vector<Tensor> want = expected(dims, inputs);
   std::optional<Outcome> first;
-  for (const Target *target : hostLevels()) {
+  for (const Target *target : levelsWithAmx()) {
     Outcome outcome = run(*target, dims, inputs);
     EXPECT_EQ(outcome.fault, 0) << target->name;
     ASSERT_EQ(outcome.results.size(), want.size());
@@ -247,13 +248,13 @@ void KernelHarness::check(ArrayRef<int64_t> dims, ArrayRef<Tensor> inputs, doubl
     if (first)
       for (auto [got, same] : llvm::zip(outcome.results, first->results))
         EXPECT_EQ(std::memcmp(got.data(), same.data(), got.byteSize()), 0)
-            << target->name << " differs from " << hostLevels()[0]->name;
+            << target->name << " differs from " << levelsWithAmx()[0]->name;
     else
       first = std::move(outcome);
   }
 }
 
 void KernelHarness::checkFault(ArrayRef<int64_t> dims, ArrayRef<Tensor> inputs, int64_t fault) {
-  for (const Target *target : hostLevels())
+  for (const Target *target : levelsWithAmx())
     EXPECT_EQ(run(*target, dims, inputs).fault, fault) << target->name;
 }

@@ -1,5 +1,6 @@
 // Kernels on codes: quantization of tokens, linear layers under every kind of scheme, look-ups and
 // dequantization, against the interpreter, bit by bit on every level.
+#include "AmxEmulator.h"
 #include "KernelHarness.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Parser/Parser.h"
@@ -132,7 +133,7 @@ void checkTokens(const std::string &type, const std::string &op,
     if (dims[0] == 5)
       x[7] = NAN, x[96 + 3] = INFINITY, x[2 * 96] = -NAN;
     QValue want = referenceTokens<Op>(kernel, dims, x);
-    for (const Target *target : hostLevels()) {
+    for (const Target *target : levelsWithAmx()) {
       GuardedBuffer out(bytesOf(want->type, dims));
       kernel.run(*target, dims, {x.data(), out.data()});
       expectTokens(out, *want, dims, out.data());
@@ -304,7 +305,7 @@ void checkLinear(const std::string &xRest, const std::string &rest) {
     ASSERT_TRUE(bool(product)) << llvm::toString(product.takeError());
     auto want = reference::evaluateOp(linear.op<ReluOp>(), *product, environment);
     ASSERT_TRUE(bool(want)) << llvm::toString(want.takeError());
-    for (const Target *target : hostLevels()) {
+    for (const Target *target : levelsWithAmx()) {
       GuardedBuffer out(m * n * 4), codes(quantize ? bytesOf(parseType(x), {m, k}) : 0);
       if (quantize)
         quantize->run(*target, {m, k}, {rows.data(), codes.data()});
@@ -413,7 +414,7 @@ void checkLookUp(const std::string &rest, const std::string &layout) {
     QTensor weight = randomWeight(rest, n, k);
     std::vector<char> packed = pack(weight, parseType(table));
     std::vector<float> all = reference::dequantize(weight);
-    for (const Target *target : hostLevels()) {
+    for (const Target *target : levelsWithAmx()) {
       GuardedBuffer result(4 * k * 4);
       kernel.run(*target, {4, k, n}, {packed.data(), rows, result.data()});
       for (int64_t i = 0; i < 4 * k; ++i) {
@@ -453,7 +454,7 @@ TEST(KernelsQuantized, DequantizesTokens) {
     std::vector<float> rows = randomFloats(7 * 90, 8);
     std::vector<float> want =
         reference::dequantize(*referenceTokens<QuantizeOp>(quantize, dims, rows));
-    for (const Target *target : hostLevels()) {
+    for (const Target *target : levelsWithAmx()) {
       GuardedBuffer codes(bytesOf(parseType(x), dims)), out(7 * 90 * 4);
       quantize.run(*target, dims, {rows.data(), codes.data()});
       kernel.run(*target, dims, {codes.data(), out.data()});

@@ -19,17 +19,18 @@ std::string expanded(llvm::StringRef spec) {
 }
 
 TEST(Target, ExpandsNamesBestFirst) {
-  EXPECT_EQ(expanded("x86"), "x86-avx512-vnni x86-avx512-base x86-64-v3");
-  EXPECT_EQ(expanded("x86-avx512"), "x86-avx512-vnni x86-avx512-base");
+  EXPECT_EQ(expanded("x86"), "x86-amx x86-avx512-vnni x86-avx512-base x86-64-v3");
+  EXPECT_EQ(expanded("x86-avx512"), "x86-amx x86-avx512-vnni x86-avx512-base");
   EXPECT_EQ(expanded("x86-64-v3"), "x86-64-v3");
   EXPECT_EQ(expanded("aarch64"), "aarch64-i8mm aarch64-dotprod aarch64-neon");
   EXPECT_EQ(expanded("scalar, x86-64-v3,x86-avx512"),
-            "x86-avx512-vnni x86-avx512-base x86-64-v3 scalar");
+            "x86-amx x86-avx512-vnni x86-avx512-base x86-64-v3 scalar");
+  EXPECT_EQ(expanded("x86-avx512-vnni,x86-amx"), "x86-amx x86-avx512-vnni");
   EXPECT_EQ(expanded("native"), hostLevels().front()->name);
 }
 
 TEST(Target, NamesWhatExists) {
-  for (const char *bad : {"x86-amx", "nvptx-sm_90a", "", "x86,,x86", "X86"}) {
+  for (const char *bad : {"x86-amx-bf16", "nvptx-sm_90a", "", "x86,,x86", "X86"}) {
     auto levels = expandTarget(bad);
     ASSERT_FALSE(static_cast<bool>(levels)) << bad;
     llvm::handleAllErrors(levels.takeError(), [&](const CodedError &e) {
@@ -53,6 +54,26 @@ TEST(Target, EveryNameExpands) {
     EXPECT_TRUE(static_cast<bool>(expandTarget(n.name))) << n.name;
   for (const Target &t : allTargets())
     EXPECT_EQ(findTarget(t.name), &t);
+}
+
+/// What makes the code of a level's base, where no tiles are used, its own.
+TEST(Target, LevelsDifferFromTheirBaseInTilesOnly) {
+  const Target &amx = *findTarget("x86-amx");
+  EXPECT_TRUE(amx.hasAmx());
+  for (const Target &t : allTargets()) {
+    if (!t.base)
+      continue;
+    const Target *base = findTarget(t.base);
+    ASSERT_NE(base, nullptr) << t.name;
+    EXPECT_TRUE(t.hasTiles && !base->hasTiles && !base->hasAmx());
+    EXPECT_EQ(t.featureBits & base->featureBits, base->featureBits);
+    EXPECT_EQ(t.dot, base->dot);
+    EXPECT_EQ(t.vectorRegisters, base->vectorRegisters);
+    EXPECT_EQ(t.vectorBytes, base->vectorBytes);
+    EXPECT_STREQ(t.cpu, base->cpu);
+    EXPECT_EQ(t.l1Bytes, base->l1Bytes);
+    EXPECT_EQ(t.l2Bytes, base->l2Bytes);
+  }
 }
 
 TEST(Target, HostHasLevels) {

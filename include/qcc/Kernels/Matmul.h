@@ -74,7 +74,7 @@ struct MatmulSpec {
 struct MatmulOperands {
   mlir::Value m, n, k;    ///< i64
   mlir::Value a, aStride; ///< rows of at least K elements that may be read. W8A8: K rounded up to
-                          ///< 4, values past K do not matter. Integer cores: K rounded up to whole
+                          ///< 64, values past K do not matter. Integer cores: K rounded up to whole
                           ///< blocks or steps, then to 32, values past K are 0
   mlir::Value b;          ///< packed (Pack.h), or Batched: base of the batch's matrices
   // W8A8 and integer cores: f32 [M], or a uniform f32 in aScaleUniform (static quantization).

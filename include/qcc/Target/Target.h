@@ -27,11 +27,13 @@ struct Target {
   int vectorRegisters;  ///< architectural vector registers
   int vectorBytes;      ///< width of one
   DotLowering dot;
+  bool hasTiles;            ///< 8-bit products of many rows go in matrix tiles (`tile.block_dot`)
   bool hasRoundInstruction; ///< floor/ceil/roundeven/trunc on vectors are instructions
   bool hasFma;              ///< fused multiply-add is an instruction (else an exact expansion)
   bool hasHalfConversions;  ///< f16 <-> f32 are instructions
   bool hasMaskedMemory;     ///< masked loads and stores of every element width
   int64_t l1Bytes, l2Bytes; ///< cache sizes that blocking assumes
+  const char *base;         ///< level whose code for kernels without tiles is the same, or null
 
   bool hasVnni() const { return dot == DotLowering::Vnni512; }
   /// Dot products take their four broadcast bytes from a lane of a register.
@@ -40,6 +42,8 @@ struct Target {
   bool prefersSignedDots() const { return dot == DotLowering::Neon || dot == DotLowering::Dotprod; }
   /// `tile.mmla` is one instruction per register.
   bool hasMmla() const { return dot == DotLowering::I8mm; }
+  /// Tiles are registers; where they are not, `tile.block_dot` is a loop of `tile.dot4`.
+  bool hasAmx() const;
   /// Registers that one 16-lane f32 vector takes.
   int registersPerVector() const { return 64 / vectorBytes; }
 };

@@ -126,3 +126,12 @@ func.func @prefetch_c1(%p: !llvm.ptr) {
   tile.prefetch %p {locality = 4 : i64} : !llvm.ptr
   return
 }
+
+// -----
+
+func.func @block_dot_c1(%p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{has 8 rows, expected 16 or 32}}
+  tile.block_dot init %p a %p by %n b %p by %n steps %n last %p by %n out %p {rows = 8 : i64}
+      : !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr
+  return
+}
