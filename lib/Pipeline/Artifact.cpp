@@ -1,5 +1,6 @@
 // What the lower stage left, as the parts of an artifact.
 #include "Qnt/Qnt.h"
+#include "Tile/Tile.h"
 #include "qcc/Emit/Emit.h"
 #include "qcc/Emit/Translate.h"
 #include "qcc/Export/Export.h"
@@ -148,6 +149,46 @@ SmallVector<func::FuncOp> kernelFunctions(ModuleOp level) {
   return functions;
 }
 
+/// Whether `function` or a part that it calls goes in matrix tiles.
+bool usesMatrixTiles(func::FuncOp function, SymbolTable &symbols) {
+  return function
+      .walk([&](Operation *op) {
+        auto call = dyn_cast<func::CallOp>(op);
+        bool uses =
+            isa<tile::BlockDotOp>(op) ||
+            (call && usesMatrixTiles(symbols.lookup<func::FuncOp>(call.getCallee()), symbols));
+        return uses ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+/// Kernels of a level whose code is not that of its base, which is in the same artifact.
+SmallVector<func::FuncOp> ownKernels(ModuleOp level, bool hasBase) {
+  SmallVector<func::FuncOp> kernels = kernelFunctions(level);
+  SymbolTable symbols(level);
+  if (hasBase)
+    llvm::erase_if(kernels, [&](func::FuncOp f) { return !usesMatrixTiles(f, symbols); });
+  return kernels;
+}
+
+/// The place of a level's base in the list, or -1.
+int baseOf(StringRef level, ArrayRef<std::string> levels) {
+  const char *base = findTarget(level)->base;
+  const std::string *found = base ? llvm::find(levels, base) : levels.end();
+  return found == levels.end() ? -1 : static_cast<int>(found - levels.begin());
+}
+
+/// Levels but those that would be their base under another name.
+std::vector<std::string> distinctLevels(ModuleOp module, ArrayRef<std::string> levels) {
+  std::vector<std::string> distinct;
+  for (const std::string &name : levels) {
+    ModuleOp code = nestedModule(module, name);
+    if (!code || baseOf(name, levels) < 0 || !ownKernels(code, true).empty())
+      distinct.push_back(name);
+  }
+  return distinct;
+}
+
 /// Copies `function` and the parts it calls into `chunk`.
 void copyWithParts(func::FuncOp function, SymbolTable &symbols, ModuleOp chunk) {
   if (chunk.lookupSymbol(function.getSymName()))
@@ -158,13 +199,13 @@ void copyWithParts(func::FuncOp function, SymbolTable &symbols, ModuleOp chunk) 
   });
 }
 
-/// The kernels of a level as nested modules of a few, so that they lower and compile in parallel.
-OwningOpRef<ModuleOp> splitKernels(ModuleOp level) {
+/// Kernels of a level as nested modules of a few, so that they lower and compile in parallel.
+OwningOpRef<ModuleOp> splitKernels(ModuleOp level, ArrayRef<func::FuncOp> kernels) {
   OwningOpRef<ModuleOp> all(ModuleOp::create(level.getLoc()));
   OpBuilder outer = OpBuilder::atBlockEnd(all->getBody());
   SymbolTable symbols(level);
   ModuleOp chunk;
-  for (auto [i, function] : llvm::enumerate(kernelFunctions(level))) {
+  for (auto [i, function] : llvm::enumerate(kernels)) {
     if (i % chunkSize == 0)
       chunk = ModuleOp::create(outer, level.getLoc());
     copyWithParts(function, symbols, chunk);
@@ -172,9 +213,10 @@ OwningOpRef<ModuleOp> splitKernels(ModuleOp level) {
   return all;
 }
 
-Expected<std::vector<emit::CodeModule>> translateLevel(ModuleOp level, const Target &target,
-                                                       unsigned threads) {
-  OwningOpRef<ModuleOp> all = splitKernels(level);
+Expected<std::vector<emit::CodeModule>> translateLevel(ModuleOp level,
+                                                       ArrayRef<func::FuncOp> kernels,
+                                                       const Target &target, unsigned threads) {
+  OwningOpRef<ModuleOp> all = splitKernels(level, kernels);
   PassManager pm(level.getContext());
   pm.enableVerifier(false);
   populateKernelToLlvm(pm.nest<ModuleOp>(), target);
@@ -258,9 +300,10 @@ std::string manifest(ModuleOp module, qnt::SectionOp section, const CompileReque
   return llvm::formatv("{0:2}", llvm::json::Value(std::move(object)));
 }
 
-Expected<emit::ModelParts> makeParts(LoadedModel &model, const std::vector<std::string> &levels,
+Expected<emit::ModelParts> makeParts(LoadedModel &model, ArrayRef<std::string> requested,
                                      const CompileRequest &request, pack::WeightStore &store) {
   ModuleOp module = *model.module;
+  std::vector<std::string> levels = distinctLevels(module, requested);
   emit::ModelParts parts;
   parts.name = request.name;
   parts.triple = findTarget(levels.front())->triple;
@@ -272,18 +315,21 @@ Expected<emit::ModelParts> makeParts(LoadedModel &model, const std::vector<std::
     if (!nested)
       return makeError(Diag::UsageError, "",
                        "the module holds no code for " + name + "; start from an earlier stage");
+    int base = baseOf(name, levels);
+    SmallVector<func::FuncOp> own = ownKernels(nested, base >= 0);
     emit::LevelPart level;
     level.name = name;
     level.features = target.featureBits;
     level.cpu = target.cpu;
     level.cpuFeatures = target.features;
-    auto code = translateLevel(nested, target, threads);
+    auto code = translateLevel(nested, own, target, threads);
     if (!code)
       return code.takeError();
     level.modules = std::move(*code);
     bool isFirst = parts.levels.empty();
     for (func::FuncOp function : kernelFunctions(nested)) {
-      level.kernels.push_back({function.getSymName().str(), -1});
+      int home = llvm::is_contained(own, function) ? -1 : base;
+      level.kernels.push_back({function.getSymName().str(), home});
       if (isFirst)
         parts.kernelNames.push_back(function.getSymName().str());
     }
@@ -461,6 +507,9 @@ Error qcc::emitArtifact(LoadedModel &model, const std::vector<std::string> &leve
   auto parts = makeParts(model, levels, request, store);
   if (!parts)
     return parts.takeError();
+  std::string names;
+  for (const emit::LevelPart &level : parts->levels)
+    names += (names.empty() ? "" : ", ") + level.name;
   emit::EmitOptions options;
   switch (request.emit) {
   case EmitKind::Object:
@@ -490,9 +539,6 @@ Error qcc::emitArtifact(LoadedModel &model, const std::vector<std::string> &leve
     (*request.facts)["code_bytes"] = static_cast<int64_t>(report.codeBytes);
   }
   if (!request.quiet) {
-    std::string names;
-    for (const std::string &level : levels)
-      names += (names.empty() ? "" : ", ") + level;
     auto [scheme, quality] = schemeAndQuality(model, request);
     err << llvm::formatv("{0} · {1:F1}→{2:F1} MB · {3} · {4}\n", scheme, before / 1e6,
                          (report.weightsBytes + report.codeBytes) / 1e6, quality, names);
