@@ -124,6 +124,23 @@ const qcc_model_desc *gatherModel() {
   return &model;
 }
 
+const qcc_model_desc *leveledModel() {
+  constexpr uint64_t vnni = UINT64_C(1) << QCC_FEATURE_AVX2 | UINT64_C(1) << QCC_FEATURE_AVX512 |
+                            UINT64_C(1) << QCC_FEATURE_VNNI;
+  static const qcc_level_desc &plain = gatherModel()->levels[0];
+  static const qcc_level_desc levels[] = {
+      {"x86-amx", vnni | UINT64_C(1) << QCC_FEATURE_AMX_INT8, plain.kernels, plain.kernel_names},
+      {"x86-avx512-vnni", vnni, plain.kernels, plain.kernel_names},
+      plain};
+  static const qcc_model_desc model = [] {
+    qcc_model_desc d = *gatherModel();
+    d.levels = levels;
+    d.n_levels = 3;
+    return d;
+  }();
+  return &model;
+}
+
 // ---- NonZero, in two segments ------------------------------------------------------------------
 
 static int64_t findKernel(const int64_t *args, int64_t, int64_t, int64_t, void *) {

@@ -14,6 +14,18 @@ const qcc_model_desc *qcc_model_a(void);
 const qcc_model_desc *qcc_model_b(void);
 }
 
+// What qcc_cpu_features() answers, or ~0 for the truth, and whether AMX was requested.
+static uint64_t machineFeatures = ~UINT64_C(0);
+static bool amxRequested;
+
+extern "C" {
+uint64_t __real_qcc_cpu_features(int request_amx);
+uint64_t __wrap_qcc_cpu_features(int request_amx) {
+  amxRequested |= request_amx != 0;
+  return ~machineFeatures ? machineFeatures : __real_qcc_cpu_features(request_amx);
+}
+}
+
 static std::string path(const char *name) { return std::string(FAKE_MODELS "/") + name; }
 
 static qcc_status openStatus(const char *name, std::string &message) {
@@ -143,6 +155,33 @@ TEST(Model, ForcesALevelByName) {
   auto model = qcc::Model::link(gatherModel, options);
   EXPECT_EQ(model.error().code, QCC_ERR_INVALID_ARGUMENT);
   EXPECT_NE(std::strstr(model.error().message, "x86-amx"), nullptr);
+}
+
+TEST(Model, TakesTheBestLevelOfTheMachine) {
+  auto bits = [](std::initializer_list<int> features) {
+    uint64_t set = 0;
+    for (int f : features)
+      set |= UINT64_C(1) << f;
+    return set;
+  };
+  uint64_t vnni = bits({QCC_FEATURE_AVX2, QCC_FEATURE_AVX512, QCC_FEATURE_VNNI});
+  auto levelOn = [](uint64_t machine, const char *forced = nullptr) {
+    machineFeatures = machine;
+    amxRequested = false;
+    qcc::ModelOptions options;
+    options.forceLevel = forced ? forced : "";
+    auto model = qcc::Model::link(leveledModel, options);
+    std::string name = model ? model->info().level : model.error().message;
+    machineFeatures = ~UINT64_C(0);
+    return name;
+  };
+  EXPECT_EQ(levelOn(vnni | bits({QCC_FEATURE_AMX_INT8})), "x86-amx");
+  EXPECT_TRUE(amxRequested);
+  EXPECT_EQ(levelOn(vnni), "x86-avx512-vnni");
+  EXPECT_EQ(levelOn(bits({QCC_FEATURE_AVX2, QCC_FEATURE_AMX_INT8})), "plain");
+  EXPECT_EQ(levelOn(vnni, "x86-amx"), "this machine lacks AMX-INT8, which level \"x86-amx\" needs");
+  EXPECT_EQ(levelOn(vnni | bits({QCC_FEATURE_AMX_INT8}), "x86-avx512-vnni"), "x86-avx512-vnni");
+  EXPECT_FALSE(amxRequested); // the permission enlarges every signal frame of the process
 }
 
 TEST(Model, AnswersQuestionsAboutItsSignature) {
