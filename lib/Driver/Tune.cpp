@@ -172,7 +172,9 @@ Error qcc::tuneMachine(const TuneRequest &request, llvm::raw_ostream &err) {
     Expected<std::vector<const Target *>> levels = expandTarget(request.targets.front());
     if (!levels)
       return levels.takeError();
-    options.level = levels->front()->name;
+    auto runsHere = [](const Target *level) { return llvm::is_contained(hostLevels(), level); };
+    auto best = llvm::find_if(*levels, runsHere);
+    options.level = (best == levels->end() ? levels->front() : *best)->name;
   }
   options.schemes = {"f32", "w8a8", "w4a8:g32", "w4a8:g128", "w3a8:g32", "w8", "w4:g32", "nf4"};
   options.shapes = {{384, 384},  {1536, 384}, {384, 1536},  {768, 768},
