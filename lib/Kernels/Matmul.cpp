@@ -8,6 +8,7 @@
 #include "qcc/Kernels/Matmul.h"
 #include "BlockMicro.h"
 #include "ByteMicro.h"
+#include "Tile/Tile.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include <numeric>
 
