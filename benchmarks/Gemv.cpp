@@ -79,7 +79,9 @@ void Weights::mapHuge() {
     munmap(mapped, bytes);
 }
 
-/// Reads as fast as loads can: eight streams, asked for two kilobytes ahead.
+/// Reads as fast as loads can: eight streams, asked for two kilobytes ahead as far as the
+/// second-level cache. They lie apart by no multiple of a page, which would send all of them to the
+/// same few lines of the first.
 class ReadProbe {
 public:
   explicit ReadProbe(const Target &target) : kernel(target, emit) {}
@@ -95,7 +97,7 @@ public:
   }
 
 private:
-  static constexpr int64_t streams = 8, streamBytes = 64 << 10, taskBytes = streams * streamBytes;
+  static constexpr int64_t streams = 8, streamBytes = 65 << 10, taskBytes = streams * streamBytes;
   static void emit(KernelBuilder &k) {
     auto line = k.vec(k.i32());
     k.forTasks([&](Value task) {
@@ -105,7 +107,7 @@ private:
         KernelBuilder::Values next;
         for (int64_t s = 0; s < streams; ++s) {
           Value at = k.bytePtr(base, k.add(k.mul(i, k.ci64(64)), k.ci64(s * streamBytes)));
-          k.prefetch(k.bytePtr(at, k.ci64(2048)));
+          k.prefetch(k.bytePtr(at, k.ci64(2048)), /*locality=*/2);
           next.push_back(k.or_(c[s], k.rawLoad(line, at)));
         }
         return next;
