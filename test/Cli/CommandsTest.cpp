@@ -42,7 +42,7 @@ TEST_F(Commands, Defaults) {
   EXPECT_EQ(r->emit, EmitKind::SharedObject);
   EXPECT_EQ(r->optLevel, 2);
   EXPECT_TRUE(r->quantize.keep);
-  EXPECT_FALSE(r->exactNumerics);
+  EXPECT_TRUE(r->exactNumerics);
   EXPECT_EQ(r->name, "x");
   EXPECT_EQ(r->targets.size(), 1u);
 }
@@ -74,17 +74,34 @@ TEST_F(Commands, Stems) {
 }
 
 TEST_F(Commands, OptionsArriveInTheirFields) {
-  auto r = request({"-o", folder + "/x.so", "-O3", "--quantize=w4a8", "--skip=*head*",
-                    "--embed=f16", "--head", "w4", "--numerics=exact", "--weights=file", "--shape",
-                    "x=1..8x128", "--bind", "ids=tokens", "--target=x86-amx,native", "--name=enc",
-                    "--mlir-timing", "--threads=3", "--inputs=a,b"});
+  auto r = request({"-o",
+                    folder + "/x.so",
+                    "-O3",
+                    "--quantize=w4a8",
+                    "--skip=*head*",
+                    "--embed=f16",
+                    "--head",
+                    "w4",
+                    "--numerics=fast",
+                    "--weights=file",
+                    "--attention=f32",
+                    "--shape",
+                    "x=1..8x128",
+                    "--bind",
+                    "ids=tokens",
+                    "--target=x86-amx,native",
+                    "--name=enc",
+                    "--mlir-timing",
+                    "--threads=3",
+                    "--inputs=a,b"});
   ASSERT_TRUE(static_cast<bool>(r));
   EXPECT_EQ(r->optLevel, 3);
   EXPECT_FALSE(r->quantize.keep);
   EXPECT_EQ(r->quantize.text, "w4a8:g32");
   EXPECT_EQ(r->quantize.embed, "f16");
   EXPECT_EQ(r->quantize.head, "w4");
-  EXPECT_TRUE(r->exactNumerics);
+  EXPECT_FALSE(r->exactNumerics);
+  EXPECT_EQ(r->quantize.attention, "f32");
   EXPECT_TRUE(r->weightsInFile);
   ASSERT_EQ(r->shapes.size(), 1u);
   EXPECT_EQ(r->shapes[0].dims[0], (ShapeRange{1, 8}));
