@@ -175,17 +175,18 @@ def feeds_of(path, batch, length, past):
 
 
 @pytest.mark.parametrize("write", [tiny.write_bert, tiny.write_llama])
-@pytest.mark.parametrize("options", [["--quantize=keep"], ["--quantize=w8a8"], ["--quantize=w4:g32"],
+@pytest.mark.parametrize("options", [["--quantize=keep"], ["--quantize=w8a8", "--attention=f32"], ["--quantize=w4:g32"],
                                      ["--quantize=w8", "--embed=w8", "--head=w8"]])
 def test_transformers(qcc_tool, tmp_path, write, options):
-    """Norms, rotary embedding, masks and attention are found again: the layers are the same, and so is every bit."""
+    """Norms, rotary embedding, masks and attention are found again: the layers are the same, and so is every bit.
+    ONNX has no attention on codes, which is exported as one of floats."""
     model, qnt, out = write(tmp_path), tmp_path / "direct.qnt", tmp_path / "m.onnx"
     run(qcc_tool, model, *options, "-o", qnt)
     run(qcc_tool, model, *options, "-o", out)
     assert_round_trip(qcc_tool, qnt, out)
     feeds = feeds_of(model, 2, 7, 5)
     own = outputs_of(qcc_tool, qnt, feeds)
-    assert_close(ort_outputs(out, feeds), own, 0.03 if options == ["--quantize=w8a8"] else 1e-4)
+    assert_close(ort_outputs(out, feeds), own, 0.03 if "--quantize=w8a8" in options else 1e-4)
     assert_close(outputs_of(qcc_tool, out, feeds), own, 1e-5)
 
 
