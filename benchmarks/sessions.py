@@ -25,7 +25,6 @@ import numpy as np
 
 import peers
 
-ROOT = peers.ROOT
 WAYS = ("sessions", "processes", "one session")
 
 
