@@ -123,7 +123,7 @@ def sanitizer_library(build: Path) -> str:
     return found
 
 
-def run_pytest(build: Path) -> Outcome:
+def run_pytest(build: Path, jobs: int) -> Outcome:
     outcome = Outcome("pytest")
     environment = dict(os.environ, QCC_BUILD=str(build), PYTHONPATH=str(ROOT / "python"))
     if library := sanitizer_library(build):
@@ -131,6 +131,7 @@ def run_pytest(build: Path) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="qcc-pytest-") as work:
         report = Path(work, "report.xml")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += [f"-n{jobs}", "--dist=loadfile"]  # a file's tests share what it compiled
         command += [f"--junitxml={report}", str(ROOT / "test")]
         process = subprocess.run(
             command, cwd=work, env=environment, capture_output=True, text=True, errors="replace"
@@ -175,7 +176,7 @@ def main() -> int:
     runs = {
         "unit": lambda: run_unit(build, options.jobs, options.timeout),
         "lit": lambda: run_lit(build, options.jobs, options.timeout, options.only),
-        "pytest": lambda: run_pytest(build),
+        "pytest": lambda: run_pytest(build, options.jobs),
     }
     outcomes = []
     for kind in options.kinds.split(","):

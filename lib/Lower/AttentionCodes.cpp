@@ -5,6 +5,7 @@
 //   queries  q[row][d]
 //   values   v[key / 2][e][key % 2]
 //   weights  p[row][key]
+#include "Qnt/AttentionCodes.h"
 #include "AttentionEmitter.h"
 #include "PackedProduct.h"
 #include "Tile/Tile.h"
@@ -17,23 +18,11 @@ using namespace qcc::qnt;
 
 namespace {
 
-/// The largest code of a value and of a weight: a block of their products fits 32 bits.
-constexpr int64_t valueLevels = 8191, weightLevels = 4095;
-static_assert(valueLevels * weightLevels * keyBlock < INT64_C(1) << 31);
-
-/// The largest code of queries and keys: `channels` products of two fit 32 bits.
-int64_t levelsFor(int64_t channels) {
-  int64_t levels = 32767;
-  while (channels * levels * levels >= INT64_C(1) << 31)
-    --levels;
-  return levels;
-}
-
 class CodeAttention final : public AttentionEmitter {
 public:
   CodeAttention(KernelFrame &frame, const AttentionPlan &plan)
       : AttentionEmitter(frame, plan), channels(*plan.width.constantValue()),
-        levels(levelsFor(channels)) {}
+        levels(attentionQueryLevels(channels)) {}
 
 private:
   void allocate() override;
@@ -79,8 +68,7 @@ private:
 };
 
 void CodeAttention::allocate() {
-  int64_t pairs = ceilDiv(channels, 2);
-  transposedAt = floats(keysAt, k.ci64(pairs * keyBlock));
+  transposedAt = k.bytePtr(keysAt, frame.dim(plan.keyBytes()));
   queryScales = k.stackBuffer(queryBlock * 4);
   keyScales = k.stackBuffer(keyBlock * 4);
   valueScales = k.stackBuffer(keyBlock * 4);
@@ -150,9 +138,9 @@ Value CodeAttention::scaleValues(Value base, int64_t vector) {
     for (int64_t i = 0; i < half; ++i)
       byRow[i] = k.max(byRow[i], byRow[i + half]);
   Value largest = number(byRow[0]), at = k.ci64(vector * kLanes);
-  Value scale = scaleOf(largest, valueLevels);
+  Value scale = scaleOf(largest, attentionValueLevels);
   k.vstore(Elem::F32, scale, valueScales, at);
-  k.vstore(Elem::F32, inverse(largest, valueLevels), valueInverse, at);
+  k.vstore(Elem::F32, inverse(largest, attentionValueLevels), valueInverse, at);
   return k.fma(scale, k.broadcast(k.cf32(0)), poison);
 }
 
@@ -232,14 +220,14 @@ void CodeAttention::keepWeights(ArrayRef<Value> weights, int64_t count, int64_t 
     u.push_back(k.mul(weight, k.vload(Elem::F32, valueScales, k.ci64(i % keyVectors * kLanes))));
   Value most =
       reduceBlock(u, k.broadcast(k.cf32(0)), [&](Value x, Value y) { return k.maxFast(x, y); });
-  Value factor = inverse(most, weightLevels);
+  Value factor = inverse(most, attentionWeightLevels);
   for (int64_t r = 0; r < count; ++r) {
     Value rowFactor = ofRow(factor, r);
     for (int64_t i = r * keyVectors; i < (r + 1) * keyVectors; ++i)
       k.vstore(Elem::I16, k.roundToI32(k.mul(u[i], rowFactor)), weightsAt,
                k.ci64(slot * keyBlock + i * kLanes));
   }
-  k.vstore(Elem::F32, k.fma(scaleOf(most, weightLevels), rescale, poison), factors,
+  k.vstore(Elem::F32, k.fma(scaleOf(most, attentionWeightLevels), rescale, poison), factors,
            k.ci64(slot * stateLanes));
 }
 

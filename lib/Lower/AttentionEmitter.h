@@ -4,11 +4,13 @@
 #define QCC_LIB_LOWER_ATTENTIONEMITTER_H
 
 #include "FamilySupport.h"
+#include "Qnt/AttentionCodes.h"
 
 namespace qcc::lower {
 
 /// Keys whose scores exist at a time, and query rows of a task.
-constexpr int64_t keyBlock = 64, queryBlock = 64, keyVectors = keyBlock / kLanes;
+constexpr int64_t keyBlock = qnt::attentionKeyBlock, queryBlock = 64,
+                  keyVectors = keyBlock / kLanes;
 /// Query rows whose scores are in registers at a time, and groups of them whose sums are: with 16
 /// sums or more, multiplications do not wait for each other.
 constexpr int64_t rowGroup = 4, groupsTogether = 2;
@@ -27,9 +29,10 @@ struct AttentionPlan {
   DimExpr paddedWidth() const { return inVectors(width); }
   DimExpr paddedOutWidth() const { return inVectors(outWidth); }
 
-  // Scratch of a worker, bytes: keys, queries, sums of values; of codes also values, and sixteen
-  // keys on their way to codes.
+  // Scratch of a worker, bytes: keys, of codes also sixteen on their way there; queries, sums of
+  // values; of codes also values.
   DimExpr keyBytes() const;
+  DimExpr transposedBytes() const { return width * (onCodes() ? kLanes * 4 : 0); }
   DimExpr queryBytes() const { return paddedWidth() * queryBlock * (onCodes() ? 2 : 4); }
   DimExpr sumBytes() const { return paddedOutWidth() * queryBlock * 4; }
   DimExpr valueBytes() const { return paddedOutWidth() * (onCodes() ? keyBlock * 2 : 0); }

@@ -46,11 +46,11 @@ DimExpr AttentionPlan::keyBytes() const {
   if (!onCodes())
     return width * (keyBlock * 4);
   DimExpr pairs = width.ceilDiv(DimExpr::constant(width.getContext(), 2));
-  return pairs * (keyBlock * 4) + width * (kLanes * 4);
+  return pairs * (keyBlock * 4);
 }
 
 DimExpr AttentionPlan::scratchBytes() const {
-  return keyBytes() + queryBytes() + sumBytes() + valueBytes();
+  return keyBytes() + transposedBytes() + queryBytes() + sumBytes() + valueBytes();
 }
 
 /// Strides of the attention's axes (batch, head, query, element) in the kernel's result, which may
@@ -117,7 +117,7 @@ LogicalResult AttentionEmitter::prepare() {
   queryStride = frame.dim(plan.paddedWidth());
   sumStride = frame.dim(plan.paddedOutWidth());
   keysAt = k.scratch();
-  queriesAt = k.bytePtr(keysAt, frame.dim(plan.keyBytes()));
+  queriesAt = k.bytePtr(keysAt, frame.dim(plan.keyBytes() + plan.transposedBytes()));
   sumsAt = k.bytePtr(queriesAt, frame.dim(plan.queryBytes()));
   valuesAt = k.bytePtr(sumsAt, frame.dim(plan.sumBytes()));
   weightsAt = k.stackBuffer(groupsTogether * rowGroup * keyBlock * 4);

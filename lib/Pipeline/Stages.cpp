@@ -140,8 +140,9 @@ void addQuantize(OpPassManager &pm, const PipelineOptions &options) {
   pm.addNestedPass<func::FuncOp>(quantize::createQuantizeGather());
   // A model that came quantized keeps what it has.
   bool asked = options.scheme != "keep" || !options.recipe.empty();
-  if (options.attention.empty() ? asked : options.attention == "i16")
-    pm.addNestedPass<func::FuncOp>(quantize::createNarrowAttention());
+  bool wished = options.attention == "i16";
+  if (options.attention.empty() ? asked : wished)
+    pm.addNestedPass<func::FuncOp>(quantize::createNarrowAttention({wished}));
   pm.addPass(quantize::createHoistWeights());
 }
 

@@ -1,6 +1,7 @@
 // Attention on codes, between layers on codes.
 #include "mlir/IR/Remarks.h"
 #include "qcc/Quantize/Passes.h"
+#include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace qcc::quantize {
@@ -58,10 +59,21 @@ std::optional<StringRef> whyNot(AttentionOp op) {
 }
 
 struct NarrowAttention : qcc::quantize::impl::NarrowAttentionBase<NarrowAttention> {
+  using Base::Base;
+
+  void refuse(AttentionOp op, StringRef reason) {
+    op.emitError(diagName(Diag::NoKernel))
+        << ": products of attention stay in f32: " << reason
+        << "; without --attention attention is on codes where it can be";
+    signalPassFailure();
+  }
+
   void runOnOperation() override {
-    getOperation().walk([](AttentionOp op) {
+    getOperation().walk([&](AttentionOp op) {
       if (auto reason = whyNot(op)) {
         remark::missed(op.getLoc(), remarkNarrow) << remark::reason("{0}", *reason);
+        if (required)
+          refuse(op, *reason);
         return;
       }
       op.setProducts(Storage::i16);

@@ -1,5 +1,6 @@
 // Scaled dot-product attention by its formula, keys accumulated in blocks of 64.
 #include "Detail.h"
+#include "Qnt/AttentionCodes.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -7,13 +8,6 @@ using namespace qcc::qnt;
 using namespace qcc::reference;
 
 namespace {
-
-constexpr int64_t keyBlock = 64, valueLevels = 8191, weightLevels = 4095;
-
-int64_t queryLevels(int64_t channels) {
-  auto levels = static_cast<int64_t>(std::sqrt(2147483647.0 / static_cast<double>(channels)));
-  return std::min<int64_t>(levels, 32767);
-}
 
 /// Rows as codes of at most `levels` times a scale, for `products = i16`.
 template <typename T> struct CodeRows {
@@ -49,10 +43,10 @@ public:
     if (op.getSink())
       sink = load<T>(call.tensor(op.getMask() ? 4 : 3));
     if (op.getProducts() == Storage::i16) {
-      int64_t levels = queryLevels(q[3]);
+      int64_t levels = attentionQueryLevels(q[3]);
       queryCodes = CodeRows<T>(query, q[0] * q[1] * q[2], q[3], levels);
       keyCodes = CodeRows<T>(key, k[0] * k[1] * k[2], k[3], levels);
-      valueCodes = CodeRows<T>(value, v[0] * v[1] * v[2], v[3], valueLevels);
+      valueCodes = CodeRows<T>(value, v[0] * v[1] * v[2], v[3], attentionValueLevels);
     }
     if (!op.getMask())
       return;
@@ -116,8 +110,9 @@ private:
       return;
     if (op.getSink())
       sum = std::exp(sink[h] - m);
-    for (int64_t first = 0; first < keys; first += keyBlock) {
-      int64_t count = std::min(keyBlock, keys - first), row = (b * v[1] + group) * keys + first;
+    for (int64_t first = 0; first < keys; first += attentionKeyBlock) {
+      int64_t count = std::min(attentionKeyBlock, keys - first),
+              row = (b * v[1] + group) * keys + first;
       ArrayRef<T> scores(a.data() + first, count);
       sum = sum + laneSum<T>(count, [&](int64_t i) { return std::exp(scores[i] - m); });
       std::fill(partial.begin(), partial.end(), T(0));
@@ -150,11 +145,11 @@ private:
     }
     std::vector<int64_t> sums(out.size());
     for (auto [i, weight] : llvm::enumerate(weights)) {
-      int64_t code = largest > 0 ? std::llrint(weight * (T(weightLevels) / largest)) : 0;
+      int64_t code = largest > 0 ? std::llrint(weight * (T(attentionWeightLevels) / largest)) : 0;
       for (size_t j = 0; j < out.size(); ++j)
         sums[j] += code * valueCodes.codes[(first + i) * out.size() + j];
     }
-    T factor = largest / T(weightLevels) * std::exp(most - m) + poison;
+    T factor = largest / T(attentionWeightLevels) * std::exp(most - m) + poison;
     for (size_t j = 0; j < out.size(); ++j)
       out[j] = static_cast<T>(sums[j]) * factor;
   }

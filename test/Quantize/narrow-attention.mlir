@@ -1,5 +1,9 @@
 // RUN: qcc-opt %s --qcc-narrow-attention | FileCheck %s
 // RUN: qcc-opt %s --qcc-narrow-attention --remarks-filter=quantize --remark-policy=all --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// RUN: not qcc-opt %s --pass-pipeline='builtin.module(func.func(qcc-narrow-attention{required}))' -o /dev/null 2>&1 | FileCheck %s --check-prefix=REQUIRED
+
+// REQUIRED-DAG: error: QCC1651: products of attention stay in f32: an operand does not come from a layer with 8-bit inputs
+// REQUIRED-DAG: error: QCC1651: products of attention stay in f32: keys and values are caches
 
 !row = !qnt.q<[5, 64], i8, token, scale f32>
 !wide = !qnt.q<[5, 64], i16, token, scale f32>

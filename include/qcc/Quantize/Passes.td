@@ -61,9 +61,11 @@ def NarrowAttention : Pass<"qcc-narrow-attention", "::mlir::func::FuncOp"> {
 
     Needs: `qcc-quantize-linear`. Leaves: such attention with products of codes. Refuses: caches, which one new
     token at a time would have to code again; heads of unknown width; what came from anything but such layers.
+    With `required`, what it refuses is an error.
 
     Example: test/Quantize/narrow-attention.mlir
   }];
+  let options = [Option<"required", "required", "bool", "false", "attention that stays on floats is an error">];
   let dependentDialects = ["::qcc::qnt::QntDialect"];
 }
 
