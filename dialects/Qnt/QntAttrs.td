@@ -35,13 +35,20 @@ def Qnt_SymbolAttr : Qnt_Attr<"Symbol", "symbol"> {
   let description = [{
     `#qnt.symbol<"s", input = 0, axis = 1, min = 0, max = 9223372036854775807, divisor = 1>`: the
     symbol is the size of that axis of that function argument. `input = -1` is a produced symbol:
-    an op of the function computes it (`axis` counts produced symbols).
+    an op of the function computes it (`axis` counts produced symbols). `input = -2` is an asked
+    symbol: what the caller asks for, at least 1 and at most the symbol number `axis` of the list,
+    which it is where the caller does not ask.
   }];
   let parameters = (ins StringRefParameter<>:$name, "int64_t":$input, "int64_t":$axis,
                         DefaultValuedParameter<"int64_t", "0">:$min,
                         DefaultValuedParameter<"int64_t", "INT64_MAX">:$max,
                         DefaultValuedParameter<"int64_t", "1">:$divisor);
   let assemblyFormat = "`<` $name `,` struct($input, $axis, $min, $max, $divisor) `>`";
+  let extraClassDeclaration = [{
+    static constexpr int64_t kProduced = -1, kAsked = -2;
+    bool isBound() const { return getInput() >= 0; }
+    bool isAsked() const { return getInput() == kAsked; }
+  }];
 }
 
 def Qnt_FileAttr : Qnt_Attr<"File", "file"> {

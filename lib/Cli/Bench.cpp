@@ -222,6 +222,7 @@ llvm::Error Contestant::prepareDecoder() {
   qcc_decoder_options options = {};
   options.struct_size = sizeof(options);
   options.max_step = std::max<int64_t>({settings.prompt, std::min(settings.depth, fillStep), 1});
+  options.logits_rows = 1; // all that generating reads
   int64_t capacity = settings.depth + settings.prompt + settings.generate;
   if (qcc_decoder_create(model.handle, 0, model.pool, /*batch=*/1, capacity, &options, &decoder,
                          &error))

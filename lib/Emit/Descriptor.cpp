@@ -175,15 +175,21 @@ void DescriptorBuilder::build(const DescriptorOptions &options) {
     weights = start;
   }
   // What asks for nothing new is loaded by older runtimes too.
-  bool asksHost = any_of(parts.entries, [](const EntryPart &e) { return !e.hosts.empty(); });
+  uint32_t minor = 0;
+  for (const EntryPart &e : parts.entries) {
+    if (!e.hosts.empty())
+      minor = std::max<uint32_t>(minor, QCC_ABI_MINOR_HOST_OPS);
+    if (any_of(e.symbols, [](const SymbolPart &s) { return s.input == QCC_SYMBOL_ASKED; }))
+      minor = std::max<uint32_t>(minor, QCC_ABI_MINOR_ASKED);
+  }
   bool x86 = Triple(parts.triple).getArch() == Triple::x86_64;
   Constant *hash = ConstantAggregateZero::get(ArrayType::get(Type::getInt8Ty(context), 32));
   GlobalVariable *descriptor = global(
-      record({i64(QCC_MODEL_MAGIC), i32(QCC_ABI_MAJOR), i32(asksHost ? QCC_ABI_MINOR_HOST_OPS : 0),
-              i64(sizeof(qcc_model_desc)), text(parts.name),
-              i32(x86 ? QCC_ARCH_X86_64 : QCC_ARCH_AARCH64), i32(parts.entries.size()),
-              i32(parts.levels.size()), i32(parts.kernelNames.size()), entries, levels, weights,
-              i64(parts.weights.bytes), sidecar, hash, manifest, i64(parts.manifest.size())}),
+      record({i64(QCC_MODEL_MAGIC), i32(QCC_ABI_MAJOR), i32(minor), i64(sizeof(qcc_model_desc)),
+              text(parts.name), i32(x86 ? QCC_ARCH_X86_64 : QCC_ARCH_AARCH64),
+              i32(parts.entries.size()), i32(parts.levels.size()), i32(parts.kernelNames.size()),
+              entries, levels, weights, i64(parts.weights.bytes), sidecar, hash, manifest,
+              i64(parts.manifest.size())}),
       descriptorSymbol(parts.name));
   // Found again by name to fill in the hash; and not to be folded into code as a constant.
   descriptor->setLinkage(GlobalValue::ExternalLinkage);

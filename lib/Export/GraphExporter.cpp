@@ -372,7 +372,7 @@ void GraphExporter::declare(func::FuncOp function) {
   }
   if (auto list = function->getAttrOfType<ArrayAttr>(symbolsAttrName))
     for (auto symbol : list.getAsRange<SymbolAttr>()) {
-      if (symbol.getInput() < 0)
+      if (!symbol.isBound())
         continue;
       base = symbol.getName().str();
       int64_t axis = symbol.getAxis();

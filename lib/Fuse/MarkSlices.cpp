@@ -173,7 +173,7 @@ struct MarkSlices : qcc::fuse::impl::MarkSlicesBase<MarkSlices> {
     for (auto symbol : symbols.getAsRange<SymbolAttr>()) {
       // The runtime finds names in texts, where control characters are codes.
       bool odd = llvm::any_of(symbol.getName(), [](unsigned char c) { return c < ' '; });
-      if (symbol.getInput() < 0 || symbol.getAxis() != 0 || odd)
+      if (!symbol.isBound() || symbol.getAxis() != 0 || odd)
         continue;
       Operation *mixes = Slicing(function, symbol.getName()).obstacle();
       if (!mixes) {

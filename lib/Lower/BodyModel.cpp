@@ -123,10 +123,13 @@ LogicalResult Model::checkSymbols() {
     if (!symbol)
       return emitError(function.getLoc()) << "QCC1225: " << attr << " declares no symbol";
     int64_t input = symbol.getInput(), axis = symbol.getAxis();
+    auto within = [&](size_t count) { return axis >= 0 && axis < static_cast<int64_t>(count); };
+    if (symbol.isAsked() && !within(declared.size()))
+      return emitError(function.getLoc())
+             << "QCC1225: symbol '" << symbol.getName() << "' is at most symbol " << axis
+             << ", which is not declared before it";
     if (input >= function.getNumArguments() ||
-        (input >= 0 &&
-         (axis < 0 ||
-          axis >= static_cast<int64_t>(dimsOf(function.getArgument(input).getType()).size()))))
+        (symbol.isBound() && !within(dimsOf(function.getArgument(input).getType()).size())))
       return emitError(function.getLoc())
              << "QCC1225: symbol '" << symbol.getName() << "' is axis " << axis << " of input "
              << input << ", which is not there";

@@ -201,8 +201,14 @@ LogicalResult BodyWriter::writePlan(StringRef name) {
   auto symbols = model.function->getAttrOfType<ArrayAttr>(symbolsAttrName);
   for (auto [i, attr] : llvm::enumerate(symbols)) {
     auto symbol = cast<SymbolAttr>(attr);
-    Value value = symbol.getInput() >= 0 ? sizes[symbol.getInput()][symbol.getAxis()]
-                                         : k.load(k.i64(), symbolsOut, 8 * i);
+    Value value = symbol.isBound() ? sizes[symbol.getInput()][symbol.getAxis()]
+                                   : k.load(k.i64(), symbolsOut, 8 * i);
+    if (symbol.isAsked()) {
+      auto most = cast<SymbolAttr>(symbols[symbol.getAxis()]);
+      Value all = k.symbolValues.lookup(most.getName());
+      Value fewer = k.and_(k.lt(k.ci64(0), value), k.lt(value, all));
+      value = k.select(fewer, value, all);
+    }
     k.symbolValues[symbol.getName()] = value;
     k.store(value, symbolsOut, 8 * i);
   }

@@ -156,6 +156,7 @@ void addFuse(OpPassManager &pm, const PipelineOptions &options) {
   rows.maxOps = options.optLevel == 0 ? 1 : 24;
   add(fuse::createSplitNonZero());
   add(fuse::createFuseCache());
+  add(fuse::createTrimLogits());
   add(fuse::createFuseAttention());
   add(fuse::createFuseLinear());
   add(fuse::createFuseHadamard());

@@ -412,7 +412,13 @@ std::string argumentName(func::FuncOp function, unsigned i) {
 
 llvm::Error bindSymbol(SymbolAttr symbol, func::FuncOp function, ArrayRef<RtValue> inputs,
                        Environment &environment) {
-  if (symbol.getInput() < 0)
+  if (symbol.isAsked()) {
+    auto symbols = function->getAttrOfType<ArrayAttr>(symbolsAttrName);
+    auto all = cast<SymbolAttr>(symbols[symbol.getAxis()]);
+    environment.symbols[symbol.getName()] = environment.symbols.lookup(all.getName());
+    return llvm::Error::success();
+  }
+  if (!symbol.isBound())
     return llvm::Error::success(); // an op of the body produces it
   const auto *tensor = symbol.getInput() < int64_t(inputs.size())
                            ? std::get_if<Tensor>(&inputs[symbol.getInput()])

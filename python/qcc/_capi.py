@@ -97,7 +97,7 @@ class MemoryInfo(_Sized):
 
 
 class DecoderOptions(_Sized):
-    _fields_ = [("struct_size", c_uint64), ("max_step", c_int64)]
+    _fields_ = [("struct_size", c_uint64), ("max_step", c_int64), ("logits_rows", c_int64)]
 
 
 _HANDLE, _ERR, _TENSORS = c_void_p, POINTER(CError), POINTER(Tensor)

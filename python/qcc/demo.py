@@ -148,7 +148,7 @@ def stories(terminal, work, new_tokens):
         ids = tokenizer.encode(prompt).ids
         made = {}
         for name, (model, _, _) in variants.items():
-            decoder = model.decoder(capacity=len(ids) + new_tokens, max_step=len(ids))
+            decoder = model.decoder(capacity=len(ids) + new_tokens, max_step=len(ids), logits_rows=1)
             start = time.perf_counter()
             made[name] = decoder.generate(ids, new_tokens, stop=(1, 2))
             rates.setdefault(name, []).append(len(made[name]) / (time.perf_counter() - start))

@@ -179,12 +179,14 @@ class Model:
         """
         return Session(self, max_shapes, entry=entry, pool=pool)
 
-    def decoder(self, batch=1, capacity=512, *, max_step=0, entry=None, pool=None):
+    def decoder(self, batch=1, capacity=512, *, max_step=0, logits_rows=0, entry=None, pool=None):
         """A decoder that owns the KV cache: `batch` rows of up to `capacity` positions.
 
         max_step  the most tokens in one step that memory is sized for; 0: capacity
+        logits_rows  steps compute the logits of so many last positions, 1 to generate; 0: of all
         """
-        return Decoder(self, batch, capacity, max_step=max_step, entry=entry, pool=pool)
+        return Decoder(self, batch, capacity, max_step=max_step, logits_rows=logits_rows, entry=entry,
+                       pool=pool)
 
 
 def _pool_handle(model, pool):
@@ -373,7 +375,7 @@ def _view(tensor, dtype, owner):
 class Decoder:
     """Feeds tokens to a model with a KV cache, which the decoder owns."""
 
-    def __init__(self, model, batch, capacity, *, max_step=0, entry=None, pool=None):
+    def __init__(self, model, batch, capacity, *, max_step=0, logits_rows=0, entry=None, pool=None):
         import numpy
 
         self._numpy, self._model = numpy, model
@@ -381,7 +383,7 @@ class Decoder:
         self.batch, self.capacity = batch, capacity
         index, _ = model._entry(entry)
         self._pool, pool_handle = _pool_handle(model, pool)
-        options = _capi.DecoderOptions(max_step=max_step)
+        options = _capi.DecoderOptions(max_step=max_step, logits_rows=logits_rows)
         _capi.call("qcc_decoder_create", model._handle, index, pool_handle, batch, capacity,
                    byref(options), byref(self._handle))
         self._step = _capi.library().qcc_decoder_step
@@ -404,7 +406,8 @@ class Decoder:
         return _memory(_capi.library().qcc_decoder_session(self._handle))
 
     def step(self, tokens, *, mask=None, positions=None):
-        """Feeds tokens, [n] or [batch, n], and returns the logits, usually [batch, n, vocabulary].
+        """Feeds tokens, [n] or [batch, n], and returns the logits, usually [batch, n, vocabulary], of at
+        most logits_rows positions.
 
         The result is a read-only view that the next step overwrites: copy() what must stay.
         mask is [batch, length + n] of 0 and 1, positions [batch, n]; None: ones, and counting.

@@ -399,16 +399,17 @@ static bool allocate(qcc_decoder *d) {
 qcc_status qcc_decoder_create(qcc_model *model, uint32_t entry, qcc_pool *pool, int64_t batch,
                               int64_t capacity, const qcc_decoder_options *options,
                               qcc_decoder **decoder, qcc_error *err) {
-  qcc_decoder_options o = {sizeof o, 0};
+  qcc_decoder_options o = {sizeof o, 0, 0};
   qcc_decoder *made;
   qcc_status status = qcc_read_options(&o, sizeof o, options, "qcc_decoder_options", err);
   if (status)
     return status;
-  if (!decoder || batch < 1 || capacity < 1 || o.max_step < 0 || batch > INT32_MAX ||
-      capacity > INT32_MAX)
-    return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "batch %lld, capacity %lld, max_step %lld%s",
+  if (!decoder || batch < 1 || capacity < 1 || o.max_step < 0 || o.logits_rows < 0 ||
+      batch > INT32_MAX || capacity > INT32_MAX)
+    return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT,
+                    "batch %lld, capacity %lld, max_step %lld, logits_rows %lld%s",
                     (long long)batch, (long long)capacity, (long long)o.max_step,
-                    decoder ? "" : ", decoder is null");
+                    (long long)o.logits_rows, decoder ? "" : ", decoder is null");
   made = calloc(1, sizeof *made);
   if (!made)
     return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for a decoder");
@@ -418,6 +419,7 @@ qcc_status qcc_decoder_create(qcc_model *model, uint32_t entry, qcc_pool *pool, 
     return status;
   }
   made->session->of_decoder = true;
+  made->session->asked = o.logits_rows;
   made->batch = batch;
   made->capacity = capacity;
   if (!allocate(made))

@@ -129,6 +129,7 @@ struct qcc_session {
   uint32_t workers;
   uint32_t busy;
   bool of_decoder;
+  int64_t asked;    /* value of QCC_SYMBOL_ASKED symbols, 0: the most there is */
   bool ran;         /* outputs of the last run are valid */
   bool inline_only; /* the pool's threads are gone */
 

@@ -57,8 +57,10 @@ static qcc_status validate_entry(const qcc_entry_desc *e, uint64_t stride, qcc_e
     return malformed(err, e->name, "output", bad);
   for (uint32_t i = 0; i < e->n_symbols; ++i) {
     const qcc_symbol_desc *s = &e->symbols[i];
-    if (!s->name || (s->input >= 0 && ((uint32_t)s->input >= e->n_inputs || s->axis < 0 ||
-                                       (uint32_t)s->axis >= e->inputs[s->input].rank)))
+    if (!s->name || s->input < QCC_SYMBOL_ASKED ||
+        (s->input == QCC_SYMBOL_ASKED && (s->axis < 0 || (uint32_t)s->axis >= i)) ||
+        (s->input >= 0 && ((uint32_t)s->input >= e->n_inputs || s->axis < 0 ||
+                           (uint32_t)s->axis >= e->inputs[s->input].rank)))
       return malformed(err, e->name, "symbol", i);
   }
   if (e->slice_symbol > e->n_symbols ||

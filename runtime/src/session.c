@@ -292,7 +292,8 @@ qcc_status qcc_session_plan(qcc_session *session, int64_t segment, qcc_error *er
     qcc_status status = check_symbols(session, err);
     if (status)
       return status;
-    memset(session->symbols, 0, e->n_symbols * sizeof(int64_t));
+    for (uint32_t i = 0; i < e->n_symbols; ++i)
+      session->symbols[i] = e->symbols[i].input == QCC_SYMBOL_ASKED ? session->asked : 0;
   }
   plan->arena_bytes = plan->scratch_bytes = plan->lhs = plan->rhs = 0;
   failed = e->plan(session->input_dims, segment, plan);
@@ -499,7 +500,7 @@ bool qcc_dim_mentions(const char *text, const char *symbol) {
 
 static bool depends_on_values(const qcc_entry_desc *e, const char *dim) {
   for (uint32_t i = 0; i < e->n_symbols; ++i)
-    if (e->symbols[i].input < 0 && qcc_dim_mentions(dim, e->symbols[i].name))
+    if (e->symbols[i].input == QCC_SYMBOL_PRODUCED && qcc_dim_mentions(dim, e->symbols[i].name))
       return true;
   return false;
 }

@@ -113,6 +113,26 @@ def test_decoder_left_padding(llama, folder):
         np.testing.assert_allclose(logits[row, -1], alone[0, -1], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("scheme", ["keep", "w8a8", "w4a8:g32"])
+def test_logits_of_last_positions(llama, folder, scheme):
+    """Asking for fewer rows gives the same bits in less memory."""
+    model = qcc.load(qcc.compile(llama, output=folder / "rows.so", quantize=scheme,
+                                 options=["--accept=none"]))
+    prompt = [[3, 5, 9, 17, 33], [4, 6, 8, 1, 2]]
+    mask = np.array([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]])
+    whole = model.decoder(batch=2, capacity=8, logits_rows=0)
+    logits = whole.step(prompt, mask=mask)
+    for rows in (1, 2, 5, 9):
+        last = model.decoder(batch=2, capacity=8, logits_rows=rows)
+        got = last.step(prompt, mask=mask)
+        assert got.shape == (2, min(rows, 5), logits.shape[2])
+        np.testing.assert_array_equal(got, logits[:, -got.shape[1]:])
+        if rows == 1:
+            assert last.memory["output"] < whole.memory["output"]
+    with pytest.raises(qcc.Error):
+        model.decoder(capacity=8, logits_rows=-1)
+
+
 def test_errors_carry_code_and_diagnostics(qcc_tool, tmp_path):
     with pytest.raises(qcc.CompileError) as caught:
         qcc.compile(tmp_path / "absent.onnx")

@@ -184,6 +184,44 @@ TEST_F(DecoderTest, StepsAllocateNothing) {
   EXPECT_EQ(memory.kv_bytes, 2u * 2 * 2 * 64 * 4 * 4);
 }
 
+TEST_F(DecoderTest, LogitsOfTheLastPositions) {
+  std::vector<int64_t> ids{7, 3, 9, 1, /* row 1 */ 2, 2, 6, 5};
+  auto want = stateless(ids, 2);
+  for (int64_t rows : {1, 3, 4, 9}) {
+    auto d = qcc::Decoder::create(model, 2, 8, &pool, 0, 0, rows);
+    ASSERT_TRUE(d) << d.error().message;
+    auto logits = d->step(ids.data(), 4);
+    ASSERT_TRUE(logits) << logits.error().message;
+    int64_t n = std::min<int64_t>(rows, 4);
+    ASSERT_EQ(logits->dims[1], n);
+    const float *data = static_cast<float *>(logits->data);
+    std::vector<float> got{data, data + 2 * n * vocabulary};
+    for (int64_t b : {0, 1})
+      for (int64_t i = 0; i < n; ++i)
+        EXPECT_EQ(at(got, n, b, i), at(want, 4, b, 4 - n + i)) << rows << " " << b << " " << i;
+  }
+  EXPECT_EQ(qcc::Decoder::create(model, 2, 8, &pool, 0, 0, -1).error().code,
+            QCC_ERR_INVALID_ARGUMENT);
+}
+
+TEST_F(DecoderTest, AnAskedSymbolNeedsOneBeforeIt) {
+  qcc_model_desc bad = *decoderModel();
+  qcc_entry_desc entry = bad.entries[0];
+  std::vector<qcc_symbol_desc> symbols(entry.symbols, entry.symbols + entry.n_symbols);
+  static qcc_model_desc *linked;
+  entry.symbols = symbols.data();
+  bad.entries = &entry;
+  linked = &bad;
+  auto link = [] { return qcc::Model::link([]() -> const qcc_model_desc * { return linked; }); };
+  EXPECT_TRUE(link());
+  for (int axis : {3, -1}) {
+    symbols[3].axis = axis;
+    EXPECT_STREQ(link().error().message, "malformed model: entry \"main\", symbol 3");
+  }
+  symbols[3] = {"n", 1, INT64_MAX, 1, -3, 0};
+  EXPECT_EQ(link().error().code, QCC_ERR_NOT_A_MODEL);
+}
+
 TEST_F(DecoderTest, RefusesWhatItCannotSupply) {
   auto odd = qcc::Model::link(oddDecoderModel);
   auto made = qcc::Decoder::create(*odd, 1, 4, &pool);

@@ -222,13 +222,13 @@ static int64_t appendKernel(const int64_t *args, int64_t begin, int64_t end, int
   return 0;
 }
 
-/// logits[b,i,v] = sum over unmasked j <= p + i of key · value, times v + 1.
+/// logits[b,i,v] = sum over unmasked j <= p + i of key · value, times v + 1; of the last n of s.
 static int64_t attendKernel(const int64_t *args, int64_t begin, int64_t end, int64_t,
                             void *scratch) {
-  int64_t p = args[6], s = args[7];
+  int64_t p = args[6], s = args[7], n = args[11];
   const float *key = at<const float>(args[1]), *value = at<const float>(args[8]);
   for (int64_t b = begin; b < end; ++b)
-    for (int64_t i = 0; i < s; ++i) {
+    for (int64_t i = s - n; i < s; ++i) {
       float *sum = static_cast<float *>(scratch);
       *sum = 0;
       for (int64_t j = 0; j <= p + i; ++j)
@@ -238,7 +238,7 @@ static int64_t attendKernel(const int64_t *args, int64_t begin, int64_t end, int
             *sum += key[o] * value[o];
           }
       for (int64_t v = 0; v < vocabulary; ++v)
-        at<float>(args[10])[(b * s + i) * vocabulary + v] = *sum * float(v + 1);
+        at<float>(args[10])[(b * n + i - (s - n)) * vocabulary + v] = *sum * float(v + 1);
     }
   return 0;
 }
@@ -252,13 +252,16 @@ static int64_t decoderPlan(const int64_t *d, int64_t, qcc_plan *plan) {
   plan->symbols[0] = b;
   plan->symbols[1] = s;
   plan->symbols[2] = p;
+  int64_t &n = plan->symbols[3];
+  if (n < 1 || n > s)
+    n = s;
   for (int64_t i = 0; i < 11; ++i)
     if (checks[i][0] != checks[i][1]) {
       plan->lhs = checks[i][0];
       plan->rhs = checks[i][1];
       return i + 1;
     }
-  const int64_t out[] = {b, s, vocabulary, b, heads, p + s, width, b, heads, p + s, width};
+  const int64_t out[] = {b, n, vocabulary, b, heads, p + s, width, b, heads, p + s, width};
   std::memcpy(plan->output_dims, out, sizeof out);
   plan->arena_bytes = b * s * 256;
   plan->scratch_bytes = 64;
@@ -289,9 +292,18 @@ static int64_t decoderRun(qcc_call *call, int64_t) {
   if (fault)
     return fault;
   const qcc_kv_view &v = call->kv[0];
-  int64_t args[] = {
-      0, slot(v.base),           v.batch_stride,        v.head_stride,         v.row_stride, b, p,
-      s, slot(call->kv[1].base), slot(call->inputs[0]), slot(call->outputs[0])};
+  int64_t args[] = {0,
+                    slot(v.base),
+                    v.batch_stride,
+                    v.head_stride,
+                    v.row_stride,
+                    b,
+                    p,
+                    s,
+                    slot(call->kv[1].base),
+                    slot(call->inputs[0]),
+                    slot(call->outputs[0]),
+                    call->symbols[3]};
   return services->launch(call, call->kernels[2], args, b, 1, 64);
 }
 
@@ -299,7 +311,7 @@ static const char *const dimsMask[] = {"b", "p + s"};
 static const char *const dimsIds[] = {"b", "s"};
 static const char *const dimsPast[] = {"b", "2", "p", "4"};
 static const char *const dimsPresent[] = {"b", "2", "p + s", "4"};
-static const char *const dimsLogits[] = {"b", "s", "3"};
+static const char *const dimsLogits[] = {"b", "n", "3"};
 
 static qcc_model_desc makeDecoder(bool odd) {
   static const qcc_tensor_desc inputs[] = {{"attention_mask", QCC_I64, 2, dimsMask, "mask"},
@@ -312,8 +324,10 @@ static qcc_model_desc makeDecoder(bool odd) {
       {"logits", QCC_F32, 3, dimsLogits, "logits"},
       {"present_k", QCC_F32, 4, dimsPresent, "present.0.key"},
       {"present_v", QCC_F32, 4, dimsPresent, "present.0.value"}};
-  static const qcc_symbol_desc symbols[] = {
-      {"b", 1, 8, 1, 1, 0}, {"s", 1, INT64_MAX, 1, 1, 1}, {"p", 0, INT64_MAX, 1, 3, 2}};
+  static const qcc_symbol_desc symbols[] = {{"b", 1, 8, 1, 1, 0},
+                                            {"s", 1, INT64_MAX, 1, 1, 1},
+                                            {"p", 0, INT64_MAX, 1, 3, 2},
+                                            {"n", 1, INT64_MAX, 1, QCC_SYMBOL_ASKED, 1}};
   static const qcc_kv_desc kv[] = {{3, 1, 0, 0, 2}, {4, 2, 0, 1, 2}};
   static const qcc_check_desc checks[11] = {
       {"mask axis 0", "b", "/a"}, {"attention_mask axis 1", "p + s", "/attn/Add"},
@@ -324,9 +338,9 @@ static qcc_model_desc makeDecoder(bool odd) {
       {"lhs", "rhs", "/k"}};
   static const char *const sites[] = {"/embed/Gather"};
   static const qcc_entry_desc entries[2] = {
-      {sizeof(qcc_entry_desc), "main", 5, 3, 3, 2, 11, 1, 1, 0, inputs, outputs, symbols, kv,
+      {sizeof(qcc_entry_desc), "main", 5, 3, 4, 2, 11, 1, 1, 0, inputs, outputs, symbols, kv,
        checks, sites, decoderPlan, decoderRun},
-      {sizeof(qcc_entry_desc), "main", 6, 3, 3, 2, 11, 1, 1, 0, inputs, outputs, symbols, kv,
+      {sizeof(qcc_entry_desc), "main", 6, 3, 4, 2, 11, 1, 1, 0, inputs, outputs, symbols, kv,
        checks, sites, decoderPlan, decoderRun}};
   static const qcc_kernel_fn kernels[] = {pastKernel, appendKernel, attendKernel};
   static const char *const names[] = {"past", "append", "attend"};

@@ -20,6 +20,22 @@ def MarkSlices : Pass<"qcc-mark-slices", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::qcc::qnt::QntDialect"];
 }
 
+def TrimLogits : Pass<"qcc-trim-logits", "::mlir::func::FuncOp"> {
+  let summary = "Compute the logits of as many last positions as are asked for";
+  let description = [{
+    In functions with caches. Logits `[b, s, v]`, one row a position, become `[b, n, v]` with an asked symbol
+    `n <= s`: what computes them position by position, from the layers of the head up to the last residual sum,
+    works on the last n positions. A generator that asks for one saves the head's work on all
+    others of a prompt, and their memory.
+
+    Needs: `qcc-fuse-cache`; layers not yet in groups. Leaves: a slice in front of the head. Refuses: logits that no layer
+    gives, or that others read, too; they stay as they are, and a remark says why.
+
+    Example: test/Fuse/trim-logits.mlir
+  }];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
 def DropCasts : Pass<"qcc-drop-casts", "::mlir::func::FuncOp"> {
   let summary = "Keep integers in the floats that hold them";
   let description = [{

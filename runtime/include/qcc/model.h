@@ -22,8 +22,9 @@ extern "C" {
 
 #define QCC_MODEL_MAGIC UINT64_C(0x31304c444d434351) /* "QCCMDL01" little-endian */
 #define QCC_ABI_MAJOR 1
-#define QCC_ABI_MINOR 1
+#define QCC_ABI_MINOR 2
 #define QCC_ABI_MINOR_HOST_OPS 1 /* the first with qcc_services.host_call */
+#define QCC_ABI_MINOR_ASKED 2    /* the first with QCC_SYMBOL_ASKED */
 
 /* Element types carry the numbers of onnx.TensorProto.DataType. */
 typedef enum qcc_dtype {
@@ -143,10 +144,17 @@ typedef struct qcc_tensor_desc {
   const char *role; /* "ids", "mask", "positions", "types", "past.3.key", "logits", … or "" */
 } qcc_tensor_desc;
 
+enum {
+  QCC_SYMBOL_PRODUCED = -1, /* produced by segment `axis` */
+  /* What the caller asks for: plan() finds it in plan->symbols and leaves it there if it is 1 to
+   * the value of symbol `axis`, which it becomes otherwise. Since 1.2. */
+  QCC_SYMBOL_ASKED = -2
+};
+
 typedef struct qcc_symbol_desc {
   const char *name;
   int64_t min, max, divisor;
-  int32_t input; /* bound to this input's axis, or -1: produced by segment `axis` */
+  int32_t input; /* bound to this input's axis, or one of QCC_SYMBOL_* */
   int32_t axis;
 } qcc_symbol_desc;
 

@@ -376,8 +376,10 @@ typedef struct qcc_decoder qcc_decoder;
 
 typedef struct qcc_decoder_options {
   uint64_t struct_size;
-  int64_t max_step; /* most tokens per step that memory is sized for; 0: the smaller of capacity
-                       and 512. Longer steps still work and allocate. */
+  int64_t max_step;    /* most tokens per step that memory is sized for; 0: the smaller of capacity
+                          and 512. Longer steps still work and allocate. */
+  int64_t logits_rows; /* logits of at most so many last positions of a step are computed; 0: of
+                          all. Generating needs 1. */
 } qcc_decoder_options;
 
 /* `batch` rows, up to `capacity` positions each; memory is sized now, so steps of at most
@@ -392,9 +394,10 @@ QCC_API void qcc_decoder_destroy(qcc_decoder *decoder);
 
 /* Feeds n tokens per row, tokens[batch * n] row-major, and advances the length by n. `logits`
  * receives a view of the output with role "logits" (else output 0), as the model shapes it (usually
- * [batch, n, vocabulary]), valid until the next step; it may be NULL.
- * Over capacity: QCC_ERR_CAPACITY, and nothing is written. After any failure the length is as
- * before. */
+ * [batch, n, vocabulary], where n is at most logits_rows), valid until the next step; it may be
+ * NULL. Models whose logits are not computed position by position ignore logits_rows: dims[1]
+ * tells. Over capacity: QCC_ERR_CAPACITY, and nothing is written. After any failure the length is
+ * as before. */
 QCC_API qcc_status qcc_decoder_step(qcc_decoder *decoder, const int64_t *tokens, int64_t n,
                                     qcc_tensor *logits, qcc_error *err);
 

@@ -261,8 +261,8 @@ public:
   using Handle::Handle;
   static Result<Decoder> create(const Model &model, int64_t batch, int64_t capacity,
                                 const Pool *pool = nullptr, uint32_t entry = 0,
-                                int64_t maxStep = 0) {
-    qcc_decoder_options options{sizeof options, maxStep};
+                                int64_t maxStep = 0, int64_t logitsRows = 0) {
+    qcc_decoder_options options{sizeof options, maxStep, logitsRows};
     qcc_decoder *made;
     qcc_error error;
     if (qcc_decoder_create(model.get(), entry, pool ? pool->get() : nullptr, batch, capacity,
