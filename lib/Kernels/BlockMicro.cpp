@@ -5,7 +5,6 @@
 // zero points) is taken off with the sums of the activations' codes. The float core turns an input
 // of 16 outputs into floats and needs one fused multiply-add a row.
 #include "BlockMicro.h"
-#include "ByteMicro.h"
 #include "Tile/Tile.h"
 #include <bit>
 
@@ -29,8 +28,7 @@ private:
   Value codeBytes();
   Values blockScales(Value base);
   Values blockZeros(Value base, bool asFloat);
-  void prefetchBlock(Value at);
-  void prefetchUnit(Value at);
+  void prefetch(Value at, int64_t bytes) { prefetchAhead(k, tile.panel, at, bytes, tile.prefetch); }
 
   // Codes.
   VectorType byteVector() { return k.vec(k.builder().getI8Type(), 64); }
@@ -135,17 +133,6 @@ BlockMicro::Values BlockMicro::blockZeros(Value offset, bool asFloat) {
     zeros.push_back(asFloat ? k.toF32(zero) : zero);
   }
   return zeros;
-}
-
-void BlockMicro::prefetchBlock(Value at) {
-  if (!tile.prefetch || !w.group)
-    return;
-  for (int64_t line = 0; line < w.blockBytes(0); line += 64)
-    prefetchUnit(k.add(at, k.ci64(line)));
-}
-void BlockMicro::prefetchUnit(Value at) {
-  for (Value panel : tile.panel)
-    prefetchAhead(k, panel, at);
 }
 
 //===-- Codes ---------------------------------------------------------------------------------===//
@@ -324,9 +311,7 @@ BlockMicro::Values BlockMicro::step(Value base, Value firstInput, Value number, 
       count = k.min(count, k.ci64(p.inputs / unit));
     auto some = [&](int64_t several) {
       return [&, several](Value u, ValueRange c) {
-        if (tile.prefetch)
-          for (int64_t line = 0; line < several * w.unitBytes(); line += 64)
-            prefetchUnit(k.add(base, k.add(k.mul(u, k.ci64(w.unitBytes())), k.ci64(line))));
+        prefetch(k.add(base, k.mul(u, k.ci64(w.unitBytes()))), several * w.unitBytes());
         return units(u, several, unit / 4, c);
       };
     };
@@ -386,7 +371,7 @@ BlockMicro::Values BlockMicro::runInteger() {
   return k.forRange(blocks, init, [&](Value block, ValueRange acc) {
     Value at = k.add(header, k.mul(block, k.ci64(w.blockBytes(0))));
     Value first = k.mul(block, k.ci64(w.group));
-    prefetchBlock(at);
+    prefetch(at, w.blockBytes(0));
     Values scales = blockScales(at), zeros = zerosAt(at);
     if (p.inputs == w.group)
       return step(at, first, block, acc, scales, zeros);
@@ -545,9 +530,8 @@ BlockMicro::Values BlockMicro::runFloat() {
       Values here;
       for (Value address : units)
         here.push_back(k.bytePtr(address, offset));
-      if (tile.prefetch && !w.group)
-        for (int64_t line = 0; line < unroll * w.unitBytes(); line += 64)
-          prefetchUnit(k.add(at, k.add(offset, k.ci64(line))));
+      if (!w.group)
+        prefetch(k.add(at, offset), unroll * w.unitBytes());
       return mulUnits(t, here, k.add(first, k.mul(c, k.ci64(chunk))), unroll, zeros);
     });
     sums = k.forLoop(k.mul(whole, k.ci64(chunk)), inputs, k.ci64(1), sums,
@@ -564,7 +548,7 @@ BlockMicro::Values BlockMicro::runFloat() {
   return k.forRange(k.ceilDiv(tile.depth, k.ci64(w.group)), init, [&](Value b, ValueRange acc) {
     Value at = k.add(header, k.mul(b, k.ci64(w.blockBytes(0))));
     Value first = k.mul(b, k.ci64(w.group));
-    prefetchBlock(at);
+    prefetch(at, w.blockBytes(0));
     return block(at, first, k.min(k.ci64(w.group), k.sub(tile.depth, first)), acc);
   });
 }

@@ -3,6 +3,7 @@
 #ifndef QCC_LIB_KERNELS_BLOCKMICRO_H
 #define QCC_LIB_KERNELS_BLOCKMICRO_H
 
+#include "ByteMicro.h"
 #include "qcc/Kernels/Matmul.h"
 
 namespace qcc {
@@ -10,7 +11,7 @@ namespace qcc {
 /// Addresses of one tile. What a core does not read is null.
 struct BlockTile {
   int rows, panels;
-  bool prefetch;                                 ///< few rows wait for memory
+  Prefetch prefetch;
   mlir::Value depth;                             ///< K
   llvm::SmallVector<mlir::Value> row, panel;     ///< of A, and of B with its header
   llvm::SmallVector<mlir::Value> rowSum, aScale; ///< of each row

@@ -31,7 +31,6 @@ private:
     return k.rawLoad(byteVector(), k.bytePtr(panel, at));
   }
   Value codesFrom(Value row, Value first) { return k.bytePtr(row, k.mul(first, k.ci64(kInputs))); }
-  void prefetch(Value first, int64_t steps);
   Values start();
   Values multiply(Value first, int64_t steps, ValueRange acc);
   Values dotRows(Value first, int64_t steps, ValueRange acc);
@@ -47,15 +46,6 @@ private:
   bool inPairs;
   bool isSigned;
 };
-
-void ByteMicro::prefetch(Value first, int64_t steps) {
-  if (!tile.prefetch)
-    return;
-  Value at = k.mul(first, k.ci64(kStepBytes));
-  for (Value panel : tile.panel)
-    for (int64_t s = 0; s < steps; ++s)
-      prefetchAhead(k, panel, k.add(at, k.ci64(s * kStepBytes)));
-}
 
 /// Zip of the 32-bit lanes [first, first + 8) of two vectors.
 static Value zipWords(KernelBuilder &k, Value a, Value c, int64_t first) {
@@ -154,7 +144,7 @@ ByteMicro::Values ByteMicro::rowsOfPairs(ValueRange acc) {
 }
 
 ByteMicro::Values ByteMicro::multiply(Value first, int64_t steps, ValueRange acc) {
-  prefetch(first, steps);
+  prefetchAhead(k, tile.panel, k.mul(first, k.ci64(kStepBytes)), steps * kStepBytes, tile.prefetch);
   return inPairs ? multiplyPairs(first, steps, acc) : dotRows(first, steps, acc);
 }
 
@@ -173,6 +163,21 @@ ByteMicro::Values ByteMicro::run() {
 }
 
 } // namespace
+
+void prefetchAhead(KernelBuilder &k, ArrayRef<Value> streams, Value offset, int64_t bytes,
+                   const Prefetch &prefetch) {
+  auto ask = [&] {
+    for (Value stream : streams)
+      for (int64_t line = 0; line < bytes; line += 64) {
+        Value at = k.add(k.add(offset, k.ci64(line)), prefetch.ahead);
+        k.prefetch(k.bytePtr(stream, at), /*locality=*/2);
+      }
+  };
+  if (prefetch.when)
+    k.ifThen(prefetch.when, ask);
+  else
+    ask();
+}
 
 Value broadcastCodes(KernelBuilder &k, Value row, int64_t step, bool fromLanes, bool flip) {
   int64_t lanes = fromLanes ? 4 : 1;

@@ -7,6 +7,17 @@
 
 namespace qcc {
 
+/// What a tile asks for before it is needed: streams of weights, as far as the second-level cache.
+/// The first one has too few open misses for what lone rows read.
+struct Prefetch {
+  mlir::Value ahead; ///< bytes from what is read to what is asked for
+  mlir::Value when;  ///< i1, null: always
+};
+
+/// Asks for what lies `prefetch.ahead` behind `bytes` of each stream from `offset` on.
+void prefetchAhead(KernelBuilder &k, llvm::ArrayRef<mlir::Value> streams, mlir::Value offset,
+                   int64_t bytes, const Prefetch &prefetch);
+
 /// Addresses of one tile.
 struct ByteTile {
   int rows, panels;
@@ -14,14 +25,8 @@ struct ByteTile {
   llvm::SmallVector<mlir::Value> row, panel; ///< of A and B
   mlir::Value correction;                    ///< -128 times the sums of B, of the first panel on
   mlir::Value correctionStep;                ///< from a panel's to the next one's, in elements
-  bool prefetch;                             ///< few rows wait for memory
+  Prefetch prefetch;
 };
-
-/// Asks for what a stream of weights reads two kilobytes after `offset`, as far as the second-level
-/// cache: eight streams that far ahead would fill the first, and its few open misses.
-inline void prefetchAhead(KernelBuilder &k, mlir::Value stream, mlir::Value offset) {
-  k.prefetch(k.bytePtr(stream, k.add(offset, k.ci64(2048))), /*locality=*/2);
-}
 
 /// The exact sums [rows][panels] of A's codes, less 128, times B's.
 KernelBuilder::Values emitByteMicro(KernelBuilder &k, const ByteTile &tile);

@@ -28,6 +28,9 @@ constexpr int64_t kTileRows = 16, kTilePanels = 2;
 constexpr int64_t kTileDepth = 64; ///< bytes of K in a matrix tile
 constexpr int64_t kTileBytes = kTileDepth * kPanel;
 
+/// Bytes that products of few rows prefetch ahead.
+constexpr int64_t kFewRowsAhead = 2048;
+
 /// Products in blocks, where sums of a block and of all blocks are live.
 Blocking blockingFor(const BlockProduct &p, const Target &t) {
   bool wide = t.vectorBytes == 64, medium = t.vectorBytes == 32;
@@ -96,7 +99,7 @@ private:
   Value pickRows(ArrayRef<int> rows, int panels, Value left, Value row, Value panel);
 
   void micro(int rows, int panels, Value row, Value panel);
-  Values microFloat(int rows, int panels, Value depth);
+  Values microFloat(int rows, int panels, ValueRange captured);
   Values microBytes(int rows, int panels, ValueRange captured);
   Values microBlock(int rows, int panels, ValueRange captured);
   void beginTiles();
@@ -107,7 +110,7 @@ private:
   Values pickMatrixTile(const Range &range, Value row, Value panel);
   void microTile(int64_t rows, Value row, Value panel);
 
-  void prefetchPanels(int rows, int panels, Value offset);
+  Prefetch prefetchFor(int rows, int panels, Value apart, Value isFirst);
 
   void packColumns(Value panel, Value width);
   void packRowMajor(Value target, Value column);
@@ -134,6 +137,7 @@ private:
   Value panelBytes; ///< distance of panels in bytes
   Value panelStep;  ///< from a panel of a tile to the next one, in panels
   Value panelBase;  ///< panel 0, or Batched: the panels packed last
+  Value rowsFrom;   ///< first row of the sweep
   Value batch0, batch1;
   SmallVector<Value> rowPtr, panelPtr; ///< of the micro-kernel being emitted
   // Matrix tiles: whether the kernel call has enough rows, the steps in K but the last, whether the
@@ -244,6 +248,7 @@ void MatmulEmitter::sweep(const Range &range) {
 }
 
 void MatmulEmitter::sweepRows(const Range &range, Value panel, Value width) {
+  rowsFrom = range.m0;
   k.whileLoop(
       {range.m0}, [&](ValueRange c) { return k.lt(c[0], range.m1); },
       [&](ValueRange c) {
@@ -305,7 +310,7 @@ void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
   Value firstRow = k.elemPtr(element, o.a, k.mul(row, o.aStride));
   Value first = isBatched() ? panelBase : k.bytePtr(panelBase, k.mul(panel, panelBytes));
   Value apart = k.mul(panelBytes, panelStep);
-  SmallVector<Value> captured = {o.k, firstRow, o.aStride, first, apart, tile};
+  SmallVector<Value> captured = {o.k, firstRow, o.aStride, first, apart, tile, k.eq(row, rowsFrom)};
   if (spec.kind == MatmulKind::W8A8)
     captured.append({k.elemPtr(Elem::I32, o.bCorrection, k.mul(panel, k.ci64(kPanel))),
                      k.mul(panelStep, k.ci64(kPanel))});
@@ -328,7 +333,7 @@ void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
       panelPtr.push_back(k.bytePtr(v[3], k.mul(k.ci64(g), v[4])));
     Values acc = spec.kind == MatmulKind::W8A8 ? microBytes(rows, panels, v)
                  : isBlock                     ? microBlock(rows, panels, v)
-                                               : microFloat(rows, panels, v[0]);
+                                               : microFloat(rows, panels, v);
     for (auto [i, value] : llvm::enumerate(acc))
       k.rawStore(value, k.bytePtr(v[5], k.ci64(i * 64)), 64);
   });
@@ -336,33 +341,36 @@ void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
 
 MatmulEmitter::Values MatmulEmitter::microBlock(int rows, int panels, ValueRange v) {
   BlockTile tile{
-      rows,  panels, rows < blocking.rows.front() || rows == 1, v[0], rowPtr, panelPtr, {}, {},
-      v[10], v[11]};
+      rows,  panels, prefetchFor(rows, panels, v[4], v[6]), v[0], rowPtr, panelPtr, {}, {},
+      v[11], v[12]};
   for (int r = 0; r < rows; ++r) {
-    tile.rowSum.push_back(k.elemPtr(Elem::I32, v[6], k.mul(k.ci64(r), v[7])));
-    tile.aScale.push_back(k.elemPtr(Elem::F32, v[8], k.mul(k.ci64(r), v[9])));
+    tile.rowSum.push_back(k.elemPtr(Elem::I32, v[7], k.mul(k.ci64(r), v[8])));
+    tile.aScale.push_back(k.elemPtr(Elem::F32, v[9], k.mul(k.ci64(r), v[10])));
   }
   return emitBlockMicro(k, spec, tile);
 }
 
 MatmulEmitter::Values MatmulEmitter::microBytes(int rows, int panels, ValueRange v) {
-  bool few = rows < blocking.rows.front();
-  return emitByteMicro(k, {rows, panels, v[0], rowPtr, panelPtr, v[6], v[7], few});
+  return emitByteMicro(
+      k, {rows, panels, v[0], rowPtr, panelPtr, v[7], v[8], prefetchFor(rows, panels, v[4], v[6])});
 }
 
-/// Few rows wait for memory.
-void MatmulEmitter::prefetchPanels(int rows, int panels, Value offset) {
-  if (rows >= blocking.rows.front() || isBatched())
-    return;
-  for (int g = 0; g < panels; ++g)
-    prefetchAhead(k, panelPtr[g], offset);
+/// Few rows wait for what they read next. Many have time to ask for the next panels of the walk,
+/// which the first of them does for all.
+Prefetch MatmulEmitter::prefetchFor(int rows, int panels, Value apart, Value isFirst) {
+  if (rows < blocking.rows.front() || rows == 1)
+    return {k.ci64(kFewRowsAhead), Value()};
+  return {k.mul(apart, k.ci64(panels)), isFirst};
 }
 
-MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels, Value depth) {
+MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels, ValueRange v) {
   Values init(rows * panels, k.broadcast(k.cf32(0)));
-  return k.forRange(depth, init, [&](Value i, ValueRange acc) {
+  Prefetch prefetch = prefetchFor(rows, panels, v[4], v[6]);
+  return k.forRange(v[0], init, [&](Value i, ValueRange acc) {
     Value at = k.mul(i, k.ci64(kPanel));
-    prefetchPanels(rows, panels, k.mul(at, k.ci64(elemBytes(panelElem()))));
+    int64_t bytes = elemBytes(panelElem());
+    if (!isBatched()) // panels have just been packed
+      prefetchAhead(k, panelPtr, k.mul(at, k.ci64(bytes)), kPanel * bytes, prefetch);
     Values next, columns;
     for (int g = 0; g < panels; ++g)
       columns.push_back(k.vload(panelElem(), panelPtr[g], at));

@@ -3,6 +3,7 @@
 #include "Jit.h"
 #include "qcc/Kernels/Matmul.h"
 #include "gtest/gtest.h"
+#include <map>
 #include <regex>
 #include <sstream>
 
@@ -33,21 +34,24 @@ std::string code(const char *level, MatmulKind kind, const BlockProduct &block =
   });
 }
 
-/// The innermost loops: text between a label and the jump back to it, without labels inside.
+/// The innermost loops: text between a label and a jump back to it that holds no other such loop.
 std::vector<std::string> innerLoops(const std::string &assembly) {
-  std::vector<std::string> loops;
-  std::istringstream lines(assembly);
-  std::string line, label, body;
-  while (std::getline(lines, line)) {
+  std::vector<std::string> lines, loops;
+  std::map<std::string, size_t> labels;
+  size_t innermost = 0; ///< where the last loop begins
+  std::istringstream text(assembly);
+  for (std::string line; std::getline(text, line); lines.push_back(line)) {
     std::smatch m;
-    if (std::regex_match(line, m, std::regex(R"((\.L\w+):.*)"))) {
-      label = m[1], body.clear();
+    if (std::regex_match(line, m, std::regex(R"((\.L\w+):.*)")))
+      labels[m[1]] = lines.size() + 1;
+    if (!std::regex_match(line, m,
+                          std::regex(R"(\t(?:j\w+|b|b\.\w+|[ct]bn?z)\t(?:.*, )?(\.L\w+))")) ||
+        !labels.count(m[1]) || labels[m[1]] <= innermost)
       continue;
-    }
-    body += line + "\n";
-    if (!label.empty() &&
-        std::regex_search(line, std::regex(R"(^\t(j\w+|b\.\w+)\t)" + label + "$")))
-      loops.push_back(body);
+    innermost = labels[m[1]];
+    loops.emplace_back();
+    for (size_t i = innermost; i < lines.size(); ++i)
+      loops.back() += lines[i] + "\n";
   }
   return loops;
 }

@@ -41,7 +41,7 @@ TEST(Model, RefusesWhatItCannotRun) {
   EXPECT_EQ(openStatus("fake_symbol.so", why), QCC_ERR_NOT_A_MODEL);
   EXPECT_NE(why.find("qcc_model"), std::string::npos);
   EXPECT_EQ(openStatus("fake_major.so", why), QCC_ERR_ABI);
-  EXPECT_NE(why.find("2."), std::string::npos) << why;
+  EXPECT_NE(why.find("interface 2."), std::string::npos) << why;
   EXPECT_EQ(openStatus("fake_minor.so", why), QCC_ERR_ABI);
   EXPECT_NE(why.find("update the runtime"), std::string::npos) << why;
   EXPECT_EQ(openStatus("fake_arch.so", why), QCC_ERR_ABI);
