@@ -161,7 +161,7 @@ qcc gpt.onnx --to=raise -o -                        the IR after a stage, on std
 
 usage: qcc [compile] MODEL.(onnx|qnt|mlir) [options] [-o OUT]
 
-  -o OUT                 suffix picks .so .o .a .qnt .onnx .mlir .ll .s; - prints text
+  -o OUT                 suffix picks .so .o .a .qnt .onnx .mlir .ll .s .ptx; - prints text
   --emit KIND            overrides the suffix; onnx-ms writes MatMulNBits where it can
   -O0 -O1 -O2 -O3        how hard to try; never changes results or schemes
   --target T[,T]         x86, native, x86-avx512, x86-64-v3 …: see qcc targets
@@ -451,7 +451,7 @@ commands
   version
 
 most used
-  -o OUT                   .so .o .a .qnt .onnx .mlir .ll .s, by suffix
+  -o OUT                   .so .o .a .qnt .onnx .mlir .ll .s .ptx, by suffix
   --quantize SCHEME        w8a8, w4a8:g32, w8, …; default: keep what the model has
   --target x86|native|…    default: x86, code for several generations in one file
   -O0 … -O3                effort

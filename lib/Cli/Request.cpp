@@ -26,7 +26,8 @@ struct Suffix {
 constexpr Suffix suffixes[] = {
     {"so", EmitKind::SharedObject}, {"o", EmitKind::Object},  {"a", EmitKind::Archive},
     {"qnt", EmitKind::Qnt},         {"onnx", EmitKind::Onnx}, {"onnx-ms", EmitKind::OnnxMs},
-    {"mlir", EmitKind::Mlir},       {"ll", EmitKind::LlvmIr}, {"s", EmitKind::Assembly}};
+    {"mlir", EmitKind::Mlir},       {"ll", EmitKind::LlvmIr}, {"s", EmitKind::Assembly},
+    {"ptx", EmitKind::Ptx}};
 
 std::optional<EmitKind> kindOf(StringRef name) {
   for (const Suffix &suffix : suffixes)
@@ -36,7 +37,8 @@ std::optional<EmitKind> kindOf(StringRef name) {
 }
 
 bool isText(EmitKind kind) {
-  return kind == EmitKind::Mlir || kind == EmitKind::LlvmIr || kind == EmitKind::Assembly;
+  return kind == EmitKind::Mlir || kind == EmitKind::LlvmIr || kind == EmitKind::Assembly ||
+         kind == EmitKind::Ptx;
 }
 
 llvm::Error parseTarget(const Args &args, bool temporary, CompileRequest &request) {
@@ -47,8 +49,6 @@ llvm::Error parseTarget(const Args &args, bool temporary, CompileRequest &reques
   for (StringRef part : parts) {
     if (part.trim().empty())
       return badValue("--target", text, "qcc targets lists the names");
-    if (part.starts_with("nvptx"))
-      return later("--target=" + part.str());
     request.targets.push_back(part.trim().str());
   }
   request.triple = args.get("--triple");
@@ -185,18 +185,16 @@ llvm::Error decideOutput(const Args &args, StringRef temporaryOutput, CompileReq
     kindName = "mlir";
   if (kindName.empty() && !given)
     kindName = "so";
-  if (kindName == "ptx")
-    return later("output as ." + kindName);
   std::optional<EmitKind> kind = kindOf(kindName);
   if (!kind)
     return makeError(Diag::BadOptionValue, "",
                      args.has("--emit")
                          ? "--emit '" + kindName + "' is not a kind of output"
                          : "the suffix of '" + request.output + "' does not say what to write",
-                     {}, "use .so .o .a .qnt .onnx .mlir .ll .s, or --emit");
+                     {}, "use .so .o .a .qnt .onnx .mlir .ll .s .ptx, or --emit");
   request.emit = *kind;
   if (request.output == "-" && !isText(request.emit))
-    return makeError(Diag::UsageError, "", "-o - is for text (mlir, ll, s), not for ." + kindName);
+    return makeError(Diag::UsageError, "", "-o - is for text (mlir, ll, s, ptx), not for ." + kindName);
   std::string stem = outputStem(request.input);
   if (!given)
     request.output = stem + "." + (request.emit == EmitKind::OnnxMs ? "onnx" : kindName);

@@ -252,7 +252,8 @@ Value TileBuilder::dot2(tile::Dot2Op op) {
       return add(v[0],
                  call("llvm.aarch64.neon.addp.v4i32", vec(i32(), 4), {product(0), product(1)}));
     });
-  case DotLowering::Generic: {
+  case DotLowering::Generic:
+  case DotLowering::Dp4a: {
     Value aw = bitcast(a, acc.getType()), cw = bitcast(c, acc.getType());
     auto low = [&](Value v) { return shr(shl(v, ci32(16)), ci32(16)); };
     acc = add(acc, mul(low(aw), low(cw)));

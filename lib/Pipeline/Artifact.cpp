@@ -4,6 +4,7 @@
 #include "qcc/Emit/Emit.h"
 #include "qcc/Emit/Translate.h"
 #include "qcc/Export/Export.h"
+#include "qcc/Gpu/Gpu.h"
 #include "qcc/Kernels/Lowering.h"
 #include "qcc/Lower/KernelFrame.h"
 #include "qcc/Pack/WeightStore.h"
@@ -483,6 +484,26 @@ Error writeOnnx(LoadedModel &model, const CompileRequest &request, raw_ostream &
   return Error::success();
 }
 
+/// The kernels of one GPU level as text.
+Error writePtx(LoadedModel &model, ArrayRef<std::string> levels, const CompileRequest &request,
+               raw_ostream &err) {
+  const Target &target = *findTarget(levels.front());
+  if (levels.size() != 1 || !target.isGpu())
+    return makeError(Diag::UsageError, request.output,
+                     "PTX is for one GPU target, as --target=nvptx-sm_80");
+  auto code = ptx::emitPtx(nestedModule(*model.module, target.name), target);
+  if (!code)
+    return code.takeError();
+  if (!request.quiet)
+    err << llvm::formatv("{0} kernels · {1:F1} MB · {2}\n", code->kernels.size(),
+                         code->text.size() / 1e6, target.name);
+  if (request.output == "-") {
+    llvm::outs() << code->text;
+    return Error::success();
+  }
+  return writeFileAtomically(request.output, code->text);
+}
+
 uint64_t sourceWeightBytes(ModuleOp module) {
   uint64_t bytes = 0;
   for (qnt::WeightOp weight : module.getOps<qnt::WeightOp>())
@@ -502,6 +523,11 @@ Error qcc::emitArtifact(LoadedModel &model, const std::vector<std::string> &leve
     return writeQnt(model, request, err);
   if (isModelFile(request.emit))
     return writeOnnx(model, request, err);
+  if (request.emit == EmitKind::Ptx)
+    return writePtx(model, levels, request, err);
+  auto isGpu = [](const std::string &level) { return findTarget(level)->isGpu(); };
+  if (auto gpu = llvm::find_if(levels, isGpu); gpu != levels.end())
+    return makeError(Diag::NoCodeGenerator, *gpu, "GPUs have output as .ptx alone so far");
   uint64_t before = sourceWeightBytes(*model.module);
   pack::WeightStore store(*model.module, model.modelDir, model.blobDir, request.threads);
   auto parts = makeParts(model, levels, request, store);

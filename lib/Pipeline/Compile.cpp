@@ -6,7 +6,7 @@
 #include "mlir/Support/Timing.h"
 #include "qcc/Emit/Translate.h"
 #include "qcc/Import/Import.h"
-#include "qcc/Kernels/Lowering.h"
+#include "qcc/Gpu/Gpu.h"
 #include "qcc/Pipeline/BlobFolder.h"
 #include "qcc/Pipeline/ValidatePasses.h"
 #include "qcc/Quantize/QntFile.h"
@@ -28,7 +28,7 @@ using llvm::Expected;
 std::unique_ptr<MLIRContext> qcc::makeContext(unsigned threads) {
   DialectRegistry registry;
   registry.insert<qnt::QntDialect, tile::TileDialect>();
-  registerKernelDialects(registry);
+  ptx::registerGpuDialects(registry);
   emit::registerTranslations(registry);
   auto context = std::make_unique<MLIRContext>(
       registry, threads == 1 ? MLIRContext::Threading::DISABLED : MLIRContext::Threading::ENABLED);

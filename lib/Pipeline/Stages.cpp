@@ -7,6 +7,7 @@
 #include "qcc/AssignBits/Passes.h"
 #include "qcc/Calibrate/Passes.h"
 #include "qcc/Fuse/Passes.h"
+#include "qcc/Gpu/Gpu.h"
 #include "qcc/Kernels/Lowering.h"
 #include "qcc/Lower/Passes.h"
 #include "qcc/Pack/Passes.h"
@@ -216,6 +217,7 @@ void qcc::buildStage(OpPassManager &pm, Stage stage, const PipelineOptions &opti
 void qcc::registerAllPasses() {
   registerTransformsPasses();
   registerKernelPasses();
+  ptx::registerGpuPasses();
   pipeline::registerQccPipelinePasses();
   raise::registerQccRaisePasses();
   rotate::registerQccRotatePasses();

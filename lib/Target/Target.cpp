@@ -14,6 +14,7 @@ static constexpr uint64_t kAvx2 = bit(0), kAvx512 = bit(1), kVnni = bit(2), kAmx
                           kNeon = bit(16), kDotprod = bit(17), kI8mm = bit(18);
 
 static constexpr const char *kLinuxX86 = "x86_64-unknown-linux-gnu";
+static constexpr const char *kNvptx = "nvptx64-nvidia-cuda";
 static constexpr const char *kLinuxArm = "aarch64-unknown-linux-gnu";
 
 static const Target kTargets[] = {
@@ -37,6 +38,14 @@ static const Target kTargets[] = {
      16, DotLowering::Dotprod, false, true, true, true, false, 64 << 10, 512 << 10, nullptr},
     {"aarch64-neon", Arch::AArch64, kLinuxArm, "generic", "+neon", kNeon, 32, 16, DotLowering::Neon,
      false, true, true, true, false, 32 << 10, 512 << 10, nullptr},
+    // One PTX version for all, which drivers since CUDA 12.7 know. Registers are those of a thread,
+    // vectors those of a group of sixteen.
+    {"nvptx-sm_90a", Arch::Nvptx, kNvptx, "sm_90a", "+ptx86", 0, 128, 64, DotLowering::Dp4a, false,
+     true, true, true, true, 128 << 10, 50 << 20, nullptr},
+    {"nvptx-sm_89", Arch::Nvptx, kNvptx, "sm_89", "+ptx86", 0, 128, 64, DotLowering::Dp4a, false,
+     true, true, true, true, 96 << 10, 48 << 20, nullptr},
+    {"nvptx-sm_80", Arch::Nvptx, kNvptx, "sm_80", "+ptx86", 0, 128, 64, DotLowering::Dp4a, false,
+     true, true, true, true, 128 << 10, 40 << 20, nullptr},
 };
 
 static const TargetName kNames[] = {
@@ -51,6 +60,9 @@ static const TargetName kNames[] = {
     {"aarch64-i8mm", "exactly NEON with dotprod and i8mm"},
     {"aarch64-dotprod", "exactly NEON with dotprod"},
     {"aarch64-neon", "exactly NEON"},
+    {"nvptx-sm_90a", "NVIDIA GPUs of compute capability 9.0"},
+    {"nvptx-sm_89", "NVIDIA GPUs of compute capability 8.9 and later ones"},
+    {"nvptx-sm_80", "NVIDIA GPUs of compute capability 8.0 and later ones"},
     {"native", "the best level of this machine"},
 };
 

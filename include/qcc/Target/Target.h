@@ -1,4 +1,4 @@
-// CPU feature levels that qcc generates code for, and how --target names expand to them.
+// Feature levels of CPUs, and GPUs, that qcc generates code for, and how --target names expand to them.
 #ifndef QCC_TARGET_TARGET_H
 #define QCC_TARGET_TARGET_H
 
@@ -10,10 +10,10 @@
 
 namespace qcc {
 
-enum class Arch { X86_64 = 1, AArch64 = 2 }; // the numbers of qcc_arch
+enum class Arch { X86_64 = 1, AArch64 = 2, Nvptx = 3 }; // the numbers of qcc_arch
 
 /// How `tile.dot4` and `tile.dot2` become instructions.
-enum class DotLowering { Generic, Neon, Dotprod, I8mm, PmaddAvx2, PmaddAvx512, Vnni512 };
+enum class DotLowering { Generic, Neon, Dotprod, I8mm, PmaddAvx2, PmaddAvx512, Vnni512, Dp4a };
 
 /// One feature level: everything code generation may depend on. Levels differ in instructions and
 /// register blocking only; the bits that kernels compute are the same on all of them.
@@ -44,6 +44,7 @@ struct Target {
   bool hasMmla() const { return dot == DotLowering::I8mm; }
   /// Tiles are registers; where they are not, `tile.block_dot` is a loop of `tile.dot4`.
   bool hasAmx() const;
+  bool isGpu() const { return arch == Arch::Nvptx; }
   /// Registers that one 16-lane f32 vector takes.
   int registersPerVector() const { return 64 / vectorBytes; }
 };

@@ -1,0 +1,77 @@
+// From kernels to PTX text.
+#include "Tile/Tile.h"
+#include "mlir/Conversion/ConvertToLLVM/ToLLVMPass.h"
+#include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Transforms/Passes.h"
+#include "qcc/Gpu/Gpu.h"
+#include "qcc/Kernels/Lowering.h"
+#include "qcc/Support/Diagnostics.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Target/TargetMachine.h"
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::ptx;
+
+void ptx::registerGpuPasses() {
+  registerPass([] { return createDistributeLanesPass(); });
+  registerPass([] { return createKernelEntryPass(); });
+}
+
+void ptx::registerGpuDialects(DialectRegistry &registry) {
+  registerKernelDialects(registry);
+  registry.insert<NVVM::NVVMDialect>();
+  registerNVVMDialectTranslation(registry);
+}
+
+void ptx::populateKernelToNvvm(OpPassManager &pm, const Target &target) {
+  pm.addPass(createDistributeLanesPass());
+  pm.addPass(createCSEPass()); // lanes and masks
+  pm.addPass(createExpandMathPass(target));
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createKernelEntryPass());
+  pm.addPass(createConvertNVVMToLLVMPass());
+}
+
+llvm::Expected<PtxModule> ptx::emitPtx(ModuleOp kernels, const Target &target) {
+  DialectRegistry registry;
+  registerGpuDialects(registry);
+  kernels.getContext()->appendDialectRegistry(registry);
+  OwningOpRef<ModuleOp> work = kernels.clone();
+  PassManager pm(kernels.getContext());
+  populateKernelToNvvm(pm, target);
+  auto fail = [&](const char *what) {
+    return makeError(Diag::Internal, "", std::string("the kernels for ") + target.name + what);
+  };
+  if (failed(pm.run(*work)))
+    return fail(" do not lower to NVVM");
+  PtxModule result;
+  for (auto function : work->getOps<LLVM::LLVMFuncOp>())
+    if (auto slots = function->getAttrOfType<IntegerAttr>("qcc.slots"))
+      result.kernels.push_back({function.getSymName().str(), slots.getInt(),
+                                function->getAttrOfType<IntegerAttr>("qcc.frame_bytes").getInt()});
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code = translateLowered(*work, target, context);
+  if (!code)
+    return fail(" do not translate to LLVM");
+  std::unique_ptr<llvm::TargetMachine> machine = createTargetMachine(target);
+  llvm::SmallString<0> text;
+  llvm::raw_svector_ostream os(text);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, os, nullptr, llvm::CodeGenFileType::AssemblyFile))
+    return fail(" have no form in PTX");
+  passes.run(*code);
+  result.text = text.str().str();
+  return result;
+}
