@@ -132,7 +132,8 @@ LogicalResult Distributor::likeBefore(Operation *op) {
     if (!state.types.back())
       return op->emitOpError("gives a vector that threads cannot share");
   }
-  state.attributes = op->getAttrDictionary().getValue();
+  state.propertiesAttr = op->getPropertiesAsAttribute();
+  state.addAttributes(llvm::to_vector(op->getDiscardableAttrs()));
   for (Region &region : op->getRegions()) {
     Region *made = state.addRegion();
     for (Block &block : region) {
@@ -392,11 +393,11 @@ LogicalResult Distributor::rewrite(Operation *op) {
       })
       .Case([&](LoadOp o) {
         auto type = dyn_cast<VectorType>(o.getType());
-        return type ? give(load(o, type)) : likeBefore(op);
+        return type && shareOf(type) ? give(load(o, type)) : likeBefore(op);
       })
       .Case([&](StoreOp o) {
         auto type = dyn_cast<VectorType>(o.getValue().getType());
-        if (!type)
+        if (!type || !shareOf(type))
           return likeBefore(op);
         store(o, type);
         return success();

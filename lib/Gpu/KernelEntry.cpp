@@ -1,17 +1,17 @@
 // qcc-kernel-entry: a launch as a grid of groups, each of which does a range of tasks.
 //
 // Needs:   a module in the LLVM and NVVM dialects, kernels as qcc-distribute-lanes leaves them.
-// Leaves:  for each kernel @k an entry point of that name,
-//            k(slots: byval [n x i64], tasks: i64, grain: i64, workers: ptr, stride: i64, fault:
-//            ptr)
-//          and its body as an internal function. Group g of the grid does tasks as worker g of a
-//          pool: contiguous ranges, none shorter than `grain`. Its frame and its scratch memory are
-//          at workers + g * stride. The lowest faulting range leaves (begin << 8 | fault) at
-//          `fault`, by an atomic minimum of unsigned numbers.
+// Leaves:  for each kernel @k an entry point @k(launch: ptr<1>) and its body as an internal
+//          function. `launch` is a qcc_gpu_launch (model.h) in global memory, so that a recorded
+//          sequence of launches serves any sizes and addresses. Group g of the grid does tasks as
+//          worker g of a pool: contiguous ranges, none shorter than the grain. Its frame and its
+//          scratch memory are at workers + g * stride. The lowest faulting range leaves
+//          (begin << 8 | fault) at `fault`, by an atomic minimum of unsigned numbers.
 // Example: test/Gpu/kernel-entry.mlir
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "qcc/Gpu/Gpu.h"
+#include "qcc/model.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -20,6 +20,10 @@ using namespace qcc::ptx;
 namespace {
 
 constexpr const char *kFrameBytes = "qcc.frame_bytes", *kSlots = "qcc.slots";
+
+LLVM::LLVMPointerType globalPointer(MLIRContext *context) {
+  return LLVM::LLVMPointerType::get(context, static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
+}
 
 /// 1 + the largest slot that a kernel reads, whose addresses are constant.
 int64_t slotsOf(LLVM::LLVMFuncOp kernel) {
@@ -49,8 +53,8 @@ void markGlobal(LLVM::LLVMFuncOp kernel) {
       continue;
     OpBuilder b(load->getContext());
     b.setInsertionPointAfter(load);
-    auto global = LLVM::LLVMPointerType::get(load->getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
-    Value there = LLVM::AddrSpaceCastOp::create(b, load.getLoc(), global, load.getResult());
+    Value there = LLVM::AddrSpaceCastOp::create(b, load.getLoc(), globalPointer(load->getContext()),
+                                                load.getResult());
     Value generic = LLVM::AddrSpaceCastOp::create(b, load.getLoc(), ptr, there);
     load.getResult().replaceAllUsesExcept(generic, there.getDefiningOp());
   }
@@ -58,22 +62,20 @@ void markGlobal(LLVM::LLVMFuncOp kernel) {
 
 class EntryBuilder {
 public:
-  EntryBuilder(LLVM::LLVMFuncOp body, StringRef name, int64_t slots, int64_t frame)
-      : b(body), body(body), loc(body.getLoc()), frame(frame) {
-    auto ptr = LLVM::LLVMPointerType::get(b.getContext());
-    Type i64 = b.getI64Type();
+  EntryBuilder(LLVM::LLVMFuncOp body, StringRef name, int64_t frame)
+      : b(body), body(body), loc(body.getLoc()), frame(frame),
+        ptr(LLVM::LLVMPointerType::get(b.getContext())) {
     auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
-                                            {ptr, i64, i64, ptr, i64, ptr});
+                                            {globalPointer(b.getContext())});
     entry = LLVM::LLVMFuncOp::create(b, loc, name, type);
     entry->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
     entry->setAttr("nvvm.maxntid", b.getDenseI32ArrayAttr({static_cast<int32_t>(kBlockThreads)}));
-    auto array = LLVM::LLVMArrayType::get(i64, slots);
-    entry.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(array));
+    for (StringRef what :
+         {LLVM::LLVMDialect::getNoAliasAttrName(), LLVM::LLVMDialect::getReadonlyAttrName()})
+      entry.setArgAttr(0, what, b.getUnitAttr());
     entry.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(8));
-    entry.setArgAttr(0, NVVM::NVVMDialect::getGridConstantAttrName(), b.getUnitAttr());
-    for (unsigned pointer : {3, 5})
-      entry.setArgAttr(pointer, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(8));
   }
+  LLVM::LLVMFuncOp function() { return entry; }
 
   void write() {
     Block *first = entry.addEntryBlock(b), *work = new Block, *faulted = new Block,
@@ -81,32 +83,32 @@ public:
     for (Block *block : {work, faulted, done})
       entry.getBody().push_back(block);
     b.setInsertionPointToStart(first);
-    Value tasks = entry.getArgument(1), grain = entry.getArgument(2), one = constant(1);
+    Value tasks = field(offsetof(qcc_gpu_launch, tasks)), one = constant(1);
     Value thread = special<NVVM::ThreadIdXOp>();
     Value perBlock = constant(kBlockThreads / kGroupThreads);
     Value inBlock = LLVM::UDivOp::create(b, loc, thread, constant(kGroupThreads));
     Value worker = add(mul(special<NVVM::BlockIdXOp>(), perBlock), inBlock);
     Value workers = mul(special<NVVM::GridDimXOp>(), perBlock);
     Value range = LLVM::UDivOp::create(b, loc, add(tasks, sub(workers, one)), workers);
-    range = LLVM::SMaxOp::create(b, loc, range, grain);
+    range = LLVM::SMaxOp::create(b, loc, range, field(offsetof(qcc_gpu_launch, grain)));
     Value begin = mul(worker, range);
     Value end = LLVM::SMinOp::create(b, loc, add(begin, range), tasks);
     branch(LLVM::ICmpPredicate::slt, begin, end, work, done);
 
     b.setInsertionPointToStart(work);
-    auto ptr = LLVM::LLVMPointerType::get(b.getContext());
-    Value offset = add(mul(worker, entry.getArgument(4)), constant(frame));
-    Value scratch =
-        LLVM::GEPOp::create(b, loc, ptr, b.getI8Type(), entry.getArgument(3), ValueRange{offset});
-    Value fault = LLVM::CallOp::create(
-                      b, loc, body, ValueRange{entry.getArgument(0), begin, end, worker, scratch})
+    Value offset = add(mul(worker, field(offsetof(qcc_gpu_launch, stride))), constant(frame));
+    Value scratch = LLVM::GEPOp::create(b, loc, ptr, b.getI8Type(),
+                                        global(offsetof(qcc_gpu_launch, workers)), offset);
+    Value slots = LLVM::AddrSpaceCastOp::create(b, loc, ptr, at(sizeof(qcc_gpu_launch)));
+    Value fault = LLVM::CallOp::create(b, loc, body, ValueRange{slots, begin, end, worker, scratch})
                       .getResult();
     branch(LLVM::ICmpPredicate::ne, fault, constant(0), faulted, done);
 
     b.setInsertionPointToStart(faulted);
     Value where =
         LLVM::OrOp::create(b, loc, LLVM::ShlOp::create(b, loc, begin, constant(8)), fault);
-    LLVM::AtomicRMWOp::create(b, loc, LLVM::AtomicBinOp::umin, entry.getArgument(5), where,
+    LLVM::AtomicRMWOp::create(b, loc, LLVM::AtomicBinOp::umin,
+                              global(offsetof(qcc_gpu_launch, fault)), where,
                               LLVM::AtomicOrdering::monotonic);
     LLVM::BrOp::create(b, loc, ValueRange(), done);
     b.setInsertionPointToStart(done);
@@ -114,6 +116,19 @@ public:
   }
 
 private:
+  Value at(int64_t offset) {
+    return LLVM::GEPOp::create(b, loc, globalPointer(b.getContext()), b.getI8Type(),
+                               entry.getArgument(0),
+                               ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
+  }
+  Value field(int64_t offset) {
+    return LLVM::LoadOp::create(b, loc, b.getI64Type(), at(offset), 8);
+  }
+  /// A field that is an address of global memory.
+  Value global(int64_t offset) {
+    Value there = LLVM::LoadOp::create(b, loc, globalPointer(b.getContext()), at(offset), 8);
+    return LLVM::AddrSpaceCastOp::create(b, loc, ptr, there);
+  }
   template <typename Op> Value special() {
     return LLVM::ZExtOp::create(b, loc, b.getI64Type(), Op::create(b, loc, b.getI32Type()));
   }
@@ -131,6 +146,7 @@ private:
   LLVM::LLVMFuncOp body, entry;
   Location loc;
   int64_t frame;
+  LLVM::LLVMPointerType ptr;
 };
 
 struct KernelEntry : PassWrapper<KernelEntry, OperationPass<ModuleOp>> {
@@ -151,10 +167,10 @@ struct KernelEntry : PassWrapper<KernelEntry, OperationPass<ModuleOp>> {
       markGlobal(body);
       body.setSymName(name + "_body");
       body.setLinkage(LLVM::Linkage::Internal);
-      body->setAttr("passthrough",
-                    ArrayAttr::get(&getContext(), StringAttr::get(&getContext(), "alwaysinline")));
-      EntryBuilder(body, name, slots, frame.getInt()).write();
-      auto entry = cast<LLVM::LLVMFuncOp>(getOperation().lookupSymbol(name));
+      body.setAlwaysInline(true);
+      EntryBuilder builder(body, name, frame.getInt());
+      builder.write();
+      LLVM::LLVMFuncOp entry = builder.function();
       entry->setAttr(kFrameBytes, frame);
       entry->setAttr(kSlots, IntegerAttr::get(frame.getType(), slots));
       body->removeAttr(kFrameBytes);

@@ -207,6 +207,16 @@ typedef struct qcc_entry_desc {
   const qcc_host_op_desc *host_ops;
 } qcc_entry_desc;
 
+/* A launch of a kernel on a GPU, in its memory; the 64-bit slots of the launch follow. */
+typedef struct qcc_gpu_launch {
+  int64_t tasks, grain;
+  uint64_t workers; /* address of each group's frame and scratch memory, `stride` bytes apart */
+  int64_t stride;
+  uint64_t fault; /* address of the least (begin << 8 | fault) of a faulting range, at first all
+                     ones */
+  int64_t reserved[3];
+} qcc_gpu_launch;
+
 /* Code for one feature level. All tables of a model have the same length and order. */
 typedef struct qcc_level_desc {
   const char *name;  /* "x86-avx512-vnni" */

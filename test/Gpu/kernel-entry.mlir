@@ -1,0 +1,29 @@
+// RUN: qcc-opt %s --qcc-kernel-entry | FileCheck %s
+
+// Group g of the grid is worker g; its scratch memory comes behind its frame.
+// CHECK: llvm.func @copy(%[[LAUNCH:.*]]: !llvm.ptr<1> {llvm.align = 8 : i64, llvm.noalias, llvm.readonly})
+// CHECK-SAME: nvvm.kernel, nvvm.maxntid = array<i32: 256>, qcc.frame_bytes = 64 : i64, qcc.slots = 4 : i64
+// CHECK: %[[RANGE:.*]] = llvm.intr.smax
+// CHECK: %[[BEGIN:.*]] = llvm.mul %[[WORKER:.*]], %[[RANGE]]
+// CHECK: %[[END:.*]] = llvm.intr.smin
+// CHECK: %[[SOME:.*]] = llvm.icmp "slt" %[[BEGIN]], %[[END]]
+// CHECK: llvm.cond_br %[[SOME]]
+// CHECK: llvm.getelementptr %[[LAUNCH]][24]
+// CHECK: %[[FRAME:.*]] = llvm.mlir.constant(64 : i64)
+// CHECK: %[[OFFSET:.*]] = llvm.add %{{.*}}, %[[FRAME]]
+// CHECK: %[[SCRATCH:.*]] = llvm.getelementptr %{{.*}}[%[[OFFSET]]]
+// CHECK: %[[FAULT:.*]] = llvm.call @copy_body(%{{.*}}, %[[BEGIN]], %[[END]], %[[WORKER]], %[[SCRATCH]])
+// CHECK: llvm.atomicrmw umin %{{.*}}, %{{.*}} monotonic
+// CHECK: llvm.func internal @copy_body(%{{.*}}: !llvm.ptr, {{.*}}) -> i64 attributes {always_inline
+// Addresses among the slots are of global memory.
+// CHECK: %[[P:.*]] = llvm.load %{{.*}} : !llvm.ptr -> !llvm.ptr
+// CHECK-NEXT: %[[G:.*]] = llvm.addrspacecast %[[P]] : !llvm.ptr to !llvm.ptr<1>
+// CHECK-NEXT: %[[PG:.*]] = llvm.addrspacecast %[[G]] : !llvm.ptr<1> to !llvm.ptr
+// CHECK-NEXT: llvm.store %{{.*}}, %[[PG]]
+llvm.func @copy(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 attributes {qcc.frame_bytes = 64 : i64} {
+  %at = llvm.getelementptr inbounds %args[3] : (!llvm.ptr) -> !llvm.ptr, i64
+  %p = llvm.load %at : !llvm.ptr -> !llvm.ptr
+  llvm.store %begin, %p : i64, !llvm.ptr
+  %c0 = llvm.mlir.constant(0 : i64) : i64
+  llvm.return %c0 : i64
+}
