@@ -49,7 +49,7 @@ if ! cmp -s "$lock" "$stamp"; then
   say "setting up .venv from $lock"
   # A half-made environment is worth nothing: start over unless pip works in it.
   .venv/bin/python -m pip --version >/dev/null 2>&1 || { rm -rf .venv; "$python" -m venv .venv; }
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$lock" ||
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r "$lock" ||
     die "pip could not install $lock; is the package index reachable?"
   cp "$lock" "$stamp"
 fi

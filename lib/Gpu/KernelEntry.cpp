@@ -70,6 +70,8 @@ public:
     entry = LLVM::LLVMFuncOp::create(b, loc, name, type);
     entry->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
     entry->setAttr("nvvm.maxntid", b.getDenseI32ArrayAttr({static_cast<int32_t>(kBlockThreads)}));
+    // As many registers as a thread can have, rather than as many blocks.
+    entry->setAttr("nvvm.minctasm", b.getI32IntegerAttr(1));
     for (StringRef what :
          {LLVM::LLVMDialect::getNoAliasAttrName(), LLVM::LLVMDialect::getReadonlyAttrName()})
       entry.setArgAttr(0, what, b.getUnitAttr());

@@ -2,7 +2,7 @@
 
 // Group g of the grid is worker g; its scratch memory comes behind its frame.
 // CHECK: llvm.func @copy(%[[LAUNCH:.*]]: !llvm.ptr<1> {llvm.align = 8 : i64, llvm.noalias, llvm.readonly})
-// CHECK-SAME: nvvm.kernel, nvvm.maxntid = array<i32: 256>, qcc.frame_bytes = 64 : i64, qcc.slots = 4 : i64
+// CHECK-SAME: nvvm.kernel, nvvm.maxntid = array<i32: 128>, nvvm.minctasm = 1 : i32, qcc.frame_bytes = 64 : i64, qcc.slots = 4 : i64
 // CHECK: %[[RANGE:.*]] = llvm.intr.smax
 // CHECK: %[[BEGIN:.*]] = llvm.mul %[[WORKER:.*]], %[[RANGE]]
 // CHECK: %[[END:.*]] = llvm.intr.smin

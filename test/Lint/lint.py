@@ -29,6 +29,7 @@ ROOMS = {
     "Fuse": PLAIN,
     "Pack": PLAIN | {"Kernels", "Reference"},
     "Kernels": PLAIN,
+    "Gpu": PLAIN | {"Kernels"},
     "Export": PLAIN | {"Onnx", "Pack", "Kernels"},
     "Lower": PLAIN | {"Kernels"},
     "Emit": PLAIN,

@@ -21,8 +21,8 @@
 namespace qcc::ptx {
 
 constexpr int64_t kGroupThreads = 16;
-/// Threads of a block of generic kernels.
-constexpr int64_t kBlockThreads = 256;
+/// Threads of a block of generic kernels: with more of them, some would not have their registers.
+constexpr int64_t kBlockThreads = 128;
 
 /// qcc-distribute-lanes: see lib/Gpu/DistributeLanes.cpp.
 std::unique_ptr<mlir::Pass> createDistributeLanesPass();

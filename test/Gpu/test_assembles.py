@@ -1,0 +1,68 @@
+"""All PTX assembles, without spills; ptxas comes with the Python environment and needs no GPU."""
+
+import re
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import tiny
+
+ZOO = Path(__file__).resolve().parent.parent / "data/zoo"
+GRAPHS = sorted(p.name for p in ZOO.iterdir() if p.is_dir())
+# What is for sm_89 is the same code as for sm_80, as long as no kernel is for it alone.
+BUILDS = [(graph, arch) for arch in ("sm_80", "sm_90a") for graph in GRAPHS] + [("bert-ts17", "sm_89")]
+SCHEMES = ["w8a8", "w8", "w4a8:g32", "w4:g32", "nf4", "fp8e4m3", "w3a8:g32"]
+
+
+@pytest.fixture(scope="session")
+def ptxas():
+    found = find_spec("nvidia.cu13")
+    tool = Path(list(found.submodule_search_locations)[0], "bin/ptxas") if found else None
+    if not tool or not tool.exists():
+        pytest.skip("ptxas is not there: pip install nvidia-cuda-nvcc")
+    return tool
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory):
+    return tiny.write_llama(tmp_path_factory.mktemp("ptx"))
+
+
+def assembled(qcc_tool, ptxas, model, arch, folder, *options):
+    """Registers by kernel."""
+    text = folder / f"{arch}.ptx"
+    subprocess.run([qcc_tool, model, f"--target=nvptx-{arch}", "-o", text, "--accept=none", *options], check=True,
+                   capture_output=True)
+    done = subprocess.run([ptxas, f"-arch={arch}", "-v", text, "-o", folder / "model.cubin"], text=True,
+                          capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert "C75" not in done.stderr  # advice that asynchronous products are serialized
+    spills = re.findall(r"(\d+) bytes spill (?:stores|loads)", done.stderr)
+    assert spills and not any(map(int, spills)), done.stderr
+    kernels = re.findall(r"Compiling entry function '(\w+)'", done.stderr)
+    registers = re.findall(r"Used (\d+) registers", done.stderr)
+    assert set(kernels) == set(re.findall(r"\.visible \.entry (\w+)", text.read_text()))
+    return dict(zip(kernels, map(int, registers)))
+
+
+@pytest.mark.parametrize("graph,arch", BUILDS)
+def test_zoo(qcc_tool, ptxas, tmp_path, graph, arch):
+    assembled(qcc_tool, ptxas, ZOO / graph / "model.onnx", arch, tmp_path)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_schemes(qcc_tool, ptxas, tmp_path, decoder, scheme):
+    assembled(qcc_tool, ptxas, decoder, "sm_80", tmp_path, f"--quantize={scheme}")
+
+
+def test_targets_are_named(qcc_tool, decoder, tmp_path):
+    def refusal(*options):
+        done = subprocess.run([qcc_tool, decoder, *options], text=True, capture_output=True)
+        assert done.returncode != 0
+        return done.stderr
+
+    text = tmp_path / "model.ptx"
+    assert "PTX is for one GPU target" in refusal("--target=x86", "-o", text)
+    assert "PTX is for one GPU target" in refusal("--target=nvptx-sm_80,nvptx-sm_89", "-o", text)
+    assert "no code generator for target 'nvptx-sm_10'" in refusal("--target=nvptx-sm_10", "-o", text)
