@@ -23,11 +23,11 @@ struct Suffix {
   const char *name; // of --emit, and the suffix with a dot before it
   EmitKind kind;
 };
-constexpr Suffix suffixes[] = {
-    {"so", EmitKind::SharedObject}, {"o", EmitKind::Object},  {"a", EmitKind::Archive},
-    {"qnt", EmitKind::Qnt},         {"onnx", EmitKind::Onnx}, {"onnx-ms", EmitKind::OnnxMs},
-    {"mlir", EmitKind::Mlir},       {"ll", EmitKind::LlvmIr}, {"s", EmitKind::Assembly},
-    {"ptx", EmitKind::Ptx}};
+constexpr Suffix suffixes[] = {{"so", EmitKind::SharedObject}, {"o", EmitKind::Object},
+                               {"a", EmitKind::Archive},       {"qnt", EmitKind::Qnt},
+                               {"onnx", EmitKind::Onnx},       {"onnx-ms", EmitKind::OnnxMs},
+                               {"mlir", EmitKind::Mlir},       {"ll", EmitKind::LlvmIr},
+                               {"s", EmitKind::Assembly},      {"ptx", EmitKind::Ptx}};
 
 std::optional<EmitKind> kindOf(StringRef name) {
   for (const Suffix &suffix : suffixes)
@@ -194,7 +194,8 @@ llvm::Error decideOutput(const Args &args, StringRef temporaryOutput, CompileReq
                      {}, "use .so .o .a .qnt .onnx .mlir .ll .s .ptx, or --emit");
   request.emit = *kind;
   if (request.output == "-" && !isText(request.emit))
-    return makeError(Diag::UsageError, "", "-o - is for text (mlir, ll, s, ptx), not for ." + kindName);
+    return makeError(Diag::UsageError, "",
+                     "-o - is for text (mlir, ll, s, ptx), not for ." + kindName);
   std::string stem = outputStem(request.input);
   if (!given)
     request.output = stem + "." + (request.emit == EmitKind::OnnxMs ? "onnx" : kindName);

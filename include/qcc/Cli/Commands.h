@@ -22,7 +22,18 @@ class raw_ostream;
 
 namespace qcc {
 
-enum class EmitKind { SharedObject, Object, Archive, Qnt, Onnx, OnnxMs, Mlir, LlvmIr, Assembly, Ptx };
+enum class EmitKind {
+  SharedObject,
+  Object,
+  Archive,
+  Qnt,
+  Onnx,
+  OnnxMs,
+  Mlir,
+  LlvmIr,
+  Assembly,
+  Ptx
+};
 
 /// Kinds that hold a model as the quantize stage leaves it, for any target.
 inline bool isModelFile(EmitKind kind) {

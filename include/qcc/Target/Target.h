@@ -1,4 +1,5 @@
-// Feature levels of CPUs, and GPUs, that qcc generates code for, and how --target names expand to them.
+// Feature levels of CPUs, and GPUs, that qcc generates code for, and how --target names expand to
+// them.
 #ifndef QCC_TARGET_TARGET_H
 #define QCC_TARGET_TARGET_H
 
