@@ -30,6 +30,7 @@ ROOMS = {
     "Pack": PLAIN | {"Kernels", "Reference"},
     "Kernels": PLAIN,
     "Gpu": PLAIN | {"Kernels"},
+    "Simt": PLAIN,
     "Export": PLAIN | {"Onnx", "Pack", "Kernels"},
     "Lower": PLAIN | {"Kernels"},
     "Emit": PLAIN,

@@ -1,0 +1,61 @@
+// The global memory that kernels of the tile interpreter read and write.
+#ifndef QCC_SIMT_DEVICE_H
+#define QCC_SIMT_DEVICE_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace qcc::simt {
+
+class Shadow;
+
+/// Allocations of device memory. Between two of them lies a gap, so that an access past the end of
+/// one is found and never hits another. One launch at a time.
+class Device {
+public:
+  struct Allocation {
+    std::string name;
+    uint64_t address;
+    std::vector<uint8_t> bytes;
+    std::unique_ptr<Shadow> shadow;
+  };
+
+  Device();
+  ~Device();
+
+  /// Bytes whose contents are undefined until a kernel writes them. Addresses are aligned to 256.
+  uint64_t allocate(size_t bytes, llvm::StringRef name);
+  /// Bytes with contents.
+  uint64_t upload(llvm::ArrayRef<uint8_t> bytes, llvm::StringRef name);
+  template <typename T> uint64_t upload(const std::vector<T> &values, llvm::StringRef name) {
+    return upload({reinterpret_cast<const uint8_t *>(values.data()), values.size() * sizeof(T)},
+                  name);
+  }
+  void release(uint64_t address);
+
+  /// The bytes of the allocation that begins at the address; empty if there is none.
+  llvm::MutableArrayRef<uint8_t> view(uint64_t address);
+  template <typename T> llvm::MutableArrayRef<T> view(uint64_t address) {
+    llvm::MutableArrayRef<uint8_t> bytes = view(address);
+    return {reinterpret_cast<T *>(bytes.data()), bytes.size() / sizeof(T)};
+  }
+
+  /// The allocation in or behind which the address lies, or null.
+  Allocation *find(uint64_t address);
+  /// Forgets who accessed what: a launch begins, and what earlier ones did is ordered before it.
+  void beginLaunch();
+
+private:
+  Allocation &place(size_t bytes, llvm::StringRef name);
+
+  std::vector<std::unique_ptr<Allocation>> allocations; // by ascending address
+  uint64_t next;
+};
+
+} // namespace qcc::simt
+
+#endif

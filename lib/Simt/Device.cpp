@@ -1,0 +1,54 @@
+// Device memory: allocations by address, with gaps between them.
+#include "qcc/Simt/Device.h"
+#include "Shadow.h"
+
+namespace qcc::simt {
+
+static constexpr uint64_t firstAddress = 0x10'0000'0000, gap = 4096, allocationAlignment = 256;
+
+Device::Device() : next(firstAddress) {}
+Device::~Device() = default;
+
+Device::Allocation &Device::place(size_t bytes, llvm::StringRef name) {
+  allocations.push_back(std::make_unique<Allocation>(
+      Allocation{name.str(), next, std::vector<uint8_t>(bytes), nullptr}));
+  next = (next + bytes + gap + allocationAlignment - 1) / allocationAlignment * allocationAlignment;
+  return *allocations.back();
+}
+
+uint64_t Device::allocate(size_t bytes, llvm::StringRef name) {
+  Allocation &made = place(bytes, name);
+  made.shadow = std::make_unique<Shadow>(bytes, /*defined=*/false);
+  return made.address;
+}
+
+uint64_t Device::upload(llvm::ArrayRef<uint8_t> bytes, llvm::StringRef name) {
+  Allocation &made = place(bytes.size(), name);
+  made.shadow = std::make_unique<Shadow>(bytes.size(), /*defined=*/true);
+  std::copy(bytes.begin(), bytes.end(), made.bytes.begin());
+  return made.address;
+}
+
+Device::Allocation *Device::find(uint64_t address) {
+  auto behind = std::upper_bound(
+      allocations.begin(), allocations.end(), address,
+      [](uint64_t at, const auto &allocation) { return at < allocation->address; });
+  return behind == allocations.begin() ? nullptr : std::prev(behind)->get();
+}
+
+void Device::release(uint64_t address) {
+  std::erase_if(allocations, [&](const auto &a) { return a->address == address; });
+}
+
+llvm::MutableArrayRef<uint8_t> Device::view(uint64_t address) {
+  Allocation *found = find(address);
+  return found && found->address == address ? llvm::MutableArrayRef<uint8_t>(found->bytes)
+                                            : llvm::MutableArrayRef<uint8_t>();
+}
+
+void Device::beginLaunch() {
+  for (auto &allocation : allocations)
+    allocation->shadow->forgetAccesses();
+}
+
+} // namespace qcc::simt
