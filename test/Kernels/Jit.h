@@ -48,12 +48,13 @@ public:
   }
   const int64_t *data() const { return slots.data(); }
 
+  std::vector<int64_t> slots;
+
 private:
   Args &push(int64_t v) {
     slots.push_back(v);
     return *this;
   }
-  std::vector<int64_t> slots;
 };
 
 /// A context with the kernel dialects.

@@ -79,14 +79,16 @@ LaunchShape KernelHarness::shape() const {
 qcc_kernel_fn KernelHarness::function(const Target &target) {
   std::unique_ptr<Jit> &jit = compiled[&target];
   if (!jit)
-    jit = Jit::build(target, [&](ModuleOp into) {
-      KernelBuilder k(into, "kernel", target);
-      KernelFrame frame(k, op);
-      bool emitted = succeeded(findFamily(op.getKind())->emit(frame));
-      EXPECT_TRUE(emitted) << op.getKind().str();
-      k.finish();
-    });
+    jit = Jit::build(target, [&](ModuleOp into) { emitInto(into, target); });
   return jit->kernel("kernel");
+}
+
+void KernelHarness::emitInto(ModuleOp into, const Target &target) {
+  KernelBuilder k(into, "kernel", target);
+  KernelFrame frame(k, op);
+  bool emitted = succeeded(findFamily(op.getKind())->emit(frame));
+  EXPECT_TRUE(emitted) << op.getKind().str();
+  k.finish();
 }
 
 std::vector<Tensor> KernelHarness::randomInputs(ArrayRef<int64_t> dims,
@@ -143,7 +145,6 @@ struct CacheStorage {
 } // namespace
 
 Outcome KernelHarness::run(const Target &target, ArrayRef<int64_t> dims, ArrayRef<Tensor> inputs) {
-  qcc_kernel_fn kernel = function(target);
   std::vector<GuardedBuffer> buffers;
   std::vector<std::unique_ptr<CacheStorage>> caches;
   Args args;
@@ -184,9 +185,22 @@ Outcome KernelHarness::run(const Target &target, ArrayRef<int64_t> dims, ArrayRe
   for (int64_t dim : dims)
     args << dim;
   LaunchShape launch = shape();
-  EXPECT_GE(evaluate(launch.grain, dims), 1);
-  outcome.fault =
-      launchTasks(kernel, args, evaluate(launch.tasks, dims), evaluate(launch.scratchBytes, dims));
+  int64_t tasks = evaluate(launch.tasks, dims), scratch = evaluate(launch.scratchBytes, dims);
+  int64_t grain = evaluate(launch.grain, dims);
+  EXPECT_GE(grain, 1);
+  if (target.isGpu()) {
+    if (!onThreads)
+      onThreads =
+          std::make_unique<GpuKernels>(target, [&](ModuleOp into) { emitInto(into, target); });
+    std::vector<HostBytes> memory;
+    for (GuardedBuffer &buffer : buffers)
+      memory.push_back({buffer.data(), buffer.size()});
+    for (auto &cache : caches)
+      memory.push_back({cache->buffer.data(), cache->buffer.size()});
+    outcome.fault = onThreads->launch(args.slots, memory, tasks, grain, scratch);
+  } else {
+    outcome.fault = launchTasks(function(target), args, tasks, scratch);
+  }
   for (auto [i, result] : llvm::enumerate(outcome.results))
     if (isa<KvType>(yielded[i].getType()))
       caches[0]->copy(result, false);
@@ -239,7 +253,9 @@ static void compare(const Tensor &got, const Tensor &want, double tolerance, con
 void KernelHarness::check(ArrayRef<int64_t> dims, ArrayRef<Tensor> inputs, double tolerance) {
   std::vector<Tensor> want = expected(dims, inputs);
   std::optional<Outcome> first;
-  for (const Target *target : levelsWithAmx()) {
+  std::vector<const Target *> levels = levelsWithAmx();
+  levels.push_back(findTarget("nvptx-sm_80"));
+  for (const Target *target : levels) {
     Outcome outcome = run(*target, dims, inputs);
     EXPECT_EQ(outcome.fault, 0) << target->name;
     ASSERT_EQ(outcome.results.size(), want.size());
@@ -255,6 +271,8 @@ void KernelHarness::check(ArrayRef<int64_t> dims, ArrayRef<Tensor> inputs, doubl
 }
 
 void KernelHarness::checkFault(ArrayRef<int64_t> dims, ArrayRef<Tensor> inputs, int64_t fault) {
-  for (const Target *target : levelsWithAmx())
+  std::vector<const Target *> levels = levelsWithAmx();
+  levels.push_back(findTarget("nvptx-sm_80"));
+  for (const Target *target : levels)
     EXPECT_EQ(run(*target, dims, inputs).fault, fault) << target->name;
 }

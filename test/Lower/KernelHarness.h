@@ -4,6 +4,7 @@
 #ifndef QCC_TEST_LOWER_KERNELHARNESS_H
 #define QCC_TEST_LOWER_KERNELHARNESS_H
 
+#include "GpuLaunch.h"
 #include "Jit.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "qcc/Lower/Families.h"
@@ -54,7 +55,8 @@ public:
   Outcome run(const Target &target, llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<Tensor> inputs);
   /// The interpreter's results; fails the test on an error.
   std::vector<Tensor> expected(llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<Tensor> inputs) const;
-  /// Runs all levels of the host: equal bits among them, and near the interpreter
+  /// Runs all levels of the host, and threads of a GPU: equal bits among them, and near the
+  /// interpreter
   /// (|a - b| <= tolerance (1 + |b|)).
   void check(llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<Tensor> inputs, double tolerance = 0);
   /// Runs all levels and expects this fault.
@@ -68,7 +70,11 @@ public:
 private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mutable qnt::KernelOp op; // accessors of ops are not const
+  /// Writes the kernel for a level, as @kernel.
+  void emitInto(mlir::ModuleOp into, const Target &target);
+
   std::map<const Target *, std::unique_ptr<Jit>> compiled;
+  std::unique_ptr<GpuKernels> onThreads;
 };
 
 /// Calls all tasks of a launch in several ranges; the first fault.
