@@ -5,6 +5,7 @@
 // zero points) is taken off with the sums of the activations' codes. The float core turns an input
 // of 16 outputs into floats and needs one fused multiply-add a row.
 #include "BlockMicro.h"
+#include "BlockDecoder.h"
 #include "Tile/Tile.h"
 #include <bit>
 
@@ -13,41 +14,30 @@ using namespace mlir;
 namespace qcc {
 namespace {
 
-/// Makes twice the values of f4e2m1 unsigned.
-constexpr int32_t kF4Bias = 12;
-
 class BlockMicro {
 public:
   using Values = KernelBuilder::Values;
   BlockMicro(KernelBuilder &k, const MatmulSpec &spec, const BlockTile &tile)
-      : k(k), aElem(spec.a), p(spec.block), w(p.layout), tile(tile) {}
+      : k(k), aElem(spec.a), p(spec.block), w(p.layout), tile(tile), decoder(k, p) {}
   Values run();
 
 private:
   // Blocks.
-  Value codeBytes();
-  Values blockScales(Value base);
-  Values blockZeros(Value base, bool asFloat);
+  Values blockScales(Value offset);
+  Values blockZeros(Value offset, bool asFloat);
   void prefetch(Value at, int64_t bytes) { prefetchAhead(k, tile.panel, at, bytes, tile.prefetch); }
 
-  // Codes.
-  VectorType byteVector() { return k.vec(k.builder().getI8Type(), 64); }
-  Value byteField(Value vector, int from, int width, int to);
-  SmallVector<Value> loadPlanes(Value unit, VectorType type);
-  Value subCodes(ArrayRef<Value> planes, int sub, int shift);
-  Value integerCodes(ArrayRef<Value> planes, int sub);
-
   // Integer cores.
-  int codeBits() const;
-  int32_t storedBias() const { return p.value == CodeValue::Float4E2M1 ? kF4Bias : p.bias; }
-  int32_t bias() const { return storedBias() - signShift(); }
+  /// Bits of the unsigned bytes.
+  int codeBits() const { return std::bit_width(unsigned(largestInteger(p)) | 1u); }
+  int32_t bias() const { return integerBias(p) - signShift(); }
   /// What is taken off the unsigned bytes to multiply them as signed ones, where that costs less
   /// and sums of A's codes, which zero points need, are there to tell the difference.
   int32_t signShift() const {
-    bool hasSums = w.zeros != BlockZeros::None || storedBias();
+    bool hasSums = w.zeros != BlockZeros::None || integerBias(p);
     return hasSums && codeBits() == 8 && k.target().prefersSignedDots() ? 128 : 0;
   }
-  float unit() const { return p.value == CodeValue::Float4E2M1 ? 0.5f : p.unit; }
+  Value dotCodes(ArrayRef<Value> planes, int sub);
   bool high() const { return p.core == BlockCore::Int16; }
   Values dotUnit(ValueRange sums, Value unitBase, Value input, int64_t step, int64_t subs,
                  bool fromLanes);
@@ -77,30 +67,17 @@ private:
   const BlockProduct &p;
   const BlockLayout &w;
   const BlockTile &tile;
-  Value table; ///< 16 entries in a register
+  BlockDecoder decoder;
+  Value table; ///< 16 floats in a register
 };
 
 //===-- Blocks --------------------------------------------------------------------------------===//
 
-/// Bytes of a block's codes; a panel of one block has as many as K asks for.
-Value BlockMicro::codeBytes() {
-  if (w.group)
-    return k.ci64(w.codeBytes(0));
-  return k.mul(k.ceilDiv(tile.depth, k.ci64(w.unit())), k.ci64(w.unitBytes()));
-}
-
 /// The scales of a block of every panel.
 BlockMicro::Values BlockMicro::blockScales(Value offset) {
   Values scales;
-  for (Value panel : tile.panel) {
-    Value at = k.bytePtr(panel, k.add(offset, codeBytes()));
-    Value scale = scaleToF32(k, p.scale, k.vload(scaleElem(p.scale), at));
-    if (w.twoLevel)
-      scale = k.mul(scale, k.vload(Elem::F32, panel));
-    if (p.core != BlockCore::Float && unit() != 1) // the integers are multiples of it
-      scale = k.mul(scale, k.cf32(unit()));
-    scales.push_back(scale);
-  }
+  for (Value panel : tile.panel)
+    scales.push_back(decoder.scales(panel, offset, tile.depth));
   return scales;
 }
 
@@ -108,101 +85,18 @@ BlockMicro::Values BlockMicro::blockScales(Value offset) {
 BlockMicro::Values BlockMicro::blockZeros(Value offset, bool asFloat) {
   Values zeros;
   for (Value panel : tile.panel) {
-    Value at = k.bytePtr(panel, k.add(offset, k.add(codeBytes(), k.ci64(kPanel * w.scaleBytes))));
-    if (w.zeros == BlockZeros::Float) {
-      zeros.push_back(k.vload(Elem::F32, at));
-      continue;
-    }
-    Value zero;
-    if (w.bits > 4) {
-      zero = k.vload(Elem::U8, at);
-    } else { // two a byte
-      constexpr int64_t half = kPanel / 2;
-      Value bytes = k.rawLoad(k.vec(k.builder().getI8Type(), half), at);
-      SmallVector<int64_t> twice;
-      for (int64_t i = 0; i < kPanel; ++i)
-        twice.push_back(i % half);
-      Value packed = k.shuffle(bytes, bytes, twice);
-      packed = arith::ExtUIOp::create(k.builder(), k.loc(), k.vec(k.i32()), packed);
-      SmallVector<int32_t> shifts(half, 0);
-      shifts.append(half, 4);
-      Value shift = arith::ConstantOp::create(
-          k.builder(), k.loc(), DenseElementsAttr::get(k.vec(k.i32()), ArrayRef<int32_t>(shifts)));
-      zero = k.and_(k.shrU(packed, shift), k.ci32(15));
-    }
-    zeros.push_back(asFloat ? k.toF32(zero) : zero);
+    Value zero = decoder.zeros(panel, offset, tile.depth);
+    zeros.push_back(asFloat && w.zeros == BlockZeros::Packed ? k.toF32(zero) : zero);
   }
   return zeros;
 }
 
-//===-- Codes ---------------------------------------------------------------------------------===//
-
-/// In every byte: bits [from, from + width) moved to bit `to`. x86 has no shifts of bytes: wider
-/// lanes shift, and a mask takes away what crosses.
-Value BlockMicro::byteField(Value vector, int from, int width, int to) {
-  if (width == 8)
-    return vector;
-  Type word = k.builder().getI16Type();
-  Value words = k.bitcast(vector, k.vec(word, 32));
-  if (from > to)
-    words = k.shrU(words, k.constant(word, from - to));
-  else if (to > from)
-    words = k.shl(words, k.constant(word, to - from));
-  Value bytes = k.bitcast(words, byteVector());
-  return k.and_(bytes, k.constant(k.builder().getI8Type(), ((1 << width) - 1) << to));
-}
-
-/// The vectors of a unit, plane after plane.
-SmallVector<Value> BlockMicro::loadPlanes(Value unit, VectorType type) {
-  SmallVector<Value> planes;
-  for (int64_t at = 0; at < w.unitBytes(); at += 64)
-    planes.push_back(k.rawLoad(type, k.bytePtr(unit, k.ci64(at))));
-  return planes;
-}
-
-/// The codes of a sub-vector of a unit, one a byte, times 2^shift.
-Value BlockMicro::subCodes(ArrayRef<Value> planes, int sub, int shift) {
-  Value codes;
-  int bit = shift;
-  for (int width : w.planes()) {
-    if (!width)
-      break;
-    int perVector = 8 / width;
-    Value part = byteField(planes[sub / perVector], sub % perVector * width, width, bit);
-    codes = codes ? k.or_(codes, part) : part;
-    planes = planes.drop_front(w.unit() / 4 / perVector);
-    bit += width;
-  }
-  return codes;
-}
-
-Value BlockMicro::integerCodes(ArrayRef<Value> planes, int sub) {
-  if (p.value == CodeValue::Uniform) {
-    Value codes = subCodes(planes, sub, p.step == 2);
-    return signShift() ? k.xor_(codes, k.constant(k.builder().getI8Type(), -128)) : codes;
-  }
-  if (!table) {
-    int8_t bytes[16];
-    for (int i = 0; i < 16; ++i)
-      bytes[i] = static_cast<int8_t>(p.value == CodeValue::Float4E2M1 ? kTwiceF4[i] + kF4Bias
-                                                                      : p.integers[i]);
-    VectorType type = k.vec(k.builder().getI8Type());
-    table = arith::ConstantOp::create(k.builder(), k.loc(),
-                                      DenseElementsAttr::get(type, ArrayRef<int8_t>(bytes)));
-  }
-  return tile::LookupOp::create(k.builder(), k.loc(), byteVector(), table,
-                                subCodes(planes, sub, 0));
-}
-
 //===-- Integer cores -------------------------------------------------------------------------===//
 
-/// Bits of the unsigned bytes.
-int BlockMicro::codeBits() const {
-  if (p.value == CodeValue::Float4E2M1)
-    return 5;
-  if (p.value == CodeValue::Integers)
-    return std::bit_width(unsigned(*std::max_element(p.integers.begin(), p.integers.end())) | 1u);
-  return w.bits + (p.step == 2);
+/// The bytes that dot products take, signed where signShift() is not 0.
+Value BlockMicro::dotCodes(ArrayRef<Value> planes, int sub) {
+  Value codes = decoder.integerCodes(planes, sub);
+  return signShift() ? k.xor_(codes, k.constant(k.builder().getI8Type(), -128)) : codes;
 }
 
 /// `subs` sub-vectors of a unit, the first of them `step` behind `input` in K. Sums are [planes of
@@ -212,11 +106,11 @@ BlockMicro::Values BlockMicro::dotUnit(ValueRange sums, Value unitOffset, Value 
   Values next(sums);
   SmallVector<SmallVector<Value>> planes;
   for (Value panel : tile.panel)
-    planes.push_back(loadPlanes(k.bytePtr(panel, unitOffset), byteVector()));
+    planes.push_back(decoder.loadPlanes(k.bytePtr(panel, unitOffset)));
   for (int64_t s = 0; s < subs; ++s) {
     Values codes;
     for (ArrayRef<Value> panel : planes)
-      codes.push_back(integerCodes(panel, static_cast<int>(s)));
+      codes.push_back(dotCodes(panel, static_cast<int>(s)));
     size_t sum = 0;
     for (int part = 0; part < (high() ? 2 : 1); ++part)
       for (Value row : tile.row) {
@@ -445,11 +339,11 @@ BlockMicro::Values BlockMicro::mulUnits(ValueRange sums, ArrayRef<Value> unit, V
   for (int64_t u = 0; u < units; ++u) {
     SmallVector<SmallVector<Value>> planes;
     for (Value address : unit)
-      planes.push_back(loadPlanes(k.bytePtr(address, k.ci64(u * w.unitBytes())), byteVector()));
+      planes.push_back(decoder.loadPlanes(k.bytePtr(address, k.ci64(u * w.unitBytes()))));
     for (int64_t s = 0; s < w.unit() / 4; ++s) {
       SmallVector<Value> bytes(tile.panels);
       for (int g = 0; joined && g < tile.panels; ++g)
-        bytes[g] = subCodes(planes[g], static_cast<int>(s), 0);
+        bytes[g] = decoder.subCodes(planes[g], static_cast<int>(s), 0);
       for (int i = 0; i < 4; ++i) {
         Values values;
         for (int g = 0; g < tile.panels; ++g)
