@@ -2,6 +2,7 @@
 #include "Tile/Tile.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/OpImplementation.h"
 
 using namespace mlir;
@@ -93,5 +94,16 @@ LogicalResult PrefetchOp::verify() {
 LogicalResult BlockDotOp::verify() {
   if (getRows() != 16 && getRows() != 32) // (C1)
     return emitOpError("has ") << getRows() << " rows, expected 16 or 32";
+  return success();
+}
+
+LogicalResult StepDotOp::verify() {
+  if (getSteps() < 1 || getSteps() > 4) // (C1)
+    return emitOpError("has ") << getSteps() << " steps, expected 1 to 4";
+  if (getParts() != 1 && getParts() != 2 && getParts() != 4) // (C2)
+    return emitOpError("has ") << getParts() << " parts, expected 1, 2 or 4";
+  if (APInt columns; getParts() > 1 && matchPattern(getColumns(), m_ConstantInt(&columns)))
+    if (columns != 1) // (C3)
+      return emitOpError("has ") << columns.getSExtValue() << " columns, expected 1 beside parts";
   return success();
 }

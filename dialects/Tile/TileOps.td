@@ -147,7 +147,7 @@ def Tile_PrefetchOp : Tile_Op<"prefetch", [MemoryEffects<[MemRead, MemWrite]>]> 
 def Tile_ConfigureOp : Tile_Op<"configure", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "matrix tiles are used from here on";
   let description = [{
-    Once before the first `tile.block_dot` of a kernel call; costs more than a hundred nanoseconds
+    Once before the first product in matrix tiles of a kernel call; costs more than a hundred nanoseconds
     where tiles are registers.
   }];
   let assemblyFormat = "attr-dict";
@@ -179,6 +179,31 @@ def Tile_BlockDotOp : Tile_Op<"block_dot", [MemoryEffects<[MemRead, MemWrite]>]>
   let assemblyFormat = [{
     `init` $init `a` $a `by` $aStride `b` $b `by` $bStride `steps` $steps `last` $last `by`
     $lastStride `out` $out attr-dict `:` type($init) `,` type($a) `,` type($b) `,` type($last) `,`
+    type($out)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_StepDotOp : Tile_Op<"step_dot", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "sums of byte products over each of a few steps of K, for 16 rows and 16 columns";
+  let description = [{
+    out[s][r][j] = Σ_{c < columns} Σ_{i < 64} s(a[r · aStride + 64 (s · columns / parts + c) + i])
+                                     · s(b[1024 (s · columns + c) + 64 (i / 4) + 4 j + i mod 4])   (mod 2^32)
+
+    for s < steps, r < 16, j < 16, where s() reads a byte as two's complement and divisions round
+    down. A step is `columns` times 64 bytes of the rows of A, with as many tiles of 1024 bytes of B.
+    With `parts` > 1 it is one of as many steps that share 64 bytes of A: its tile of B has zeros
+    where those of the others lie. out are 32-bit integers, dense. The stride is in bytes.
+
+    (C1) steps is 1 to 4.
+    (C2) parts is 1, 2 or 4.
+    (C3) columns is 1 unless parts is.
+    (C4) `tile.configure` came before in this kernel call, `tile.release` did not.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$a, I64:$aStride, LLVM_AnyPointer:$b, I64:$columns,
+                       LLVM_AnyPointer:$out, I64Attr:$steps, I64Attr:$parts);
+  let assemblyFormat = [{
+    `a` $a `by` $aStride `b` $b `columns` $columns `out` $out attr-dict `:` type($a) `,` type($b) `,`
     type($out)
   }];
   let hasVerifier = 1;

@@ -3,9 +3,10 @@
 // The eight tile registers have fixed uses, so the instructions name them: nothing is allocated,
 // spilled or configured anew around calls, as LLVM would do with tile values. All have 16 rows of
 // 64 bytes.
-//   0 1 2 3  sums of 16 rows × 16 columns: rows 0 to 15 of both panels, then rows 16 to 31
+//   0 1 2 3  sums of 16 rows × 16 columns: rows 0 to 15 of both panels, then rows 16 to 31; or of
+//            four steps of K
 //   4 5      A: 16 rows × 64 codes
-//   6 7      B: 16 steps of K × 16 columns × 4 codes, as packW8 leaves them
+//   6 7      B: 16 times 4 codes in K × 16 columns
 #include "LowerMatrixTiles.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -30,6 +31,8 @@ public:
   void release() { call("llvm.x86.tilerelease", {}); }
   void inTiles(tile::BlockDotOp op);
   void inDots(tile::BlockDotOp op);
+  void inTiles(tile::StepDotOp op);
+  void inDots(tile::StepDotOp op);
 
 private:
   void call(StringRef intrinsic, ValueRange operands) {
@@ -44,6 +47,8 @@ private:
     call("llvm.x86.tileloadd64", {tileNumber(number), ptr, stride});
   }
   void multiply(tile::BlockDotOp op, Value a, Value panels, Value panelStride);
+  void multiply(tile::StepDotOp op, Value column);
+  Values dotTile(Value a, Value tile, ValueRange sums, bool isSigned);
   Values forRange(Value count, ValueRange init, llvm::function_ref<Values(Value, ValueRange)> body);
   Operation *anchor;
 };
@@ -103,16 +108,64 @@ MatrixTileBuilder::forRange(Value count, ValueRange init,
   return Values(loop.getResults());
 }
 
-void MatrixTileBuilder::inDots(tile::BlockDotOp op) {
+/// One column of every step: independent sums, so that products need not wait for each other.
+void MatrixTileBuilder::multiply(tile::StepDotOp op, Value column) {
+  for (int64_t s = 0; s < static_cast<int64_t>(op.getSteps()); ++s) {
+    int64_t shared = s / op.getParts();
+    int aTile = kATile + shared % 2, bTile = kBTile + s % 2, sum = kSumTile + s;
+    Value first = mul(op.getColumns(), ci64(s));
+    if (s % op.getParts() == 0) {
+      Value from = add(mul(op.getColumns(), ci64(shared)), column);
+      loadTile(aTile, at(op.getA(), mul(from, ci64(kTileRowBytes))), op.getAStride());
+    }
+    loadTile(bTile, at(op.getB(), mul(add(first, column), ci64(kTileBytes))), ci64(kTileRowBytes));
+    call("llvm.x86.tdpbssd", {tileNumber(sum), tileNumber(aTile), tileNumber(bTile)});
+  }
+}
+
+void MatrixTileBuilder::inTiles(tile::StepDotOp op) {
+  int steps = static_cast<int>(op.getSteps());
+  for (int s = 0; s < steps; ++s)
+    call("llvm.x86.tilezero", {tileNumber(kSumTile + s)});
+  forRange(op.getColumns(), {}, [&](Value column, ValueRange) {
+    multiply(op, column);
+    return Values();
+  });
+  for (int s = 0; s < steps; ++s)
+    call("llvm.x86.tilestored64",
+         {tileNumber(kSumTile + s), at(op.getOut(), ci64(s * kTileBytes)), ci64(kTileRowBytes)});
+}
+
+/// The sums of a row and of 16 columns, with their products over a tile of B added.
+ValueBuilder::Values MatrixTileBuilder::dotTile(Value a, Value tile, ValueRange sums,
+                                                bool isSigned) {
   auto bytes = vec(b.getI8Type(), kTileRowBytes);
-  auto dots = [&](Value a, Value panel, ValueRange sums) {
-    return forRange(ci64(kTileRows), sums, [&](Value i, ValueRange c) {
-      Value four = LLVM::LoadOp::create(b, where, i32(), at(a, mul(i, ci64(4))), 1);
-      Value codes = LLVM::LoadOp::create(b, where, bytes, at(panel, mul(i, ci64(64))), 1);
-      Value x = bitcast(broadcast(four), bytes);
-      return Values{tile::Dot4Op::create(b, where, c[0], x, codes)};
+  return forRange(ci64(kTileRows), sums, [&](Value i, ValueRange c) {
+    Value four = LLVM::LoadOp::create(b, where, i32(), at(a, mul(i, ci64(4))), 1);
+    Value codes = LLVM::LoadOp::create(b, where, bytes, at(tile, mul(i, ci64(64))), 1);
+    Value x = bitcast(broadcast(four), bytes);
+    return Values{tile::Dot4Op::create(b, where, c[0], x, codes, 8, isSigned)};
+  });
+}
+
+void MatrixTileBuilder::inDots(tile::StepDotOp op) {
+  for (int64_t s = 0; s < static_cast<int64_t>(op.getSteps()); ++s)
+    forRange(ci64(kTileRows), {}, [&](Value r, ValueRange) {
+      Value row = at(op.getA(), mul(r, op.getAStride()));
+      row = at(row, mul(op.getColumns(), ci64(s / op.getParts() * kTileRowBytes)));
+      Value tiles = at(op.getB(), mul(op.getColumns(), ci64(s * kTileBytes)));
+      Values sums{broadcast(ci32(0))};
+      sums = forRange(op.getColumns(), sums, [&](Value column, ValueRange c) {
+        return dotTile(at(row, mul(column, ci64(kTileRowBytes))),
+                       at(tiles, mul(column, ci64(kTileBytes))), c, true);
+      });
+      Value to = at(op.getOut(), add(ci64(s * kTileBytes), mul(r, ci64(kTileRowBytes))));
+      LLVM::StoreOp::create(b, where, sums[0], to, 4);
+      return Values();
     });
-  };
+}
+
+void MatrixTileBuilder::inDots(tile::BlockDotOp op) {
   forRange(ci64(op.getRows()), {}, [&](Value r, ValueRange) {
     Value row = at(op.getA(), mul(r, op.getAStride()));
     forRange(ci64(kPanels), {}, [&](Value g, ValueRange) {
@@ -120,10 +173,10 @@ void MatrixTileBuilder::inDots(tile::BlockDotOp op) {
       Value init = at(op.getInit(), mul(g, ci64(64)));
       Values sums{LLVM::LoadOp::create(b, where, vec(i32()), init, 4)};
       sums = forRange(op.getSteps(), sums, [&](Value s, ValueRange c) {
-        return dots(at(row, mul(s, ci64(64))), at(panel, mul(s, ci64(kTileBytes))), c);
+        return dotTile(at(row, mul(s, ci64(64))), at(panel, mul(s, ci64(kTileBytes))), c, false);
       });
-      sums = dots(at(row, mul(op.getSteps(), ci64(64))),
-                  at(op.getLast(), mul(g, op.getLastStride())), sums);
+      sums = dotTile(at(row, mul(op.getSteps(), ci64(64))),
+                     at(op.getLast(), mul(g, op.getLastStride())), sums, false);
       Value group = add(mul(r, ci64(kPanels)), g);
       LLVM::StoreOp::create(b, where, sums[0], at(op.getOut(), mul(group, ci64(64))), 4);
       return Values();
@@ -135,12 +188,14 @@ void MatrixTileBuilder::inDots(tile::BlockDotOp op) {
 } // namespace
 
 bool isMatrixTileOp(Operation *op) {
-  return isa<tile::ConfigureOp, tile::ReleaseOp, tile::BlockDotOp>(op);
+  return isa<tile::ConfigureOp, tile::ReleaseOp, tile::BlockDotOp, tile::StepDotOp>(op);
 }
 
 void lowerMatrixTileOp(Operation *op, const Target &target) {
   MatrixTileBuilder builder(op);
   if (auto dot = dyn_cast<tile::BlockDotOp>(op))
+    target.hasAmx() ? builder.inTiles(dot) : builder.inDots(dot);
+  else if (auto dot = dyn_cast<tile::StepDotOp>(op))
     target.hasAmx() ? builder.inTiles(dot) : builder.inDots(dot);
   else if (target.hasAmx())
     isa<tile::ConfigureOp>(op) ? builder.configure() : builder.release();

@@ -1,4 +1,5 @@
-// The operations on matrix tiles (tile.configure, block_dot, release) for one feature level.
+// The operations on matrix tiles (tile.configure, block_dot, step_dot, release) for one feature
+// level.
 #ifndef QCC_LIB_KERNELS_LOWERMATRIXTILES_H
 #define QCC_LIB_KERNELS_LOWERMATRIXTILES_H
 

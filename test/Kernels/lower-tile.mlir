@@ -146,3 +146,42 @@ func.func @block_dot(%init: !llvm.ptr, %a: !llvm.ptr, %b: !llvm.ptr, %last: !llv
   tile.release
   return
 }
+
+// Two steps share a tile of A; all four sums are independent of each other.
+// CHECK-LABEL: func.func @step_dot_of_parts
+// AMX-COUNT-4: llvm.call_intrinsic "llvm.x86.tilezero"
+// AMX: llvm.call_intrinsic "llvm.x86.tileloadd64"
+// AMX: llvm.call_intrinsic "llvm.x86.tileloadd64"
+// AMX: %[[SUM:.*]] = arith.constant 0 : i8
+// AMX: llvm.call_intrinsic "llvm.x86.tdpbssd"(%[[SUM]], %[[A:.*]], %{{.*}})
+// AMX-COUNT-1: llvm.call_intrinsic "llvm.x86.tileloadd64"
+// AMX: llvm.call_intrinsic "llvm.x86.tdpbssd"
+// AMX-COUNT-2: llvm.call_intrinsic "llvm.x86.tileloadd64"
+// AMX: llvm.call_intrinsic "llvm.x86.tdpbssd"
+// AMX-COUNT-1: llvm.call_intrinsic "llvm.x86.tileloadd64"
+// AMX: llvm.call_intrinsic "llvm.x86.tdpbssd"
+// AMX-COUNT-4: llvm.call_intrinsic "llvm.x86.tilestored64"
+// AMX-NOT: llvm.call_intrinsic
+// DOTPROD-COUNT-16: llvm.call_intrinsic "llvm.aarch64.neon.sdot.v4i32.v16i8"
+// PLAIN-COUNT-16: arith.muli {{.*}} : vector<16xi32>
+func.func @step_dot_of_parts(%a: !llvm.ptr, %b: !llvm.ptr, %out: !llvm.ptr, %n: i64) {
+  %one = arith.constant 1 : i64
+  tile.step_dot a %a by %n b %b columns %one out %out {steps = 4 : i64, parts = 2 : i64}
+      : !llvm.ptr, !llvm.ptr, !llvm.ptr
+  return
+}
+
+// A step of several columns is a loop.
+// CHECK-LABEL: func.func @step_dot_of_columns
+// AMX: llvm.call_intrinsic "llvm.x86.tilezero"
+// AMX: scf.for
+// AMX-COUNT-2: llvm.call_intrinsic "llvm.x86.tileloadd64"
+// AMX: llvm.call_intrinsic "llvm.x86.tdpbssd"
+// AMX: }
+// AMX: llvm.call_intrinsic "llvm.x86.tilestored64"
+// PLAIN-COUNT-3: scf.for
+func.func @step_dot_of_columns(%a: !llvm.ptr, %b: !llvm.ptr, %out: !llvm.ptr, %n: i64) {
+  tile.step_dot a %a by %n b %b columns %n out %out {steps = 1 : i64, parts = 1 : i64}
+      : !llvm.ptr, !llvm.ptr, !llvm.ptr
+  return
+}

@@ -135,3 +135,31 @@ func.func @block_dot_c1(%p: !llvm.ptr, %n: i64) {
       : !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr
   return
 }
+
+// -----
+
+func.func @step_dot_c1(%p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{has 5 steps, expected 1 to 4}}
+  tile.step_dot a %p by %n b %p columns %n out %p {steps = 5 : i64, parts = 1 : i64}
+      : !llvm.ptr, !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+func.func @step_dot_c2(%p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{has 3 parts, expected 1, 2 or 4}}
+  tile.step_dot a %p by %n b %p columns %n out %p {steps = 3 : i64, parts = 3 : i64}
+      : !llvm.ptr, !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+func.func @step_dot_c3(%p: !llvm.ptr, %n: i64) {
+  %two = arith.constant 2 : i64
+  // expected-error @+1 {{has 2 columns, expected 1 beside parts}}
+  tile.step_dot a %p by %n b %p columns %two out %p {steps = 2 : i64, parts = 2 : i64}
+      : !llvm.ptr, !llvm.ptr, !llvm.ptr
+  return
+}
