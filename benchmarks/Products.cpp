@@ -137,12 +137,13 @@ Product::Call Product::prepare(const Shape &shape, int threads) {
   int64_t inputs = spec.kind == MatmulKind::Block ? spec.block.inputs : 0;
   auto operands = std::make_shared<Operands>(spec, scheme.integer(), shape,
                                              inputs ? ceilDiv(shape.k, inputs) : 1);
-  int64_t tasks = matmulTasks(shape.m, shape.n);
+  int64_t tasks = matmulTasks(shape.m, shape.n), bytes = matmulScratchBytes(spec, shape.k);
+  auto scratch = std::make_shared<Buffer>(std::max<int64_t>(64, threads * bytes));
   return [=, function = kernel.function()](const void *weights, int thread) {
     int64_t slots[Slots];
     std::copy(operands->slots.begin(), operands->slots.end(), slots);
     slots[B] = reinterpret_cast<int64_t>(weights);
     auto [begin, end] = part(tasks, thread, threads);
-    function(slots, begin, end, thread, nullptr);
+    function(slots, begin, end, thread, static_cast<char *>(scratch->data()) + thread * bytes);
   };
 }

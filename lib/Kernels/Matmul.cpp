@@ -7,6 +7,7 @@
 // calls the epilogue: the epilogue's code exists twice (full groups and tails), not once a shape.
 #include "qcc/Kernels/Matmul.h"
 #include "BlockMicro.h"
+#include "BlockTiles.h"
 #include "ByteMicro.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -24,8 +25,8 @@ struct Blocking {
   int singleRowPanels;   ///< of a lone row, where more streams hide the latency of memory
 };
 
-constexpr int64_t kTileRows = 16, kTilePanels = 2;
-constexpr int64_t kTileDepth = 64; ///< bytes of K in a matrix tile
+constexpr int64_t kTileRows = 16, kTilePanels = 2; ///< panels of codes of 8 bits
+constexpr int64_t kTileDepth = 64;                 ///< bytes of K in a matrix tile
 constexpr int64_t kTileBytes = kTileDepth * kPanel;
 
 /// Bytes that products of few rows prefetch ahead.
@@ -107,6 +108,7 @@ private:
     return k.ge(k.sub(range.m1, range.m0), k.ci64(kTileRows));
   }
   void copyLastStep(Value panel);
+  void computeBlockTiles(const Range &range, Value panel);
   Values pickMatrixTile(const Range &range, Value row, Value panel);
   void microTile(int64_t rows, Value row, Value panel);
 
@@ -119,12 +121,16 @@ private:
   void storeTile(Value rows, Value sums, Value width, Value row, Value panel);
   void storeGroup(Value row, Value column, Value acc, Value rowScale);
 
-  bool usesTiles() const { return spec.kind == MatmulKind::W8A8 && k.target().hasTiles; }
+  bool isBlock() const { return spec.kind == MatmulKind::Block; }
+  bool usesTiles() const {
+    bool fits = spec.kind == MatmulKind::W8A8 || (isBlock() && fitsMatrixTiles(spec.block));
+    return fits && k.target().hasTiles;
+  }
   bool isBatched() const { return spec.kind == MatmulKind::Batched; }
   /// What a whole row of results is multiplied by, at the end.
   bool hasRowScale() const {
     bool codes = spec.block.core != BlockCore::Float && !spec.block.aGroup;
-    return spec.kind == MatmulKind::W8A8 || (spec.kind == MatmulKind::Block && codes);
+    return spec.kind == MatmulKind::W8A8 || (isBlock() && codes);
   }
   Elem panelElem() const { return isBatched() ? Elem::F32 : spec.b; }
 
@@ -168,7 +174,7 @@ void MatmulEmitter::run() {
     break;
   }
   panelBase = isBatched() ? k.scratch() : o.b;
-  if (spec.kind == MatmulKind::Block)
+  if (isBlock())
     panelBase = k.bytePtr(o.b, k.ci64(spec.block.layout.tableBytes()));
   Value rowTasks = k.ceilDiv(o.m, k.ci64(kMatmulRowBlock));
   Value columnTasks = k.ceilDiv(o.n, k.ci64(kMatmulColBlock));
@@ -234,11 +240,14 @@ void MatmulEmitter::sweep(const Range &range) {
           next = k.select(streaming, k.select(k.lt(after, streamed), after, rest), next);
         }
         if (usesTiles()) { // a lone row fills none
-          Value pair = k.ci64(kTilePanels);
-          Value fits = k.and_(fillsTiles(range), k.ge(k.sub(range.p1, c[0]), pair));
-          width = k.select(fits, pair, width);
-          next = k.select(fits, k.add(c[0], pair), next);
-          k.ifThen(k.and_(fits, isRagged), [&] { copyLastStep(c[0]); });
+          Value several = k.ci64(isBlock() ? 1 : kTilePanels);
+          Value fits = k.and_(fillsTiles(range), k.ge(k.sub(range.p1, c[0]), several));
+          width = k.select(fits, several, width);
+          next = k.select(fits, k.add(c[0], several), next);
+          if (isBlock())
+            k.ifThen(fits, [&] { computeBlockTiles(range, c[0]); });
+          else
+            k.ifThen(k.and_(fits, isRagged), [&] { copyLastStep(c[0]); });
         }
         if (isBatched())
           packColumns(c[0], width);
@@ -257,7 +266,9 @@ void MatmulEmitter::sweepRows(const Range &range, Value panel, Value width) {
         };
         auto matrices = [&] { return pickMatrixTile(range, c[0], panel); };
         auto byWidth = [&] {
-          Value fits = k.and_(fillsTiles(range), k.eq(width, k.ci64(kTilePanels)));
+          Value fits = fillsTiles(range);
+          if (!isBlock()) // a last odd panel
+            fits = k.and_(fits, k.eq(width, k.ci64(kTilePanels)));
           return k.ifElse(fits, {k.i64(), k.ptrType()}, matrices, vectors);
         };
         Values done = usesTiles() ? byWidth() : vectors();
@@ -303,10 +314,9 @@ Value MatmulEmitter::pickRows(ArrayRef<int> rows, int panels, Value left, Value 
 
 /// Each shape is a function of its own, so that nothing around its loop takes its registers.
 void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
-  bool isBlock = spec.kind == MatmulKind::Block;
-  Elem element = spec.kind == MatmulKind::W8A8                    ? Elem::U8
-                 : isBlock && spec.block.core != BlockCore::Float ? Elem::I8
-                                                                  : spec.a;
+  Elem element = spec.kind == MatmulKind::W8A8                      ? Elem::U8
+                 : isBlock() && spec.block.core != BlockCore::Float ? Elem::I8
+                                                                    : spec.a;
   Value firstRow = k.elemPtr(element, o.a, k.mul(row, o.aStride));
   Value first = isBatched() ? panelBase : k.bytePtr(panelBase, k.mul(panel, panelBytes));
   Value apart = k.mul(panelBytes, panelStep);
@@ -314,7 +324,7 @@ void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
   if (spec.kind == MatmulKind::W8A8)
     captured.append({k.elemPtr(Elem::I32, o.bCorrection, k.mul(panel, k.ci64(kPanel))),
                      k.mul(panelStep, k.ci64(kPanel))});
-  if (isBlock) {
+  if (isBlock()) {
     // What a core does not read is passed as the weights: kernels of one shape look alike.
     bool integer = spec.block.core != BlockCore::Float, grouped = spec.block.aGroup;
     Value none = k.ci64(0);
@@ -332,7 +342,7 @@ void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
     for (int g = 0; g < panels; ++g)
       panelPtr.push_back(k.bytePtr(v[3], k.mul(k.ci64(g), v[4])));
     Values acc = spec.kind == MatmulKind::W8A8 ? microBytes(rows, panels, v)
-                 : isBlock                     ? microBlock(rows, panels, v)
+                 : isBlock()                   ? microBlock(rows, panels, v)
                                                : microFloat(rows, panels, v);
     for (auto [i, value] : llvm::enumerate(acc))
       k.rawStore(value, k.bytePtr(v[5], k.ci64(i * 64)), 64);
@@ -387,13 +397,15 @@ MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels, ValueRange
 
 /// What all products of this kernel call share.
 void MatmulEmitter::beginTiles() {
-  assert(blocking.panels != kTilePanels && "groups of this width go in matrix tiles");
   hasTileRows = k.ge(o.m, k.ci64(kTileRows));
+  k.ifThen(hasTileRows, [&] { tile::ConfigureOp::create(k.builder(), k.loc()); });
+  if (isBlock())
+    return k.ifThen(hasTileRows, [&] { beginBlockTiles(k, spec.block); });
+  assert(blocking.panels != kTilePanels && "groups of this width go in matrix tiles");
   tileSteps = k.sub(k.ceilDiv(o.k, k.ci64(kTileDepth)), k.ci64(1));
   isRagged = k.ne(k.mul(k.add(tileSteps, k.ci64(1)), k.ci64(kTileDepth)), o.k);
   lastCopy = k.stackBuffer(kTilePanels * kTileBytes);
   lastStride = k.select(isRagged, k.ci64(kTileBytes), panelBytes);
-  k.ifThen(hasTileRows, [&] { tile::ConfigureOp::create(k.builder(), k.loc()); });
 }
 
 /// A panel ends with K; the tile of its last step goes on with zeros.
@@ -412,16 +424,34 @@ void MatmulEmitter::copyLastStep(Value panel) {
   }
 }
 
-/// Does 32 rows or 16 and gives how many of them are new, and where their sums are. The last rows
-/// of a range are done together with some before them: a tile of few rows takes as long as a full
-/// one.
+/// All rows of a range.
+void MatmulEmitter::computeBlockTiles(const Range &range, Value panel) {
+  bool grouped = spec.block.aGroup;
+  Value none = k.ci64(0); // where nothing is read
+  emitBlockTiles(k, spec.block,
+                 {k.sub(range.m1, range.m0), o.k, k.bytePtr(o.a, k.mul(range.m0, o.aStride)),
+                  o.aStride, k.bytePtr(panelBase, k.mul(panel, panelBytes)),
+                  k.elemPtr(Elem::I32, o.aSum, k.mul(range.m0, o.aSumStride)), o.aSumStride,
+                  grouped ? k.elemPtr(Elem::F32, o.aScale, k.mul(range.m0, o.aScaleStride)) : o.b,
+                  grouped ? o.aScaleStride : none});
+}
+
+/// Does 32 rows or 16, or finds them done, and gives how many of them are new, and where their sums
+/// are. The last rows of a range are done together with some before them: a tile of few rows takes
+/// as long as a full one.
 MatmulEmitter::Values MatmulEmitter::pickMatrixTile(const Range &range, Value row, Value panel) {
   auto run = [&](int64_t rows) {
-    Value first = k.min(row, k.sub(range.m1, k.ci64(rows))), old = k.sub(row, first);
-    microTile(rows, first, panel);
+    Value first = k.min(row, k.sub(range.m1, k.ci64(rows))), old = k.sub(row, first), sums = tile;
+    if (isBlock())
+      sums = blockTileSums(k, k.div(k.sub(row, range.m0), k.ci64(rows)));
+    else
+      microTile(rows, first, panel);
+    int64_t panels = isBlock() ? 1 : kTilePanels;
     return Values{k.sub(k.ci64(rows), old),
-                  k.bytePtr(tile, k.mul(old, k.ci64(kTilePanels * kPanel * 4)))};
+                  k.bytePtr(sums, k.mul(old, k.ci64(panels * kPanel * 4)))};
   };
+  if (isBlock())
+    return run(kTileRows);
   Value isTall = k.ge(k.sub(range.m1, range.m0), k.ci64(2 * kTileRows));
   Value isLong = k.gt(k.sub(range.m1, row), k.ci64(kTileRows));
   return k.ifElse(

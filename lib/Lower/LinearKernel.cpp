@@ -108,26 +108,8 @@ FailureOr<BlockProduct> blockProductOf(Type x, QType weight) {
   return product;
 }
 
-class LinearEmitter {
-public:
-  LinearEmitter(KernelFrame &frame, Layer &layer) : frame(frame), k(frame.k), layer(layer) {}
-  LogicalResult emit();
-
-private:
-  FailureOr<MatmulSpec> spec();
-  MatmulOperands operands();
-  Value input(Value value, const MatmulResult &at);
-  void epilogue(const MatmulResult &at);
-
-  KernelFrame &frame;
-  KernelBuilder &k;
-  Layer &layer;
-  Value n;
-  llvm::DenseMap<Operation *, SparseDot> sides;
-  bool failedOp = false;
-};
-
-FailureOr<MatmulSpec> LinearEmitter::spec() {
+/// The product of `layer`, or failure where no kernel does it.
+FailureOr<MatmulSpec> specOf(const Layer &layer) {
   MatmulSpec spec;
   auto codes = dyn_cast<QType>(layer.x.getType());
   Layout layout = layer.weight.getLayout();
@@ -142,19 +124,33 @@ FailureOr<MatmulSpec> LinearEmitter::spec() {
     spec.b = storageElem(layer.weight.getStorage());
     return spec;
   }
-  bool blocks = layout == Layout::panel16_block;
-  FailureOr<BlockProduct> block = failure();
-  if (blocks && !unsignedCodes)
-    block = blockProductOf(layer.x.getType(), layer.weight);
+  if (layout != Layout::panel16_block || unsignedCodes)
+    return failure();
+  FailureOr<BlockProduct> block = blockProductOf(layer.x.getType(), layer.weight);
   if (failed(block))
-    return refuse(layer.op, "there is no kernel for " + valueText(layer.x) + " with weights of " +
-                                valueText(layer.op->getOperand(1)) +
-                                "; use float or symmetric 8-bit activations, or another scheme for "
-                                "this layer");
+    return failure();
   spec.kind = MatmulKind::Block;
   spec.block = *block;
   return spec;
 }
+
+class LinearEmitter {
+public:
+  LinearEmitter(KernelFrame &frame, Layer &layer) : frame(frame), k(frame.k), layer(layer) {}
+  LogicalResult emit();
+
+private:
+  MatmulOperands operands();
+  Value input(Value value, const MatmulResult &at);
+  void epilogue(const MatmulResult &at);
+
+  KernelFrame &frame;
+  KernelBuilder &k;
+  Layer &layer;
+  Value n;
+  llvm::DenseMap<Operation *, SparseDot> sides;
+  bool failedOp = false;
+};
 
 MatmulOperands LinearEmitter::operands() {
   MatmulOperands o;
@@ -236,13 +232,16 @@ void LinearEmitter::epilogue(const MatmulResult &at) {
 }
 
 LogicalResult LinearEmitter::emit() {
-  FailureOr<MatmulSpec> chosen = spec();
-  if (failed(chosen))
-    return failure();
+  FailureOr<MatmulSpec> spec = specOf(layer);
+  if (failed(spec))
+    return refuse(layer.op, "there is no kernel for " + valueText(layer.x) + " with weights of " +
+                                valueText(layer.op->getOperand(1)) +
+                                "; use float or symmetric 8-bit activations, or another scheme for "
+                                "this layer");
   MatmulOperands values = operands();
   for (auto sparse : frame.body().getOps<SparseLinearOp>())
     sides.try_emplace(sparse, frame, sparse);
-  emitMatmul(k, *chosen, values, [&](const MatmulResult &at) { epilogue(at); });
+  emitMatmul(k, *spec, values, [&](const MatmulResult &at) { epilogue(at); });
   return success(!failedOp);
 }
 
@@ -259,7 +258,8 @@ FailureOr<LaunchShape> lower::linearShape(KernelOp kernel) {
   // About a hundred thousand multiplications pay for waking a worker.
   DimExpr work = layer->m.min(c(kMatmulRowBlock)) * layer->k * kMatmulColBlock;
   shape.grain = c(1 << 17).ceilDiv(work + 1);
-  shape.scratchBytes = c(0);
+  FailureOr<MatmulSpec> spec = specOf(*layer);
+  shape.scratchBytes = c(succeeded(spec) ? matmulScratchBytes(*spec, 0) : 0);
   return shape;
 }
 

@@ -150,25 +150,16 @@ SmallVector<func::FuncOp> kernelFunctions(ModuleOp level) {
   return functions;
 }
 
-/// Whether `function` or a part that it calls goes in matrix tiles.
-bool usesMatrixTiles(func::FuncOp function, SymbolTable &symbols) {
-  return function
-      .walk([&](Operation *op) {
-        auto call = dyn_cast<func::CallOp>(op);
-        bool uses =
-            isa<tile::BlockDotOp>(op) ||
-            (call && usesMatrixTiles(symbols.lookup<func::FuncOp>(call.getCallee()), symbols));
-        return uses ? WalkResult::interrupt() : WalkResult::advance();
-      })
-      .wasInterrupted();
+/// Kernels that go in matrix tiles configure them first.
+bool usesMatrixTiles(func::FuncOp kernel) {
+  return kernel.walk([](tile::ConfigureOp) { return WalkResult::interrupt(); }).wasInterrupted();
 }
 
 /// Kernels of a level whose code is not that of its base, which is in the same artifact.
 SmallVector<func::FuncOp> ownKernels(ModuleOp level, bool hasBase) {
   SmallVector<func::FuncOp> kernels = kernelFunctions(level);
-  SymbolTable symbols(level);
   if (hasBase)
-    llvm::erase_if(kernels, [&](func::FuncOp f) { return !usesMatrixTiles(f, symbols); });
+    llvm::erase_if(kernels, [](func::FuncOp f) { return !usesMatrixTiles(f); });
   return kernels;
 }
 

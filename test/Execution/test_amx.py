@@ -19,31 +19,35 @@ def compiled(model, output, scheme, target):
     return qcc.compile(model, output=output, level=1, quantize=scheme, target=target)
 
 
-def test_only_models_of_8_bit_codes_have_the_level(bert, tmp_path):
+def test_only_models_with_codes_of_activations_have_the_level(bert, tmp_path):
     fat = ["x86-avx512-vnni", "x86-avx512-base", "x86-64-v3"]
-    assert list(qcc.load(compiled(bert, tmp_path / "float.so", None, "x86")).levels) == fat
-    w8a8 = compiled(bert, tmp_path / "w8a8.so", "w8a8", "x86")
-    assert list(qcc.load(w8a8).levels) == ["x86-amx", *fat]
+    for scheme in (None, "w4:g32", "w8a16"):
+        assert list(qcc.load(compiled(bert, tmp_path / "without.so", scheme, "x86")).levels) == fat
+    for scheme in ("w8a8", "w4a8:g32", "w3a8:g64:sym"):
+        assert list(qcc.load(compiled(bert, tmp_path / "with.so", scheme, "x86")).levels) == ["x86-amx", *fat]
 
 
-def test_the_other_kernels_are_those_without_amx(bert, tmp_path):
+@pytest.mark.parametrize("scheme", ["w8a8", "w4a8:g32"])
+def test_the_other_kernels_are_those_without_amx(bert, tmp_path, scheme):
     sizes = {}
-    for target in ("x86-amx", "x86-avx512-vnni", "x86-avx512"):
-        sizes[target] = compiled(bert, tmp_path / f"{target}.o", "w8a8", target).stat().st_size
-    both = compiled(bert, tmp_path / "both.o", "w8a8", "x86-amx,x86-avx512-vnni").stat().st_size
+    for target in ("x86-amx", "x86-avx512-vnni"):
+        sizes[target] = compiled(bert, tmp_path / f"{target}.o", scheme, target).stat().st_size
+    both = compiled(bert, tmp_path / "both.o", scheme, "x86-amx,x86-avx512-vnni").stat().st_size
     assert both < sizes["x86-avx512-vnni"] + sizes["x86-amx"] / 2
 
 
-def test_tiles_are_configured_once_a_kernel(qcc_tool, bert, tmp_path):
+# w8a8 has functions for 16 and for 32 rows.
+@pytest.mark.parametrize("scheme, product, functions_each", [("w8a8", "tdpbusd", 2), ("w4a8:g32", "tdpbssd", 1)])
+def test_tiles_are_configured_once_a_kernel(qcc_tool, bert, tmp_path, scheme, product, functions_each):
     out = tmp_path / "model.s"
-    subprocess.run([qcc_tool, bert, "--quantize=w8a8", "--target=x86-amx", "-O1", "-o", out], check=True,
+    subprocess.run([qcc_tool, bert, f"--quantize={scheme}", "--target=x86-amx", "-O1", "-o", out], check=True,
                    capture_output=True)
     functions = re.split(r"^\.Lfunc_end\d+:", out.read_text(), flags=re.MULTILINE)
     count = lambda text, op: len(re.findall(rf"\t{op}\b", text))
     configured = [f for f in functions if count(f, "ldtilecfg")]
     assert configured
     assert all(count(f, "ldtilecfg") == count(f, "tilerelease") == 1 for f in configured)
-    assert sum(count(f, "tdpbusd") > 0 for f in functions) == 2 * len(configured)  # 16 and 32 rows
+    assert sum(count(f, product) > 0 for f in functions) == functions_each * len(configured)
 
 
 def test_machines_without_amx_are_told(bert, tmp_path):

@@ -33,6 +33,8 @@ std::vector<BlockProduct> blockProducts() {
       make(6, BlockCore::Int16, BlockZeros::None),  make(4, BlockCore::Float, BlockZeros::None),
       make(8, BlockCore::Float, BlockZeros::None),  make(5, BlockCore::Float, BlockZeros::Packed),
       make(4, BlockCore::Int8, BlockZeros::None),   make(8, BlockCore::Int8, BlockZeros::None)};
+  all[1].value = CodeValue::Integers, all[1].bias = 100;
+  all[1].integers = {0, 40, 80, 99, 101, 120, 160, 255};
   all[3].value = CodeValue::Float4E2M1;
   all[5].value = CodeValue::Table, all[5].layout.tableEntries = 16;
   all[6].value = CodeValue::Float8E4M3;
@@ -77,11 +79,12 @@ std::string onHost() {
   const Target &host = *hostLevels().front();
   auto jit = Jit::build(host, [&](mlir::ModuleOp m) { buildKernels(m, host); });
   std::string results;
+  std::vector<char> scratch(kBlockTileScratchBytes);
   for (int kind = 0; kind < KERNELS; ++kind)
     for (int m = 1; m <= M_; ++m) {
       int64_t slots[10];
       slotsOf(data.get(), kind, m, slots);
-      EXPECT_EQ(jit->kernel("kernel" + std::to_string(kind))(slots, 0, 2, 0, nullptr), 0);
+      EXPECT_EQ(jit->kernel("kernel" + std::to_string(kind))(slots, 0, 2, 0, scratch.data()), 0);
       results.append(reinterpret_cast<char *>(data->out), slots[0] * slots[1] * 4);
     }
   return results;

@@ -1,5 +1,6 @@
 // Products with codes in blocks on every level of the host against plain loops, bit by bit: every
 // width, kind of code, scale and core, ragged in all directions.
+#include "AmxEmulator.h"
 #include "MatmulTesting.h"
 #include <bit>
 #include <cmath>
@@ -11,7 +12,7 @@ using namespace qcc::test;
 namespace {
 
 class BlockProducts : public testing::TestWithParam<const Target *> {};
-INSTANTIATE_TEST_SUITE_P(Host, BlockProducts, testing::ValuesIn(hostLevels()), levelName);
+INSTANTIATE_TEST_SUITE_P(Host, BlockProducts, testing::ValuesIn(levelsWithAmx()), levelName);
 
 constexpr float kF4[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
 
@@ -84,24 +85,27 @@ Scale randomScale(ScaleForm form) {
   return {};
 }
 
+/// A number from 0 to `top`; with `extreme` one of the two.
+int code(int top, bool extreme) { return extreme ? top * integer(0, 1) : integer(0, top); }
+
 /// Weights of a random product, packed and plain.
 struct Weights {
   std::vector<uint8_t> codes, zeros, scaleBytes, packed;
   std::vector<float> floatZeros, scales, super, table;
 
-  Weights(const BlockProduct &p, int64_t n, int64_t k) {
+  Weights(const BlockProduct &p, int64_t n, int64_t k, bool extreme = false) {
     const BlockLayout &w = p.layout;
     int64_t blocks = w.blocks(k), top = (int64_t(1) << w.bits) - 1;
     for (int64_t i = 0; i < n * k; ++i) {
-      auto code = uint8_t(integer(0, int(top)));
-      if (!std::isfinite(valueOf(p, std::vector<float>(256), code)) && integer(0, 400))
-        code = 1; // NaN and infinity sometimes
-      codes.push_back(code);
+      auto c = uint8_t(code(int(top), extreme));
+      if (!std::isfinite(valueOf(p, std::vector<float>(256), c)) && integer(0, 400))
+        c = 1; // NaN and infinity sometimes
+      codes.push_back(c);
     }
     for (int64_t i = 0; i < n; ++i)
       super.push_back(uniform(0.01f, 1));
     for (int64_t i = 0; i < n * blocks; ++i) {
-      zeros.push_back(uint8_t(integer(0, int(top))));
+      zeros.push_back(uint8_t(code(int(top), extreme)));
       floatZeros.push_back(uniform(0, float(top)));
       Scale scale = randomScale(p.scale);
       const auto *bytes = reinterpret_cast<const uint8_t *>(&scale.bits);
@@ -134,22 +138,23 @@ void setShape(std::vector<int64_t> &slots, const Shape &s, const Weights &w,
 }
 
 /// The sums of an integer core as the header defines them.
-void checkInteger(Jit &jit, const BlockProduct &p, const Shape &s) {
-  Weights w(p, s.n, s.k);
+void checkInteger(Jit &jit, const BlockProduct &p, const Shape &s, bool extreme = false) {
+  Weights w(p, s.n, s.k, extreme);
   const BlockLayout &layout = p.layout;
   bool isWide = p.core == BlockCore::Int16;
   int64_t step = p.inputs ? p.inputs : s.k, steps = ceilDiv(s.k, step);
   int64_t group = layout.group ? layout.group : s.k, blocks = layout.blocks(s.k);
-  int64_t row = roundUp(roundUp(s.k, layout.group ? group : step), 64) + 64;
+  int64_t row = roundUp(roundUp(s.k, layout.group ? group : step), 64) + 64 * integer(0, 1);
   int64_t groups = p.aGroup ? ceilDiv(s.k, p.aGroup) : 1;
   std::vector<int32_t> a(s.m * row), sums(s.m * steps);
-  std::vector<int8_t> bytes(s.m * row * 2);
+  std::vector<int8_t> bytes(s.m * row * (isWide ? 2 : 1));
   std::vector<float> aScale(s.m * groups), out(s.m * s.n, -1), want(out);
   for (int64_t i = 0; i < s.m * row; ++i) {
     if (i % row >= s.k) // behind K there are zeros
       continue;
     int top = isWide ? 32639 : 127;
-    a[i] = integer(0, 9) == 0 ? (integer(0, 1) ? top : -top) : integer(-top, top);
+    bool isEnd = extreme || integer(0, 9) == 0;
+    a[i] = isEnd ? (integer(0, 1) ? top : -top) : integer(-top, top);
     int8_t low = int8_t(a[i]);
     int64_t at = i / row * row * 2 + i % row;
     bytes[isWide ? at + row : i] = low;
@@ -182,7 +187,7 @@ void checkInteger(Jit &jit, const BlockProduct &p, const Shape &s) {
   slots[A] = int64_t(bytes.data()), slots[AStride] = isWide ? 2 * row : row, slots[ALow] = row;
   slots[AScale] = int64_t(aScale.data()), slots[AScaleStride] = groups;
   slots[ASum] = p.aSums ? int64_t(sums.data()) : 0, slots[ASumStride] = steps;
-  launch(jit, slots.data(), matmulTasks(s.m, s.n));
+  launch(jit, slots.data(), matmulTasks(s.m, s.n), fitsMatrixTiles(p) ? kBlockTileScratchBytes : 0);
   expectSame(out, want, s, s.n);
 }
 
@@ -218,19 +223,24 @@ void checkFloat(Jit &jit, const BlockProduct &p, const Shape &s, Elem elem) {
   expectSame(out, want, s, s.n);
 }
 
-void check(const Target &target, const BlockProduct &p, Elem a = Elem::F32) {
+std::unique_ptr<Jit> compile(const Target &target, const BlockProduct &p, Elem a = Elem::F32) {
   MatmulSpec spec;
   spec.kind = MatmulKind::Block;
   spec.a = a;
   spec.block = p;
+  return compileMatmul(target, spec);
+}
+
+void check(const Target &target, const BlockProduct &p, Elem a = Elem::F32) {
   SCOPED_TRACE("bits " + std::to_string(p.layout.bits) + " group " +
                std::to_string(p.layout.group) + " inputs " + std::to_string(p.inputs) + " aGroup " +
                std::to_string(p.aGroup) + " core " + std::to_string(int(p.core)) + " zeros " +
                std::to_string(int(p.layout.zeros)) + " scale " + std::to_string(int(p.scale)) +
                " value " + std::to_string(int(p.value)));
-  auto jit = compileMatmul(target, spec);
+  auto jit = compile(target, p, a);
   for (Shape s : {Shape{1, 1, 1},
                   {1, 140, 288},
+                  {18, 33, 161},
                   {2, 33, 129},
                   {3, 16, 96},
                   {13, 70, 320},
@@ -364,6 +374,104 @@ TEST_P(BlockProducts, EveryScale) {
       check(*GetParam(), p);
     }
 }
+
+//===-- Many rows in matrix tiles -------------------------------------------------------------===//
+
+/// On the level that has them, or is closest to it.
+class BlockTiles : public testing::TestWithParam<const Target *> {};
+INSTANTIATE_TEST_SUITE_P(Host, BlockTiles, testing::Values(levelsWithAmx().front()), levelName);
+
+/// Levels without AMX take the same way in loops of their own instructions.
+void checkTiles(Target target, const BlockProduct &p, const std::vector<Shape> &shapes,
+                bool extreme = false) {
+  SCOPED_TRACE("bits " + std::to_string(p.layout.bits) + " inputs " + std::to_string(p.inputs) +
+               " zeros " + std::to_string(int(p.layout.zeros)));
+  target.hasTiles = true;
+  ASSERT_TRUE(fitsMatrixTiles(p));
+  auto jit = compile(target, p);
+  for (const Shape &s : shapes) {
+    checkInteger(*jit, p, s, extreme);
+    if (testing::Test::HasFatalFailure())
+      return;
+  }
+}
+
+/// Several runs of decoded steps; every number of rows in the last tile; blocks of rows.
+TEST_P(BlockProducts, EveryNumberOfRowsInMatrixTiles) {
+  std::vector<Shape> shapes = {{112, 20, 64}, {193, 40, 100}, {16, 16, 1600}, {48, 64, 1100}};
+  for (int64_t m = 1; m <= 70; ++m)
+    shapes.push_back({m, integer(1, 80), integer(1, 300)});
+  checkTiles(*GetParam(), product(4, 32, BlockCore::Int8), shapes);
+}
+
+TEST_P(BlockTiles, EveryWidth) {
+  for (int bits = 1; bits <= 8; ++bits)
+    for (BlockZeros zeros : {BlockZeros::None, BlockZeros::Packed}) {
+      std::vector<Shape> shapes = {{35, 33, 161}, {16, 40, integer(500, 700)}};
+      checkTiles(*GetParam(), product(bits, 32, BlockCore::Int8, zeros), shapes);
+      checkTiles(*GetParam(), product(bits, 0, BlockCore::Int8, zeros), shapes, /*extreme=*/true);
+    }
+}
+
+TEST_P(BlockTiles, EveryStep) {
+  for (int64_t group : {16, 32, 64, 128, 256, 512, 1024})
+    for (int bits : {4, 8}) {
+      BlockZeros zeros = bits == 4 ? BlockZeros::None : BlockZeros::Packed;
+      std::vector<Shape> shapes = {{17, 20, integer(1, 300)}, {33, 18, integer(1000, 2200)}};
+      checkTiles(*GetParam(), product(bits, group, BlockCore::Int8, zeros), shapes, bits == 8);
+    }
+}
+
+TEST_P(BlockTiles, GroupsOfActivations) {
+  for (auto [bits, group, inputs, aGroup] : {std::tuple{4, 32, 32, 32},
+                                             {8, 32, 32, 128},
+                                             {4, 128, 32, 32},
+                                             {8, 0, 64, 64},
+                                             {3, 0, 32, 256}}) {
+    for (BlockZeros zeros : {BlockZeros::None, BlockZeros::Packed}) {
+      BlockProduct p = product(bits, group, BlockCore::Int8, zeros);
+      p.inputs = inputs, p.aGroup = aGroup;
+      checkTiles(*GetParam(), p, {{40, 33, 161}, {19, 18, integer(600, 1200)}});
+    }
+  }
+}
+
+TEST_P(BlockTiles, CodesOfAllKinds) {
+  std::vector<Shape> shapes = {{21, 33, 161}};
+  BlockProduct listed = product(3, 32, BlockCore::Int8);
+  listed.value = CodeValue::Integers, listed.bias = 100, listed.unit = 0.25f;
+  listed.integers = {0, 40, 80, 99, 101, 120, 160, 255}; // 155 is beyond a signed byte
+  checkTiles(*GetParam(), listed, shapes);
+  listed.bias = 127, listed.integers[7] = 254, listed.aSums = false;
+  checkTiles(*GetParam(), listed, shapes, /*extreme=*/true);
+  BlockProduct floats = product(4, 16, BlockCore::Int8);
+  floats.value = CodeValue::Float4E2M1, floats.bias = 0, floats.layout.twoLevel = true;
+  setScale(floats, ScaleForm::E4M3);
+  checkTiles(*GetParam(), floats, shapes);
+  BlockProduct binary = product(1, 32, BlockCore::Int8);
+  binary.step = 2, binary.bias = 1, binary.aSums = false;
+  checkTiles(*GetParam(), binary, shapes);
+  BlockProduct unsignedCodes = product(8, 64, BlockCore::Int8);
+  unsignedCodes.bias = 0;
+  checkTiles(*GetParam(), unsignedCodes, shapes, /*extreme=*/true);
+}
+
+/// Where codes less zero points are no bytes, sums of activations must be there.
+TEST(BlockProduct, FitsMatrixTiles) {
+  BlockProduct p = product(8, 32, BlockCore::Int8, BlockZeros::Packed);
+  EXPECT_TRUE(fitsMatrixTiles(p));
+  p.aSums = false;
+  EXPECT_FALSE(fitsMatrixTiles(p));
+  p = product(7, 32, BlockCore::Int8, BlockZeros::Packed);
+  p.aSums = false;
+  EXPECT_TRUE(fitsMatrixTiles(p));
+  for (int64_t inputs : {8, 48, 96, 2048})
+    EXPECT_FALSE(fitsMatrixTiles(product(4, inputs, BlockCore::Int8))) << inputs;
+  EXPECT_FALSE(fitsMatrixTiles(product(4, 32, BlockCore::Int16)));
+  EXPECT_FALSE(fitsMatrixTiles(product(4, 32, BlockCore::Float)));
+}
+
+//===-- The float core ------------------------------------------------------------------------===//
 
 TEST_P(BlockProducts, EveryWidthWithFloats) {
   for (int bits = 1; bits <= 8; ++bits)

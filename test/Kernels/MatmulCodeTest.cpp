@@ -134,8 +134,39 @@ TEST(MatmulCode, MultipliesInMatrixTiles) {
     EXPECT_EQ(count(loops[0], R"(%[xyz]mm|%r[sb]p|\tcall)"), 0) << loops[0];
     EXPECT_LE(count(loops[0], R"(\n)"), loads + products + 8) << loops[0];
   }
-  for (MatmulKind kind : {MatmulKind::F32, MatmulKind::Batched, MatmulKind::Block})
+  for (MatmulKind kind : {MatmulKind::F32, MatmulKind::Batched})
     EXPECT_EQ(count(code("x86-amx", kind), "tile(cfg|load|release)"), 0);
+}
+
+/// Symmetric codes of four bits, with a scale for as many inputs.
+BlockProduct fourBits(int64_t inputs) {
+  BlockProduct p;
+  p.layout.zeros = BlockZeros::None, p.bias = 8;
+  p.layout.group = p.inputs = inputs;
+  return p;
+}
+
+/// Two steps are multiplied before a loop and in it, and one behind it, from tiles of A that short
+/// steps share; the accumulators of 16 rows stay in registers beside them.
+TEST(MatmulCode, MultipliesStepsInMatrixTiles) {
+  for (auto [inputs, loads] : {std::pair{16, 1 + 2}, {32, 1 + 2}, {64, 2 + 2}}) {
+    std::string text = code("x86-amx", MatmulKind::Block, fourBits(inputs));
+    EXPECT_EQ(count(text, R"(\tldtilecfg\t)"), 1);
+    EXPECT_EQ(count(text, R"(\ttilerelease\n)"), 1);
+    EXPECT_EQ(count(text, R"(\tsttilecfg\t)"), 0);
+    std::vector<std::string> tiles = functionsNamed(text, "matmul.tiles16");
+    ASSERT_EQ(tiles.size(), 1u);
+    EXPECT_EQ(count(tiles[0], R"(\ttdpbssd\t)"), 2 + 2 + 1) << inputs;
+    EXPECT_EQ(count(tiles[0], R"(\ttileloadd\t)"), loads + loads + 2) << inputs;
+    EXPECT_EQ(count(tiles[0], R"(\ttilestored\t)"), 2 + 2 + 1); // each sum once: no spills
+    EXPECT_EQ(count(tiles[0], R"(%zmm.*\(%r[sb]p|\(%r[sb]p.*%zmm|\tcall)"), 0) << tiles[0];
+    std::vector<std::string> codes = functionsNamed(text, "matmul.tilecodes");
+    ASSERT_EQ(codes.size(), 1u);
+    EXPECT_EQ(count(codes[0], R"(%zmm.*\(%r[sb]p|\(%r[sb]p.*%zmm|\tcall)"), 0) << codes[0];
+  }
+  BlockProduct floats = fourBits(32);
+  floats.core = BlockCore::Float;
+  EXPECT_EQ(count(code("x86-amx", MatmulKind::Block, floats), "tile(cfg|load|release)"), 0);
 }
 
 TEST(MatmulCode, UsesTheInstructionsOfTheLevel) {

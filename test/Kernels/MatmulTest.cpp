@@ -166,7 +166,7 @@ void testBatched(const Target &target, bool transposed) {
     slots[AStride] = aStride, slots[B] = int64_t(b.data()), slots[BStride] = bStride;
     slots[Count0] = c0, slots[Count1] = c1, slots[A0] = c1 * aSize, slots[A1] = aSize;
     slots[B0] = bSize, slots[B1] = 0, slots[Out] = int64_t(out.data()), slots[OutStride] = s.n;
-    launch(*jit, slots.data(), matmulTasks(s.m, s.n, c0 * c1), matmulScratchBytes(spec.kind, s.k));
+    launch(*jit, slots.data(), matmulTasks(s.m, s.n, c0 * c1), matmulScratchBytes(spec, s.k));
     expectSame(out, want, s, s.n);
   }
 }

@@ -282,7 +282,7 @@ void checkLinear(const std::string &xRest, const std::string &rest) {
   if (!xRest.empty())
     quantize.emplace(quantizeText(x, "quantize"));
   bool wholeRow = xRest.find("sums 160") != std::string::npos;
-  for (Dims dims : {Dims{1, 160, 70}, Dims{9, 160, 33}, Dims{2, 288, 20}}) {
+  for (Dims dims : {Dims{1, 160, 70}, Dims{9, 160, 33}, Dims{2, 288, 20}, Dims{18, 160, 33}}) {
     auto [m, k, n] = std::array<int64_t, 3>{dims[0], dims[1], dims[2]};
     if (wholeRow && k != 160)
       continue;

@@ -75,7 +75,7 @@ struct MatmulOperands {
   mlir::Value m, n, k;    ///< i64
   mlir::Value a, aStride; ///< rows of at least K elements that may be read. W8A8: K rounded up to
                           ///< 64, values past K do not matter. Integer cores: K rounded up to whole
-                          ///< blocks or steps, then to 32, values past K are 0
+                          ///< blocks or steps, then to 32, values past K are 0; then to 64
   mlir::Value b;          ///< packed (Pack.h), or Batched: base of the batch's matrices
   // W8A8 and integer cores: f32 [M], or a uniform f32 in aScaleUniform (static quantization).
   // Grouped: f32 [M][aScaleStride].
@@ -120,9 +120,18 @@ constexpr int64_t matmulTasks(int64_t m, int64_t n, int64_t batch = 1) {
   return batch * ceilDiv(m, kMatmulRowBlock) * ceilDiv(n, kMatmulColBlock);
 }
 
-/// scratch_bytes of a launch: Batched packs kMatmulColBlock columns of B; the others need none.
-constexpr int64_t matmulScratchBytes(MatmulKind kind, int64_t k) {
-  return kind == MatmulKind::Batched ? roundUp(k, 16) * kMatmulColBlock * 4 : 0;
+/// Whether 16 rows and more of a product go in matrix tiles where the level has some: 8-bit codes
+/// of activations, steps of all of K or of a power of two of inputs.
+bool fitsMatrixTiles(const BlockProduct &product);
+
+constexpr int64_t kBlockTileScratchBytes = 32 << 10;
+
+/// scratch_bytes of a launch, on all levels: Batched packs kMatmulColBlock columns of B, matrix
+/// tiles decode some of B.
+inline int64_t matmulScratchBytes(const MatmulSpec &spec, int64_t k) {
+  if (spec.kind == MatmulKind::Batched)
+    return roundUp(k, 16) * kMatmulColBlock * 4;
+  return spec.kind == MatmulKind::Block && fitsMatrixTiles(spec.block) ? kBlockTileScratchBytes : 0;
 }
 
 } // namespace qcc

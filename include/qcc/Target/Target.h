@@ -28,7 +28,7 @@ struct Target {
   int vectorRegisters;  ///< architectural vector registers
   int vectorBytes;      ///< width of one
   DotLowering dot;
-  bool hasTiles;            ///< 8-bit products of many rows go in matrix tiles (`tile.block_dot`)
+  bool hasTiles;            ///< products of codes, of many rows, go in matrix tiles
   bool hasRoundInstruction; ///< floor/ceil/roundeven/trunc on vectors are instructions
   bool hasFma;              ///< fused multiply-add is an instruction (else an exact expansion)
   bool hasHalfConversions;  ///< f16 <-> f32 are instructions
@@ -43,7 +43,7 @@ struct Target {
   bool prefersSignedDots() const { return dot == DotLowering::Neon || dot == DotLowering::Dotprod; }
   /// `tile.mmla` is one instruction per register.
   bool hasMmla() const { return dot == DotLowering::I8mm; }
-  /// Tiles are registers; where they are not, `tile.block_dot` is a loop of `tile.dot4`.
+  /// Tiles are registers; where they are not, products in them are loops of `tile.dot4`.
   bool hasAmx() const;
   bool isGpu() const { return arch == Arch::Nvptx; }
   /// Registers that one 16-lane f32 vector takes.
