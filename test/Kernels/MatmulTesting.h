@@ -5,6 +5,7 @@
 #include "Jit.h"
 #include "qcc/Kernels/Matmul.h"
 #include "gtest/gtest.h"
+#include <cstring>
 #include <random>
 
 namespace qcc::test {
@@ -79,6 +80,8 @@ inline std::unique_ptr<Jit> compileMatmul(const Target &target, const MatmulSpec
 /// Runs all tasks in ranges of random lengths, as a pool might.
 inline void launch(Jit &jit, const int64_t *slots, int64_t tasks, int64_t scratchBytes = 0) {
   void *scratch = scratchBytes ? std::aligned_alloc(64, roundUp(scratchBytes, 64)) : nullptr;
+  if (scratch)
+    std::memset(scratch, 0xff, scratchBytes); // nothing in it may matter
   for (int64_t t = 0; t < tasks;) {
     int64_t end = std::min<int64_t>(tasks, t + integer(1, 5));
     ASSERT_EQ(jit.kernel("matmul")(slots, t, end, 0, scratch), 0);
