@@ -150,35 +150,79 @@ SmallVector<func::FuncOp> kernelFunctions(ModuleOp level) {
   return functions;
 }
 
-/// Kernels that go in matrix tiles configure them first.
-bool usesMatrixTiles(func::FuncOp kernel) {
-  return kernel.walk([](tile::ConfigureOp) { return WalkResult::interrupt(); }).wasInterrupted();
+/// Whether `op` becomes instructions that `target` has and `base` lacks.
+bool isOwn(Operation *op, const Target &target, const Target &base) {
+  if (isa<tile::ConfigureOp>(op)) // kernels that go in matrix tiles configure them first
+    return target.hasTiles && !base.hasTiles;
+  return isa<tile::DotBf16Op, tile::ToBf16Op>(op) && target.hasBf16Dots && !base.hasBf16Dots;
 }
 
-/// Kernels of a level whose code is not that of its base, which is in the same artifact.
-SmallVector<func::FuncOp> ownKernels(ModuleOp level, bool hasBase) {
-  SmallVector<func::FuncOp> kernels = kernelFunctions(level);
-  if (hasBase)
-    llvm::erase_if(kernels, [](func::FuncOp f) { return !usesMatrixTiles(f); });
-  return kernels;
+/// Whether `function` or a part that it calls has such ops.
+bool hasOwnOps(func::FuncOp function, SymbolTable &symbols, const Target &target,
+               const Target &base) {
+  return function
+      .walk([&](Operation *op) {
+        auto call = dyn_cast<func::CallOp>(op);
+        bool own = isOwn(op, target, base) ||
+                   (call && hasOwnOps(symbols.lookup<func::FuncOp>(call.getCallee()), symbols,
+                                      target, base));
+        return own ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
 }
 
-/// The place of a level's base in the list, or -1.
-int baseOf(StringRef level, ArrayRef<std::string> levels) {
-  const char *base = findTarget(level)->base;
-  const std::string *found = base ? llvm::find(levels, base) : levels.end();
-  return found == levels.end() ? -1 : static_cast<int>(found - levels.begin());
-}
+/// What a level's table is made of. Kernels whose code would be that of the level's base, if that
+/// is in the same artifact, are not its own.
+struct LevelCode {
+  const Target *target;
+  ModuleOp module; ///< null: there is no code for the level
+  int base;        ///< the place of the next of the level's bases that is in the list, or -1
+  SmallVector<func::FuncOp> own;
 
-/// Levels but those that would be their base under another name.
-std::vector<std::string> distinctLevels(ModuleOp module, ArrayRef<std::string> levels) {
-  std::vector<std::string> distinct;
-  for (const std::string &name : levels) {
-    ModuleOp code = nestedModule(module, name);
-    if (!code || baseOf(name, levels) < 0 || !ownKernels(code, true).empty())
-      distinct.push_back(name);
+  bool owns(StringRef kernel) const {
+    return llvm::any_of(own, [&](func::FuncOp f) { return f.getSymName() == kernel; });
   }
-  return distinct;
+};
+
+int baseOf(const Target &level, ArrayRef<std::string> levels) {
+  for (const char *name = level.base; name; name = findTarget(name)->base)
+    if (const std::string *found = llvm::find(levels, name); found != levels.end())
+      return static_cast<int>(found - levels.begin());
+  return -1;
+}
+
+std::vector<LevelCode> levelCode(ModuleOp module, ArrayRef<std::string> levels) {
+  std::vector<LevelCode> all;
+  for (const std::string &name : levels) {
+    const Target &target = *findTarget(name);
+    LevelCode level{&target, nestedModule(module, name), baseOf(target, levels), {}};
+    if (level.module) {
+      level.own = kernelFunctions(level.module);
+      SymbolTable symbols(level.module);
+      if (level.base >= 0)
+        llvm::erase_if(level.own, [&](func::FuncOp f) {
+          return !hasOwnOps(f, symbols, target, *findTarget(levels[level.base]));
+        });
+    }
+    all.push_back(std::move(level));
+  }
+  return all;
+}
+
+/// The same without levels that would be their base under another name.
+std::vector<LevelCode> distinctLevels(ModuleOp module, ArrayRef<std::string> levels) {
+  std::vector<std::string> distinct;
+  for (const LevelCode &level : levelCode(module, levels))
+    if (!level.module || level.base < 0 || !level.own.empty())
+      distinct.push_back(level.target->name);
+  return levelCode(module, distinct);
+}
+
+/// The level of the list that `kernel` of level `at` is compiled for.
+int homeOf(StringRef kernel, int at, ArrayRef<LevelCode> levels) {
+  while (!levels[at].owns(kernel))
+    at = levels[at].base;
+  return at;
 }
 
 /// Copies `function` and the parts it calls into `chunk`.
@@ -295,35 +339,34 @@ std::string manifest(ModuleOp module, qnt::SectionOp section, const CompileReque
 Expected<emit::ModelParts> makeParts(LoadedModel &model, ArrayRef<std::string> requested,
                                      const CompileRequest &request, pack::WeightStore &store) {
   ModuleOp module = *model.module;
-  std::vector<std::string> levels = distinctLevels(module, requested);
+  std::vector<LevelCode> levels = distinctLevels(module, requested);
   emit::ModelParts parts;
   parts.name = request.name;
-  parts.triple = findTarget(levels.front())->triple;
+  parts.triple = levels.front().target->triple;
   unsigned threads =
       request.threads ? request.threads : std::max(1u, std::thread::hardware_concurrency());
-  for (const std::string &name : levels) {
-    const Target &target = *findTarget(name);
-    ModuleOp nested = nestedModule(module, name);
-    if (!nested)
+  for (const auto &[i, code] : llvm::enumerate(levels)) {
+    const Target &target = *code.target;
+    if (!code.module)
       return makeError(Diag::UsageError, "",
-                       "the module holds no code for " + name + "; start from an earlier stage");
-    int base = baseOf(name, levels);
-    SmallVector<func::FuncOp> own = ownKernels(nested, base >= 0);
+                       std::string("the module holds no code for ") + target.name +
+                           "; start from an earlier stage");
     emit::LevelPart level;
-    level.name = name;
+    level.name = target.name;
     level.features = target.featureBits;
     level.cpu = target.cpu;
     level.cpuFeatures = target.features;
-    auto code = translateLevel(nested, own, target, threads);
-    if (!code)
-      return code.takeError();
-    level.modules = std::move(*code);
+    auto modules = translateLevel(code.module, code.own, target, threads);
+    if (!modules)
+      return modules.takeError();
+    level.modules = std::move(*modules);
     bool isFirst = parts.levels.empty();
-    for (func::FuncOp function : kernelFunctions(nested)) {
-      int home = llvm::is_contained(own, function) ? -1 : base;
-      level.kernels.push_back({function.getSymName().str(), home});
+    for (func::FuncOp function : kernelFunctions(code.module)) {
+      std::string name = function.getSymName().str();
+      int home = homeOf(name, static_cast<int>(i), levels);
+      level.kernels.push_back({name, home == static_cast<int>(i) ? -1 : home});
       if (isFirst)
-        parts.kernelNames.push_back(function.getSymName().str());
+        parts.kernelNames.push_back(name);
     }
     parts.levels.push_back(std::move(level));
   }
@@ -338,7 +381,10 @@ Expected<emit::ModelParts> makeParts(LoadedModel &model, ArrayRef<std::string> r
   parts.weights.write = [&store, section](emit::WeightsSink sink) {
     return store.writeSection(section, sink);
   };
-  parts.manifest = manifest(module, section, request, levels);
+  std::vector<std::string> names;
+  for (const emit::LevelPart &level : parts.levels)
+    names.push_back(level.name);
+  parts.manifest = manifest(module, section, request, names);
   return parts;
 }
 
@@ -416,7 +462,8 @@ std::pair<std::string, std::string> schemeAndQuality(LoadedModel &model,
       return {scheme, "codes and their quality as quantized"};
   if (std::string bits = bitsOfCodes(*model.module); !bits.empty())
     return {bits, "codes as the model has them"};
-  return {"f32", "quality not measured (give --calib)"};
+  return {request.exactNumerics ? "f32" : "f32, products in bf16",
+          "quality not measured (give --calib)"};
 }
 
 /// The target-independent model in one file.

@@ -11,47 +11,53 @@ namespace qcc {
 static constexpr uint64_t bit(int n) { return uint64_t(1) << n; }
 // Feature bits of runtime/include/qcc/model.h.
 static constexpr uint64_t kAvx2 = bit(0), kAvx512 = bit(1), kVnni = bit(2), kAmxInt8 = bit(3),
-                          kNeon = bit(16), kDotprod = bit(17), kI8mm = bit(18);
+                          kAmxBf16 = bit(4), kAvx512Bf16 = bit(5), kNeon = bit(16),
+                          kDotprod = bit(17), kI8mm = bit(18);
 
 static constexpr const char *kLinuxX86 = "x86_64-unknown-linux-gnu";
 static constexpr const char *kNvptx = "nvptx64-nvidia-cuda";
 static constexpr const char *kLinuxArm = "aarch64-unknown-linux-gnu";
 
 static const Target kTargets[] = {
-    {"x86-amx", Arch::X86_64, kLinuxX86, "x86-64-v4", "+avx512vnni,+amx-tile,+amx-int8",
-     kAvx2 | kAvx512 | kVnni | kAmxInt8, 32, 64, DotLowering::Vnni512, true, true, true, true, true,
-     32 << 10, 1 << 20, "x86-avx512-vnni"},
+    {"x86-amx", Arch::X86_64, kLinuxX86, "x86-64-v4",
+     "+avx512vnni,+avx512bf16,+amx-tile,+amx-int8,+amx-bf16",
+     kAvx2 | kAvx512 | kVnni | kAvx512Bf16 | kAmxInt8 | kAmxBf16, 32, 64, DotLowering::Vnni512,
+     true, true, true, true, true, true, 32 << 10, 1 << 20, "x86-avx512-bf16"},
+    {"x86-avx512-bf16", Arch::X86_64, kLinuxX86, "x86-64-v4", "+avx512vnni,+avx512bf16",
+     kAvx2 | kAvx512 | kVnni | kAvx512Bf16, 32, 64, DotLowering::Vnni512, false, true, true, true,
+     true, true, 32 << 10, 1 << 20, "x86-avx512-vnni"},
     {"x86-avx512-vnni", Arch::X86_64, kLinuxX86, "x86-64-v4", "+avx512vnni",
-     kAvx2 | kAvx512 | kVnni, 32, 64, DotLowering::Vnni512, false, true, true, true, true, 32 << 10,
-     1 << 20, nullptr},
+     kAvx2 | kAvx512 | kVnni, 32, 64, DotLowering::Vnni512, false, false, true, true, true, true,
+     32 << 10, 1 << 20, nullptr},
     {"x86-avx512-base", Arch::X86_64, kLinuxX86, "x86-64-v4", "", kAvx2 | kAvx512, 32, 64,
-     DotLowering::PmaddAvx512, false, true, true, true, true, 32 << 10, 1 << 20, nullptr},
+     DotLowering::PmaddAvx512, false, false, true, true, true, true, 32 << 10, 1 << 20, nullptr},
     {"x86-64-v3", Arch::X86_64, kLinuxX86, "x86-64-v3", "", kAvx2, 16, 32, DotLowering::PmaddAvx2,
-     false, true, true, true, false, 32 << 10, 256 << 10, nullptr},
+     false, false, true, true, true, false, 32 << 10, 256 << 10, nullptr},
     // Plain x86-64: tests kernel logic without any of the instructions above.
     {"scalar", Arch::X86_64, kLinuxX86, "x86-64", "", 0, 16, 16, DotLowering::Generic, false, false,
-     false, false, false, 32 << 10, 256 << 10, nullptr},
+     false, false, false, false, 32 << 10, 256 << 10, nullptr},
     {"aarch64-i8mm", Arch::AArch64, kLinuxArm, "generic", "+neon,+dotprod,+i8mm",
-     kNeon | kDotprod | kI8mm, 32, 16, DotLowering::I8mm, false, true, true, true, false, 64 << 10,
-     512 << 10, nullptr},
+     kNeon | kDotprod | kI8mm, 32, 16, DotLowering::I8mm, false, false, true, true, true, false,
+     64 << 10, 512 << 10, nullptr},
     {"aarch64-dotprod", Arch::AArch64, kLinuxArm, "generic", "+neon,+dotprod", kNeon | kDotprod, 32,
-     16, DotLowering::Dotprod, false, true, true, true, false, 64 << 10, 512 << 10, nullptr},
+     16, DotLowering::Dotprod, false, false, true, true, true, false, 64 << 10, 512 << 10, nullptr},
     {"aarch64-neon", Arch::AArch64, kLinuxArm, "generic", "+neon", kNeon, 32, 16, DotLowering::Neon,
-     false, true, true, true, false, 32 << 10, 512 << 10, nullptr},
+     false, false, true, true, true, false, 32 << 10, 512 << 10, nullptr},
     // One PTX version for all, which drivers since CUDA 12.7 know. Registers are those of a thread,
     // vectors those of a group of sixteen.
     {"nvptx-sm_90a", Arch::Nvptx, kNvptx, "sm_90a", "+ptx86", 0, 128, 64, DotLowering::Dp4a, false,
-     true, true, true, true, 128 << 10, 50 << 20, nullptr},
+     false, true, true, true, true, 128 << 10, 50 << 20, nullptr},
     {"nvptx-sm_89", Arch::Nvptx, kNvptx, "sm_89", "+ptx86", 0, 128, 64, DotLowering::Dp4a, false,
-     true, true, true, true, 96 << 10, 48 << 20, nullptr},
+     false, true, true, true, true, 96 << 10, 48 << 20, nullptr},
     {"nvptx-sm_80", Arch::Nvptx, kNvptx, "sm_80", "+ptx86", 0, 128, 64, DotLowering::Dp4a, false,
-     true, true, true, true, 128 << 10, 40 << 20, nullptr},
+     false, true, true, true, true, 128 << 10, 40 << 20, nullptr},
 };
 
 static const TargetName kNames[] = {
-    {"x86", "AVX2, AVX-512, VNNI and AMX code over one copy of the weights, picked at load"},
-    {"x86-avx512", "requires AVX-512; VNNI and AMX code inside, used when present"},
-    {"x86-amx", "exactly AVX-512 with VNNI and AMX-INT8"},
+    {"x86", "AVX2, AVX-512, VNNI, BF16 and AMX code over one copy of the weights, picked at load"},
+    {"x86-avx512", "requires AVX-512; VNNI, BF16 and AMX code inside, used when present"},
+    {"x86-amx", "exactly AVX-512 with VNNI, BF16, AMX-INT8 and AMX-BF16"},
+    {"x86-avx512-bf16", "exactly AVX-512 with VNNI and BF16"},
     {"x86-avx512-vnni", "exactly AVX-512 with VNNI"},
     {"x86-avx512-base", "exactly AVX-512 F, BW, CD, DQ, VL"},
     {"x86-64-v3", "exactly AVX2, FMA and F16C"},
@@ -92,7 +98,9 @@ static std::vector<const char *> hostFeatures(const Target &t) {
   if (t.featureBits & kI8mm)
     need.push_back("i8mm");
   if (t.featureBits & kAmxInt8)
-    need.insert(need.end(), {"amx-tile", "amx-int8"});
+    need.insert(need.end(), {"amx-tile", "amx-int8", "amx-bf16"});
+  if (t.featureBits & kAvx512Bf16)
+    need.push_back("avx512bf16");
   return need;
 }
 
@@ -118,9 +126,9 @@ static std::vector<const Target *> expandOne(StringRef name) {
     return v;
   };
   if (name == "x86")
-    return list({"x86-amx", "x86-avx512-vnni", "x86-avx512-base", "x86-64-v3"});
+    return list({"x86-amx", "x86-avx512-bf16", "x86-avx512-vnni", "x86-avx512-base", "x86-64-v3"});
   if (name == "x86-avx512")
-    return list({"x86-amx", "x86-avx512-vnni", "x86-avx512-base"});
+    return list({"x86-amx", "x86-avx512-bf16", "x86-avx512-vnni", "x86-avx512-base"});
   if (name == "aarch64")
     return list({"aarch64-i8mm", "aarch64-dotprod", "aarch64-neon"});
   if (name == "native")

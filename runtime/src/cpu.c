@@ -24,6 +24,8 @@ const char *qcc_feature_name(uint32_t bit) {
     return "AMX-INT8";
   case QCC_FEATURE_AMX_BF16:
     return "AMX-BF16";
+  case QCC_FEATURE_AVX512_BF16:
+    return "AVX-512 BF16";
   case QCC_FEATURE_NEON:
     return "NEON";
   case QCC_FEATURE_DOTPROD:
@@ -67,7 +69,7 @@ static bool permit_amx(bool request) {
 
 uint64_t qcc_cpu_features(int request_amx) {
   enum { STATE_AVX = 0x6, STATE_ZMM = 0xe6, STATE_TILE = 0x60000 };
-  uint32_t a, b1, c1, d1, b7 = 0, c7 = 0, d7 = 0, c81 = 0, unused;
+  uint32_t a, b1, c1, d1, b7 = 0, c7 = 0, d7 = 0, c81 = 0, a71 = 0, unused;
   uint64_t features = 0, xcr0;
   if (!__get_cpuid(1, &a, &b1, &c1, &d1) || !has(c1, 27)) /* OSXSAVE */
     return 0;
@@ -84,6 +86,8 @@ uint64_t qcc_cpu_features(int request_amx) {
     features |= UINT64_C(1) << QCC_FEATURE_AVX512;
     if (has(c7, 11))
       features |= UINT64_C(1) << QCC_FEATURE_VNNI;
+    if (__get_cpuid_count(7, 1, &a71, &unused, &unused, &unused) && has(a71, 5))
+      features |= UINT64_C(1) << QCC_FEATURE_AVX512_BF16;
   }
   if ((xcr0 & STATE_TILE) == STATE_TILE && has(d7, 24) && permit_amx(request_amx != 0)) {
     if (has(d7, 25))

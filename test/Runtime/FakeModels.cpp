@@ -126,16 +126,19 @@ const qcc_model_desc *gatherModel() {
 
 const qcc_model_desc *leveledModel() {
   constexpr uint64_t vnni = UINT64_C(1) << QCC_FEATURE_AVX2 | UINT64_C(1) << QCC_FEATURE_AVX512 |
-                            UINT64_C(1) << QCC_FEATURE_VNNI;
+                            UINT64_C(1) << QCC_FEATURE_VNNI,
+                     bf16 = vnni | UINT64_C(1) << QCC_FEATURE_AVX512_BF16;
   static const qcc_level_desc &plain = gatherModel()->levels[0];
   static const qcc_level_desc levels[] = {
-      {"x86-amx", vnni | UINT64_C(1) << QCC_FEATURE_AMX_INT8, plain.kernels, plain.kernel_names},
+      {"x86-amx", bf16 | UINT64_C(1) << QCC_FEATURE_AMX_INT8 | UINT64_C(1) << QCC_FEATURE_AMX_BF16,
+       plain.kernels, plain.kernel_names},
+      {"x86-avx512-bf16", bf16, plain.kernels, plain.kernel_names},
       {"x86-avx512-vnni", vnni, plain.kernels, plain.kernel_names},
       plain};
   static const qcc_model_desc model = [] {
     qcc_model_desc d = *gatherModel();
     d.levels = levels;
-    d.n_levels = 3;
+    d.n_levels = 4;
     return d;
   }();
   return &model;

@@ -10,7 +10,8 @@
 /// Rows of a table: y[n,8] = table[ids[n]] + x[n,8], with a check that both n agree, a bounds fault
 /// at node "/embed/Gather", and n limited to 1..4096 in steps of 1.
 const qcc_model_desc *gatherModel();
-/// The same with levels "x86-amx", "x86-avx512-vnni" and "plain".
+/// The same with levels "x86-amx", "x86-avx512-bf16", "x86-avx512-vnni" and
+/// "plain".
 const qcc_model_desc *leveledModel();
 /// MXCSR as worker 0 of the last gather saw it.
 extern uint32_t gatherControlWord;

@@ -175,12 +175,16 @@ TEST(Model, TakesTheBestLevelOfTheMachine) {
     machineFeatures = ~UINT64_C(0);
     return name;
   };
-  EXPECT_EQ(levelOn(vnni | bits({QCC_FEATURE_AMX_INT8})), "x86-amx");
+  uint64_t bf16 = vnni | bits({QCC_FEATURE_AVX512_BF16});
+  uint64_t amx = bf16 | bits({QCC_FEATURE_AMX_INT8, QCC_FEATURE_AMX_BF16});
+  EXPECT_EQ(levelOn(amx), "x86-amx");
   EXPECT_TRUE(amxRequested);
+  EXPECT_EQ(levelOn(bf16), "x86-avx512-bf16");
   EXPECT_EQ(levelOn(vnni), "x86-avx512-vnni");
   EXPECT_EQ(levelOn(bits({QCC_FEATURE_AVX2, QCC_FEATURE_AMX_INT8})), "plain");
-  EXPECT_EQ(levelOn(vnni, "x86-amx"), "this machine lacks AMX-INT8, which level \"x86-amx\" needs");
-  EXPECT_EQ(levelOn(vnni | bits({QCC_FEATURE_AMX_INT8}), "x86-avx512-vnni"), "x86-avx512-vnni");
+  EXPECT_EQ(levelOn(vnni, "x86-amx"),
+            "this machine lacks AMX-INT8, AMX-BF16, AVX-512 BF16, which level \"x86-amx\" needs");
+  EXPECT_EQ(levelOn(amx, "x86-avx512-vnni"), "x86-avx512-vnni");
   EXPECT_FALSE(amxRequested); // the permission enlarges every signal frame of the process
 }
 

@@ -19,12 +19,12 @@ std::string expanded(llvm::StringRef spec) {
 }
 
 TEST(Target, ExpandsNamesBestFirst) {
-  EXPECT_EQ(expanded("x86"), "x86-amx x86-avx512-vnni x86-avx512-base x86-64-v3");
-  EXPECT_EQ(expanded("x86-avx512"), "x86-amx x86-avx512-vnni x86-avx512-base");
+  EXPECT_EQ(expanded("x86"), "x86-amx x86-avx512-bf16 x86-avx512-vnni x86-avx512-base x86-64-v3");
+  EXPECT_EQ(expanded("x86-avx512"), "x86-amx x86-avx512-bf16 x86-avx512-vnni x86-avx512-base");
   EXPECT_EQ(expanded("x86-64-v3"), "x86-64-v3");
   EXPECT_EQ(expanded("aarch64"), "aarch64-i8mm aarch64-dotprod aarch64-neon");
   EXPECT_EQ(expanded("scalar, x86-64-v3,x86-avx512"),
-            "x86-amx x86-avx512-vnni x86-avx512-base x86-64-v3 scalar");
+            "x86-amx x86-avx512-bf16 x86-avx512-vnni x86-avx512-base x86-64-v3 scalar");
   EXPECT_EQ(expanded("x86-avx512-vnni,x86-amx"), "x86-amx x86-avx512-vnni");
   EXPECT_EQ(expanded("native"), hostLevels().front()->name);
 }
@@ -56,16 +56,18 @@ TEST(Target, EveryNameExpands) {
     EXPECT_EQ(findTarget(t.name), &t);
 }
 
-/// What makes the code of a level's base, where no tiles are used, its own.
-TEST(Target, LevelsDifferFromTheirBaseInTilesOnly) {
-  const Target &amx = *findTarget("x86-amx");
-  EXPECT_TRUE(amx.hasAmx());
+/// What makes the code of a level's base, where neither tiles nor dots of bf16 are used, its own.
+TEST(Target, LevelsDifferFromTheirBaseInTilesAndDotsOfBfloat) {
+  EXPECT_TRUE(findTarget("x86-amx")->hasAmx());
   for (const Target &t : allTargets()) {
     if (!t.base)
       continue;
     const Target *base = findTarget(t.base);
     ASSERT_NE(base, nullptr) << t.name;
-    EXPECT_TRUE(t.hasTiles && !base->hasTiles && !base->hasAmx());
+    EXPECT_FALSE(base->hasAmx());
+    EXPECT_GE(t.hasTiles, base->hasTiles);
+    EXPECT_GE(t.hasBf16Dots, base->hasBf16Dots);
+    EXPECT_TRUE(t.hasTiles != base->hasTiles || t.hasBf16Dots != base->hasBf16Dots);
     EXPECT_EQ(t.featureBits & base->featureBits, base->featureBits);
     EXPECT_EQ(t.dot, base->dot);
     EXPECT_EQ(t.vectorRegisters, base->vectorRegisters);

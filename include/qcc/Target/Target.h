@@ -28,13 +28,15 @@ struct Target {
   int vectorRegisters;  ///< architectural vector registers
   int vectorBytes;      ///< width of one
   DotLowering dot;
-  bool hasTiles;            ///< products of codes, of many rows, go in matrix tiles
+  bool hasTiles;            ///< products of many rows, of codes or pairs of bf16, go in matrix tiles
+  bool hasBf16Dots;         ///< `tile.dot_bf16` is one instruction per register
   bool hasRoundInstruction; ///< floor/ceil/roundeven/trunc on vectors are instructions
   bool hasFma;              ///< fused multiply-add is an instruction (else an exact expansion)
   bool hasHalfConversions;  ///< f16 <-> f32 are instructions
   bool hasMaskedMemory;     ///< masked loads and stores of every element width
   int64_t l1Bytes, l2Bytes; ///< cache sizes that blocking assumes
-  const char *base;         ///< level whose code for kernels without tiles is the same, or null
+  const char *base;         ///< level whose code is the same but for kernels with what it lacks of
+                            ///< tiles and dots of bf16, or null
 
   bool hasVnni() const { return dot == DotLowering::Vnni512; }
   /// Dot products take their four broadcast bytes from a lane of a register.
