@@ -45,12 +45,29 @@ LogicalResult MmlaOp::verify() {
   return verifyByteSums(*this, getAcc().getType(), {getA(), getB()}); // (C1), (C2)
 }
 
-LogicalResult Dot2Op::verify() {
-  int64_t lanes = cast<VectorType>(getAcc().getType()).getNumElements();
-  if (int64_t n = cast<VectorType>(getA().getType()).getNumElements(); n != 2 * lanes) // (C1)
-    return emitOpError("has ") << n << " numbers for " << lanes << " sums, expected " << 2 * lanes;
+/// The same for pairs of 16 bits.
+static LogicalResult verifyPairSums(Operation *op, Type acc, Type pairs) {
+  int64_t lanes = cast<VectorType>(acc).getNumElements();
+  if (int64_t n = cast<VectorType>(pairs).getNumElements(); n != 2 * lanes) // (C1)
+    return op->emitOpError("has ")
+           << n << " numbers for " << lanes << " sums, expected " << 2 * lanes;
   if (lanes % 16 != 0) // (C2)
-    return emitOpError("has ") << lanes << " sums, expected a multiple of 16";
+    return op->emitOpError("has ") << lanes << " sums, expected a multiple of 16";
+  return success();
+}
+
+LogicalResult Dot2Op::verify() {
+  return verifyPairSums(*this, getAcc().getType(), getA().getType()); // (C1), (C2)
+}
+
+LogicalResult DotBf16Op::verify() {
+  return verifyPairSums(*this, getAcc().getType(), getA().getType()); // (C1), (C2)
+}
+
+LogicalResult ToBf16Op::verify() {
+  int64_t lanes = cast<VectorType>(getValue().getType()).getNumElements();
+  if (lanes % 16 != 0) // (C1)
+    return emitOpError("has ") << lanes << " lanes, expected a multiple of 16";
   return success();
 }
 

@@ -77,6 +77,37 @@ def Tile_Dot2Op : Tile_Op<"dot2", [Pure, AllTypesMatch<["acc", "result"]>, AllTy
   let hasVerifier = 1;
 }
 
+def Tile_DotBf16Op : Tile_Op<"dot_bf16", [Pure, AllTypesMatch<["acc", "result"]>, AllTypesMatch<["a", "b"]>]> {
+  let summary = "sums of two products of bf16, added to f32 lanes";
+  let description = [{
+    result[i] = fma(a[2i], b[2i], fma(a[2i + 1], b[2i + 1], acc[i]))
+
+    Each step is rounded once, to nearest even. Operands and sums below 2^-126 in magnitude may
+    count as 0, and a NaN may be any.
+
+    (C1) acc is a vector of f32, a and b are vectors of bf16 with twice as many lanes.
+    (C2) the lanes of acc are a multiple of 16.
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [F32]>:$acc, VectorOfRankAndType<[1], [BF16]>:$a,
+                       VectorOfRankAndType<[1], [BF16]>:$b);
+  let results = (outs VectorOfRankAndType<[1], [F32]>:$result);
+  let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
+  let hasVerifier = 1;
+}
+
+def Tile_ToBf16Op : Tile_Op<"to_bf16", [Pure, SameOperandsAndResultShape]> {
+  let summary = "the nearest bf16, ties to even";
+  let description = [{
+    Values below 2^-126 in magnitude may become 0, and a NaN may be any.
+
+    (C1) value is a vector of f32, the result a vector of bf16 of the same lanes, a multiple of 16.
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [F32]>:$value);
+  let results = (outs VectorOfRankAndType<[1], [BF16]>:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Tile_LookupOp : Tile_Op<"lookup", [Pure]> {
   let summary = "entries of a table of sixteen";
   let description = [{
@@ -160,7 +191,7 @@ def Tile_ReleaseOp : Tile_Op<"release", [MemoryEffects<[MemRead, MemWrite]>]> {
 }
 
 def Tile_BlockDotOp : Tile_Op<"block_dot", [MemoryEffects<[MemRead, MemWrite]>]> {
-  let summary = "sums of byte products over all of K, for 16 or 32 rows and 32 columns";
+  let summary = "sums of products over all of K, for 16 or 32 rows and 32 columns";
   let description = [{
     out[r][16 g + j] = init[16 g + j] + Σ_{s <= steps} Σ_{i < 16} Σ_{c < 4}
                          u(a[r · aStride + 64 s + 4 i + c]) · s(B(g, s)[64 i + 4 j + c])   (mod 2^32)
@@ -170,12 +201,19 @@ def Tile_BlockDotOp : Tile_Op<"block_dot", [MemoryEffects<[MemRead, MemWrite]>]>
     s = steps. So K is steps + 1 times 64, and the last 64 may lie elsewhere, filled up with zeros.
     init and out are 32-bit integers, out is dense. Strides are in bytes.
 
+    With `bf16` the four bytes are two numbers of bf16, init and out are f32, and each step s adds
+
+        Σ_{i < 16} Σ_{c < 2} a[r · aStride + 64 s + 4 i + 2 c] · B(g, s)[64 i + 4 j + 2 c]
+
+    in an order that the level chooses, every addition rounded to nearest even. Operands and sums
+    below 2^-126 in magnitude may count as 0, and a NaN may be any.
+
     (C1) rows is 16 or 32.
     (C2) `tile.configure` came before in this kernel call, `tile.release` did not.
   }];
   let arguments = (ins LLVM_AnyPointer:$init, LLVM_AnyPointer:$a, I64:$aStride, LLVM_AnyPointer:$b,
                        I64:$bStride, I64:$steps, LLVM_AnyPointer:$last, I64:$lastStride,
-                       LLVM_AnyPointer:$out, I64Attr:$rows);
+                       LLVM_AnyPointer:$out, I64Attr:$rows, UnitAttr:$bf16);
   let assemblyFormat = [{
     `init` $init `a` $a `by` $aStride `b` $b `by` $bStride `steps` $steps `last` $last `by`
     $lastStride `out` $out attr-dict `:` type($init) `,` type($a) `,` type($b) `,` type($last) `,`

@@ -34,6 +34,17 @@ void packBits16(const StridedMatrix<uint16_t> &w, int64_t first, int64_t last, u
   packPanels(w, first, last, out);
 }
 
+void packPairs(const StridedMatrix<uint16_t> &w, int64_t first, int64_t last, uint16_t *out) {
+  int64_t padded = roundUp(w.k, 2);
+  for (int64_t p = first; p < last; ++p)
+    for (int64_t j = 0; j < kPanel; ++j) {
+      int64_t row = p * kPanel + j;
+      for (int64_t k = 0; k < padded; ++k)
+        out[(p * padded + k - k % 2) * kPanel + j * 2 + k % 2] =
+            row < w.n && k < w.k ? w.data[row * w.nStride + k * w.kStride] : uint16_t(0);
+    }
+}
+
 void packW8(const StridedMatrix<int8_t> &w, int64_t first, int64_t last, int32_t offset,
             int8_t *out, int32_t *correction) {
   int64_t padded = roundUp(w.k, 4);

@@ -1,12 +1,13 @@
-// Products of blocks in matrix tiles: AMX instructions, or loops of tile.dot4 anywhere else.
+// Products of blocks in matrix tiles: AMX instructions, or loops of tile.dot4 or tile.dot_bf16
+// anywhere else.
 //
 // The eight tile registers have fixed uses, so the instructions name them: nothing is allocated,
 // spilled or configured anew around calls, as LLVM would do with tile values. All have 16 rows of
 // 64 bytes.
 //   0 1 2 3  sums of 16 rows × 16 columns: rows 0 to 15 of both panels, then rows 16 to 31; or of
 //            four steps of K
-//   4 5      A: 16 rows × 64 codes
-//   6 7      B: 16 times 4 codes in K × 16 columns
+//   4 5      A: 16 rows × 64 codes, or 32 bf16
+//   6 7      B: 16 steps of K × 16 columns × 4 codes, or 2 bf16, as packW8 and packPairs leave them
 #include "LowerMatrixTiles.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -48,7 +49,8 @@ private:
   }
   void multiply(tile::BlockDotOp op, Value a, Value panels, Value panelStride);
   void multiply(tile::StepDotOp op, Value column);
-  Values dotTile(Value a, Value tile, ValueRange sums, bool isSigned);
+  enum class Products { Unsigned, Signed, Bf16 }; ///< of codes: whether A is signed
+  Values dotTile(Value a, Value tile, ValueRange sums, Products how);
   Values forRange(Value count, ValueRange init, llvm::function_ref<Values(Value, ValueRange)> body);
   Operation *anchor;
 };
@@ -73,8 +75,9 @@ void MatrixTileBuilder::multiply(tile::BlockDotOp op, Value a, Value panels, Val
   for (int r = 0; r < blocks; ++r) {
     loadTile(kATile + r, r ? at(a, below) : a, op.getAStride());
     for (int g = 0; g < kPanels; ++g)
-      call("llvm.x86.tdpbusd", {tileNumber(kSumTile + r * kPanels + g), tileNumber(kATile + r),
-                                tileNumber(kBTile + g)});
+      call(
+          op.getBf16() ? "llvm.x86.tdpbf16ps" : "llvm.x86.tdpbusd",
+          {tileNumber(kSumTile + r * kPanels + g), tileNumber(kATile + r), tileNumber(kBTile + g)});
   }
 }
 
@@ -138,13 +141,17 @@ void MatrixTileBuilder::inTiles(tile::StepDotOp op) {
 
 /// The sums of a row and of 16 columns, with their products over a tile of B added.
 ValueBuilder::Values MatrixTileBuilder::dotTile(Value a, Value tile, ValueRange sums,
-                                                bool isSigned) {
-  auto bytes = vec(b.getI8Type(), kTileRowBytes);
+                                                Products how) {
+  auto step = how == Products::Bf16 ? vec(b.getBF16Type(), kTileRowBytes / 2)
+                                    : vec(b.getI8Type(), kTileRowBytes);
   return forRange(ci64(kTileRows), sums, [&](Value i, ValueRange c) {
     Value four = LLVM::LoadOp::create(b, where, i32(), at(a, mul(i, ci64(4))), 1);
-    Value codes = LLVM::LoadOp::create(b, where, bytes, at(tile, mul(i, ci64(64))), 1);
-    Value x = bitcast(broadcast(four), bytes);
-    return Values{tile::Dot4Op::create(b, where, c[0], x, codes, 8, isSigned)};
+    Value columns = LLVM::LoadOp::create(b, where, step, at(tile, mul(i, ci64(64))), 1);
+    Value x = bitcast(broadcast(four), step);
+    if (how == Products::Bf16)
+      return Values{tile::DotBf16Op::create(b, where, c[0], x, columns)};
+    bool isSigned = how == Products::Signed;
+    return Values{tile::Dot4Op::create(b, where, c[0], x, columns, 8, isSigned)};
   });
 }
 
@@ -157,7 +164,7 @@ void MatrixTileBuilder::inDots(tile::StepDotOp op) {
       Values sums{broadcast(ci32(0))};
       sums = forRange(op.getColumns(), sums, [&](Value column, ValueRange c) {
         return dotTile(at(row, mul(column, ci64(kTileRowBytes))),
-                       at(tiles, mul(column, ci64(kTileBytes))), c, true);
+                       at(tiles, mul(column, ci64(kTileBytes))), c, Products::Signed);
       });
       Value to = at(op.getOut(), add(ci64(s * kTileBytes), mul(r, ci64(kTileRowBytes))));
       LLVM::StoreOp::create(b, where, sums[0], to, 4);
@@ -166,17 +173,19 @@ void MatrixTileBuilder::inDots(tile::StepDotOp op) {
 }
 
 void MatrixTileBuilder::inDots(tile::BlockDotOp op) {
+  Products how = op.getBf16() ? Products::Bf16 : Products::Unsigned;
+  auto sum = vec(op.getBf16() ? f32() : i32());
   forRange(ci64(op.getRows()), {}, [&](Value r, ValueRange) {
     Value row = at(op.getA(), mul(r, op.getAStride()));
     forRange(ci64(kPanels), {}, [&](Value g, ValueRange) {
       Value panel = at(op.getB(), mul(g, op.getBStride()));
       Value init = at(op.getInit(), mul(g, ci64(64)));
-      Values sums{LLVM::LoadOp::create(b, where, vec(i32()), init, 4)};
+      Values sums{LLVM::LoadOp::create(b, where, sum, init, 4)};
       sums = forRange(op.getSteps(), sums, [&](Value s, ValueRange c) {
-        return dotTile(at(row, mul(s, ci64(64))), at(panel, mul(s, ci64(kTileBytes))), c, false);
+        return dotTile(at(row, mul(s, ci64(64))), at(panel, mul(s, ci64(kTileBytes))), c, how);
       });
       sums = dotTile(at(row, mul(op.getSteps(), ci64(64))),
-                     at(op.getLast(), mul(g, op.getLastStride())), sums, false);
+                     at(op.getLast(), mul(g, op.getLastStride())), sums, how);
       Value group = add(mul(r, ci64(kPanels)), g);
       LLVM::StoreOp::create(b, where, sums[0], at(op.getOut(), mul(group, ci64(64))), 4);
       return Values();

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "qcc/Kernels/Lowering.h"
+#include "qcc/Kernels/SmallFloats.h"
 #include "qcc/Kernels/ValueBuilder.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -37,6 +38,8 @@ public:
   Value dot4(Value acc, Value a, Value c, int64_t bits, bool isSigned);
   Value mmla(tile::MmlaOp op);
   Value dot2(tile::Dot2Op op);
+  Value dotBf16(tile::DotBf16Op op);
+  Value toBf16(tile::ToBf16Op op);
   Value lookup(tile::LookupOp op);
   Value roundEvenToI32(Value x);
   Value load(tile::LoadOp op);
@@ -263,6 +266,28 @@ Value TileBuilder::dot2(tile::Dot2Op op) {
   llvm_unreachable("unknown lowering of dot2");
 }
 
+Value TileBuilder::dotBf16(tile::DotBf16Op op) {
+  Value acc = op.getAcc(), a = op.getA(), c = op.getB();
+  if (level.hasBf16Dots)
+    return perRegister({acc, a, c}, 16, [&](ValueRange v) {
+      return call("llvm.x86.avx512bf16.dpbf16ps.512", vec(f32(), 16), v);
+    });
+  VectorType words = vec(i32(), lanesOf(acc));
+  Value aw = bitcast(a, words), cw = bitcast(c, words);
+  acc = fma(secondBf16(*this, aw), secondBf16(*this, cw), acc);
+  return fma(firstBf16(*this, aw), firstBf16(*this, cw), acc);
+}
+
+Value TileBuilder::toBf16(tile::ToBf16Op op) {
+  Value x = op.getValue();
+  Type type = op.getResult().getType();
+  if (!level.hasBf16Dots)
+    return arith::TruncFOp::create(b, where, type, x);
+  return perRegister({x}, 16, [&](ValueRange v) {
+    return call("llvm.x86.avx512bf16.cvtneps2bf16.512", vec(b.getBF16Type(), 16), v);
+  });
+}
+
 /// Tables of floats. AVX2 permutes eight lanes: both halves of the table, then a choice by bit 3.
 Value TileBuilder::lookupFloats(Value table, Value indices) {
   if (level.arch == Arch::AArch64)
@@ -444,6 +469,8 @@ private:
         })
         .Case([&](tile::MmlaOp o) { o.getResult().replaceAllUsesWith(t.mmla(o)); })
         .Case([&](tile::Dot2Op o) { o.getResult().replaceAllUsesWith(t.dot2(o)); })
+        .Case([&](tile::DotBf16Op o) { o.getResult().replaceAllUsesWith(t.dotBf16(o)); })
+        .Case([&](tile::ToBf16Op o) { o.getResult().replaceAllUsesWith(t.toBf16(o)); })
         .Case([&](tile::LookupOp o) { o.getResult().replaceAllUsesWith(t.lookup(o)); })
         .Case([&](tile::RoundEvenToI32Op o) {
           o.getResult().replaceAllUsesWith(t.roundEvenToI32(o.getValue()));

@@ -9,6 +9,7 @@
 #include "BlockMicro.h"
 #include "BlockTiles.h"
 #include "ByteMicro.h"
+#include "PairMicro.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include <numeric>
@@ -25,8 +26,8 @@ struct Blocking {
   int singleRowPanels;   ///< of a lone row, where more streams hide the latency of memory
 };
 
-constexpr int64_t kTileRows = 16, kTilePanels = 2; ///< panels of codes of 8 bits
-constexpr int64_t kTileDepth = 64;                 ///< bytes of K in a matrix tile
+constexpr int64_t kTileRows = 16, kTilePanels = 2; ///< panels of codes of 8 bits, or of bf16
+constexpr int64_t kTileDepth = 64;                 ///< bytes of a row in a matrix tile
 constexpr int64_t kTileBytes = kTileDepth * kPanel;
 
 /// Bytes that products of few rows prefetch ahead.
@@ -52,11 +53,18 @@ Blocking blockingFor(const BlockProduct &p, const Target &t) {
   return many ? Blocking{{3, 1}, 1, 1} : Blocking{{1}, 1, 1};
 }
 
+/// Whether weights are pairs of bf16 that the level does not multiply as such.
+bool isWidened(const MatmulSpec &spec, const Target &t) {
+  return spec.kind == MatmulKind::F32 && spec.b == Elem::BF16 && !(spec.pairs && t.hasBf16Dots);
+}
+
 Blocking blockingFor(const MatmulSpec &spec, const Target &t) {
   bool wide = t.vectorBytes == 64, medium = t.vectorBytes == 32;
   switch (spec.kind) {
   case MatmulKind::F32:
   case MatmulKind::Batched:
+    if (wide && isWidened(spec, t)) // pairs take registers beside the numbers in them
+      return {{5, 4, 2, 1}, 4, 8};
     if (wide)
       return {{6, 4, 2, 1}, 4, 8};
     if (medium) // six rows would leave no register to spare
@@ -101,6 +109,7 @@ private:
 
   void micro(int rows, int panels, Value row, Value panel);
   Values microFloat(int rows, int panels, ValueRange captured);
+  Values microPairs(int rows, int panels, ValueRange captured);
   Values microBytes(int rows, int panels, ValueRange captured);
   Values microBlock(int rows, int panels, ValueRange captured);
   void beginTiles();
@@ -114,6 +123,7 @@ private:
 
   Prefetch prefetchFor(int rows, int panels, Value apart, Value isFirst);
 
+  void packRows(const Range &range);
   void packColumns(Value panel, Value width);
   void packRowMajor(Value target, Value column);
   void packTransposed(Value target, Value column);
@@ -122,8 +132,11 @@ private:
   void storeGroup(Value row, Value column, Value acc, Value rowScale);
 
   bool isBlock() const { return spec.kind == MatmulKind::Block; }
+  /// A is packed as pairs of bf16, a block of rows at a time.
+  bool usesPairs() const { return spec.pairs && k.target().hasBf16Dots; }
   bool usesTiles() const {
-    bool fits = spec.kind == MatmulKind::W8A8 || (isBlock() && fitsMatrixTiles(spec.block));
+    bool fits = spec.kind == MatmulKind::W8A8 || usesPairs() ||
+                (isBlock() && fitsMatrixTiles(spec.block));
     return fits && k.target().hasTiles;
   }
   bool isBatched() const { return spec.kind == MatmulKind::Batched; }
@@ -133,22 +146,37 @@ private:
     return spec.kind == MatmulKind::W8A8 || (isBlock() && codes);
   }
   Elem panelElem() const { return isBatched() ? Elem::F32 : spec.b; }
+  bool hasPairPanels() const { return !isBatched() && spec.b == Elem::BF16; }
+  /// What micro-kernels read A as.
+  Elem rowElem() const {
+    if (usesPairs())
+      return Elem::BF16;
+    if (spec.kind == MatmulKind::Block && spec.block.core != BlockCore::Float)
+      return Elem::I8;
+    return spec.kind == MatmulKind::W8A8 ? Elem::U8 : spec.a;
+  }
+  Value rowAddress(Value row) {
+    Value inBlock = firstRow ? k.sub(row, firstRow) : row;
+    return k.elemPtr(rowElem(), rowBase, k.mul(inBlock, rowStride));
+  }
 
   KernelBuilder &k;
   const MatmulSpec &spec;
   MatmulOperands o;
   MatmulEpilogue epilogue;
   Blocking blocking;
-  Value tile;       ///< accumulators of a finished tile, [rows][panels][16]
-  Value panelBytes; ///< distance of panels in bytes
-  Value panelStep;  ///< from a panel of a tile to the next one, in panels
-  Value panelBase;  ///< panel 0, or Batched: the panels packed last
-  Value rowsFrom;   ///< first row of the sweep
+  Value tile;               ///< accumulators of a finished tile, [rows][panels][16]
+  Value panelBytes;         ///< distance of panels in bytes
+  Value panelStep;          ///< from a panel of a tile to the next one, in panels
+  Value panelBase;          ///< panel 0, or Batched: the panels packed last
+  Value rowsFrom;           ///< first row of the sweep
+  Value rowBase, rowStride; ///< of A as micro-kernels read it
+  Value firstRow;           ///< that rowBase points to; row 0 where null
   Value batch0, batch1;
   SmallVector<Value> rowPtr, panelPtr; ///< of the micro-kernel being emitted
   // Matrix tiles: whether the kernel call has enough rows, the steps in K but the last, whether the
   // last one is shorter, what it is copied to then, and how far apart its tiles are.
-  Value hasTileRows, tileSteps, isRagged, lastCopy, lastStride;
+  Value hasTileRows, tileSteps, isRagged, lastCopy, lastStride, noSums;
 };
 
 //===-- Tasks ---------------------------------------------------------------------------------===//
@@ -161,7 +189,8 @@ void MatmulEmitter::run() {
   tile = k.stackBuffer(most * 64);
   switch (spec.kind) {
   case MatmulKind::F32:
-    panelBytes = k.mul(o.k, k.ci64(kPanel * elemBytes(spec.b)));
+    panelBytes = hasPairPanels() ? k.mul(k.ceilDiv(o.k, k.ci64(2)), k.ci64(kPanel * 4))
+                                 : k.mul(o.k, k.ci64(kPanel * elemBytes(spec.b)));
     break;
   case MatmulKind::Batched:
     panelBytes = k.mul(k.and_(k.add(o.k, k.ci64(15)), k.ci64(-16)), k.ci64(kPanel * 4));
@@ -185,6 +214,9 @@ void MatmulEmitter::run() {
   int64_t step = usesTiles() ? kTileRows : 2;
   rowsPerTask = k.and_(k.add(rowsPerTask, k.ci64(step - 1)), k.ci64(-step));
   MatmulOperands whole = o;
+  rowBase = usesPairs() ? k.scratch() : o.a;
+  rowStride = usesPairs() ? k.and_(k.add(o.k, k.ci64(kMatmulPairRow - 1)), k.ci64(-kMatmulPairRow))
+                          : o.aStride;
   if (usesTiles())
     beginTiles();
   k.whileLoop(
@@ -200,7 +232,7 @@ void MatmulEmitter::run() {
           auto offset = [&](Value s0, Value s1) {
             return k.add(k.mul(batch0, s0), k.mul(batch1, s1));
           };
-          o.a = k.elemPtr(spec.a, whole.a, offset(o.aBatch0, o.aBatch1));
+          rowBase = k.elemPtr(spec.a, whole.a, offset(o.aBatch0, o.aBatch1));
           o.b = k.elemPtr(spec.b, whole.b, offset(o.bBatch0, o.bBatch1));
         }
         Range range;
@@ -209,6 +241,8 @@ void MatmulEmitter::run() {
         Value perTask = k.ci64(kMatmulColBlock / kPanel);
         range.p0 = k.mul(first, perTask);
         range.p1 = k.min(k.mul(k.add(first, count), perTask), lastPanel);
+        if (usesPairs())
+          packRows(range);
         sweep(range);
         return Values{k.add(c[0], count)};
       });
@@ -314,13 +348,10 @@ Value MatmulEmitter::pickRows(ArrayRef<int> rows, int panels, Value left, Value 
 
 /// Each shape is a function of its own, so that nothing around its loop takes its registers.
 void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
-  Elem element = spec.kind == MatmulKind::W8A8                      ? Elem::U8
-                 : isBlock() && spec.block.core != BlockCore::Float ? Elem::I8
-                                                                    : spec.a;
-  Value firstRow = k.elemPtr(element, o.a, k.mul(row, o.aStride));
   Value first = isBatched() ? panelBase : k.bytePtr(panelBase, k.mul(panel, panelBytes));
   Value apart = k.mul(panelBytes, panelStep);
-  SmallVector<Value> captured = {o.k, firstRow, o.aStride, first, apart, tile, k.eq(row, rowsFrom)};
+  SmallVector<Value> captured = {o.k,  rowAddress(row),    rowStride, first, apart,
+                                 tile, k.eq(row, rowsFrom)};
   if (spec.kind == MatmulKind::W8A8)
     captured.append({k.elemPtr(Elem::I32, o.bCorrection, k.mul(panel, k.ci64(kPanel))),
                      k.mul(panelStep, k.ci64(kPanel))});
@@ -338,11 +369,12 @@ void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
     rowPtr.clear();
     panelPtr.clear();
     for (int r = 0; r < rows; ++r)
-      rowPtr.push_back(k.elemPtr(element, v[1], k.mul(k.ci64(r), v[2])));
+      rowPtr.push_back(k.elemPtr(rowElem(), v[1], k.mul(k.ci64(r), v[2])));
     for (int g = 0; g < panels; ++g)
       panelPtr.push_back(k.bytePtr(v[3], k.mul(k.ci64(g), v[4])));
     Values acc = spec.kind == MatmulKind::W8A8 ? microBytes(rows, panels, v)
                  : isBlock()                   ? microBlock(rows, panels, v)
+                 : hasPairPanels()             ? microPairs(rows, panels, v)
                                                : microFloat(rows, panels, v);
     for (auto [i, value] : llvm::enumerate(acc))
       k.rawStore(value, k.bytePtr(v[5], k.ci64(i * 64)), 64);
@@ -371,6 +403,11 @@ Prefetch MatmulEmitter::prefetchFor(int rows, int panels, Value apart, Value isF
   if (rows < blocking.rows.front() || rows == 1)
     return {k.ci64(kFewRowsAhead), Value()};
   return {k.mul(apart, k.ci64(panels)), isFirst};
+}
+
+MatmulEmitter::Values MatmulEmitter::microPairs(int rows, int panels, ValueRange v) {
+  return emitPairMicro(k, {rows, panels, v[0], rowPtr, panelPtr, spec.a, usesPairs(),
+                           prefetchFor(rows, panels, v[4], v[6])});
 }
 
 MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels, ValueRange v) {
@@ -402,10 +439,16 @@ void MatmulEmitter::beginTiles() {
   if (isBlock())
     return k.ifThen(hasTileRows, [&] { beginBlockTiles(k, spec.block); });
   assert(blocking.panels != kTilePanels && "groups of this width go in matrix tiles");
-  tileSteps = k.sub(k.ceilDiv(o.k, k.ci64(kTileDepth)), k.ci64(1));
-  isRagged = k.ne(k.mul(k.add(tileSteps, k.ci64(1)), k.ci64(kTileDepth)), o.k);
+  Value depth = k.mul(o.k, k.ci64(elemBytes(rowElem())));
+  tileSteps = k.sub(k.ceilDiv(depth, k.ci64(kTileDepth)), k.ci64(1));
+  isRagged = k.ne(k.mul(k.add(tileSteps, k.ci64(1)), k.ci64(kTileDepth)), depth);
   lastCopy = k.stackBuffer(kTilePanels * kTileBytes);
   lastStride = k.select(isRagged, k.ci64(kTileBytes), panelBytes);
+  if (usesPairs()) { // what sums start with
+    noSums = k.stackBuffer(kTilePanels * kPanel * 4);
+    for (int64_t g = 0; g < kTilePanels; ++g)
+      k.vstore(Elem::F32, k.broadcast(k.cf32(0)), noSums, k.ci64(g * kPanel));
+  }
 }
 
 /// A panel ends with K; the tile of its last step goes on with zeros.
@@ -462,9 +505,11 @@ MatmulEmitter::Values MatmulEmitter::pickMatrixTile(const Range &range, Value ro
 void MatmulEmitter::microTile(int64_t rows, Value row, Value panel) {
   Value first = k.bytePtr(panelBase, k.mul(panel, panelBytes));
   Value own = k.bytePtr(first, k.mul(tileSteps, k.ci64(kTileBytes)));
-  SmallVector<Value> captured = {k.elemPtr(Elem::I32, o.bCorrection, k.mul(panel, k.ci64(kPanel))),
-                                 k.bytePtr(o.a, k.mul(row, o.aStride)),
-                                 o.aStride,
+  bool pairs = usesPairs();
+  Value init = pairs ? noSums : k.elemPtr(Elem::I32, o.bCorrection, k.mul(panel, k.ci64(kPanel)));
+  SmallVector<Value> captured = {init,
+                                 rowAddress(row),
+                                 k.mul(rowStride, k.ci64(elemBytes(rowElem()))),
                                  first,
                                  panelBytes,
                                  tileSteps,
@@ -474,11 +519,18 @@ void MatmulEmitter::microTile(int64_t rows, Value row, Value panel) {
   std::string suffix = "tiles" + std::to_string(rows);
   k.outlined(suffix, captured, [&](ValueRange v) {
     tile::BlockDotOp::create(k.builder(), k.loc(), v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7],
-                             v[8], rows);
+                             v[8], rows, pairs);
   });
 }
 
-//===-- Packing of activations (Batched) ------------------------------------------------------===//
+//===-- Packing of activations (pairs, Batched) -----------------------------------------------===//
+
+void MatmulEmitter::packRows(const Range &range) {
+  firstRow = range.m0;
+  emitRowsOfPairs(k, {spec.a, k.sub(range.m1, range.m0), o.k,
+                      k.elemPtr(spec.a, o.a, k.mul(range.m0, o.aStride)), o.aStride, rowBase,
+                      rowStride});
+}
 
 void MatmulEmitter::packColumns(Value panel, Value width) {
   k.forRange(width, [&](Value g) {

@@ -1,4 +1,4 @@
-// Numbers of eight bits as f32, and back.
+// Numbers of eight bits as f32 and back, and pairs of bf16 as f32.
 #include "qcc/Kernels/SmallFloats.h"
 #include <cmath>
 
@@ -60,6 +60,13 @@ Value scaleToF32(ValueBuilder &k, ScaleForm form, Value stored) {
   default:
     return stored;
   }
+}
+
+Value firstBf16(ValueBuilder &k, Value pair) {
+  return k.bitcast(k.shl(pair, k.ci32(16)), k.like(pair, k.f32()));
+}
+Value secondBf16(ValueBuilder &k, Value pair) {
+  return k.bitcast(k.and_(pair, k.ci32(INT32_C(-0x10000))), k.like(pair, k.f32()));
 }
 
 namespace {

@@ -5,6 +5,7 @@
 #include "AmxEmulator.h"
 #include "qcc/runtime.h"
 #include "llvm/ADT/STLExtras.h"
+#include <cmath>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -92,10 +93,14 @@ void configure(const uint8_t *from) {
   isConfigured = true;
 }
 
-/// Of each lane: four bytes of a row of A by four bytes of a column of B.
-void multiply(Tile &sums, const Tile &a, const Tile &b, bool aSigned, bool bSigned) {
+void requireMatch(const Tile &sums, const Tile &a, const Tile &b) {
   require(sums.rows == a.rows && sums.rowBytes == b.rowBytes && a.rowBytes == 4 * b.rows,
           "the tiles of a product do not match");
+}
+
+/// Of each lane: four bytes of a row of A by four bytes of a column of B.
+void multiply(Tile &sums, const Tile &a, const Tile &b, bool aSigned, bool bSigned) {
+  requireMatch(sums, a, b);
   auto value = [](uint8_t byte, bool isSigned) {
     return isSigned ? int32_t(static_cast<int8_t>(byte)) : int32_t(byte);
   };
@@ -109,13 +114,44 @@ void multiply(Tile &sums, const Tile &a, const Tile &b, bool aSigned, bool bSign
     }
 }
 
+/// Of bf16, with what is below 2^-126 in magnitude taken as 0.
+struct Float {
+  float value;
+  explicit Float(float v)
+      : value(std::fpclassify(v) == FP_SUBNORMAL ? std::copysign(0.0f, v) : v) {}
+  static Float load(const uint8_t *at) {
+    uint32_t bits = uint32_t(at[0]) << 16 | uint32_t(at[1]) << 24;
+    float v;
+    std::memcpy(&v, &bits, 4);
+    return Float(v);
+  }
+};
+
+/// Of each lane: sums over the first and over the second numbers of all pairs, then their sum.
+void multiplyFloats(Tile &sums, const Tile &a, const Tile &b) {
+  requireMatch(sums, a, b);
+  for (int m = 0; m < sums.rows; ++m)
+    for (int n = 0; n < sums.rowBytes / 4; ++n) {
+      Float part[2] = {Float(0), Float(0)};
+      for (int k = 0; k < a.rowBytes / 2; ++k) {
+        float x = Float::load(a.row[m] + 2 * k).value;
+        float y = Float::load(b.row[k / 2] + 4 * n + k % 2 * 2).value;
+        part[k % 2] = Float(std::fma(x, y, part[k % 2].value));
+      }
+      float sum;
+      std::memcpy(&sum, sums.row[m] + 4 * n, 4);
+      sum = Float(Float(sum).value + Float(part[0].value + part[1].value).value).value;
+      std::memcpy(sums.row[m] + 4 * n, &sum, 4);
+    }
+}
+
 bool execute(const Instruction &i) {
-  enum { ConfigureOrZero = 0x49, Move = 0x4b, Dot = 0x5e };
+  enum { ConfigureOrZero = 0x49, Move = 0x4b, FloatDot = 0x5c, Dot = 0x5e };
   if (i.opcode == ConfigureOrZero && i.isMemory && i.prefix == 0) {
     configure(i.address);
     return true;
   }
-  if (i.opcode != ConfigureOrZero && i.opcode != Move && i.opcode != Dot)
+  if (i.opcode != ConfigureOrZero && i.opcode != Move && i.opcode != Dot && i.opcode != FloatDot)
     return false;
   require(isConfigured, "the tiles are not configured");
   Tile &tile = tiles[i.reg];
@@ -131,6 +167,8 @@ bool execute(const Instruction &i) {
     }
   else if (i.opcode == Dot && !i.isMemory)
     multiply(tile, tiles[i.rm], tiles[i.vvvv], i.prefix >= 2, i.prefix % 2);
+  else if (i.opcode == FloatDot && !i.isMemory && i.prefix == 2)
+    multiplyFloats(tile, tiles[i.rm], tiles[i.vvvv]);
   else
     return false;
   return true;

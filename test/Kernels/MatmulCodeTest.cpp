@@ -12,13 +12,10 @@ using Value = mlir::Value;
 
 namespace {
 
-std::string code(const char *level, MatmulKind kind, const BlockProduct &block = {}) {
+std::string code(const char *level, const MatmulSpec &spec) {
   const Target &target = *findTarget(level);
   return Jit::assembly(target, [&](mlir::ModuleOp module) {
     KernelBuilder k(module, "matmul", target);
-    MatmulSpec spec;
-    spec.kind = kind;
-    spec.block = block;
     MatmulOperands o;
     int n = 0;
     for (Value *v : {&o.m, &o.n, &o.k, &o.aStride, &o.aSumStride, &o.bStride, &o.batchCount0,
@@ -32,6 +29,18 @@ std::string code(const char *level, MatmulKind kind, const BlockProduct &block =
     });
     k.finish();
   });
+}
+
+std::string code(const char *level, MatmulKind kind, const BlockProduct &block = {}) {
+  MatmulSpec spec;
+  spec.kind = kind, spec.block = block;
+  return code(level, spec);
+}
+
+MatmulSpec pairsOfBfloat() {
+  MatmulSpec spec;
+  spec.b = Elem::BF16, spec.pairs = true;
+  return spec;
 }
 
 /// The innermost loops: text between a label and a jump back to it that holds no other such loop.
@@ -63,10 +72,10 @@ int count(const std::string &text, const std::string &pattern) {
 
 /// The largest number of matches in an inner loop, and that no such loop moves vectors to the
 /// stack.
-void expectLoop(const char *level, MatmulKind kind, const char *operation, int atLeast,
-                const BlockProduct &block = {}) {
+void expectLoop(const char *level, const std::string &assembly, const char *operation,
+                int atLeast) {
   int most = 0;
-  for (const std::string &loop : innerLoops(code(level, kind, block))) {
+  for (const std::string &loop : innerLoops(assembly)) {
     int n = count(loop, operation);
     most = std::max(most, n);
     if (n > 0)
@@ -75,6 +84,11 @@ void expectLoop(const char *level, MatmulKind kind, const char *operation, int a
           << loop;
   }
   EXPECT_GE(most, atLeast) << level << " " << operation;
+}
+
+void expectLoop(const char *level, MatmulKind kind, const char *operation, int atLeast,
+                const BlockProduct &block = {}) {
+  expectLoop(level, code(level, kind, block), operation, atLeast);
 }
 
 TEST(MatmulCode, KeepsAccumulatorsInRegisters) {
@@ -98,6 +112,20 @@ TEST(MatmulCode, KeepsAccumulatorsInRegistersOnArm) {
   expectLoop("aarch64-i8mm", MatmulKind::Block, R"(\tusdot\t.*\.4b\[[0-3]\])", 2 * 8 * 4, four);
 }
 
+/// Rows of A are pairs of bf16 already; elsewhere the weights are widened.
+TEST(MatmulCode, MultipliesPairsOfBfloat) {
+  auto expect = [](const char *level, const char *operation, int atLeast) {
+    expectLoop(level, code(level, pairsOfBfloat()), operation, atLeast);
+  };
+  expect("x86-avx512-bf16", R"(\tvdpbf16ps\t.*%zmm)", 24);
+  expect("x86-avx512-vnni", R"(\tvfmadd\w+\t.*%zmm)", 40);
+  expect("x86-64-v3", R"(\tvfmadd\w+\t.*%ymm)", 20);
+  std::string text = code("x86-avx512-bf16", pairsOfBfloat());
+  EXPECT_GT(count(text, R"(\tvcvtneps2bf16\t)"), 0);
+  for (const char *level : {"x86-avx512-vnni", "x86-64-v3", "aarch64-i8mm"})
+    EXPECT_EQ(count(code(level, pairsOfBfloat()), R"(\tvdpbf16ps|vcvtn\w+|bf\w+\t)"), 0) << level;
+}
+
 /// Bodies of functions whose names hold `part`.
 std::vector<std::string> functionsNamed(const std::string &assembly, const std::string &part) {
   std::vector<std::string> bodies;
@@ -117,8 +145,7 @@ std::vector<std::string> functionsNamed(const std::string &assembly, const std::
 
 /// Tiles are configured once a kernel call; a step of K is loads and products of tiles, and what
 /// moves on in memory.
-TEST(MatmulCode, MultipliesInMatrixTiles) {
-  std::string text = code("x86-amx", MatmulKind::W8A8);
+void expectTiles(const std::string &text, const std::string &operation) {
   EXPECT_EQ(count(text, R"(\tldtilecfg\t)"), 1);
   EXPECT_EQ(count(text, R"(\ttilerelease\n)"), 1);
   EXPECT_EQ(count(text, R"(\tsttilecfg\t)"), 0);
@@ -130,10 +157,15 @@ TEST(MatmulCode, MultipliesInMatrixTiles) {
     std::vector<std::string> loops = innerLoops(tiles[0]);
     ASSERT_EQ(loops.size(), 1u) << tiles[0];
     EXPECT_EQ(count(loops[0], R"(\ttileloadd\t)"), loads);
-    EXPECT_EQ(count(loops[0], R"(\ttdpbusd\t)"), products);
+    EXPECT_EQ(count(loops[0], "\t" + operation + "\t"), products);
     EXPECT_EQ(count(loops[0], R"(%[xyz]mm|%r[sb]p|\tcall)"), 0) << loops[0];
     EXPECT_LE(count(loops[0], R"(\n)"), loads + products + 8) << loops[0];
   }
+}
+
+TEST(MatmulCode, MultipliesInMatrixTiles) {
+  expectTiles(code("x86-amx", MatmulKind::W8A8), "tdpbusd");
+  expectTiles(code("x86-amx", pairsOfBfloat()), "tdpbf16ps");
   for (MatmulKind kind : {MatmulKind::F32, MatmulKind::Batched})
     EXPECT_EQ(count(code("x86-amx", kind), "tile(cfg|load|release)"), 0);
 }
@@ -216,17 +248,20 @@ TEST(MatmulCode, SymmetricCodesNeedNoArithmeticInTheFloatCore) {
 }
 
 TEST(MatmulCode, CallsNothing) {
-  for (const Target &t : allTargets())
+  for (const Target &t : allTargets()) {
+    if (t.isGpu())
+      continue;
+    std::vector<std::string> texts{code(t.name, pairsOfBfloat())};
     for (MatmulKind kind :
-         {MatmulKind::F32, MatmulKind::W8A8, MatmulKind::Block, MatmulKind::Batched}) {
-      if (t.isGpu())
-        continue;
-      std::string text = code(t.name, kind);
+         {MatmulKind::F32, MatmulKind::W8A8, MatmulKind::Block, MatmulKind::Batched})
+      texts.push_back(code(t.name, kind));
+    for (const std::string &text : texts) {
       ASSERT_FALSE(text.empty()) << t.name;
       EXPECT_EQ(count(text, R"(\t(callq?|bl|blr)\t)"),
                 count(text, R"(\t(callq?|bl)\tmatmul\.tile)"))
           << t.name; // only its own micro-kernels
     }
+  }
 }
 
 TEST(MatmulCode, WritesForArm) {

@@ -2,7 +2,9 @@
 // with every remainder of rows, columns and K.
 #include "AmxEmulator.h"
 #include "MatmulTesting.h"
+#include "qcc/Algorithms/FloatFormats.h"
 #include <cmath>
+#include <functional>
 
 using namespace qcc;
 using namespace qcc::test;
@@ -14,48 +16,99 @@ INSTANTIATE_TEST_SUITE_P(Host, Matmul, testing::ValuesIn(levelsWithAmx()), level
 
 //===-- f32 -----------------------------------------------------------------------------------===//
 
-float half(float v) { return float((_Float16)v); }
+/// `v` as weights of `type` hold it, and its bits where they are 16.
+float rounded(float v, Elem type) {
+  return type == Elem::F16    ? float((_Float16)v)
+         : type == Elem::BF16 ? floatFromBfloat(bfloatFromFloat(v))
+                              : v;
+}
+uint16_t bitsOf(float v, Elem type) {
+  return type == Elem::F16 ? halfFromFloat(v) : bfloatFromFloat(v);
+}
 
-void testFloat(const Target &target, Elem weights) {
-  MatmulSpec spec;
-  spec.b = weights;
+/// The sum of K products.
+using Sum = std::function<float(const float *a, const float *w, int64_t k)>;
+
+float oneFmaAStep(const float *a, const float *w, int64_t k) {
+  float acc = 0;
+  for (int64_t i = 0; i < k; ++i)
+    acc = std::fma(a[i], w[i], acc);
+  return acc;
+}
+
+/// The product of weights and of A rounded to bf16.
+float product(const float *a, const float *w, int64_t i, int64_t k, float acc) {
+  return i < k ? std::fma(rounded(a[i], Elem::BF16), w[i], acc) : acc;
+}
+
+/// As vdpbf16ps adds: the second of each pair first.
+float pairsInTurn(const float *a, const float *w, int64_t k) {
+  float acc = 0;
+  for (int64_t i = 0; i < k; i += 2)
+    acc = product(a, w, i, k, product(a, w, i + 1, k, acc));
+  return acc;
+}
+
+/// As tdpbf16ps adds: of 32 inputs sums of the first and of the second of all pairs.
+float pairsInTiles(const float *a, const float *w, int64_t k) {
+  float acc = 0;
+  for (int64_t from = 0; from < k; from += 32) {
+    float part[2] = {};
+    for (int64_t i = from; i < from + 32; ++i)
+      part[i % 2] = product(a, w, i, k, part[i % 2]);
+    acc += part[0] + part[1];
+  }
+  return acc;
+}
+
+/// Expects that each result is one of `sums`. What lies between rows of A is not read.
+void testFloat(const Target &target, const MatmulSpec &spec, const std::vector<Shape> &shapes,
+               const std::vector<Sum> &sums = {oneFmaAStep}) {
   auto jit = compileMatmul(target, spec);
-  for (const Shape &s : shapes()) {
+  for (const Shape &s : shapes) {
     int64_t aStride = s.k + integer(0, 3), outStride = s.n + 2;
-    std::vector<float> a(s.m * aStride + 1), w(s.n * s.k),
+    std::vector<float> a(s.m * aStride + 1, NAN), w(s.n * s.k),
         packed(packedFloatBytes(s.n, s.k, 4) / 4);
-    for (float &v : a)
-      v = uniform(-1, 1);
+    for (int64_t i = 0; i < s.m * s.k; ++i)
+      a[i / s.k * aStride + i % s.k] = uniform(-1, 1);
     for (float &v : w)
-      v = weights == Elem::F16 ? half(uniform(-1, 1)) : uniform(-1, 1);
-    std::vector<uint16_t> bits(w.size()), packedBits(packed.size());
-    for (size_t i = 0; i < w.size(); ++i) {
-      _Float16 h = w[i];
-      std::memcpy(&bits[i], &h, 2);
-    }
+      v = rounded(uniform(-1, 1), spec.b);
+    std::vector<uint16_t> bits(w.size()), packedBits(packedPairBytes(s.n, s.k) / 2);
+    for (size_t i = 0; i < w.size(); ++i)
+      bits[i] = bitsOf(w[i], spec.b);
     packF32({w.data(), s.n, s.k, s.k, 1}, 0, panels(s.n), packed.data());
-    packBits16({bits.data(), s.n, s.k, s.k, 1}, 0, panels(s.n), packedBits.data());
+    StridedMatrix<uint16_t> halves{bits.data(), s.n, s.k, s.k, 1};
+    spec.b == Elem::BF16 ? packPairs(halves, 0, panels(s.n), packedBits.data())
+                         : packBits16(halves, 0, panels(s.n), packedBits.data());
     std::vector<float> back(w.size());
     unpackF32(packed.data(), s.n, s.k, back.data());
     ASSERT_EQ(back, w);
     std::vector<float> out(s.m * outStride, -1), want(out);
-    for (int64_t i = 0; i < s.m; ++i)
-      for (int64_t j = 0; j < s.n; ++j) {
-        float acc = 0;
-        for (int64_t x = 0; x < s.k; ++x)
-          acc = std::fma(a[i * aStride + x], w[j * s.k + x], acc);
-        want[i * outStride + j] = acc;
-      }
     std::vector<int64_t> slots(Slots);
     slots[M] = s.m, slots[N] = s.n, slots[K] = s.k, slots[A] = int64_t(a.data());
     slots[AStride] = aStride, slots[Out] = int64_t(out.data()), slots[OutStride] = outStride;
-    slots[B] = weights == Elem::F16 ? int64_t(packedBits.data()) : int64_t(packed.data());
-    launch(*jit, slots.data(), matmulTasks(s.m, s.n));
+    slots[B] = elemBytes(spec.b) == 2 ? int64_t(packedBits.data()) : int64_t(packed.data());
+    launch(*jit, slots.data(), matmulTasks(s.m, s.n), matmulScratchBytes(spec, s.k));
+    for (int64_t i = 0; i < s.m; ++i)
+      for (int64_t j = 0; j < s.n; ++j) {
+        float &expected = want[i * outStride + j], got = out[i * outStride + j];
+        for (const Sum &sum : sums)
+          if (expected = sum(&a[i * aStride], &w[j * s.k], s.k); expected == got)
+            break;
+      }
     expectSame(out, want, s, outStride);
   }
 }
-TEST_P(Matmul, FloatIsOneFmaAStep) { testFloat(*GetParam(), Elem::F32); }
-TEST_P(Matmul, HalfWeightsConvertOnLoad) { testFloat(*GetParam(), Elem::F16); }
+
+MatmulSpec floats(Elem weights, bool pairs = false) {
+  MatmulSpec spec;
+  spec.b = weights, spec.pairs = pairs;
+  return spec;
+}
+
+TEST_P(Matmul, FloatIsOneFmaAStep) { testFloat(*GetParam(), floats(Elem::F32), shapes()); }
+TEST_P(Matmul, HalfWeightsConvertOnLoad) { testFloat(*GetParam(), floats(Elem::F16), shapes()); }
+TEST_P(Matmul, BfloatWeightsConvertOnLoad) { testFloat(*GetParam(), floats(Elem::BF16), shapes()); }
 
 //===-- w8a8 ----------------------------------------------------------------------------------===//
 
@@ -133,6 +186,35 @@ TEST_P(Matmul, EightBitCodesInMatrixTiles) {
   testW8(target, false, tileShapes());
   testW8(target, true, {{33, 70, 100}, {50, 32, 64}});
   testW8(target, false, {{16, 32, 64}, {35, 80, 1000}, {48, 64, 4096}}, /*extreme=*/true);
+}
+
+//===-- Pairs of bf16 -------------------------------------------------------------------------===//
+
+/// Levels without dots of bf16 widen the weights; matrix tiles are for blocks of many rows.
+TEST_P(Matmul, PairsOfBfloat) {
+  const Target &target = *GetParam();
+  std::vector<Sum> sums{target.hasBf16Dots ? pairsInTurn : oneFmaAStep};
+  if (target.hasAmx())
+    sums.push_back(pairsInTiles);
+  testFloat(target, floats(Elem::BF16, true), shapes(), sums);
+  testFloat(target, floats(Elem::BF16, true), tileShapes(), sums);
+}
+
+/// Levels without AMX take the same way in loops of their own instructions.
+TEST_P(Matmul, PairsOfBfloatInMatrixTiles) {
+  Target target = *GetParam();
+  if (!target.hasBf16Dots)
+    GTEST_SKIP() << target.name << " has no dots of bf16";
+  target.hasTiles = true;
+  testFloat(target, floats(Elem::BF16, true), {{35, 80, 1000}, {64, 33, 31}, {16, 32, 64}},
+            {target.hasAmx() ? pairsInTiles : pairsInTurn, pairsInTurn});
+}
+
+/// A product of 64 rows by whole pairs of panels is in tiles alone.
+TEST_P(Matmul, ManyRowsOfPairsAreInMatrixTiles) {
+  if (!GetParam()->hasAmx())
+    GTEST_SKIP() << GetParam()->name << " has no tiles";
+  testFloat(*GetParam(), floats(Elem::BF16, true), {{64, 64, 96}, {70, 128, 33}}, {pairsInTiles});
 }
 
 //===-- Batched -------------------------------------------------------------------------------===//

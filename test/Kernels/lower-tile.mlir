@@ -185,3 +185,30 @@ func.func @step_dot_of_columns(%a: !llvm.ptr, %b: !llvm.ptr, %out: !llvm.ptr, %n
       : !llvm.ptr, !llvm.ptr, !llvm.ptr
   return
 }
+
+// Multiply-adds of widened numbers where there are no dots of bf16.
+// CHECK-LABEL: func.func @bf16
+// AMX: llvm.call_intrinsic "llvm.x86.avx512bf16.cvtneps2bf16.512"
+// AMX: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
+// VNNI: arith.truncf {{.*}} : vector<16xf32> to vector<16xbf16>
+// VNNI-COUNT-2: math.fma {{.*}} : vector<16xf32>
+// CHECK-NOT: tile.
+func.func @bf16(%acc: vector<16xf32>, %a: vector<32xbf16>, %b: vector<32xbf16>) -> (vector<16xbf16>, vector<16xf32>) {
+  %0 = tile.to_bf16 %acc : vector<16xf32> -> vector<16xbf16>
+  %1 = tile.dot_bf16 %acc, %a, %b : vector<16xf32>, vector<32xbf16>
+  return %0, %1 : vector<16xbf16>, vector<16xf32>
+}
+
+// CHECK-LABEL: func.func @block_dot_bf16
+// AMX-COUNT-8: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
+// AMX-NOT: tdp
+// VNNI-NOT: tile
+// VNNI-COUNT-4: math.fma {{.*}} : vector<16xf32>
+func.func @block_dot_bf16(%init: !llvm.ptr, %a: !llvm.ptr, %b: !llvm.ptr, %last: !llvm.ptr,
+                          %out: !llvm.ptr, %n: i64) {
+  tile.configure
+  tile.block_dot init %init a %a by %n b %b by %n steps %n last %last by %n out %out {rows = 32 : i64, bf16}
+      : !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr
+  tile.release
+  return
+}

@@ -25,13 +25,19 @@ template <typename T> struct StridedMatrix {
   int64_t nStride, kStride;
 };
 
-// f32, or 16-bit floats: [panels][K][16].
+// f32 or f16: [panels][K][16].
 constexpr int64_t packedFloatBytes(int64_t n, int64_t k, int64_t elementBytes) {
   return panels(n) * k * kPanel * elementBytes;
 }
 /// Writes panels [first, last) to out, which points to panel 0.
 void packF32(const StridedMatrix<float> &w, int64_t first, int64_t last, float *out);
 void packBits16(const StridedMatrix<uint16_t> &w, int64_t first, int64_t last, uint16_t *out);
+
+// bf16: [panels][ceil(K/2)][16][2]; K padded with 0.
+constexpr int64_t packedPairBytes(int64_t n, int64_t k) {
+  return panels(n) * roundUp(k, 2) * kPanel * 2;
+}
+void packPairs(const StridedMatrix<uint16_t> &w, int64_t first, int64_t last, uint16_t *out);
 
 // 8-bit codes: [panels][ceil(K/4)][16][4] of s8; K padded with zeros.
 constexpr int64_t packedW8Bytes(int64_t n, int64_t k) { return panels(n) * roundUp(k, 4) * kPanel; }

@@ -3,6 +3,8 @@
 // out[m][n] = Σ_k A[m][k] · B[n][k], k ascending, computed in tiles that stay in registers over the
 // whole of K. What a result is does not depend on M, the level, the tasks or the blocking:
 //   f32, batched   one fma a step: acc = fma(A[m][k], B[n][k], acc), starting from +0
+//   f32, pairs     the same, but on levels that multiply pairs of bf16 A is rounded to bf16, and
+//                  sums are those of tile.dot_bf16, or tile.block_dot, for pairs ascending
 //   w8a8           the exact sum in int32 (mod 2^32), then float(acc) * (aScale[m] * bScale[n])
 //   block, integer for steps s ascending acc = fma(float(Σ_{k in s} (w - zero) a), scale, acc), the
 //                  sum exact and rounded once; scale = bScale, or bScale * aScale of the step's
@@ -24,7 +26,7 @@
 namespace qcc {
 
 enum class MatmulKind {
-  F32,    ///< A f32 (or f16, bf16) rows; B packed panels of f32, f16 or bf16
+  F32,    ///< A f32 (or f16, bf16) rows; B packed panels of f32, f16 or pairs of bf16
   W8A8,   ///< A u8 codes, B packed s8 codes
   Block,  ///< B codes of 1 to 8 bits in blocks (BlockLayout)
   Batched ///< A and B both activations, B row-major [K][N] or transposed [N][K]
@@ -64,6 +66,7 @@ struct MatmulSpec {
   MatmulKind kind = MatmulKind::F32;
   Elem a = Elem::F32;            ///< F32, Batched, Block with floats: type of A in memory
   Elem b = Elem::F32;            ///< F32, Batched: type of B in memory
+  bool pairs = false;            ///< F32 with B of bf16: A may be rounded to bf16 too
   bool bTransposed = false;      ///< Batched
   BlockProduct block;            ///< Block
   bool weightZeroPoints = false; ///< W8A8: B has zero points (bZero, aSum)
@@ -125,12 +128,18 @@ constexpr int64_t matmulTasks(int64_t m, int64_t n, int64_t batch = 1) {
 bool fitsMatrixTiles(const BlockProduct &product);
 
 constexpr int64_t kBlockTileScratchBytes = 32 << 10;
+/// Numbers of a row of pairs, and bytes of so many of a block of rows.
+constexpr int64_t kMatmulPairRow = 32;
+constexpr int64_t kMatmulPairBlock = kMatmulRowBlock * kMatmulPairRow * 2;
 
-/// scratch_bytes of a launch, on all levels: Batched packs kMatmulColBlock columns of B, matrix
-/// tiles decode some of B.
+/// scratch_bytes of a launch, on all levels: Batched packs kMatmulColBlock columns of B, products in
+/// pairs a block of rows of A, whose K is rounded up to kMatmulPairRow; matrix tiles decode some of
+/// B.
 inline int64_t matmulScratchBytes(const MatmulSpec &spec, int64_t k) {
   if (spec.kind == MatmulKind::Batched)
     return roundUp(k, 16) * kMatmulColBlock * 4;
+  if (spec.pairs)
+    return ceilDiv(k, kMatmulPairRow) * kMatmulPairBlock;
   return spec.kind == MatmulKind::Block && fitsMatrixTiles(spec.block) ? kBlockTileScratchBytes : 0;
 }
 

@@ -1,4 +1,4 @@
-// Numbers of eight bits as f32, on scalars or vectors of i32 codes.
+// Numbers of eight bits, and pairs of bf16, as f32, on scalars or vectors of i32 codes.
 #ifndef QCC_KERNELS_SMALLFLOATS_H
 #define QCC_KERNELS_SMALLFLOATS_H
 
@@ -30,6 +30,10 @@ mlir::Value smallFloatToF32(ValueBuilder &k, Elem e, mlir::Value code);
 /// The code of a f32 rounded to nearest, ties to even. What is too large becomes infinity, NaN
 /// where there is none, or the largest number where there is neither.
 mlir::Value f32ToSmallFloat(ValueBuilder &k, Elem e, mlir::Value x);
+
+/// f32 of the first and of the second of the two bf16 in 32 bits.
+mlir::Value firstBf16(ValueBuilder &k, mlir::Value pair);
+mlir::Value secondBf16(ValueBuilder &k, mlir::Value pair);
 
 /// Twice the value of each code of f4e2m1; code 8 is -0.
 inline constexpr int8_t kTwiceF4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};

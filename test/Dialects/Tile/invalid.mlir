@@ -163,3 +163,28 @@ func.func @step_dot_c3(%p: !llvm.ptr, %n: i64) {
       : !llvm.ptr, !llvm.ptr, !llvm.ptr
   return
 }
+
+
+// -----
+
+func.func @dot_bf16_c1(%acc: vector<16xf32>, %a: vector<16xbf16>) {
+  // expected-error @+1 {{has 16 numbers for 16 sums, expected 32}}
+  %0 = tile.dot_bf16 %acc, %a, %a : vector<16xf32>, vector<16xbf16>
+  return
+}
+
+// -----
+
+func.func @dot_bf16_c2(%acc: vector<8xf32>, %a: vector<16xbf16>) {
+  // expected-error @+1 {{has 8 sums, expected a multiple of 16}}
+  %0 = tile.dot_bf16 %acc, %a, %a : vector<8xf32>, vector<16xbf16>
+  return
+}
+
+// -----
+
+func.func @to_bf16_c1(%x: vector<8xf32>) {
+  // expected-error @+1 {{has 8 lanes, expected a multiple of 16}}
+  %0 = tile.to_bf16 %x : vector<8xf32> -> vector<8xbf16>
+  return
+}
