@@ -70,12 +70,16 @@ bool isIntegerStorage(Storage storage);
 /// The float type that codes spell, or null.
 mlir::FloatType floatTypeOf(Storage storage, mlir::MLIRContext *context);
 
+/// Whether a buffer of this type holds floats in panels, which have no codes.
+bool holdsReals(QType type);
+
 /// The meanings of qnt.qlinear, as its description numbers them.
 enum class Product { FullSum = 1, BlockSums = 2, FloatSums = 3, WideSums = 4 };
 /// The meaning for an input (a float tensor or codes) and a weight that the verifier accepts.
 Product productOf(mlir::Type x, QType weight);
 /// The step of wide sums where scales are per row.
 inline constexpr int64_t kWideBlock = 256;
+
 /// Inputs along K whose products are summed before a scale is applied: `length` where it is all.
 int64_t productStep(mlir::Type x, QType weight, int64_t length);
 /// What integers behind codes count in: 1, or 0.5 for f4e2m1. Nothing where values are no

@@ -122,7 +122,8 @@ def Qnt_Layout : Qnt_Enum<"Layout", "where an element lies", [
   I32EnumAttrCase<"panel16_block", 3>,
   I32EnumAttrCase<"token_u8", 4>,
   I32EnumAttrCase<"token_s8", 5>,
-  I32EnumAttrCase<"token_s16", 6>]>;
+  I32EnumAttrCase<"token_s16", 6>,
+  I32EnumAttrCase<"panel16_k2", 7>]>;
 
 def Qnt_CodebookAttr : Qnt_Attr<"Codebook", "codebook"> {
   let summary = "what the codes of a codebook stand for";

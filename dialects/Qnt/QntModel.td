@@ -26,12 +26,19 @@ def Qnt_LinearOp : Qnt_ShapeOp<"linear"> {
     `out[.., n] = sum_k x[.., k] * weight[n, k] (+ bias[n])`. Rows of `weight` are output channels.
     Sums ascend in k with one fused multiply-add per step; the bias is added last.
 
+    With `products = bf16` elements of `x` and `weight` are rounded to bf16, to nearest even, and sums take the
+    second of each two k first: from r = 0, for even k ascending,
+    `r = fma(x[k], weight[n, k], fma(x[k + 1], weight[n, k + 1], r))`. Only `--numerics=fast` makes such layers, and
+    a kernel may leave `x` as it is, take another order, or count what is below 2^-126 as 0.
+
     Constraints:
     * (C1) `weight` is `[N, K]` and `x` has last dimension K.
     * (C2) `bias`, if present, is `[N]`.
     * (C3) `out` has the leading dimensions of `x`, then N.
+    * (C4) `products` is f32 or bf16; with bf16, `x` is f32.
   }];
-  let arguments = (ins Qnt_Tensor:$x, Qnt_Value:$weight, Optional<Qnt_Tensor>:$bias);
+  let arguments = (ins Qnt_Tensor:$x, Qnt_Value:$weight, Optional<Qnt_Tensor>:$bias,
+                       DefaultValuedAttr<Qnt_StorageAttr, "Storage::f32">:$products);
 }
 
 def Qnt_ConvOp : Qnt_ShapeOp<"conv"> {

@@ -95,7 +95,7 @@ def Qnt_PackOp : Qnt_Op<"pack", [Pure]> {
   let summary = "the same matrix in the layout that kernels read";
   let description = [{
     A pure change of layout, evaluated once at compile time: `panel16_f32` for float matrices [N, K],
-    `panel16_k4` for symmetric 8-bit codes per channel, `panel16_block` for every other scheme by
+    `panel16_k2` for those of bf16, `panel16_k4` for symmetric 8-bit codes per channel, `panel16_block` for every other scheme by
     rows (Pack.h has the formulas).
 
     Constraints:
@@ -152,7 +152,7 @@ def Qnt_QGatherOp : Qnt_QuantOp<"qgather"> {
 
     Constraints:
     * (C1) `table` is a matrix per axis 0 or in blocks along axis 1, logical or in a layout that it
-      shares with an output head: `panel16_k4` or `panel16_block`; or floats in `panel16_f32`.
+      shares with an output head: `panel16_k4` or `panel16_block`; or floats in `panel16_f32` or `panel16_k2`.
     * (C2) `out` has the dimensions of `indices`, then the row's.
   }];
   let arguments = (ins Qnt_QType:$table, Qnt_Tensor:$indices);

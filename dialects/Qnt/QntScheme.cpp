@@ -175,6 +175,10 @@ Product qcc::qnt::productOf(Type x, QType weight) {
   return plain && !inBlocks ? Product::FullSum : Product::BlockSums;
 }
 
+bool qcc::qnt::holdsReals(QType type) {
+  return type.getLayout() == Layout::panel16_f32 || type.getLayout() == Layout::panel16_k2;
+}
+
 int64_t qcc::qnt::productStep(Type x, QType weight, int64_t length) {
   Product product = productOf(x, weight);
   int64_t block = weight.getGranularity() == Granularity::block ? weight.getBlock()

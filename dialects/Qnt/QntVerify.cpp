@@ -331,7 +331,15 @@ LogicalResult MatmulOp::verify() {
 }
 
 LogicalResult LinearOp::verify() {
-  return verifyLinear(*this, getX().getType(), getWeight().getType(), getBias(), getType());
+  if (failed(verifyLinear(*this, getX().getType(), getWeight().getType(), getBias(), getType())))
+    return failure();                          // (C1), (C2), (C3)
+  bool pairs = getProducts() == Storage::bf16; // (C4)
+  if (!pairs && getProducts() != Storage::f32)
+    return emitOpError() << "products must be of f32 or bf16, but are of "
+                         << stringifyStorage(getProducts());
+  if (Type x = elementTypeOf(getX().getType()); pairs && !x.isF32())
+    return emitOpError() << "products of bf16 need an input of f32, but it is of " << x;
+  return success();
 }
 LogicalResult ConvOp::verify() {
   SmallVector<DimExpr> x = dimsOf(getX().getType()), w = dimsOf(getWeight().getType());

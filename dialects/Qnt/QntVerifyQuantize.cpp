@@ -72,7 +72,7 @@ LogicalResult PackOp::verify() {
   if (failed(sameDims(*this, "result", dimsOf(out), dimsOf(getX().getType()))))
     return failure();
   auto in = dyn_cast<QType>(getX().getType());
-  bool fits = out.getLayout() == Layout::panel16_f32 ? !in : in && packs(in, out.getLayout());
+  bool fits = in ? packs(in, out.getLayout()) : holdsReals(out);
   if (!fits)
     return emitOpError() << "layout " << stringifyLayout(out.getLayout()) << " does not fit "
                          << getX().getType();
@@ -133,11 +133,11 @@ LogicalResult QGatherOp::verify() {
   bool readable = table.getLayout() == Layout::logical ||
                   table.getLayout() == Layout::panel16_block ||
                   (table.getLayout() == Layout::panel16_k4 && perAxis && table.getBits() == 8);
-  bool reals = table.getLayout() == Layout::panel16_f32;
+  bool reals = holdsReals(table);
   if (dims.size() != 2 || (!reals && ((!perAxis && !blocks) || !readable))) // (C1)
     return emitOpError()
            << "table must be a matrix per axis 0 or in blocks along axis 1, logical or "
-              "of layout panel16_k4 or panel16_block, or one of layout panel16_f32, but is "
+              "of layout panel16_k4 or panel16_block, or one of floats in panels, but is "
            << table;
   if (failed(isIndex(*this, "indices", getIndices().getType())))
     return failure();

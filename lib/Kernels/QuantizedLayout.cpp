@@ -127,6 +127,9 @@ QuantizedLayout qcc::layoutOf(QType type) {
   case Layout::panel16_f32:
     layout.bytes = s.n16 * s.k * (type.getBits() / 8);
     return layout;
+  case Layout::panel16_k2:
+    layout.bytes = s.n16 * s.k.ceilDiv(s.constant(2)) * 4;
+    return layout;
   case Layout::panel16_k4:
     layout.scales = align64(s.n16 * s.k.ceilDiv(s.constant(4)) * 4);
     layout.extra = layout.scales + s.n16 * 4;

@@ -1,5 +1,6 @@
 // Contractions, normalisations and rotary embedding.
 #include "Detail.h"
+#include "qcc/Algorithms/FloatFormats.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -70,10 +71,28 @@ template <typename T> Results evaluateMatmul(const Call &call, MatmulOp op) {
   return one(store<T>(call.resultElement(), *dims, out));
 }
 
+/// Rows of k numbers as bf16, the second of each pair first, as `products = bf16` takes them.
+Numbers<float> inPairs(const float *x, int64_t rows, int64_t k) {
+  Numbers<float> pairs;
+  pairs.owned.resize(rows * k);
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t i = 0; i < k; ++i)
+      pairs.owned[row * k + (i % 2 ? i - 1 : std::min(i + 1, k - 1))] =
+          floatFromBfloat(bfloatFromFloat(x[row * k + i]));
+  pairs.data = pairs.owned.data();
+  pairs.count = rows * k;
+  return pairs;
+}
+
 template <typename T> Results linearAs(const Call &call, Numbers<T> weight, int64_t n) {
   const Tensor &x = call.tensor(0);
   int64_t k = x.dims().back(), m = product(x.dims().drop_back());
   Numbers<T> in = load<T>(x);
+  if constexpr (std::is_same_v<T, float>)
+    if (cast<LinearOp>(call.op).getProducts() == Storage::bf16) {
+      in = inPairs(in.data, m, k);
+      weight = inPairs(weight.data, n, k);
+    }
   std::vector<T> flipped = transposed(weight.data, n, k), out(m * n);
   multiply(in.data, flipped.data(), out.data(), m, k, n);
   if (call.operands.size() > 2) {

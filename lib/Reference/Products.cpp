@@ -105,7 +105,7 @@ Results reference::evaluateQGather(const Call &call) {
   const Tensor &indices = call.tensor(1);
   int64_t columns = table.dims[1];
   Numbers<int64_t> at = load<int64_t>(indices);
-  bool isReal = table.type.getLayout() == Layout::panel16_f32;
+  bool isReal = holdsReals(table.type);
   Numbers<float> reals = isReal ? load<float>(table.reals) : Numbers<float>();
   std::optional<CodeValues> value;
   if (!isReal)

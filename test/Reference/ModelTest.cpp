@@ -29,6 +29,18 @@ TEST(Model, Linear) {
             (Reals{11, 22, 33}));
 }
 
+/// Both operands are rounded, ties to even. The second of a pair comes first, so that the 1 meets
+/// nothing large, and an odd last product has no partner.
+TEST(Model, LinearInPairsOfBfloat) {
+  Program program;
+  program.body("%x: tensor<2x5xf32>, %w: tensor<1x5xf32>", "tensor<2x1xf32>",
+               "%0 = qnt.linear %x, %w {products = #qnt<storage bf16>} : (tensor<2x5xf32>, "
+               "tensor<1x5xf32>) -> tensor<2x1xf32>\n return %0 : tensor<2x1xf32>");
+  double tie = 1 + 0x1p-8, up = 1 + 0x3p-8, large = 0x1p24;
+  program.input({tie, up, 0, 0, 0, large, 0, 1, -large, 0.5});
+  EXPECT_EQ(program.input({1, 1, 1, 1, tie}).run(), (Reals{2 + 0x1p-6, 1.5}));
+}
+
 TEST(Model, Conv) {
   EXPECT_EQ(
       binary(

@@ -3,7 +3,7 @@
 // logical: codes row-major, below 8 bits packed low bits first, rows starting on bytes; then scales
 //   in the scale type ([N], [N][blocks], or one); zero points, as many, one byte each or in their
 //   float type; super scales f32 [N]; the table of a codebook, 2^bits floats.
-// panel16_f32: packF32 or packBits16.
+// panel16_f32: packF32 or packBits16. panel16_k2: packPairs.
 // panel16_k4: packW8; f32 scales [N up to 16]; i32 corrections [N up to 16].
 // panel16_block: everything in one stream of panels (Pack.h), behind the table of a codebook.
 // token_u8: code + 128, rows of K rounded up to 64; f32 scales [M]; i32 zero points [M].

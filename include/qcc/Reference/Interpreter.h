@@ -68,7 +68,7 @@ struct QTensor {
   std::vector<uint8_t> scaleCodes; ///< as many as scales, with two levels
   std::vector<float> supers;       ///< one per row, with two levels
   std::vector<float> table;        ///< 2^bits values of a codebook
-  Tensor reals;                    ///< contents of layout panel16_f32, which has no codes
+  Tensor reals;                    ///< of layouts that hold floats, which have no codes
 
   /// Index into `scales` of the element at row-major index `i`.
   int64_t group(int64_t i) const;

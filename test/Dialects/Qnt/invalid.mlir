@@ -699,6 +699,24 @@ func.func @f(%x: tensor<2x3xf32>, %w: tensor<4x3xf32>) {
 
 // -----
 
+// linear C4
+func.func @f(%x: tensor<2x3xf32>, %w: tensor<4x3xf32>) {
+  // expected-error@+1 {{products must be of f32 or bf16, but are of i16}}
+  %0 = qnt.linear %x, %w {products = #qnt<storage i16>} : (tensor<2x3xf32>, tensor<4x3xf32>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+// linear C4
+func.func @f(%x: tensor<2x3xf64>, %w: tensor<4x3xf64>) {
+  // expected-error@+1 {{products of bf16 need an input of f32, but it is of 'f64'}}
+  %0 = qnt.linear %x, %w {products = #qnt<storage bf16>} : (tensor<2x3xf64>, tensor<4x3xf64>) -> tensor<2x4xf64>
+  return
+}
+
+// -----
+
 // conv C1
 func.func @f(%x: tensor<1x4x8xf32>, %w: tensor<2x2x3xf32>) {
   // expected-error@+1 {{pads has 1 entries instead of 2}}
