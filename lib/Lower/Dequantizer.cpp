@@ -12,7 +12,7 @@ bool Dequantizer::reads(QType type) {
     return false;
   if (type.getGranularity() == Granularity::token)
     return type.getLayout() != Layout::logical || !type.getGroup();
-  return type.isByRows() && type.getLayout() != Layout::panel16_f32;
+  return type.isByRows() && !holdsReals(type);
 }
 
 Dequantizer::Dequantizer(KernelFrame &frame, QType type, Value base, Elem out)

@@ -29,6 +29,13 @@ inline Elem elemOfValue(mlir::Value value) {
   return *elem;
 }
 
+/// What floats of this storage are in memory.
+inline Elem storageElem(qnt::Storage storage) {
+  return storage == qnt::Storage::f16    ? Elem::F16
+         : storage == qnt::Storage::bf16 ? Elem::BF16
+                                         : Elem::F32;
+}
+
 /// A shape seen around one axis: outer x size x inner.
 struct AroundAxis {
   qnt::DimExpr outer, size, inner;

@@ -2,6 +2,7 @@
 // reads all rows.
 #include "Dequantizer.h"
 #include "FamilySupport.h"
+#include "qcc/Algorithms/Pack.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -192,26 +193,36 @@ RowBlocks qgatherRows(QGatherOp op) {
                    dimsOf(op.getTable().getType())[1]);
 }
 
-Elem storageElem(Storage storage) {
-  return storage == Storage::f16 ? Elem::F16 : storage == Storage::bf16 ? Elem::BF16 : Elem::F32;
+/// Where the 16 elements of a row from column `i` on are, from the panel's start on: k in
+/// k * 16 + n mod 16, in pairs k / 2 * 32 + n mod 16 * 2 + k mod 2.
+Value elementsInPanel(KernelBuilder &k, Layout layout, Value output, Value i) {
+  Value column = k.add(k.iota64(), i), panel = k.ci64(kPanel);
+  if (layout == Layout::panel16_f32)
+    return k.add(k.mul(column, panel), output);
+  Value within = k.and_(column, k.ci64(1));
+  Value first = k.mul(k.sub(column, within), panel);
+  return k.add(k.add(first, within), k.mul(output, k.ci64(2)));
 }
 
-/// Rows of floats in panels of 16: element k of row n is at ((n / 16) * K + k) * 16 + n mod 16.
+/// Rows of floats in panels of 16.
 LogicalResult emitPanelRows(KernelFrame &frame, QGatherOp op, Value table, Value indices) {
   KernelBuilder &k = frame.k;
   Elem from = storageElem(op.getTable().getType().getStorage()), to = elemOfValue(op.getOut());
   SmallVector<DimExpr> dims = dimsOf(op.getTable().getType());
   Value size = frame.dim(dims[0]), columns = frame.dim(dims[1]), out = frame.resultPointer(0);
   Elem indexElem = elemOfValue(op.getIndices());
-  Value panel = k.ci64(16);
+  Layout layout = op.getTable().getType().getLayout();
+  Value panel = k.ci64(kPanel), depth = columns;
+  if (layout == Layout::panel16_k2)
+    depth = k.and_(k.add(columns, k.ci64(1)), k.ci64(-2));
   qgatherRows(op).forRows(frame, [&](Value i) {
     CheckedIndex at = checkIndex(k, loadIndex(k, indexElem, indices, i), size);
     k.ifThen(at.good, [&] {
-      Value first = k.mul(k.mul(k.divU(at.index, panel), columns), panel);
-      Value row = k.elemPtr(from, table, k.add(first, k.remU(at.index, panel)));
+      Value first = k.mul(k.mul(k.divU(at.index, panel), depth), panel);
+      Value base = k.elemPtr(from, table, first), output = k.remU(at.index, panel);
       Value target = k.elemPtr(to, out, k.mul(i, columns));
       k.forLanes(columns, [&](Value j, Value lanes) {
-        Value values = k.vloadStrided(from, row, k.mul(j, panel), panel, lanes);
+        Value values = k.vgather(from, base, elementsInPanel(k, layout, output, j), lanes);
         k.vstore(to, values, target, j, lanes);
       });
     });
@@ -232,7 +243,7 @@ LogicalResult lower::emitQGather(KernelFrame &frame) {
   auto indices = densePointer(frame, op.getIndices());
   if (!table || failed(indices))
     return refuse(op, "the table is not an operand of the kernel");
-  if (op.getTable().getType().getLayout() == Layout::panel16_f32)
+  if (holdsReals(op.getTable().getType()))
     return emitPanelRows(frame, op, frame.pointer(table), *indices);
   if (!Dequantizer::reads(op.getTable().getType()))
     return refuse(op, "there is no kernel that reads rows of " + valueText(op.getTable()));

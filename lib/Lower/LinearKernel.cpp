@@ -20,6 +20,12 @@ struct Layer {
   QType weight;
   DimExpr m, n, k;
 
+  /// Whether numbers are multiplied as bf16, two at a time where a level can.
+  bool hasPairs() const {
+    auto linear = dyn_cast<LinearOp>(op);
+    return linear && linear.getProducts() == Storage::bf16;
+  }
+
   static FailureOr<Layer> of(KernelOp kernel) {
     Operation *op = &kernel.getBody().front().front();
     while (op && !isa<LinearOp, QLinearOp>(op))
@@ -39,10 +45,6 @@ struct Layer {
     return layer;
   }
 };
-
-Elem storageElem(Storage storage) {
-  return storage == Storage::f16 ? Elem::F16 : storage == Storage::bf16 ? Elem::BF16 : Elem::F32;
-}
 
 /// Integers behind the codes of a codebook: evenly spaced where they are, else up to 16 listed.
 LogicalResult setIntegers(BlockProduct &product, ArrayRef<float> table) {
@@ -120,8 +122,9 @@ FailureOr<MatmulSpec> specOf(const Layer &layer) {
     spec.kind = MatmulKind::W8A8;
     return spec;
   }
-  if (layout == Layout::panel16_f32 && !codes) {
+  if (holdsReals(layer.weight) && !codes) {
     spec.b = storageElem(layer.weight.getStorage());
+    spec.pairs = layer.hasPairs();
     return spec;
   }
   if (layout != Layout::panel16_block || unsignedCodes)
@@ -258,8 +261,11 @@ FailureOr<LaunchShape> lower::linearShape(KernelOp kernel) {
   // About a hundred thousand multiplications pay for waking a worker.
   DimExpr work = layer->m.min(c(kMatmulRowBlock)) * layer->k * kMatmulColBlock;
   shape.grain = c(1 << 17).ceilDiv(work + 1);
-  FailureOr<MatmulSpec> spec = specOf(*layer);
-  shape.scratchBytes = c(succeeded(spec) ? matmulScratchBytes(*spec, 0) : 0);
+  shape.scratchBytes = c(0);
+  if (layer->hasPairs()) // a block of rows
+    shape.scratchBytes = layer->k.ceilDiv(c(kMatmulPairRow)) * kMatmulPairBlock;
+  else if (FailureOr<MatmulSpec> spec = specOf(*layer); succeeded(spec))
+    shape.scratchBytes = c(matmulScratchBytes(*spec, 0));
   return shape;
 }
 

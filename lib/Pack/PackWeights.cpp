@@ -34,7 +34,8 @@ QType packedType(Type x, Type weight) {
     if (!storage)
       return {};
     return QType::get(context, makeDims(context, dimsOf(weight)), *storage, Granularity::tensor, -1,
-                      0, Float32Type::get(context), Type(), Layout::panel16_f32);
+                      0, Float32Type::get(context), Type(),
+                      *storage == Storage::bf16 ? Layout::panel16_k2 : Layout::panel16_f32);
   }
   auto codes = cast<QType>(weight);
   bool isFnuz =
@@ -44,6 +45,13 @@ QType packedType(Type x, Type weight) {
     return {};
   bool whole = productOf(x, codes) == Product::FullSum;
   return codes.withLayout(whole ? Layout::panel16_k4 : Layout::panel16_block);
+}
+
+/// The type of the numbers that `layer` multiplies where its weight has others, or null.
+Type roundedElement(Operation *layer) {
+  auto linear = dyn_cast<LinearOp>(layer);
+  bool rounds = linear && linear.getProducts() == Storage::bf16;
+  return rounds ? BFloat16Type::get(layer->getContext()) : Type();
 }
 
 /// The index of the operand of `fused` that `value` of its body is.
@@ -61,7 +69,7 @@ public:
   void shareTable(FusedOp fused, GatherOp lookUp);
 
 private:
-  WeightOp packedWeight(Operation *def, Type x, Location loc);
+  WeightOp packedWeight(Operation *def, Operation *layer);
   void retarget(FusedOp fused, unsigned operand, WeightOp weight);
 
   ModuleOp module;
@@ -69,21 +77,24 @@ private:
   OpBuilder builder;
   /// By weight name or constant, and layout.
   DenseMap<std::pair<Attribute, int>, WeightOp> made;
+  DenseSet<Operation *> rounded; ///< those that hold other numbers than the model
 };
 
 /// A recipe that packs what `def` (a use or a constant) stands for.
-WeightOp Packer::packedWeight(Operation *def, Type x, Location loc) {
+WeightOp Packer::packedWeight(Operation *def, Operation *layer) {
+  Location loc = def->getLoc();
+  Type x = layer->getOperand(0).getType(), stored = def->getResult(0).getType();
+  Type element = roundedElement(layer);
   auto use = dyn_cast<UseOp>(def);
   Attribute name = use ? Attribute(use.getWeightAttr()) : cast<ConstantOp>(def).getValue();
-  Layout layout = packedType(x, def->getResult(0).getType()).getLayout();
-  WeightOp &known = made[{name, static_cast<int>(layout)}];
+  QType wanted = packedType(x, element ? makeTensorType(dimsOf(stored), element) : stored);
+  WeightOp &known = made[{name, static_cast<int>(wanted.getLayout())}];
   if (known)
     return known;
   auto source = use ? symbols.lookup<WeightOp>(use.getWeight()) : WeightOp();
   builder.setInsertionPointToStart(module.getBody());
   std::string packedName = (use ? use.getWeight().str() : "constant") + ".packed";
-  auto weight = WeightOp::create(builder, loc, packedName, def->getResult(0).getType(), Attribute(),
-                                 StringAttr());
+  auto weight = WeightOp::create(builder, loc, packedName, stored, Attribute(), StringAttr());
   builder.createBlock(&weight.getRecipe());
   Value value;
   if (source && !source.getRecipe().empty()) {
@@ -102,6 +113,10 @@ WeightOp Packer::packedWeight(Operation *def, Type x, Location loc) {
       if (cast->use_empty())
         cast.erase();
     }
+  if (element && elementTypeOf(value.getType()) != element) {
+    value = CastOp::create(builder, loc, makeTensorType(dimsOf(stored), element), value);
+    rounded.insert(weight);
+  }
   QType type = packedType(x, value.getType());
   auto packed = PackOp::create(builder, loc, type, value);
   YieldOp::create(builder, loc, packed.getOut());
@@ -137,7 +152,7 @@ LogicalResult Packer::packLayer(FusedOp fused, Operation *layer) {
     llvm::raw_string_ostream(text) << inside.getType();
     return refuse("has no layout that kernels read: " + text);
   }
-  WeightOp weight = packedWeight(def, layer->getOperand(0).getType(), def->getLoc());
+  WeightOp weight = packedWeight(def, layer);
   remark::passed(layer->getLoc(), remarkPack)
       << remark::metric("layout", stringifyLayout(cast<QType>(weight.getType()).getLayout()).str());
   retarget(fused, *operand, weight);
@@ -164,9 +179,11 @@ void Packer::shareTable(FusedOp fused, GatherOp lookUp) {
       !elementTypeOf(lookUp.getType()).isF32() || fused.getKind() != "gather")
     return;
   auto use = fused.getInputs()[*operand].getDefiningOp<UseOp>();
-  WeightOp weight =
-      use ? made.lookup({use.getWeightAttr(), static_cast<int>(Layout::panel16_f32)}) : WeightOp();
-  if (!weight)
+  WeightOp weight;
+  for (Layout layout : {Layout::panel16_f32, Layout::panel16_k2})
+    if (use && !weight)
+      weight = made.lookup({use.getWeightAttr(), static_cast<int>(layout)});
+  if (!weight || rounded.contains(weight))
     return;
   retarget(fused, *operand, weight);
   fused.setKind("qgather");

@@ -290,22 +290,30 @@ llvm::Error WeightStore::Impl::writeDense(const StridedView &view, BytesSink sin
   return sink(rest);
 }
 
+/// Up to `count` rows of 16-bit floats, dense: the source need not be aligned.
+static std::vector<uint16_t> bitsOfRows(const StridedView &view, int64_t first, int64_t count) {
+  int64_t k = view.dims[1], rows = std::min(count, view.dims[0] - first);
+  std::vector<uint16_t> bits(rows * k);
+  for (int64_t i = 0; i < k; ++i)
+    for (int64_t j = 0; j < rows; ++j)
+      std::memcpy(&bits[j * k + i],
+                  view.data + ((first + j) * view.strides[0] + i * view.strides[1]) * 2, 2);
+  return bits;
+}
+
 llvm::Error WeightStore::Impl::writePanelsFloat(const StridedView &view, QType type,
                                                 BytesSink sink) {
   FloatRows rows(view);
   int64_t n = rows.rows(), k = rows.columns(), width = type.getBits() / 8;
+  bool pairs = type.getLayout() == Layout::panel16_k2;
   if (width == 2)
-    return inChunks(panels(n), k * kPanel * 2, sink, [&](int64_t p, uint8_t *out) {
-      int64_t ns = view.strides[0], ks = view.strides[1], count = std::min(kPanel, n - p * kPanel);
-      for (int64_t i = 0; i < k; ++i)
-        for (int64_t j = 0; j < kPanel; ++j) {
-          if (j < count)
-            std::memcpy(out + (i * kPanel + j) * 2,
-                        view.data + ((p * kPanel + j) * ns + i * ks) * 2, 2);
-          else
-            std::memset(out + (i * kPanel + j) * 2, 0, 2);
-        }
-    });
+    return inChunks(
+        panels(n), roundUp(k, pairs ? 2 : 1) * kPanel * 2, sink, [&](int64_t p, uint8_t *out) {
+          std::vector<uint16_t> dense = bitsOfRows(view, p * kPanel, kPanel);
+          StridedMatrix<uint16_t> rows{dense.data(), std::min(kPanel, n - p * kPanel), k, k, 1};
+          auto *panel = reinterpret_cast<uint16_t *>(out);
+          pairs ? packPairs(rows, 0, 1, panel) : packBits16(rows, 0, 1, panel);
+        });
   bool aligned = reinterpret_cast<uintptr_t>(view.data) % 4 == 0 && view.stored.isF32();
   return inChunks(panels(n), k * kPanel * 4, sink, [&](int64_t p, uint8_t *out) {
     int64_t first = p * kPanel, count = std::min(kPanel, n - first);

@@ -4,6 +4,8 @@
 #include "KernelHarness.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Parser/Parser.h"
+#include "qcc/Algorithms/FloatFormats.h"
+#include "qcc/Algorithms/Pack.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Support/Diagnostics.h"
 #include <cmath>
@@ -437,6 +439,83 @@ TEST(KernelsQuantized, LooksRowsUp) {
     checkLookUp(rest, "");
   }
   checkLookUp("i8, axis 0, scale f32", ", layout panel16_k4");
+}
+
+//===-- Floats in pairs -----------------------------------------------------------------------===//
+
+constexpr char pairs[] = "bf16, tensor, scale f32, layout panel16_k2";
+
+/// [n, k] random numbers of bf16, and the buffer that holds them in pairs.
+std::pair<QTensor, std::vector<uint16_t>> randomPairs(int64_t n, int64_t k) {
+  std::vector<float> values = randomFloats(n * k, 11);
+  std::vector<uint16_t> bits, packed(packedPairBytes(n, k) / 2);
+  for (float &value : values) {
+    bits.push_back(bfloatFromFloat(value));
+    value = floatFromBfloat(bits.back());
+  }
+  packPairs({bits.data(), n, k, k, 1}, 0, panels(n), packed.data());
+  QTensor weight;
+  weight.type = parseType(matrix(pairs));
+  weight.dims = {n, k};
+  weight.reals = Tensor::of(mlir::BFloat16Type::get(&testContext()), {n, k},
+                            std::vector<double>(values.begin(), values.end()));
+  return {weight, packed};
+}
+
+/// As the interpreter has them on levels with dots of bf16. Others keep the input as it is: each
+/// product is off by half a step of 2^-8 of it at most, the sum of K by K of 2^-24.
+TEST(KernelsQuantized, MultipliesPairsOfBfloat) {
+  std::string w = matrix(pairs), y = "tensor<?x?xf32, #qnt.dims<[d0, d2]>>";
+  BufferKernel linear(std::string("qnt.kernel @k \"linear\" dims 3 { ^bb0(%x: ") + rowsOfFloats +
+                      ", %w: " + w +
+                      "): %0 = qnt.linear %x, %w {products = #qnt<storage bf16>} : (" +
+                      rowsOfFloats + ", " + w + ") -> " + y + " qnt.yield %0 : " + y + " }");
+  for (Dims dims : {Dims{1, 160, 70}, Dims{40, 33, 33}, Dims{101, 288, 20}}) {
+    auto [m, k, n] = std::array<int64_t, 3>{dims[0], dims[1], dims[2]};
+    std::vector<float> rows = randomFloats(m * k, 5);
+    auto [weight, packed] = randomPairs(n, k);
+    reference::Environment environment;
+    for (int i = 0; i < 3; ++i)
+      environment.symbols["d" + std::to_string(i)] = dims[i];
+    Tensor x = Tensor::of(mlir::Float32Type::get(&testContext()), {m, k},
+                          std::vector<double>(rows.begin(), rows.end()));
+    auto want = reference::evaluateOp(linear.op<LinearOp>(), {x, std::make_shared<QTensor>(weight)},
+                                      environment);
+    ASSERT_TRUE(bool(want)) << llvm::toString(want.takeError());
+    for (const Target *target : levelsWithAmx()) {
+      GuardedBuffer out(m * n * 4);
+      linear.run(*target, dims, {rows.data(), packed.data(), out.data()});
+      for (int64_t i = 0; i < m * n; ++i) {
+        double sum = 0, got = at<float>(out.data(), i);
+        for (int64_t j = 0; j < k; ++j)
+          sum += std::fabs(rows[i / n * k + j] * weight.reals.real(i % n * k + j));
+        bool same = target->hasBf16Dots && !target->hasTiles;
+        ASSERT_LE(std::fabs(got - std::get<Tensor>((*want)[0]).real(i)),
+                  same ? 0 : sum * (0x1p-9 + k * 0x1p-24))
+            << target->name << " " << i;
+      }
+    }
+  }
+}
+
+TEST(KernelsQuantized, LooksRowsOfPairsUp) {
+  std::string table = matrix(pairs), indices = "tensor<?xi64, #qnt.dims<[d0]>>";
+  std::string out = "tensor<?x?xf32, #qnt.dims<[d0, d1]>>";
+  BufferKernel kernel("qnt.kernel @k \"qgather\" dims 3 { ^bb0(%t: " + table + ", %i: " + indices +
+                      "): %0 = qnt.qgather %t, %i : (" + table + ", " + indices + ") -> " + out +
+                      " qnt.yield %0 : " + out + " }");
+  for (int64_t k : {1, 40, 97}) {
+    int64_t n = 21, rows[] = {0, n - 1, 3, -2};
+    auto [weight, packed] = randomPairs(n, k);
+    for (const Target *target : levelsWithAmx()) {
+      GuardedBuffer result(4 * k * 4);
+      kernel.run(*target, {4, k, n}, {packed.data(), rows, result.data()});
+      for (int64_t i = 0; i < 4 * k; ++i) {
+        int64_t row = (rows[i / k] + n) % n;
+        ASSERT_EQ(at<float>(result.data(), i), weight.reals.real(row * k + i % k)) << target->name;
+      }
+    }
+  }
 }
 
 TEST(KernelsQuantized, DequantizesTokens) {

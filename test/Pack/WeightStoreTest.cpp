@@ -243,13 +243,15 @@ void WeightStoreTest::expectPanels() {
   auto type = llvm::cast<QType>(weight().getType());
   auto want = std::get<std::shared_ptr<const reference::QTensor>>(referenceValue())->reals;
   int64_t n = want.dims()[0], k = want.dims()[1], width = want.bytesPerElement();
-  ASSERT_EQ(static_cast<int64_t>(bytes.size()), panels(n) * kPanel * k * width);
+  int64_t together = type.getLayout() == Layout::panel16_k2 ? 2 : 1, steps = ceilDiv(k, together);
+  ASSERT_EQ(static_cast<int64_t>(bytes.size()), panels(n) * kPanel * steps * together * width);
   ASSERT_EQ(static_cast<int64_t>(type.getBits()), width * 8);
   for (int64_t i = 0; i < panels(n) * kPanel; ++i)
-    for (int64_t j = 0; j < k; ++j) {
+    for (int64_t j = 0; j < steps * together; ++j) {
       static const char zeros[4] = {};
-      const uint8_t *got = bytes.data() + ((i / kPanel * k + j) * kPanel + i % kPanel) * width;
-      const char *expected = i < n ? want.data() + (i * k + j) * width : zeros;
+      int64_t step = (i / kPanel * steps + j / together) * kPanel + i % kPanel;
+      const uint8_t *got = bytes.data() + (step * together + j % together) * width;
+      const char *expected = i < n && j < k ? want.data() + (i * k + j) * width : zeros;
       ASSERT_EQ(std::memcmp(got, expected, width), 0) << "element " << i << ", " << j;
     }
   EXPECT_EQ(bytes, bytesOf(weight(), 3));
@@ -345,6 +347,21 @@ TEST_F(WeightStoreTest, PanelsOfFloats) {
   %0 = qnt.use @w : tensor<33x70xf16>
   %2 = qnt.pack %0 : (tensor<33x70xf16>) -> )" +
         packed + "\nqnt.yield %2 : " + packed + "\n}");
+  expectPanels();
+}
+
+TEST_F(WeightStoreTest, PanelsOfPairs) {
+  std::string packed = "!qnt.q<[33, 69], bf16, tensor, scale f32, layout panel16_k2>";
+  std::string end = " : (tensor<33x69xbf16>) -> " + packed + "\nqnt.yield %2 : " + packed + "\n}";
+  parse("qnt.weight @w : tensor<33x69xbf16> = " + source(halves, 4554) + "\nqnt.weight @r : " +
+        packed + " {\n%0 = qnt.use @w : tensor<33x69xbf16>\n%2 = qnt.pack %0" + end);
+  expectPanels();
+  parse("qnt.weight @w : tensor<33x69xf32> = " + f32(2277, 7) + "\nqnt.weight @r : " + packed +
+        R"( {
+  %0 = qnt.use @w : tensor<33x69xf32>
+  %1 = qnt.cast %0 : (tensor<33x69xf32>) -> tensor<33x69xbf16>
+  %2 = qnt.pack %1)" +
+        end);
   expectPanels();
 }
 

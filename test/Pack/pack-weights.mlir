@@ -21,6 +21,15 @@ qnt.weight @half.cast : tensor<40x64xf32> {
   %1 = qnt.cast %0 : (tensor<40x64xf16>) -> tensor<40x64xf32>
   qnt.yield %1 : tensor<40x64xf32>
 }
+// CHECK-DAG: qnt.weight @alone.packed : !qnt.q<[40, 64], bf16, tensor, scale f32, layout panel16_k2> {
+qnt.weight @alone : tensor<40x64xf32> = #qnt.file<"m.bin", 20480, 10240>
+// CHECK-DAG: qnt.weight @bfloat.cast.packed : !qnt.q<[40, 64], bf16, tensor, scale f32, layout panel16_k2> {
+qnt.weight @bfloat : tensor<40x64xbf16> = #qnt.file<"m.bin", 15360, 5120>
+qnt.weight @bfloat.cast : tensor<40x64xf32> {
+  %0 = qnt.use @bfloat : tensor<40x64xbf16>
+  %1 = qnt.cast %0 : (tensor<40x64xbf16>) -> tensor<40x64xf32>
+  qnt.yield %1 : tensor<40x64xf32>
+}
 qnt.weight @w.q8 : !w8 {
   %0 = qnt.use @w : tensor<40x64xf32>
   %1 = qnt.quantize %0 : (tensor<40x64xf32>) -> !w8
@@ -55,6 +64,41 @@ func.func @floats(%x: !x) -> (!y, !y) {
     qnt.yield %4 : !y
   } : (!x, tensor<40x64xf32>) -> !y
   return %1, %3 : !y, !y
+}
+
+// Weights are rounded for products of bf16, unless they are bf16 already; a look-up shares those alone.
+// CHECK-LABEL: func.func @pairs
+func.func @pairs(%x: !x, %i: tensor<?xi64, #qnt.dims<[s]>>) -> (!y, !y, !x, !x) {
+  // CHECK: %[[ROUNDED:.*]] = qnt.use @alone.packed : {{.*}}layout panel16_k2>
+  // CHECK: qnt.fused "linear"(%arg0, %[[ROUNDED]])
+  // CHECK: %[[OWN:.*]] = qnt.use @bfloat.cast.packed : {{.*}}layout panel16_k2>
+  // CHECK: qnt.fused "linear"(%arg0, %[[OWN]])
+  // CHECK: qnt.fused "gather"
+  // CHECK: %[[SHARED:.*]] = qnt.use @bfloat.cast.packed
+  // CHECK: qnt.fused "qgather"(%[[SHARED]], %arg1)
+  %w = qnt.use @alone : tensor<40x64xf32>
+  %0 = qnt.fused "linear"(%x, %w) {
+  ^bb0(%a: !x, %b: tensor<40x64xf32>):
+    %4 = qnt.linear %a, %b {products = #qnt<storage bf16>} : (!x, tensor<40x64xf32>) -> !y
+    qnt.yield %4 : !y
+  } : (!x, tensor<40x64xf32>) -> !y
+  %t = qnt.use @bfloat.cast : tensor<40x64xf32>
+  %1 = qnt.fused "linear"(%x, %t) {
+  ^bb0(%a: !x, %b: tensor<40x64xf32>):
+    %4 = qnt.linear %a, %b {products = #qnt<storage bf16>} : (!x, tensor<40x64xf32>) -> !y
+    qnt.yield %4 : !y
+  } : (!x, tensor<40x64xf32>) -> !y
+  %2 = qnt.fused "gather"(%w, %i) {
+  ^bb0(%a: tensor<40x64xf32>, %b: tensor<?xi64, #qnt.dims<[s]>>):
+    %4 = qnt.gather %a, %b {axis = 0 : i64} : (tensor<40x64xf32>, tensor<?xi64, #qnt.dims<[s]>>) -> !x
+    qnt.yield %4 : !x
+  } : (tensor<40x64xf32>, tensor<?xi64, #qnt.dims<[s]>>) -> !x
+  %3 = qnt.fused "gather"(%t, %i) {
+  ^bb0(%a: tensor<40x64xf32>, %b: tensor<?xi64, #qnt.dims<[s]>>):
+    %4 = qnt.gather %a, %b {axis = 0 : i64} : (tensor<40x64xf32>, tensor<?xi64, #qnt.dims<[s]>>) -> !x
+    qnt.yield %4 : !x
+  } : (tensor<40x64xf32>, tensor<?xi64, #qnt.dims<[s]>>) -> !x
+  return %0, %1, %2, %3 : !y, !y, !x, !x
 }
 
 // The codes of the input are laid out as the weights need them, and a look-up shares the table.
