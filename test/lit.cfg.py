@@ -61,7 +61,7 @@ levels = {
     "vnni": {"avx512_vnni"},
     "vbmi": {"avx512vbmi"},
     "avx512bf16": {"avx512_bf16"},
-    "amx": {"amx_tile", "amx_int8"},
+    "amx": {"amx_tile", "amx_int8", "amx_bf16", "avx512_bf16"},
 }
 for level, needed in levels.items():
     if needed <= flags:

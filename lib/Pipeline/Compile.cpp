@@ -330,6 +330,7 @@ Error qcc::compileModel(const CompileRequest &request, raw_ostream &err) {
     return targets.takeError();
   PipelineOptions options = pipelineOptions(request.quantize);
   options.optLevel = request.optLevel;
+  options.exactNumerics = request.exactNumerics;
   for (const Target *target : *targets)
     options.levels.push_back(target->name);
 

@@ -151,6 +151,8 @@ void addFuse(OpPassManager &pm, const PipelineOptions &options) {
   auto add = [&](std::unique_ptr<Pass> pass) { pm.addNestedPass<func::FuncOp>(std::move(pass)); };
   add(fuse::createMarkSlices());
   add(fuse::createDropCasts());
+  if (!options.exactNumerics)
+    add(fuse::createNarrowProducts());
   add(fuse::createNormalizeReductions());
   // At -O0 every op is a kernel of its own, except what has no meaning alone.
   fuse::FuseRowsOptions rows;

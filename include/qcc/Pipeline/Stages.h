@@ -38,6 +38,7 @@ struct PipelineOptions {
   std::optional<uint64_t> hadamardSeed; ///< rotate: by Hadamard matrices with signs of this seed
   bool observeRanges = false;           ///< calibrate: observers at the inputs of linear layers
   std::string decisions;                ///< transform: file of decisions (Support/Decisions.h)
+  bool exactNumerics = true;            ///< fuse: else layers of floats multiply in bf16
   std::vector<std::string> levels;      ///< feature levels to write kernels for, best first
 };
 

@@ -1,0 +1,36 @@
+// RUN: qcc-opt %s --qcc-narrow-products --split-input-file | FileCheck %s
+// RUN: qcc-opt %s --qcc-narrow-products --split-input-file --remarks-filter=fuse --remark-policy=all --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+
+// CHECK-LABEL: func.func @floats
+func.func @floats(%x: tensor<5x64xf32>, %w: tensor<32x64xf32>, %b: tensor<32xf32>) -> tensor<5x32xf32> {
+  // REMARK: narrow-products
+  // REMARK-SAME: bits=16
+  // CHECK: qnt.linear %arg0, %arg1, %arg2 {products = #qnt<storage bf16>}
+  %0 = qnt.linear %x, %w, %b : (tensor<5x64xf32>, tensor<32x64xf32>, tensor<32xf32>) -> tensor<5x32xf32>
+  return %0 : tensor<5x32xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @others
+func.func @others(%i: tensor<5x64xi32>, %wi: tensor<32x64xi32>, %d: tensor<5x64xf64>, %wd: tensor<32x64xf64>)
+    -> (tensor<5x32xi32>, tensor<5x32xf64>) {
+  // REMARK: the input is not of f32
+  // REMARK: the input is not of f32
+  // CHECK-NOT: products
+  %0 = qnt.linear %i, %wi : (tensor<5x64xi32>, tensor<32x64xi32>) -> tensor<5x32xi32>
+  %1 = qnt.linear %d, %wd : (tensor<5x64xf64>, tensor<32x64xf64>) -> tensor<5x32xf64>
+  return %0, %1 : tensor<5x32xi32>, tensor<5x32xf64>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @beside_codes
+func.func @beside_codes(%x: tensor<5x64xf32>, %w: tensor<32x64xf32>, %c: !qnt.q<[32, 64], i8, axis 0, scale f32>)
+    -> (tensor<5x32xf32>, tensor<5x32xf32>) {
+  // REMARK: layers beside it are on codes
+  // CHECK-NOT: products
+  %0 = qnt.linear %x, %w : (tensor<5x64xf32>, tensor<32x64xf32>) -> tensor<5x32xf32>
+  %1 = qnt.qlinear %x, %c : (tensor<5x64xf32>, !qnt.q<[32, 64], i8, axis 0, scale f32>) -> tensor<5x32xf32>
+  return %0, %1 : tensor<5x32xf32>, tensor<5x32xf32>
+}
