@@ -200,7 +200,7 @@ private:
 } // namespace
 
 void bench::registerFused(const Settings &settings) {
-  auto peak = std::make_shared<PeakProbe>(*settings.target, false);
+  auto peak = std::make_shared<PeakProbe>(*settings.target, Numbers::Floats);
   auto copy = std::make_shared<CopyProbe>(*settings.target);
   for (const Case &which : allCases()) {
     auto group = std::make_shared<Group>(*settings.target, which);

@@ -37,11 +37,12 @@ void run(benchmark::State &state, Product &product, PeakProbe &probe, const Shap
 } // namespace
 
 void bench::registerGemm(const Settings &settings) {
-  auto floats = std::make_shared<PeakProbe>(*settings.target, false);
-  auto integers = std::make_shared<PeakProbe>(*settings.target, true);
+  auto floats = std::make_shared<PeakProbe>(*settings.target, Numbers::Floats);
+  auto pairs = std::make_shared<PeakProbe>(*settings.target, Numbers::Pairs);
+  auto codes = std::make_shared<PeakProbe>(*settings.target, Numbers::Codes);
   for (const Scheme &scheme : allSchemes()) {
     auto product = std::make_shared<Product>(*settings.target, scheme);
-    auto probe = scheme.integer() ? integers : floats;
+    auto probe = scheme.integer() ? codes : scheme.spec.pairs ? pairs : floats;
     for (const Shape &shape : shapesOf(scheme))
       for (int threads : {1, 2}) {
         std::string name =

@@ -46,9 +46,10 @@ void emitProduct(KernelBuilder &k, const Scheme &scheme) {
 /// What products read and write besides the weights.
 struct Operands {
   Buffer a, out, columns, rows, sums;
+  std::vector<Buffer> scratch; ///< of each thread
   std::vector<int64_t> slots;
 
-  Operands(const MatmulSpec &spec, bool integer, const Shape &s, int64_t steps)
+  Operands(const MatmulSpec &spec, bool integer, const Shape &s, int64_t steps, int threads)
       : a(s.m * s.k * (integer ? 2 : 4)), out(s.m * s.n * 4), columns(s.n * 4), rows(s.m * 4),
         sums(s.m * steps * 4), slots(Slots) {
     auto address = [](const Buffer &buffer) { return reinterpret_cast<int64_t>(buffer.data()); };
@@ -56,6 +57,8 @@ struct Operands {
     slots[M] = s.m, slots[N] = s.n, slots[K] = s.k;
     slots[A] = address(a), slots[AStride] = split ? 2 * s.k : s.k, slots[ALow] = s.k;
     slots[AScale] = address(rows), slots[ASum] = address(sums), slots[ASumStride] = steps;
+    for (int i = 0; i < threads; ++i)
+      scratch.emplace_back(matmulScratchBytes(spec, s.k));
     slots[BScale] = slots[BCorrection] = slots[Bias] = address(columns), slots[Out] = address(out);
   }
 };
@@ -94,18 +97,20 @@ int64_t Scheme::weightBytes(int64_t n, int64_t k) const {
   case MatmulKind::W8A8:
     return packedW8Bytes(n, k);
   default:
-    return packedFloatBytes(n, k, elemBytes(spec.b));
+    return spec.b == Elem::BF16 ? packedPairBytes(n, k) : packedFloatBytes(n, k, elemBytes(spec.b));
   }
 }
 
 std::vector<Scheme> bench::allSchemes() {
-  MatmulSpec single, half, eight;
+  MatmulSpec single, half, pairs, eight;
   half.b = Elem::F16;
+  pairs.b = Elem::BF16, pairs.pairs = true;
   eight.kind = MatmulKind::W8A8;
   std::vector<Scheme> all = {{"f32", single, false, true},
                              {"w8a8", eight, false, true},
                              {"w8a8-gelu", eight, true},
-                             {"f16", half}};
+                             {"f16", half},
+                             {"bf16", pairs, false, true}};
   auto add = [&](const std::string &name, const BlockProduct &product, bool common = false) {
     MatmulSpec spec;
     spec.kind = MatmulKind::Block, spec.block = product;
@@ -136,14 +141,13 @@ Product::Call Product::prepare(const Shape &shape, int threads) {
   const MatmulSpec &spec = scheme.spec;
   int64_t inputs = spec.kind == MatmulKind::Block ? spec.block.inputs : 0;
   auto operands = std::make_shared<Operands>(spec, scheme.integer(), shape,
-                                             inputs ? ceilDiv(shape.k, inputs) : 1);
-  int64_t tasks = matmulTasks(shape.m, shape.n), bytes = matmulScratchBytes(spec, shape.k);
-  auto scratch = std::make_shared<Buffer>(std::max<int64_t>(64, threads * bytes));
+                                             inputs ? ceilDiv(shape.k, inputs) : 1, threads);
+  int64_t tasks = matmulTasks(shape.m, shape.n);
   return [=, function = kernel.function()](const void *weights, int thread) {
     int64_t slots[Slots];
     std::copy(operands->slots.begin(), operands->slots.end(), slots);
     slots[B] = reinterpret_cast<int64_t>(weights);
     auto [begin, end] = part(tasks, thread, threads);
-    function(slots, begin, end, thread, static_cast<char *>(scratch->data()) + thread * bytes);
+    function(slots, begin, end, thread, operands->scratch[thread].data());
   };
 }

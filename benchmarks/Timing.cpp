@@ -97,40 +97,61 @@ Buffer::Buffer(int64_t bytes)
   fillWithNumbers(memory.get(), bytes + 4096); // kernels may read a little behind the end
 }
 
-PeakProbe::PeakProbe(const Target &target, bool integer)
-    : integer(integer), accumulators(target.vectorBytes == 64 ? 24 : 6),
+namespace {
+
+/// Levels without dots of bf16 multiply the numbers of pairs as floats.
+Numbers multipliedAs(const Target &target, Numbers numbers) {
+  return numbers == Numbers::Pairs && !target.hasBf16Dots ? Numbers::Floats : numbers;
+}
+
+void emitPeak(KernelBuilder &k, Numbers numbers, int count) {
+  using Value = mlir::Value;
+  Elem element = numbers == Numbers::Codes ? Elem::I32 : Elem::F32;
+  auto bytes = k.vec(k.builder().getI8Type(), 64), pairs = k.vec(k.builder().getBF16Type(), 32);
+  mlir::Type type = numbers == Numbers::Codes   ? bytes
+                    : numbers == Numbers::Pairs ? pairs
+                                                : k.vec(k.f32());
+  Value p = k.argPtr(0);
+  Value x = k.rawLoad(type, p), y = k.rawLoad(type, k.bytePtr(p, k.ci64(64)));
+  KernelBuilder::Values init;
+  for (int i = 0; i < count; ++i)
+    init.push_back(k.vload(element, p, k.ci64(i * kLanes)));
+  auto product = [&](Value sum, Value other) -> Value {
+    switch (numbers) {
+    case Numbers::Codes: // levels without the instruction would share the products of equal codes
+      return tile::Dot4Op::create(k.builder(), k.loc(), sum, k.bitcast(other, bytes), y);
+    case Numbers::Pairs:
+      return tile::DotBf16Op::create(k.builder(), k.loc(), sum, x, y);
+    case Numbers::Floats:
+      return k.fma(x, y, sum);
+    }
+    llvm_unreachable("unknown numbers");
+  };
+  auto sums = k.forRange(k.end(), init, [&](Value, mlir::ValueRange c) {
+    KernelBuilder::Values next;
+    for (int i = 0; i < count; ++i)
+      next.push_back(product(c[i], c[(i + 1) % count]));
+    return next;
+  });
+  for (int i = 0; i < count; ++i) // keeps them alive
+    k.vstore(element, sums[i], k.scratch(), k.ci64(i * kLanes));
+}
+
+} // namespace
+
+PeakProbe::PeakProbe(const Target &target, Numbers numbers)
+    : products(numbers == Numbers::Codes                          ? 64
+               : multipliedAs(target, numbers) == Numbers::Floats ? 16
+                                                                  : 32),
+      accumulators(target.vectorBytes == 64 ? 24 : 6),
       kernel(target,
              [=, count = accumulators](KernelBuilder &k) {
-               using Value = mlir::Value;
-               Elem element = integer ? Elem::I32 : Elem::F32;
-               auto bytes = k.vec(k.builder().getI8Type(), 64);
-               Value p = k.argPtr(0);
-               auto load = [&](int64_t at) {
-                 return integer ? k.rawLoad(bytes, k.bytePtr(p, k.ci64(at)))
-                                : k.vload(element, k.bytePtr(p, k.ci64(at)));
-               };
-               Value x = load(0), y = load(64);
-               KernelBuilder::Values init;
-               for (int i = 0; i < count; ++i)
-                 init.push_back(k.vload(element, p, k.ci64(i * kLanes)));
-               auto sums = k.forRange(k.end(), init, [&](Value, mlir::ValueRange c) {
-                 KernelBuilder::Values next;
-                 for (int i = 0; i < count; ++i) {
-                   // Levels without the instruction would share the products of equal codes.
-                   auto codes = [&] { return k.bitcast(c[(i + 1) % count], bytes); };
-                   next.push_back(
-                       integer ? Value(tile::Dot4Op::create(k.builder(), k.loc(), c[i], codes(), y))
-                               : k.fma(x, y, c[i]));
-                 }
-                 return next;
-               });
-               for (int i = 0; i < count; ++i) // keeps them alive
-                 k.vstore(element, sums[i], k.scratch(), k.ci64(i * kLanes));
+               emitPeak(k, multipliedAs(k.target(), numbers), count);
              }),
       operands(4096) {}
 
 Work PeakProbe::work(double amount, int threads) {
-  double turnAmount = 2e-9 * (integer ? 64 : 16) * accumulators * threads;
+  double turnAmount = 2e-9 * products * accumulators * threads;
   int64_t turns = std::ceil(amount / turnAmount);
   return {turnAmount * turns, [this, turns, kernel = kernel.function()](int, int64_t) {
             alignas(64) char sink[24 * 64];

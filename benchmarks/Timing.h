@@ -64,15 +64,16 @@ void fillWithNumbers(void *data, int64_t bytes);
 
 /// The multiply-add instruction at its best: as many accumulators as registers hold, nothing else.
 /// Where several instructions stand for it, kernels that share some of them may be faster.
+enum class Numbers { Floats, Pairs /* of bf16 */, Codes };
 class PeakProbe {
 public:
-  PeakProbe(const Target &target, bool integer);
+  PeakProbe(const Target &target, Numbers numbers);
   /// At least `amount` billions of operations, two a multiply-add: as many as the kernel, so that
   /// both meet the same disturbances.
   Work work(double amount, int threads);
 
 private:
-  bool integer;
+  int64_t products; ///< of an instruction
   int accumulators;
   LazyKernel kernel;
   Buffer operands;
