@@ -67,6 +67,7 @@ private:
   Value tileLoad(tile::LoadOp op);
   void tileStore(tile::StoreOp op);
   Value dot2(tile::Dot2Op op);
+  Value dotBf16(tile::DotBf16Op op);
   Value lookup(tile::LookupOp op);
   Value roundEven(tile::RoundEvenToI32Op op);
 
@@ -328,6 +329,18 @@ Value Distributor::dot2(tile::Dot2Op op) {
   return sum;
 }
 
+/// The second of a pair first.
+Value Distributor::dotBf16(tile::DotBf16Op op) {
+  Value sum = in(op.getAcc());
+  for (int64_t i : {1, 0}) {
+    auto wide = [&](Value share) {
+      return arith::ExtFOp::create(b, loc, b.getF32Type(), lanes().element(in(share), i));
+    };
+    sum = math::FmaOp::create(b, loc, wide(op.getA()), wide(op.getB()), sum);
+  }
+  return sum;
+}
+
 /// Shuffles look at four bits of an index.
 Value Distributor::lookup(tile::LookupOp op) {
   SmallVector<Value> elements;
@@ -415,6 +428,11 @@ LogicalResult Distributor::rewrite(Operation *op) {
             in(o.getB()), Kind::SIGNED, in(o.getAcc())));
       })
       .Case([&](tile::Dot2Op o) { return give(dot2(o)); })
+      .Case([&](tile::DotBf16Op o) { return give(dotBf16(o)); })
+      .Case([&](tile::ToBf16Op o) {
+        Type share = shareOf(cast<VectorType>(o.getType()));
+        return give(arith::TruncFOp::create(b, loc, share, in(o.getValue())));
+      })
       .Case([&](tile::LookupOp o) { return give(lookup(o)); })
       .Case([&](tile::RoundEvenToI32Op o) { return give(roundEven(o)); })
       .Default([&](Operation *) { return likeBefore(op); });

@@ -135,8 +135,8 @@ private:
   /// A is packed as pairs of bf16, a block of rows at a time.
   bool usesPairs() const { return spec.pairs && k.target().hasBf16Dots; }
   bool usesTiles() const {
-    bool fits = spec.kind == MatmulKind::W8A8 || usesPairs() ||
-                (isBlock() && fitsMatrixTiles(spec.block));
+    bool fits =
+        spec.kind == MatmulKind::W8A8 || usesPairs() || (isBlock() && fitsMatrixTiles(spec.block));
     return fits && k.target().hasTiles;
   }
   bool isBatched() const { return spec.kind == MatmulKind::Batched; }

@@ -491,7 +491,7 @@ TEST(KernelsQuantized, MultipliesPairsOfBfloat) {
           sum += std::fabs(rows[i / n * k + j] * weight.reals.real(i % n * k + j));
         bool same = target->hasBf16Dots && !target->hasTiles;
         ASSERT_LE(std::fabs(got - std::get<Tensor>((*want)[0]).real(i)),
-                  same ? 0 : sum * (0x1p-9 + k * 0x1p-24))
+                  same ? 0 : sum * (0x1p-8 + k * 0x1p-24))
             << target->name << " " << i;
       }
     }

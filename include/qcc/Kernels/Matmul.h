@@ -132,9 +132,9 @@ constexpr int64_t kBlockTileScratchBytes = 32 << 10;
 constexpr int64_t kMatmulPairRow = 32;
 constexpr int64_t kMatmulPairBlock = kMatmulRowBlock * kMatmulPairRow * 2;
 
-/// scratch_bytes of a launch, on all levels: Batched packs kMatmulColBlock columns of B, products in
-/// pairs a block of rows of A, whose K is rounded up to kMatmulPairRow; matrix tiles decode some of
-/// B.
+/// scratch_bytes of a launch, on all levels: Batched packs kMatmulColBlock columns of B, products
+/// in pairs a block of rows of A, whose K is rounded up to kMatmulPairRow; matrix tiles decode some
+/// of B.
 inline int64_t matmulScratchBytes(const MatmulSpec &spec, int64_t k) {
   if (spec.kind == MatmulKind::Batched)
     return roundUp(k, 16) * kMatmulColBlock * 4;

@@ -28,8 +28,8 @@ struct Target {
   int vectorRegisters;  ///< architectural vector registers
   int vectorBytes;      ///< width of one
   DotLowering dot;
-  bool hasTiles;            ///< products of many rows, of codes or pairs of bf16, go in matrix tiles
-  bool hasBf16Dots;         ///< `tile.dot_bf16` is one instruction per register
+  bool hasTiles;    ///< products of many rows, of codes or pairs of bf16, go in matrix tiles
+  bool hasBf16Dots; ///< `tile.dot_bf16` is one instruction per register
   bool hasRoundInstruction; ///< floor/ceil/roundeven/trunc on vectors are instructions
   bool hasFma;              ///< fused multiply-add is an instruction (else an exact expansion)
   bool hasHalfConversions;  ///< f16 <-> f32 are instructions
