@@ -12,87 +12,45 @@
 #include "PairMicro.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include <numeric>
+#include "qcc/Kernels/RegisterTiles.h"
+#include <bit>
+#include <map>
 
 using namespace mlir;
 
 namespace qcc {
 namespace {
 
-/// Shapes of register tiles in rows × panels of 16 columns.
-struct Blocking {
-  SmallVector<int> rows; ///< descending, ending in 1
-  int panels;            ///< of the main tiles; left-over panels go one by one
-  int singleRowPanels;   ///< of a lone row, where more streams hide the latency of memory
-};
-
 constexpr int64_t kTileRows = 16, kTilePanels = 2; ///< panels of codes of 8 bits, or of bf16
 constexpr int64_t kTileDepth = 64;                 ///< bytes of a row in a matrix tile
 constexpr int64_t kTileBytes = kTileDepth * kPanel;
 
-/// Bytes that products of few rows prefetch ahead.
-constexpr int64_t kFewRowsAhead = 2048;
+/// Bytes of a stream that are asked for ahead.
+constexpr int64_t kPrefetchAhead = 2048;
 
-/// Products in blocks, where sums of a block and of all blocks are live.
-Blocking blockingFor(const BlockProduct &p, const Target &t) {
-  bool wide = t.vectorBytes == 64, medium = t.vectorBytes == 32;
-  bool many = t.vectorRegisters >= 32;
-  if (p.core == BlockCore::Int16) { // sums of low and of high bytes
-    if (t.dot == DotLowering::Vnni512)
-      return {{4, 2, 1}, 2, 4};
-    return wide ? Blocking{{2, 1}, 2, 4} : many ? Blocking{{2, 1}, 1, 1} : Blocking{{1}, 1, 1};
-  }
-  if (p.core == BlockCore::Int8 && wide && t.dot != DotLowering::Vnni512)
-    return {{4, 2, 1}, 2, 4};
-  if (wide)
-    return {{6, 4, 2, 1}, 2, 8};
-  if (medium)
-    return {{2, 1}, 1, 2};
-  if (t.hasLaneDots() && p.core == BlockCore::Int8)
-    return {{2, 1}, 1, 1};
-  return many ? Blocking{{3, 1}, 1, 1} : Blocking{{1}, 1, 1};
-}
-
-/// Whether weights are pairs of bf16 that the level does not multiply as such.
-bool isWidened(const MatmulSpec &spec, const Target &t) {
-  return spec.kind == MatmulKind::F32 && spec.b == Elem::BF16 && !(spec.pairs && t.hasBf16Dots);
-}
-
-Blocking blockingFor(const MatmulSpec &spec, const Target &t) {
-  bool wide = t.vectorBytes == 64, medium = t.vectorBytes == 32;
-  switch (spec.kind) {
-  case MatmulKind::F32:
-  case MatmulKind::Batched:
-    if (wide && isWidened(spec, t)) // pairs take registers beside the numbers in them
-      return {{5, 4, 2, 1}, 4, 8};
-    if (wide)
-      return {{6, 4, 2, 1}, 4, 8};
-    if (medium) // six rows would leave no register to spare
-      return {{5, 2, 1}, 1, 4};
-    return t.vectorRegisters >= 32 ? Blocking{{6, 3, 1}, 1, 2} : Blocking{{2, 1}, 1, 1};
-  case MatmulKind::W8A8:
-    if (t.dot == DotLowering::Vnni512)
-      return {{6, 4, 2, 1}, 4, 8};
-    if (wide) // even and odd bytes of the weights take twice their registers
-      return {{4, 2, 1}, 4, 8};
-    if (medium)
-      return {{3, 1}, 1, 2};
-    if (t.hasMmla())
-      return {{4, 2, 1}, 1, 4};
-    if (t.hasLaneDots())
-      return {{5, 2, 1}, 1, 4};
-    return t.vectorRegisters >= 32 ? Blocking{{3, 1}, 1, 1} : Blocking{{2, 1}, 1, 1};
-  case MatmulKind::Block:
-    return blockingFor(spec.block, t);
-  }
-  llvm_unreachable("unknown kind of product");
+/// The micro-kernels of tiles of these rows: the last rows of a block go in powers of two.
+SmallVector<int> ladder(int rows) {
+  SmallVector<int> rungs = {rows};
+  for (auto rung = static_cast<int>(std::bit_floor(static_cast<unsigned>(rows - 1))); rung;
+       rung /= 2)
+    rungs.push_back(rung);
+  return rungs;
 }
 
 class MatmulEmitter {
 public:
   MatmulEmitter(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
                 MatmulEpilogue epilogue)
-      : k(k), spec(spec), o(o), epilogue(epilogue), blocking(blockingFor(spec, k.target())) {}
+      : k(k), spec(spec), o(o), epilogue(epilogue), rules(usualTiles(spec, k.target())) {
+    for (auto [from, tile] : rules)
+      llvm::append_range(microRows[tile.panels], ladder(tile.rows));
+    if (microRows.try_emplace(1).second) // left-over panels: few shapes
+      microRows[1] = {rules.front().tile.rows, 1};
+    for (auto &[panels, rows] : microRows) {
+      llvm::sort(rows, std::greater<>());
+      rows.erase(llvm::unique(rows), rows.end());
+    }
+  }
   void run();
 
 private:
@@ -100,9 +58,10 @@ private:
   /// Rows and columns of a walk: everything below is relative to one batch.
   struct Range {
     Value m0, m1, p0, p1;
+    Value tileRows, tilePanels; ///< the tile for so many rows
   };
+  void pickRule(Range &range);
   void sweep(const Range &range);
-  bool streamsLoneRow() const { return !isBatched() && blocking.singleRowPanels > blocking.panels; }
   void sweepRows(const Range &range, Value panel, Value width);
   Value pickTile(Value width, Value left, Value row, Value panel);
   Value pickRows(ArrayRef<int> rows, int panels, Value left, Value row, Value panel);
@@ -121,7 +80,7 @@ private:
   Values pickMatrixTile(const Range &range, Value row, Value panel);
   void microTile(int64_t rows, Value row, Value panel);
 
-  Prefetch prefetchFor(int rows, int panels, Value apart, Value isFirst);
+  Prefetch prefetchFor(int rows, Value isFirst);
 
   void packRows(const Range &range);
   void packColumns(Value panel, Value width);
@@ -164,12 +123,14 @@ private:
   const MatmulSpec &spec;
   MatmulOperands o;
   MatmulEpilogue epilogue;
-  Blocking blocking;
-  Value tile;               ///< accumulators of a finished tile, [rows][panels][16]
-  Value panelBytes;         ///< distance of panels in bytes
-  Value panelStep;          ///< from a panel of a tile to the next one, in panels
-  Value panelBase;          ///< panel 0, or Batched: the panels packed last
-  Value rowsFrom;           ///< first row of the sweep
+  TileRules rules;
+  /// Rows of the micro-kernels by their panels, both descending.
+  std::map<int, SmallVector<int>, std::greater<>> microRows;
+  Value tile;       ///< accumulators of a finished tile, [rows][panels][16]
+  Value panelBytes; ///< distance of panels in bytes
+  Value panelStep;  ///< from a panel of a tile to the next one, in panels
+  Value panelBase;  ///< panel 0, or Batched: the panels packed last
+  Value rowsFrom;   ///< first row of the sweep
   Value rowBase, rowStride; ///< of A as micro-kernels read it
   Value firstRow;           ///< that rowBase points to; row 0 where null
   Value batch0, batch1;
@@ -182,8 +143,9 @@ private:
 //===-- Tasks ---------------------------------------------------------------------------------===//
 
 void MatmulEmitter::run() {
-  int most = blocking.singleRowPanels;
-  most = std::max(most, blocking.rows.front() * blocking.panels);
+  int most = 0;
+  for (auto &[panels, rows] : microRows)
+    most = std::max(most, panels * rows.front());
   if (usesTiles())
     most = std::max<int>(most, 2 * kTileRows * kTilePanels);
   tile = k.stackBuffer(most * 64);
@@ -243,6 +205,7 @@ void MatmulEmitter::run() {
         range.p1 = k.min(k.mul(k.add(first, count), perTask), lastPanel);
         if (usesPairs())
           packRows(range);
+        pickRule(range);
         sweep(range);
         return Values{k.add(c[0], count)};
       });
@@ -251,31 +214,43 @@ void MatmulEmitter::run() {
     k.ifThen(hasTileRows, [&] { tile::ReleaseOp::create(k.builder(), k.loc()); });
 }
 
-void MatmulEmitter::sweep(const Range &range) {
-  // A lone row waits for memory, which is fastest to deliver a few long streams: each reads a run
-  // of `each` panels from end to end.
-  Value each = k.ci64(0), streams = k.ci64(blocking.singleRowPanels);
-  if (streamsLoneRow()) {
-    Value lone = k.eq(k.sub(range.m1, range.m0), k.ci64(1));
-    each = k.select(lone, k.div(k.sub(range.p1, range.p0), streams), each);
+void MatmulEmitter::pickRule(Range &range) {
+  Value rows = k.sub(range.m1, range.m0);
+  for (auto [from, tile] : llvm::reverse(rules)) {
+    Value tileRows = k.ci64(tile.rows), tilePanels = k.ci64(tile.panels);
+    if (range.tileRows) {
+      Value enough = k.ge(rows, k.ci64(from));
+      tileRows = k.select(enough, tileRows, range.tileRows);
+      tilePanels = k.select(enough, tilePanels, range.tilePanels);
+    }
+    range.tileRows = tileRows, range.tilePanels = tilePanels;
   }
-  Value streamed = k.add(range.p0, each), rest = k.add(range.p0, k.mul(each, streams));
+}
+
+void MatmulEmitter::sweep(const Range &range) {
+  // Memory is fastest to deliver a few long streams: each panel of a tile is in a run of `each`
+  // panels, which is read from end to end.
+  Value each = k.ci64(0), one = k.ci64(1);
+  if (!isBatched())
+    each = k.div(k.sub(range.p1, range.p0), range.tilePanels);
+  if (usesTiles()) // which take neighbours
+    each = k.select(fillsTiles(range), k.ci64(0), each);
+  Value streamed = k.add(range.p0, each), rest = k.add(range.p0, k.mul(each, range.tilePanels));
   k.whileLoop(
       {range.p0}, [&](ValueRange c) { return k.lt(c[0], range.p1); },
       [&](ValueRange c) {
-        Value whole = k.ge(k.sub(range.p1, c[0]), k.ci64(blocking.panels));
-        Value width = k.select(whole, k.ci64(blocking.panels), k.ci64(1));
-        Value next = k.add(c[0], width), one = k.ci64(1);
-        panelStep = one;
-        if (streamsLoneRow()) {
-          Value streaming = k.lt(c[0], streamed), after = k.add(c[0], one);
-          width = k.select(streaming, streams, width);
-          panelStep = k.select(streaming, each, one);
-          next = k.select(streaming, k.select(k.lt(after, streamed), after, rest), next);
-        }
-        if (usesTiles()) { // a lone row fills none
+        Value width = one, left = k.sub(range.p1, c[0]);
+        for (auto &[panels, rows] : llvm::reverse(microRows))
+          width =
+              k.select(k.ge(k.min(left, range.tilePanels), k.ci64(panels)), k.ci64(panels), width);
+        Value isStream = k.lt(c[0], streamed), after = k.add(c[0], one);
+        Value next = k.add(c[0], width);
+        width = k.select(isStream, range.tilePanels, width);
+        panelStep = k.select(isStream, each, one);
+        next = k.select(isStream, k.select(k.lt(after, streamed), after, rest), next);
+        if (usesTiles()) {
           Value several = k.ci64(isBlock() ? 1 : kTilePanels);
-          Value fits = k.and_(fillsTiles(range), k.ge(k.sub(range.p1, c[0]), several));
+          Value fits = k.and_(fillsTiles(range), k.ge(left, several));
           width = k.select(fits, several, width);
           next = k.select(fits, k.add(c[0], several), next);
           if (isBlock())
@@ -296,7 +271,8 @@ void MatmulEmitter::sweepRows(const Range &range, Value panel, Value width) {
       {range.m0}, [&](ValueRange c) { return k.lt(c[0], range.m1); },
       [&](ValueRange c) {
         auto vectors = [&] {
-          return Values{pickTile(width, k.sub(range.m1, c[0]), c[0], panel), tile};
+          Value left = k.min(k.sub(range.m1, c[0]), range.tileRows);
+          return Values{pickTile(width, left, c[0], panel), tile};
         };
         auto matrices = [&] { return pickMatrixTile(range, c[0], panel); };
         auto byWidth = [&] {
@@ -313,24 +289,15 @@ void MatmulEmitter::sweepRows(const Range &range, Value panel, Value width) {
 
 /// Runs the micro-kernel that fits and gives the rows it did.
 Value MatmulEmitter::pickTile(Value width, Value left, Value row, Value panel) {
-  auto single = [&] {
-    SmallVector<int> rows = blocking.rows;
-    if (blocking.panels > 1) // left-over panels: fewer shapes
-      rows = {blocking.rows.front(), 1};
-    return Values{pickRows(rows, 1, left, row, panel)};
+  auto pick = [&](auto &self, auto at) -> Value {
+    auto run = [&] { return Values{pickRows(at->second, at->first, left, row, panel)}; };
+    auto next = std::next(at);
+    if (next == microRows.end())
+      return run()[0];
+    return k.ifElse(k.eq(width, k.ci64(at->first)), k.i64(), run,
+                    [&] { return Values{self(self, next)}; })[0];
   };
-  auto main = [&] {
-    if (blocking.panels == 1)
-      return single();
-    return k.ifElse(
-        k.eq(width, k.ci64(blocking.panels)), k.i64(),
-        [&] { return Values{pickRows(blocking.rows, blocking.panels, left, row, panel)}; }, single);
-  };
-  if (!streamsLoneRow())
-    return main()[0];
-  return k.ifElse(
-      k.eq(width, k.ci64(blocking.singleRowPanels)), k.i64(),
-      [&] { return Values{pickRows({1}, blocking.singleRowPanels, left, row, panel)}; }, main)[0];
+  return pick(pick, microRows.begin());
 }
 
 Value MatmulEmitter::pickRows(ArrayRef<int> rows, int panels, Value left, Value row, Value panel) {
@@ -382,9 +349,8 @@ void MatmulEmitter::micro(int rows, int panels, Value row, Value panel) {
 }
 
 MatmulEmitter::Values MatmulEmitter::microBlock(int rows, int panels, ValueRange v) {
-  BlockTile tile{
-      rows,  panels, prefetchFor(rows, panels, v[4], v[6]), v[0], rowPtr, panelPtr, {}, {},
-      v[11], v[12]};
+  BlockTile tile{rows,  panels, prefetchFor(rows, v[6]), v[0], rowPtr, panelPtr, {}, {},
+                 v[11], v[12]};
   for (int r = 0; r < rows; ++r) {
     tile.rowSum.push_back(k.elemPtr(Elem::I32, v[7], k.mul(k.ci64(r), v[8])));
     tile.aScale.push_back(k.elemPtr(Elem::F32, v[9], k.mul(k.ci64(r), v[10])));
@@ -393,26 +359,25 @@ MatmulEmitter::Values MatmulEmitter::microBlock(int rows, int panels, ValueRange
 }
 
 MatmulEmitter::Values MatmulEmitter::microBytes(int rows, int panels, ValueRange v) {
-  return emitByteMicro(
-      k, {rows, panels, v[0], rowPtr, panelPtr, v[7], v[8], prefetchFor(rows, panels, v[4], v[6])});
+  return emitByteMicro(k,
+                       {rows, panels, v[0], rowPtr, panelPtr, v[7], v[8], prefetchFor(rows, v[6])});
 }
 
-/// Few rows wait for what they read next. Many have time to ask for the next panels of the walk,
-/// which the first of them does for all.
-Prefetch MatmulEmitter::prefetchFor(int rows, int panels, Value apart, Value isFirst) {
-  if (rows < blocking.rows.front() || rows == 1)
-    return {k.ci64(kFewRowsAhead), Value()};
-  return {k.mul(apart, k.ci64(panels)), isFirst};
+/// Streams go on from panel to panel, so that what lies ahead is always read next. Where there are
+/// many rows, the first of them ask for all.
+Prefetch MatmulEmitter::prefetchFor(int rows, Value isFirst) {
+  bool many = rows > 1 && rows == rules.front().tile.rows;
+  return {k.ci64(kPrefetchAhead), many ? isFirst : Value()};
 }
 
 MatmulEmitter::Values MatmulEmitter::microPairs(int rows, int panels, ValueRange v) {
   return emitPairMicro(k, {rows, panels, v[0], rowPtr, panelPtr, spec.a, usesPairs(),
-                           prefetchFor(rows, panels, v[4], v[6])});
+                           prefetchFor(rows, v[6])});
 }
 
 MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels, ValueRange v) {
   Values init(rows * panels, k.broadcast(k.cf32(0)));
-  Prefetch prefetch = prefetchFor(rows, panels, v[4], v[6]);
+  Prefetch prefetch = prefetchFor(rows, v[6]);
   return k.forRange(v[0], init, [&](Value i, ValueRange acc) {
     Value at = k.mul(i, k.ci64(kPanel));
     int64_t bytes = elemBytes(panelElem());
