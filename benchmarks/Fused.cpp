@@ -152,7 +152,7 @@ Work Group::work(int threads) {
   auto shape = lower::findFamily(op.getKind())->shape(op);
   if (failed(shape))
     fail(which.text);
-  auto buffers = std::make_shared<std::vector<Buffer>>();
+  auto buffers = std::make_shared<std::vector<NumberBuffer>>();
   Args args;
   for (int64_t bytes : which.bytes) // quantized rows have scales and padding
     args << buffers->emplace_back(2 * bytes).data();
@@ -177,7 +177,8 @@ public:
   /// Reads and writes `amount` billions of bytes in all, again and again.
   Work work(double amount, int threads) {
     int64_t lines = 1e9 * amount / 128, times = repetitions(amount, threads);
-    auto from = std::make_shared<Buffer>(64 * lines), to = std::make_shared<Buffer>(64 * lines);
+    auto from = std::make_shared<NumberBuffer>(64 * lines),
+         to = std::make_shared<NumberBuffer>(64 * lines);
     return {128e-9 * lines * times, [=, function = kernel.function()](int thread, int64_t) {
               Args args;
               args << from->data() << to->data();

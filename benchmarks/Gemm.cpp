@@ -25,7 +25,7 @@ void run(benchmark::State &state, Product &product, PeakProbe &probe, const Shap
          int threads) {
   constexpr double turnOps = 1e8; // of a thread
   int64_t times = std::max(1.0, turnOps * threads / shape.ops());
-  Buffer weights(product.scheme.weightBytes(shape.n, shape.k));
+  NumberBuffer weights(product.scheme.weightBytes(shape.n, shape.k));
   auto call = product.prepare(shape, threads);
   Work kernel{1e-9 * shape.ops() * times, [&](int thread, int64_t) {
                 for (int64_t i = 0; i < times; ++i)

@@ -7,61 +7,10 @@ using Value = mlir::Value;
 
 namespace {
 
-enum Slot {
-  M,
-  N,
-  K,
-  A,
-  AStride,
-  AScale,
-  ASum,
-  ASumStride,
-  ALow,
-  B,
-  BScale,
-  BCorrection,
-  Out,
-  Bias,
-  Slots
-};
-
 Value gelu(KernelBuilder &k, Value v) {
   Value erf = k.erf(k.mul(v, k.cf32(0.70710678f)));
   return k.mul(k.mul(v, k.cf32(0.5f)), k.add(erf, k.cf32(1)));
 }
-
-void emitProduct(KernelBuilder &k, const Scheme &scheme) {
-  MatmulOperands o;
-  o.m = k.argI64(M), o.n = k.argI64(N), o.k = k.argI64(K);
-  o.a = k.argPtr(A), o.aStride = k.argI64(AStride), o.b = k.argPtr(B);
-  o.aScale = k.argPtr(AScale), o.aSum = k.argPtr(ASum), o.aSumStride = k.argI64(ASumStride);
-  o.aLow = k.argI64(ALow), o.bScale = k.argPtr(BScale), o.bCorrection = k.argPtr(BCorrection);
-  emitMatmul(k, scheme.spec, o, [&](const MatmulResult &r) {
-    Value v = k.add(r.acc, k.vload(Elem::F32, k.argPtr(Bias), r.col, r.lanes));
-    k.vstore(Elem::F32, scheme.gelu ? gelu(k, v) : v, k.argPtr(Out),
-             k.add(k.mul(r.row, o.n), r.col), r.lanes);
-  });
-}
-
-/// What products read and write besides the weights.
-struct Operands {
-  Buffer a, out, columns, rows, sums;
-  std::vector<Buffer> scratch; ///< of each thread
-  std::vector<int64_t> slots;
-
-  Operands(const MatmulSpec &spec, bool integer, const Shape &s, int64_t steps, int threads)
-      : a(s.m * s.k * (integer ? 2 : 4)), out(s.m * s.n * 4), columns(s.n * 4), rows(s.m * 4),
-        sums(s.m * steps * 4), slots(Slots) {
-    auto address = [](const Buffer &buffer) { return reinterpret_cast<int64_t>(buffer.data()); };
-    bool split = spec.kind == MatmulKind::Block && spec.block.core == BlockCore::Int16;
-    slots[M] = s.m, slots[N] = s.n, slots[K] = s.k;
-    slots[A] = address(a), slots[AStride] = split ? 2 * s.k : s.k, slots[ALow] = s.k;
-    slots[AScale] = address(rows), slots[ASum] = address(sums), slots[ASumStride] = steps;
-    for (int i = 0; i < threads; ++i)
-      scratch.emplace_back(matmulScratchBytes(spec, s.k));
-    slots[BScale] = slots[BCorrection] = slots[Bias] = address(columns), slots[Out] = address(out);
-  }
-};
 
 /// Codes of `bits` bits with a scale for 32 inputs.
 BlockProduct block(int bits, BlockCore core) {
@@ -84,22 +33,6 @@ BlockProduct floats(CodeValue value, int bits) {
 }
 
 } // namespace
-
-bool Scheme::integer() const {
-  return spec.kind == MatmulKind::W8A8 ||
-         (spec.kind == MatmulKind::Block && spec.block.core != BlockCore::Float);
-}
-
-int64_t Scheme::weightBytes(int64_t n, int64_t k) const {
-  switch (spec.kind) {
-  case MatmulKind::Block:
-    return spec.block.layout.bytes(n, k);
-  case MatmulKind::W8A8:
-    return packedW8Bytes(n, k);
-  default:
-    return spec.b == Elem::BF16 ? packedPairBytes(n, k) : packedFloatBytes(n, k, elemBytes(spec.b));
-  }
-}
 
 std::vector<Scheme> bench::allSchemes() {
   MatmulSpec single, half, pairs, eight;
@@ -135,19 +68,17 @@ std::vector<Scheme> bench::allSchemes() {
 }
 
 Product::Product(const Target &target, const Scheme &scheme)
-    : scheme(scheme), kernel(target, [scheme](KernelBuilder &k) { emitProduct(k, scheme); }) {}
+    : scheme(scheme), kernel(target, [scheme](KernelBuilder &k) {
+        emitProductTrial(k, scheme.spec, scheme.gelu ? ProductEpilogue(gelu) : ProductEpilogue());
+      }) {}
 
 Product::Call Product::prepare(const Shape &shape, int threads) {
-  const MatmulSpec &spec = scheme.spec;
-  int64_t inputs = spec.kind == MatmulKind::Block ? spec.block.inputs : 0;
-  auto operands = std::make_shared<Operands>(spec, scheme.integer(), shape,
-                                             inputs ? ceilDiv(shape.k, inputs) : 1, threads);
-  int64_t tasks = matmulTasks(shape.m, shape.n);
+  auto operands = std::make_shared<ProductOperands>(scheme.spec, shape);
+  int64_t tasks = matmulTasks(shape.m, shape.n), bytes = matmulScratchBytes(scheme.spec, shape.k);
+  auto scratch = std::make_shared<NumberBuffer>(std::max<int64_t>(64, threads * bytes));
   return [=, function = kernel.function()](const void *weights, int thread) {
-    int64_t slots[Slots];
-    std::copy(operands->slots.begin(), operands->slots.end(), slots);
-    slots[B] = reinterpret_cast<int64_t>(weights);
     auto [begin, end] = part(tasks, thread, threads);
-    function(slots, begin, end, thread, operands->scratch[thread].data());
+    function(operands->slots(weights).data(), begin, end, thread,
+             static_cast<char *>(scratch->data()) + thread * bytes);
   };
 }

@@ -3,16 +3,14 @@
 #define QCC_BENCHMARKS_PRODUCTS_H
 
 #include "Timing.h"
-#include "qcc/Kernels/Matmul.h"
+#include "qcc/Kernels/ProductTrial.h"
 
 namespace qcc::bench {
 
-struct Shape {
-  int64_t m, n, k;
+struct Shape : ProductShape {
   std::string str() const {
     return std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
   }
-  double ops() const { return 2.0 * m * n * k; }
 };
 
 struct Scheme {
@@ -21,8 +19,8 @@ struct Scheme {
   bool gelu = false;
   bool common = false; ///< measured at every shape
 
-  bool integer() const;
-  int64_t weightBytes(int64_t n, int64_t k) const;
+  bool integer() const { return takesCodes(spec); }
+  int64_t weightBytes(int64_t n, int64_t k) const { return qcc::weightBytes(spec, n, k); }
 };
 std::vector<Scheme> allSchemes();
 

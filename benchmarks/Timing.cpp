@@ -1,7 +1,6 @@
 // Threads, turns of kernel and probe, and the probe of the multiply-add instructions; see Timing.h.
 #include "Timing.h"
 #include "Tile/Tile.h"
-#include "qcc/Algorithms/Pack.h"
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -80,21 +79,6 @@ qcc_kernel_fn LazyKernel::function() {
       k.finish();
     });
   return jit->kernel("kernel");
-}
-
-void bench::fillWithNumbers(void *data, int64_t bytes) {
-  // Bytes 0x30 to 0x3f: of f32, f16, bf16 and f8 neither tiny nor infinite.
-  uint64_t state = 1;
-  for (int64_t i = 0; i < bytes; i += 8) {
-    state = state * 6364136223846793005u + 1442695040888963407u; // Knuth, MMIX
-    uint64_t word = (state >> 16 & 0x0f0f0f0f0f0f) | 0x3030303030303030;
-    std::memcpy(static_cast<char *>(data) + i, &word, std::min<int64_t>(8, bytes - i));
-  }
-}
-
-Buffer::Buffer(int64_t bytes)
-    : memory(std::aligned_alloc(4096, roundUp(bytes + 4096, 4096)), std::free) {
-  fillWithNumbers(memory.get(), bytes + 4096); // kernels may read a little behind the end
 }
 
 namespace {

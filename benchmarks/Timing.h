@@ -4,7 +4,7 @@
 #define QCC_BENCHMARKS_TIMING_H
 
 #include "Jit.h"
-#include "qcc/Kernels/KernelBuilder.h"
+#include "qcc/Kernels/ProductTrial.h"
 #include <benchmark/benchmark.h>
 #include <utility>
 
@@ -51,17 +51,6 @@ private:
   std::unique_ptr<Jit> jit;
 };
 
-/// Bytes that are small finite numbers in every element type, aligned to pages.
-class Buffer {
-public:
-  explicit Buffer(int64_t bytes);
-  void *data() const { return memory.get(); }
-
-private:
-  std::unique_ptr<void, void (*)(void *)> memory;
-};
-void fillWithNumbers(void *data, int64_t bytes);
-
 /// The multiply-add instruction at its best: as many accumulators as registers hold, nothing else.
 /// Where several instructions stand for it, kernels that share some of them may be faster.
 enum class Numbers { Floats, Pairs /* of bf16 */, Codes };
@@ -76,7 +65,7 @@ private:
   int64_t products; ///< of an instruction
   int accumulators;
   LazyKernel kernel;
-  Buffer operands;
+  NumberBuffer operands;
 };
 
 /// Room for any one matrix of the GEMV suite.

@@ -126,11 +126,11 @@ private:
   TileRules rules;
   /// Rows of the micro-kernels by their panels, both descending.
   std::map<int, SmallVector<int>, std::greater<>> microRows;
-  Value tile;       ///< accumulators of a finished tile, [rows][panels][16]
-  Value panelBytes; ///< distance of panels in bytes
-  Value panelStep;  ///< from a panel of a tile to the next one, in panels
-  Value panelBase;  ///< panel 0, or Batched: the panels packed last
-  Value rowsFrom;   ///< first row of the sweep
+  Value tile;               ///< accumulators of a finished tile, [rows][panels][16]
+  Value panelBytes;         ///< distance of panels in bytes
+  Value panelStep;          ///< from a panel of a tile to the next one, in panels
+  Value panelBase;          ///< panel 0, or Batched: the panels packed last
+  Value rowsFrom;           ///< first row of the sweep
   Value rowBase, rowStride; ///< of A as micro-kernels read it
   Value firstRow;           ///< that rowBase points to; row 0 where null
   Value batch0, batch1;
@@ -371,8 +371,8 @@ Prefetch MatmulEmitter::prefetchFor(int rows, Value isFirst) {
 }
 
 MatmulEmitter::Values MatmulEmitter::microPairs(int rows, int panels, ValueRange v) {
-  return emitPairMicro(k, {rows, panels, v[0], rowPtr, panelPtr, spec.a, usesPairs(),
-                           prefetchFor(rows, v[6])});
+  return emitPairMicro(
+      k, {rows, panels, v[0], rowPtr, panelPtr, spec.a, usesPairs(), prefetchFor(rows, v[6])});
 }
 
 MatmulEmitter::Values MatmulEmitter::microFloat(int rows, int panels, ValueRange v) {
@@ -403,7 +403,6 @@ void MatmulEmitter::beginTiles() {
   k.ifThen(hasTileRows, [&] { tile::ConfigureOp::create(k.builder(), k.loc()); });
   if (isBlock())
     return k.ifThen(hasTileRows, [&] { beginBlockTiles(k, spec.block); });
-  assert(blocking.panels != kTilePanels && "groups of this width go in matrix tiles");
   Value depth = k.mul(o.k, k.ci64(elemBytes(rowElem())));
   tileSteps = k.sub(k.ceilDiv(depth, k.ci64(kTileDepth)), k.ci64(1));
   isRagged = k.ne(k.mul(k.add(tileSteps, k.ci64(1)), k.ci64(kTileDepth)), depth);

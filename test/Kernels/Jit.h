@@ -1,14 +1,10 @@
 // Compiles kernels for a feature level of this machine and gives their addresses; for tests and
-// benchmarks. The compiled code may not refer to anything outside itself: an undefined symbol
-// (libm, memcpy, compiler-rt) is an error here as it would be in an artifact.
+// benchmarks, which have no use for a kernel that does not compile.
 #ifndef QCC_TEST_KERNELS_JIT_H
 #define QCC_TEST_KERNELS_JIT_H
 
-#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
-#include "qcc/Target/Target.h"
-#include "qcc/model.h"
-#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "qcc/Kernels/KernelJit.h"
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -19,9 +15,6 @@ namespace qcc {
 
 class Jit {
 public:
-  /// Compiles all functions of `module`; null (and `error` set) if that fails.
-  static std::unique_ptr<Jit> compile(mlir::ModuleOp module, const Target &target,
-                                      std::string &error);
   /// Builds a fresh module by `build` and compiles it; aborts the test binary on errors.
   static std::unique_ptr<Jit> build(const Target &target,
                                     const std::function<void(mlir::ModuleOp)> &build);
@@ -29,10 +22,10 @@ public:
   /// Assembly text of a fresh module; also for architectures that this machine is not.
   static std::string assembly(const Target &target,
                               const std::function<void(mlir::ModuleOp)> &build);
-  double compileSeconds = 0;
 
 private:
-  std::unique_ptr<llvm::orc::LLJIT> jit;
+  explicit Jit(std::unique_ptr<KernelJit> jit) : jit(std::move(jit)) {}
+  std::unique_ptr<KernelJit> jit;
 };
 
 /// Argument slots: addresses, integers and f32 bit patterns in order.
