@@ -97,7 +97,8 @@ constexpr Option sweepOptions[] = {QCC_MODEL_OPTIONS,
 
 constexpr Option tuneOptions[] = {
     QCC_COMMON_OPTIONS,          {"-o", Option::Value},        {"--output", Option::Value, "-o"},
-    {"--target", Option::Value}, {"--threads", Option::Value}, {"--seconds", Option::Value}};
+    {"--target", Option::Value}, {"--threads", Option::Value}, {"--seconds", Option::Value},
+    {"--model", Option::Flag}};
 
 constexpr Option compareOptions[] = {QCC_MODEL_OPTIONS,
                                      QCC_CALIBRATION_OPTIONS,
@@ -213,7 +214,7 @@ usage: qcc quantize MODEL.onnx [options] [-o OUT.qnt|OUT.onnx]
   --eval-data DATA       else a fifth of --calib is put aside;  --labels NAME  its classes
   --budget-size 60MB     of the compiled model
   --budget-latency 5ms@1x128[,threads=2]   or 40ms@decode, 300ms@prefill512 (repeatable)
-  --cost-table FILE      what qcc tune measured;  --require-measured  no predictions
+  --cost-table FILE      what qcc tune measured, or default;  --require-measured  no predictions
   --recipe FILE.yaml     all of the above, per tensor too, and schemes of one's own
   --skip GLOB, --embed F, --head F, --attention A, --requantize   as in qcc compile
   --work DIR             keep finished parts here (OUT.qnt.work until it is done)
@@ -277,9 +278,12 @@ qcc quantize bert.onnx --calib=D --budget-latency=5ms@1x128 --cost-table=costs.j
 
 usage: qcc tune [--target T] [options] -o FILE
 
-  --target T          default: native
-  --threads N[,N]     counts to measure (1 and all)
-  --seconds S         about how long
+Times register tiles of every kind of product, and layers under every kind of scheme.
+
+  --target T          default: native; the best level of T that this machine runs
+  --threads N[,N]     counts to measure layers with (1 and all)
+  --seconds S         about how long layers run in all
+  --model             nothing is run: layers as a model of the level predicts them
   --json              a summary on stdout
 )";
 

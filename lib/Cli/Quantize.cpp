@@ -257,6 +257,7 @@ llvm::Error cli::runTune(const Args &args, const Context &context) {
     return makeError(Diag::UsageError, "", "qcc tune needs -o FILE");
   TuneRequest request;
   request.output = args.get("-o");
+  request.model = args.has("--model");
   std::string targets = args.get("--target", "native"), threads = args.get("--threads");
   for (StringRef part : llvm::split(targets, ','))
     request.targets.push_back(part.trim().str());

@@ -161,6 +161,9 @@ static llvm::Error parseBudgets(const Args &args, QuantizeRequest &request) {
     request.budgetLatency.push_back(std::move(*latency));
   }
   request.costTable = args.get("--cost-table");
+  request.shippedCosts = request.costTable == "default";
+  if (request.shippedCosts)
+    request.costTable.clear();
   if (!request.costTable.empty())
     return mustExist("--cost-table", request.costTable);
   return llvm::Error::success();
@@ -289,6 +292,8 @@ llvm::Error cli::quantizeOptions(const QuantizeRequest &request,
     given("--budget-size", std::to_string(*request.budgetSize));
   for (const LatencyBudget &latency : request.budgetLatency)
     given("--budget-latency", latency.str());
+  if (request.shippedCosts)
+    options.push_back("--cost-table=default");
   if (request.seed)
     given("--seed", std::to_string(request.seed));
   for (auto [option, file] :

@@ -33,18 +33,6 @@ constexpr double kManifestSlack = 512;
 /// Code that one more kernel of a scheme adds to a level, until builds have told.
 constexpr double kKernelBytes = 15e3;
 
-/// Rows of a layer's input in a run of this kind.
-int64_t rowsOf(const LatencyBudget &budget) {
-  if (budget.run == LatencyBudget::Run::Decode)
-    return 1;
-  if (budget.run == LatencyBudget::Run::Prefill)
-    return budget.tokens;
-  int64_t rows = 1;
-  for (int64_t dim : budget.dims)
-    rows *= dim;
-  return rows;
-}
-
 /// What a build of a choice takes.
 struct Built {
   double bytes = 0, ms = 0;
@@ -90,6 +78,7 @@ public:
 private:
   Expected<CostTable> costs() const;
   Error addLatencies();
+  Expected<double> chosenLayersMs(const CostTable &table) const;
   Error measureEnds();
   double unquantizedBytes() const;
   Expected<Built> build();
@@ -116,6 +105,7 @@ private:
   const LatencyBudget *latency;
   std::optional<double> maxBytes;
   std::vector<std::string> levels; ///< of the artifact
+  bool measures = true;            ///< latencies; else they are predicted
   double otherBytes = 0;           ///< of weights and ops that nothing is chosen for
   MsLine msLine;
   std::map<size_t, double> measuredCode; ///< by the number of kernels of schemes
@@ -179,40 +169,72 @@ double BudgetedChoice::unquantizedBytes() const {
   return bytes;
 }
 
-/// The table that was given, or one of exactly the layers of this model.
+/// The table that was given; the one that comes with qcc where that was asked for or this machine
+/// cannot run the target; else one of exactly the layers of this model.
 Expected<CostTable> BudgetedChoice::costs() const {
   if (!request.quantize.costTable.empty())
     return CostTable::read(request.quantize.costTable);
+  if (!measures || request.quantize.shippedCosts)
+    return shippedCosts(*findTarget(levels.front()));
   TuneOptions tune;
   tune.folder = request.work;
-  tune.rows = {rowsOf(*latency)};
-  tune.threads = {latency->threads ? latency->threads : std::thread::hardware_concurrency()};
+  tune.level = hostTargets(request.targets).front();
+  tune.grid.rows = {rowsOf(*latency)};
+  tune.grid.threads = {latency->threads ? latency->threads : std::thread::hardware_concurrency()};
   std::set<std::pair<int64_t, int64_t>> shapes;
   for (const WeightChoice &choice : choices)
     for (const Candidate &candidate : choice.candidates) {
       if (choice.isTable)
         continue; // looking up costs next to nothing
-      if (!llvm::is_contained(tune.schemes, candidate.scheme))
-        tune.schemes.push_back(candidate.scheme);
+      Expected<Scheme> scheme = parseScheme(candidate.scheme, request.quantize.ownSchemes);
+      if (!scheme)
+        return scheme.takeError();
+      // What a recipe defines costs what a usual scheme does.
+      std::string usual = scheme->custom.empty()
+                              ? candidate.scheme
+                              : shippedCosts(*findTarget(tune.level)).like(*scheme);
+      if (!llvm::is_contained(tune.grid.schemes, usual))
+        tune.grid.schemes.push_back(usual);
       shapes.insert({choice.rows, choice.columns});
     }
   for (auto [n, k] : shapes)
-    tune.shapes.push_back({n, k});
-  return measureCosts(tune);
+    tune.grid.shapes.push_back({n, k});
+  auto layers = measureLayers(tune);
+  if (!layers)
+    return layers.takeError();
+  CostTable table;
+  table.target = tune.level;
+  table.layers = std::move(*layers);
+  return table;
 }
 
 Error BudgetedChoice::addLatencies() {
   Expected<CostTable> table = costs();
   if (!table)
     return table.takeError();
-  unsigned threads = latency->threads ? latency->threads : std::thread::hardware_concurrency();
   for (WeightChoice &choice : choices)
     for (Candidate &candidate : choice.candidates)
-      if (!choice.isTable)
-        candidate.ms =
-            table->predict(candidate.scheme, threads, rowsOf(*latency), choice.rows, choice.columns)
-                .value_or(0);
+      if (!choice.isTable) {
+        auto ms = predictLayer(*table, candidate.scheme, request.quantize.ownSchemes, *latency,
+                               choice.rows, choice.columns);
+        if (!ms)
+          return ms.takeError();
+        candidate.ms = *ms;
+      }
   return Error::success();
+}
+
+Expected<double> BudgetedChoice::chosenLayersMs(const CostTable &table) const {
+  double sum = 0;
+  for (const WeightChoice &choice : choices)
+    if (!choice.isTable) {
+      auto ms = predictLayer(table, choice.candidates[choice.chosen].scheme,
+                             request.quantize.ownSchemes, *latency, choice.rows, choice.columns);
+      if (!ms)
+        return ms.takeError();
+      sum += *ms;
+    }
+  return sum;
 }
 
 /// `floats` under `options`, codes to nearest: what it takes does not depend on which codes.
@@ -247,14 +269,22 @@ Expected<uint64_t> BudgetedChoice::artifactBytes(const PipelineOptions &options)
   return bytes;
 }
 
+/// A run on this machine; where it cannot run the target, as much longer as the layers should take
+/// there.
 Expected<double> BudgetedChoice::artifactMs(PipelineOptions options) const {
   std::string path = request.work + "/latency.so";
-  options.levels = hostTargets();
+  options.levels = hostTargets(request.targets);
   if (Error failed = emitBuild(options, path))
     return std::move(failed);
   auto ms = medianLatency(path, *latency, request.threads);
   llvm::sys::fs::remove(path);
-  return ms;
+  if (!ms || measures)
+    return ms;
+  Expected<double> there = chosenLayersMs(shippedCosts(*findTarget(levels.front())));
+  Expected<double> here = chosenLayersMs(shippedCosts(*findTarget(options.levels.front())));
+  if (!there || !here)
+    return llvm::joinErrors(there.takeError(), here.takeError());
+  return *ms * *there / *here;
 }
 
 Expected<Built> BudgetedChoice::build() {
@@ -348,9 +378,13 @@ Expected<BudgetOutcome> BudgetedChoice::run() {
   for (const Target *target : *targets)
     levels.push_back(target->name);
   otherBytes = unquantizedBytes();
-  if (latency)
+  measures = measurableLevel(request.targets);
+  if (latency) {
+    if (Error failed = checkMeasurable(request))
+      return std::move(failed);
     if (Error failed = measureEnds())
       return std::move(failed);
+  }
   BudgetOutcome best;
   std::optional<Built> taken, last;
   std::vector<int> bestChoice;
@@ -381,10 +415,10 @@ Expected<BudgetOutcome> BudgetedChoice::run() {
   if (!taken)
     return missed(last);
   choose(bestChoice);
-  if (latency)
+  if (latency && measures)
     best.measuredMs = taken->ms;
   else
-    best.predictedMs.reset();
+    best.predictedMs = latency ? std::optional(taken->ms) : std::nullopt;
   if (maxBytes)
     best.bytes = static_cast<uint64_t>(taken->bytes);
   return std::move(best);

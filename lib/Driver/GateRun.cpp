@@ -25,6 +25,11 @@ Expected<std::optional<data::SampleSet>> heldOut(const QuantizeRequest &wish) {
   return std::optional(set->split(0.2, wish.seed).second);
 }
 
+/// The scheme that stands for all layers where latency is predicted.
+std::string mainScheme(const QuantizeRequest &wish) {
+  return wish.candidates.empty() ? "f32" : schemeToString(wish.candidates.front(), wish.ownSchemes);
+}
+
 } // namespace
 
 Expected<GateResult> qcc::decideGate(const CompileRequest &request, StringRef qnt,
@@ -52,13 +57,8 @@ Expected<GateResult> qcc::decideGate(const CompileRequest &request, StringRef qn
   inputs.samples = std::move(*samples);
   inputs.labels = wish.evalData.labels;
   inputs.bytes = candidate->bytes;
-  inputs.latency = [&](const LatencyBudget &budget) -> Expected<LatencySeries> {
-    data::LoadOptions load;
-    load.threads = budget.threads ? budget.threads : request.threads;
-    auto model = data::loadRuntimeModel(candidate->path, load);
-    if (!model)
-      return model.takeError();
-    return measureLatency(**model, budget);
+  inputs.latency = [&](const LatencyBudget &budget) {
+    return latencyOnTarget(request, candidate->path, mainScheme(wish), budget);
   };
   return evaluateGate(wish.gate, inputs);
 }

@@ -4,6 +4,7 @@
 #include "qcc/Driver/HostBuild.h"
 #include "qcc/Driver/Quantize.h"
 #include "qcc/Quality/Evaluate.h"
+#include "qcc/Quality/Stats.h"
 #include "qcc/Support/TempFolder.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -159,10 +160,11 @@ Expected<std::vector<Measurement>> Sweep::quality(Subject &subject, const Progre
 
 Error Sweep::measure(HostBuild &build, SweepRow &row) {
   row.bytes = build.bytes;
-  auto ms = medianLatency(build.path, at, request.model.threads);
-  if (!ms)
-    return ms.takeError();
-  row.ms = *ms;
+  auto series = latencyOnTarget(request.model, build.path, row.scheme, at);
+  if (!series)
+    return series.takeError();
+  row.ms = quantile(series->ms, 0.5);
+  row.msPredicted = series->predicted;
   auto list = quality(*build.subject, [&](int64_t now, int64_t all) {
     int64_t share = all ? 100 * now / all : 100;
     request.progress(100 * static_cast<int64_t>(done) + share, 100 * static_cast<int64_t>(rows));

@@ -54,10 +54,10 @@ func.func @main(%x: tensor<?x{1}xf32, #qnt.dims<[m, {1}]>> {{qnt.name = "x"})
   return model;
 }
 
-class Tuner {
+class LayerTimer {
 public:
-  explicit Tuner(const TuneOptions &options) : options(options), context(makeContext(1)) {}
-  Expected<CostTable> run();
+  explicit LayerTimer(const TuneOptions &options) : options(options), context(makeContext(1)) {}
+  Expected<std::vector<LayerCost>> run();
 
 private:
   Error measureLayer(const std::string &scheme, LayerShape shape);
@@ -66,21 +66,25 @@ private:
 
   const TuneOptions &options;
   std::unique_ptr<MLIRContext> context;
-  CostTable table;
+  std::vector<LayerCost> layers;
 };
 
-/// The median of runs over `seconds`, at least five.
+/// Runs that take this many times as long as all of them should need no company.
+constexpr double kPatience = 10;
+
+/// The median of runs over `seconds`, at least five where they are not slow.
 Expected<double> medianMs(data::Session &session, ArrayRef<data::HostTensor> inputs,
                           double seconds) {
   std::vector<double> ms;
   double total = 0;
-  for (int run = -2; run < 5 || total < seconds * 1e3; ++run) {
+  double most = kPatience * seconds * 1e3;
+  for (int run = -2; run < 5 ? total < most : total < seconds * 1e3; ++run) {
     auto start = Clock::now();
     auto outputs = session.run(inputs);
     if (!outputs)
       return outputs.takeError();
     double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-    if (run < 0)
+    if (run < 0 && elapsed < most)
       continue; // caches and branch predictors fill
     ms.push_back(elapsed);
     total += elapsed;
@@ -89,18 +93,17 @@ Expected<double> medianMs(data::Session &session, ArrayRef<data::HostTensor> inp
   return ms[ms.size() / 2];
 }
 
-Error Tuner::time(const std::string &path, const std::string &scheme, LayerShape shape,
-                  unsigned threads) {
+Error LayerTimer::time(const std::string &path, const std::string &scheme, LayerShape shape,
+                       unsigned threads) {
   data::LoadOptions load;
   load.threads = threads;
   auto model = data::loadRuntimeModel(path, load);
   if (!model)
     return model.takeError();
-  table.target = (*model)->level;
   auto session = (*model)->newSession();
   if (!session)
     return session.takeError();
-  for (int64_t rows : options.rows) {
+  for (int64_t rows : options.grid.rows) {
     std::vector<data::HostTensor> inputs;
     inputs.emplace_back(QCC_F32, std::vector<int64_t>{rows, shape.k});
     for (int64_t i = 0; i < inputs[0].count(); ++i)
@@ -108,12 +111,12 @@ Error Tuner::time(const std::string &path, const std::string &scheme, LayerShape
     auto ms = medianMs(**session, inputs, options.secondsEach);
     if (!ms)
       return ms.takeError();
-    table.entries.push_back({scheme, threads, rows, shape.n, shape.k, *ms});
+    layers.push_back({scheme, threads, rows, shape.n, shape.k, *ms});
   }
   return Error::success();
 }
 
-Error Tuner::measureLayer(const std::string &scheme, LayerShape shape) {
+Error LayerTimer::measureLayer(const std::string &scheme, LayerShape shape) {
   Expected<LoadedModel> model = layerModel(*context, shape, options.folder);
   if (!model)
     return model.takeError();
@@ -124,28 +127,30 @@ Error Tuner::measureLayer(const std::string &scheme, LayerShape shape) {
   PipelineOptions pipeline;
   pipeline.scheme = scheme == "f32" ? "keep" : scheme;
   pipeline.head = pipeline.scheme == "keep" ? "" : scheme; // its result is returned
-  pipeline.levels = {options.level.empty() ? hostLevels().front()->name : options.level};
+  pipeline.levels = {options.level};
+  pipeline.costTable = options.costTable;
   DefaultTimingManager manager;
   TimingScope timing = manager.getRootScope();
   if (Error failed = runStages(*model, Stage::AssignBits, Stage::Lower, pipeline, request, timing))
     return failed;
   if (Error failed = emitArtifact(*model, pipeline.levels, request, llvm::nulls()))
     return failed;
-  for (unsigned threads : options.threads)
+  for (unsigned threads : options.grid.threads)
     if (Error failed = time(request.output, scheme, shape, threads))
       return failed;
   llvm::sys::fs::remove(request.output);
   return Error::success();
 }
 
-Expected<CostTable> Tuner::run() {
-  size_t done = 0, all = options.schemes.size() * options.shapes.size();
-  for (const std::string &scheme : options.schemes)
-    for (LayerShape shape : options.shapes) {
+Expected<std::vector<LayerCost>> LayerTimer::run() {
+  const CostGrid &grid = options.grid;
+  size_t done = 0, all = grid.schemes.size() * grid.shapes.size();
+  for (const std::string &scheme : grid.schemes)
+    for (LayerShape shape : grid.shapes) {
       if (options.progress)
         options.progress(done++, all);
       Error failed = measureLayer(scheme, shape);
-      // Not every level has every kernel; the table then has no such entry.
+      // Not every level has every kernel; the table then has no such layer.
       failed =
           llvm::handleErrors(std::move(failed), [](std::unique_ptr<CodedError> error) -> Error {
             if (error->code == Diag::SchemeWithoutKernel || error->code == Diag::NoKernel)
@@ -155,52 +160,96 @@ Expected<CostTable> Tuner::run() {
       if (failed)
         return std::move(failed);
     }
-  return std::move(table);
+  return std::move(layers);
+}
+
+/// The level to tune: the best one of the target that this machine has.
+Expected<const Target *> tunedLevel(const TuneRequest &request) {
+  std::string target = llvm::join(request.targets, ",");
+  Expected<std::vector<const Target *>> levels = expandTarget(target);
+  if (!levels)
+    return levels.takeError();
+  if (request.model && !levels->front()->isGpu())
+    return levels->front();
+  std::vector<const Target *> host = hostLevels();
+  auto best = llvm::find_if(*levels, [&](const Target *t) { return llvm::is_contained(host, t); });
+  if (best == levels->end())
+    return makeError(Diag::UsageError, "--target", "this machine cannot run " + target, {},
+                     "`qcc tune --model` writes what a model of a processor predicts");
+  return *best;
+}
+
+/// Tiles first: layers are timed in the fastest ones.
+Expected<CostTable> measureMachine(const Target &level, const CostGrid &grid,
+                                   const TuneRequest &request) {
+  auto folder = TempFolder::create();
+  if (!folder)
+    return folder.takeError();
+  size_t layers = grid.schemes.size() * grid.shapes.size(), kinds = 0;
+  auto progress = [&](size_t done) {
+    request.progress(static_cast<int64_t>(done), static_cast<int64_t>(kinds + layers));
+  };
+  CostTable table;
+  table.target = level.name;
+  auto tiles = measureTiles(level, [&](size_t done, size_t all) {
+    kinds = all;
+    progress(done);
+  });
+  if (!tiles)
+    return tiles.takeError();
+  table.tiles = std::move(*tiles);
+  TuneOptions options;
+  options.folder = (*folder)->path;
+  options.level = level.name;
+  options.costTable = options.folder + "/tiles.json";
+  if (Error failed = writeFileAtomically(options.costTable, table.toJson()))
+    return std::move(failed);
+  options.grid = grid;
+  double runs = static_cast<double>(layers * grid.rows.size() * grid.threads.size());
+  if (request.seconds > 0)
+    options.secondsEach = request.seconds / runs;
+  options.progress = [&](size_t done, size_t) { progress(kinds + done); };
+  auto measured = measureLayers(options);
+  if (!measured)
+    return measured.takeError();
+  table.layers = std::move(*measured);
+  return table;
 }
 
 } // namespace
 
-Expected<CostTable> qcc::measureCosts(const TuneOptions &options) { return Tuner(options).run(); }
+Expected<std::vector<LayerCost>> qcc::measureLayers(const TuneOptions &options) {
+  return LayerTimer(options).run();
+}
 
 Error qcc::tuneMachine(const TuneRequest &request, llvm::raw_ostream &err) {
-  auto folder = TempFolder::create();
-  if (!folder)
-    return folder.takeError();
-  TuneOptions options;
-  options.folder = (*folder)->path;
-  if (!request.targets.empty()) {
-    Expected<std::vector<const Target *>> levels = expandTarget(request.targets.front());
-    if (!levels)
-      return levels.takeError();
-    auto runsHere = [](const Target *level) { return llvm::is_contained(hostLevels(), level); };
-    auto best = llvm::find_if(*levels, runsHere);
-    options.level = (best == levels->end() ? levels->front() : *best)->name;
-  }
-  options.schemes = {"f32", "w8a8", "w4a8:g32", "w4a8:g128", "w3a8:g32", "w8", "w4:g32", "nf4"};
-  options.shapes = {{384, 384},  {1536, 384}, {384, 1536},  {768, 768},
-                    {3072, 768}, {768, 3072}, {2048, 2048}, {5632, 2048}};
-  options.rows = {1, 8, 32, 128};
-  options.threads = request.threads;
-  if (options.threads.empty())
-    options.threads = {1, std::max(1u, std::thread::hardware_concurrency())};
-  llvm::sort(options.threads);
-  options.threads.erase(llvm::unique(options.threads), options.threads.end());
-  double runs = static_cast<double>(options.schemes.size() * options.shapes.size() *
-                                    options.rows.size() * options.threads.size());
-  if (request.seconds > 0)
-    options.secondsEach = request.seconds / runs;
-  options.progress = [&](size_t done, size_t all) {
-    request.progress(static_cast<int64_t>(done), static_cast<int64_t>(all));
-  };
-  Expected<CostTable> table = measureCosts(options);
+  Expected<const Target *> level = tunedLevel(request);
+  if (!level)
+    return level.takeError();
+  CostGrid grid = usualGrid();
+  if (!request.threads.empty())
+    grid.threads = request.threads;
+  else if (!request.model)
+    grid.threads = {1, std::max(1u, std::thread::hardware_concurrency())};
+  llvm::sort(grid.threads);
+  grid.threads.erase(llvm::unique(grid.threads), grid.threads.end());
+  Expected<CostTable> table =
+      request.model ? modelCosts(**level, grid) : measureMachine(**level, grid, request);
   if (!table)
     return table.takeError();
   if (Error failed = writeFileAtomically(request.output, table->toJson()))
     return failed;
   if (request.facts) {
     (*request.facts)["target"] = table->target;
-    (*request.facts)["layers"] = static_cast<int64_t>(table->entries.size());
+    (*request.facts)["source"] = table->isModel ? "model" : "measured";
+    (*request.facts)["layers"] = static_cast<int64_t>(table->layers.size());
+    (*request.facts)["tiles"] = static_cast<int64_t>(table->tiles.size());
   }
-  err << llvm::formatv("{0} layers timed on {1}\n", table->entries.size(), table->target);
+  if (table->isModel)
+    err << llvm::formatv("{0} layers predicted for {1}, none measured\n", table->layers.size(),
+                         table->target);
+  else
+    err << llvm::formatv("{0} layers and {1} register tiles timed on {2}\n", table->layers.size(),
+                         table->tiles.size(), table->target);
   return Error::success();
 }

@@ -12,8 +12,9 @@ namespace qcc {
 
 //===-- Function, constants, types ------------------------------------------------------------===//
 
-KernelBuilder::KernelBuilder(ModuleOp module, StringRef name, const Target &target)
-    : ValueBuilder(OpBuilder(module.getContext()), module.getLoc()), level(target) {
+KernelBuilder::KernelBuilder(ModuleOp module, StringRef name, const Target &target,
+                             const CostTable *costs)
+    : ValueBuilder(OpBuilder(module.getContext()), module.getLoc()), level(target), table(costs) {
   b.getContext()
       ->loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
                     scf::SCFDialect, tile::TileDialect, vector::VectorDialect>();

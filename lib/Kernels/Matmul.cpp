@@ -41,7 +41,7 @@ class MatmulEmitter {
 public:
   MatmulEmitter(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
                 MatmulEpilogue epilogue)
-      : k(k), spec(spec), o(o), epilogue(epilogue), rules(usualTiles(spec, k.target())) {
+      : k(k), spec(spec), o(o), epilogue(epilogue), rules(tileRules(spec, k.target(), k.costs())) {
     for (auto [from, tile] : rules)
       llvm::append_range(microRows[tile.panels], ladder(tile.rows));
     if (microRows.try_emplace(1).second) // left-over panels: few shapes

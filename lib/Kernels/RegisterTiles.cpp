@@ -1,7 +1,11 @@
-// Register tiles by what a level has in registers.
+// Register tiles: as measured, or by what a level has in registers.
 #include "qcc/Kernels/RegisterTiles.h"
+#include "qcc/Target/Costs.h"
+
+#include <bit>
 
 using namespace qcc;
+using llvm::StringRef;
 
 /// Tiles of many rows, and how many panels a lone row reads at once.
 static TileRules tiles(int rows, int panels, int lonePanels) {
@@ -57,7 +61,7 @@ static TileRules usualByteTiles(const Target &t) {
   return tiles(t.vectorRegisters >= 32 ? 3 : 2, 1, 1);
 }
 
-TileRules qcc::usualTiles(const MatmulSpec &spec, const Target &t) {
+static TileRules usualTiles(const MatmulSpec &spec, const Target &t) {
   switch (spec.kind) {
   case MatmulKind::F32:
     return usualFloatTiles(spec, t);
@@ -69,4 +73,92 @@ TileRules qcc::usualTiles(const MatmulSpec &spec, const Target &t) {
     return usualBlockTiles(spec.block, t);
   }
   llvm_unreachable("unknown kind of product");
+}
+
+//===-- Measured tiles ------------------------------------------------------------------------===//
+
+/// What a kind of product is called in tables of costs; "" where tiles are not measured.
+static StringRef tileScheme(const MatmulSpec &spec) {
+  switch (spec.kind) {
+  case MatmulKind::F32:
+    return spec.b == Elem::BF16 ? "" : "f32";
+  case MatmulKind::Batched:
+    return "";
+  case MatmulKind::W8A8:
+    return "w8a8";
+  case MatmulKind::Block:
+    break;
+  }
+  switch (spec.block.core) {
+  case BlockCore::Int8:
+    return spec.block.layout.zeros == BlockZeros::None ? "w4a8:g32:sym" : "w4a8:g32";
+  case BlockCore::Int16:
+    return "w4ai16:g32";
+  case BlockCore::Float:
+    return "w4:g32";
+  }
+  llvm_unreachable("unknown kind of product");
+}
+
+std::vector<TiledProduct> qcc::tiledProducts() {
+  std::vector<MatmulSpec> specs(2);
+  specs[1].kind = MatmulKind::W8A8;
+  for (BlockCore core : {BlockCore::Int8, BlockCore::Int16, BlockCore::Float})
+    for (BlockZeros zeros : {BlockZeros::None, BlockZeros::Packed}) {
+      MatmulSpec spec;
+      spec.kind = MatmulKind::Block;
+      spec.block.layout.bits = 4, spec.block.layout.zeros = zeros;
+      spec.block.bias = zeros == BlockZeros::None ? 8 : 0;
+      spec.block.core = core;
+      if (core == BlockCore::Int8 || zeros == BlockZeros::Packed)
+        specs.push_back(spec);
+    }
+  std::vector<TiledProduct> products;
+  for (const MatmulSpec &spec : specs)
+    products.push_back({tileScheme(spec).str(), spec});
+  return products;
+}
+
+TileRules qcc::tileRules(const MatmulSpec &spec, const Target &target, const CostTable *costs) {
+  StringRef scheme = tileScheme(spec);
+  TileRules rules;
+  if (costs && costs->target == target.name)
+    rules = costs->fastestTiles(scheme);
+  if (rules.empty())
+    rules = shippedCosts(target).fastestTiles(scheme);
+  if (rules.empty() && target.base)
+    rules = shippedCosts(*findTarget(target.base)).fastestTiles(scheme);
+  return rules.empty() ? usualTiles(spec, target) : rules;
+}
+
+std::vector<RegisterTile> qcc::tileCandidates(const MatmulSpec &spec, const Target &t,
+                                              int64_t rows) {
+  constexpr int mostRows = 12; // beyond that the last rows of a block are many
+  bool isBlock = spec.kind == MatmulKind::Block;
+  int perSum = t.registersPerVector();
+  if (isBlock && spec.block.core == BlockCore::Int16) // low and high bytes
+    perSum *= 2;
+  std::vector<RegisterTile> tiles;
+  for (int panels : {1, 2, 4, 8}) {
+    auto registers = [&](int r, bool all) {
+      int columns = (r > 1 ? panels : 1) * t.registersPerVector();
+      // `all`: in blocks, the sums of all blocks and decoded bytes.
+      int more = all && isBlock ? columns + r * panels * t.registersPerVector() : 0;
+      return r * panels * perSum + columns + more + 1;
+    };
+    int most = 0, least = rows < 4 ? 1 : 2;
+    for (int r = 1; r <= mostRows; ++r)
+      if (registers(r, true) <= t.vectorRegisters)
+        most = r;
+    for (int r = least; r <= std::min<int64_t>(rows, mostRows); ++r) {
+      bool holds = registers(r, false) <= t.vectorRegisters;
+      bool hidesLatency = r * panels * perSum >= t.vectorRegisters / 4;
+      if (r == most || (std::has_single_bit(static_cast<unsigned>(r)) && holds && hidesLatency))
+        tiles.push_back({r, panels});
+    }
+  }
+  for (const TileRule &rule : usualTiles(spec, t))
+    if (rule.fromRows <= rows && rule.tile.rows <= rows && !llvm::is_contained(tiles, rule.tile))
+      tiles.push_back(rule.tile);
+  return tiles;
 }

@@ -318,6 +318,7 @@ PipelineOptions qcc::pipelineOptions(const QuantizeRequest &wish) {
   options.skip = wish.skip;
   options.recipe = wish.recipe;
   options.attention = wish.attention;
+  options.costTable = wish.costTable;
   return options;
 }
 

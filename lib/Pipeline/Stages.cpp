@@ -172,7 +172,7 @@ void addLower(OpPassManager &pm, const PipelineOptions &options) {
   pm.addNestedPass<qnt::KernelOp>(lower::createExpandRows());
   pm.addPass(lower::createPlaceWeights());
   for (const std::string &level : options.levels)
-    pm.addPass(lower::createLowerKernels({level}));
+    pm.addPass(lower::createLowerKernels({level, options.costTable}));
   pm.addPass(lower::createLowerBody());
 }
 

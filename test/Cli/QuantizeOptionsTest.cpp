@@ -285,6 +285,13 @@ TEST_F(QuantizeOptions, Sweep) {
   EXPECT_EQ(run(runSweep, "sweep", good), Diag::BadOptionValue);
 }
 
+TEST_F(QuantizeOptions, TheTableThatComesWithQcc) {
+  QuantizeRequest r = llvm::cantFail(request({"--cost-table=default"}));
+  EXPECT_TRUE(r.shippedCosts);
+  EXPECT_EQ(r.costTable, "");
+  EXPECT_TRUE(llvm::is_contained(options, "--cost-table=default"));
+}
+
 TEST_F(QuantizeOptions, Tune) {
   EXPECT_EQ(run(runTune, "tune", {}), Diag::UsageError);
   EXPECT_EQ(run(runTune, "tune", {"m.onnx", "-o", "@/c"}), Diag::UsageError);
@@ -294,7 +301,8 @@ TEST_F(QuantizeOptions, Tune) {
     EXPECT_EQ(request.targets, std::vector<std::string>{"native"});
     EXPECT_EQ(request.threads, (std::vector<unsigned>{1, 4}));
     EXPECT_EQ(request.seconds, 3);
+    EXPECT_TRUE(request.model);
     return llvm::Error::success();
   };
-  EXPECT_EQ(run(runTune, "tune", {"-o", "@/c", "--threads=1,4", "--seconds=3"}), noDiag);
+  EXPECT_EQ(run(runTune, "tune", {"-o", "@/c", "--threads=1,4", "--seconds=3", "--model"}), noDiag);
 }

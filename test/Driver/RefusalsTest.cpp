@@ -1,7 +1,7 @@
 // Refusals of the driver's own files, each told by its message.
 #include "../Data/DataTesting.h"
-#include "qcc/Driver/Costs.h"
 #include "qcc/Driver/WorkFolder.h"
+#include "qcc/Target/Costs.h"
 
 using namespace qcc;
 using namespace qcc::data;

@@ -88,7 +88,8 @@ struct QuantizeRequest {
   bool requireMeasured = false;
   std::optional<uint64_t> budgetSize;
   std::vector<LatencyBudget> budgetLatency;
-  std::string costTable; ///< path
+  std::string costTable;     ///< path
+  bool shippedCosts = false; ///< no layers are timed: the table that comes with qcc will do
 
   /// Whether Backend::quantize is needed: the model has to be run, or choices have to be made.
   bool needsRuns() const {
@@ -145,6 +146,7 @@ struct CompileRequest {
     second.input = std::move(qnt);
     second.blobs.clear();
     second.quantize = {};
+    second.quantize.costTable = quantize.costTable; // kernels go by it, too
     second.shapes.clear();
     second.binds.clear();
     second.cutInputs.clear();
@@ -177,6 +179,7 @@ struct SweepRequest {
 
 /// `qcc tune`: measure this machine's kernels for the latency model.
 struct TuneRequest {
+  bool model = false; ///< predict from the description of the level instead
   std::vector<std::string> targets;
   std::string output;
   std::vector<unsigned> threads; ///< counts to measure; empty: 1 and all

@@ -40,14 +40,19 @@
 
 namespace qcc {
 
+class CostTable;
+
 class KernelBuilder : public ValueBuilder {
 public:
-  /// Starts @name at the end of `module`. `target` decides blocking only, never results.
-  KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, const Target &target);
+  /// Starts @name at the end of `module`. `target` and `costs` decide blocking only, never results.
+  /// Without `costs`, those that come with qcc are asked.
+  KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, const Target &target,
+                const CostTable *costs = nullptr);
   /// Returns from the kernel with the recorded fault. Call once, at the top level.
   mlir::func::FuncOp finish();
 
   const Target &target() const { return level; }
+  const CostTable *costs() const { return table; }
   mlir::func::FuncOp func() { return fn; }
 
   // The five arguments.
@@ -128,6 +133,7 @@ private:
   template <typename Fn> auto atEntry(Fn make);
 
   const Target &level;
+  const CostTable *table;
   mlir::func::FuncOp fn;
   mlir::Operation *entryEnd = nullptr; ///< last op of the entry block's prologue
   Value faultCell;

@@ -50,14 +50,18 @@ def LowerKernels : Pass<"qcc-lower-kernels", "::mlir::ModuleOp"> {
   let summary = "Write the loops of every kernel for one feature level";
   let description = [{
     Adds a nested module named after the level, with one function of the kernel ABI for each
-    `qnt.kernel`, made of scf, arith, vector, tile and llvm operations.
+    `qnt.kernel`, made of scf, arith, vector, tile and llvm operations. Matrix products go in the
+    register tiles that are fastest in the table of costs, where that is of the level, else in the
+    table that comes with qcc.
 
     Needs: `qcc-expand-rows`. Leaves: the kernels in place, so that the next level can be written.
-    Refuses: a kernel without code on the level (error QCC1650 names the op).
+    Refuses: a kernel without code on the level (error QCC1650 names the op); a table that cannot be
+    read (QCC1101, QCC1874).
 
     Example: test/Lower/lower-kernels.mlir
   }];
-  let options = [Option<"level", "level", "std::string", "\"scalar\"", "feature level, as `qcc targets` prints">];
+  let options = [Option<"level", "level", "std::string", "\"scalar\"", "feature level, as `qcc targets` prints">,
+                 Option<"costs", "costs", "std::string", "\"\"", "file that `qcc tune` wrote">];
   let dependentDialects = ["::qcc::qnt::QntDialect", "::qcc::tile::TileDialect",
     "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
     "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect", "::mlir::func::FuncDialect"];

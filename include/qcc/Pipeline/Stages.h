@@ -40,6 +40,7 @@ struct PipelineOptions {
   std::string decisions;                ///< transform: file of decisions (Support/Decisions.h)
   bool exactNumerics = true;            ///< fuse: else layers of floats multiply in bf16
   std::vector<std::string> levels;      ///< feature levels to write kernels for, best first
+  std::string costTable;                ///< lower: file that register tiles are chosen by
 };
 
 /// Adds the passes of one stage and, last, its check. Import has normalising passes only: reading
