@@ -15,17 +15,23 @@ constexpr ShippedFile kFiles[] = {
 #include "ShippedCosts.inc"
 };
 
+/// The file of a level, or of its base, which shares the kernels that tables are about.
+const ShippedFile *fileOf(const Target *level) {
+  for (; level; level = level->base ? findTarget(level->base) : nullptr)
+    for (const ShippedFile &file : kFiles)
+      if (file.level == llvm::StringRef(level->name))
+        return &file;
+  return nullptr;
+}
+
 std::vector<CostTable> readAll() {
   std::vector<CostTable> tables;
   for (const Target &level : allTargets()) {
-    const ShippedFile *file = llvm::find_if(
-        kFiles, [&](const ShippedFile &f) { return f.level == llvm::StringRef(level.name); });
-    assert((file != std::end(kFiles) || level.isGpu()) && "every processor has a file in costs/");
-    if (file == std::end(kFiles)) {
-      tables.emplace_back().target = level.name;
-      continue;
-    }
-    tables.push_back(llvm::cantFail(CostTable::fromJson(file->json, file->level)));
+    const ShippedFile *file = fileOf(&level);
+    assert((file || level.isGpu()) && "every processor has a file in costs/");
+    tables.push_back(file ? llvm::cantFail(CostTable::fromJson(file->json, file->level))
+                          : CostTable());
+    tables.back().target = level.name;
   }
   return tables;
 }
