@@ -9,31 +9,19 @@
 
 namespace qcc::simt {
 
-static void joinInto(SharedClock &clock, const SharedClock &other) {
-  if (!other || clock == other)
-    return;
-  if (!clock) {
-    clock = other;
-    return;
-  }
-  auto joined = std::make_shared<Clock>(*clock);
-  joined->join(*other);
-  clock = std::move(joined);
-}
-
 /// Everything up to here as seen by others; what follows is of the next epoch.
 SharedClock Machine::snapshot(Warp &warp, unsigned lane) {
   ThreadClock &clock = warp.block->clocks[warp.thread(lane)];
   Gathering gathering;
   gathering.add(clock, warp.thread(lane));
-  return gathering.joined(warp.block->linear);
+  return gathering.joined(warp.block->linear).plain;
 }
 
 void Machine::fence(Warp &warp, uint32_t lanes, uint8_t flags) {
   forLanes(lanes, [&](unsigned lane) {
     ThreadClock &clock = warp.block->clocks[warp.thread(lane)];
     if (flags & acquireOrder) {
-      joinInto(clock.before, clock.toAcquire);
+      joinInto(clock.before.plain, clock.toAcquire);
       clock.toAcquire.reset();
     }
     if (flags & releaseOrder)
@@ -46,7 +34,7 @@ void Machine::afterAtomicRead(Warp &warp, unsigned lane, const uint8_t *word, ui
   if (found == released.end())
     return;
   ThreadClock &clock = warp.block->clocks[warp.thread(lane)];
-  joinInto(flags & acquireOrder ? clock.before : clock.toAcquire, found->second);
+  joinInto(flags & acquireOrder ? clock.before.plain : clock.toAcquire, found->second);
 }
 
 /// A plain write ends the release sequence at the word; a read-modify-write continues it.

@@ -6,19 +6,26 @@
 namespace qcc::simt {
 
 void Gathering::add(ThreadClock &clock, unsigned thread) {
-  if (clock.before && !llvm::is_contained(clocks, clock.before))
-    clocks.push_back(clock.before);
+  auto addDistinct = [](auto &clocks, const SharedClock &each) {
+    if (each && !llvm::is_contained(clocks, each))
+      clocks.push_back(each);
+  };
+  addDistinct(plain, clock.before.plain);
+  addDistinct(proxied, clock.before.proxied);
   epochs.push_back({thread, clock.epoch++});
 }
 
-SharedClock Gathering::joined(uint32_t block) const {
-  auto result =
-      clocks.empty() ? std::make_shared<Clock>() : std::make_shared<Clock>(*clocks.front());
-  for (const SharedClock &clock : llvm::drop_begin(clocks, clocks.empty() ? 0 : 1))
-    result->join(*clock);
-  for (auto [thread, epoch] : epochs)
-    result->raise(block, thread, epoch);
-  return result;
+Order Gathering::joined(uint32_t block) const {
+  auto joinAll = [](llvm::ArrayRef<SharedClock> clocks) {
+    auto result = std::make_shared<Clock>(*clocks.front());
+    for (const SharedClock &clock : clocks.drop_front())
+      result->join(*clock);
+    return result;
+  };
+  auto all = plain.empty() ? std::make_shared<Clock>() : joinAll(plain);
+  for (auto [agent, epoch] : epochs)
+    all->raise(block, agent, epoch);
+  return {all, proxied.empty() ? nullptr : joinAll(proxied)};
 }
 
 static bool isAt(const Group &group, unsigned id) {
@@ -68,7 +75,7 @@ void Machine::releaseBarrier(Block &block, unsigned id) {
       return llvm::formatv("{0} threads arrive at barrier {1} of {2}", barrier.arrived, id, needed)
           .str();
     });
-  SharedClock joined = barrier.gathering.joined(block.linear);
+  Order joined = barrier.gathering.joined(block.linear);
   ++counts.blockBarriers;
   barrier = BlockBarrier();
   for (Warp &warp : block.warps) {
@@ -109,7 +116,9 @@ void Machine::reportStuck() {
   size_t listed = 0;
   for (const auto &block : blocks)
     for (const Warp &warp : block->warps) {
-      diverged |= warp.groups.size() > 1;
+      diverged |= llvm::count_if(warp.groups, [](const Group &group) {
+                    return group.state != Group::State::Polling;
+                  }) > 1;
       for (const Group &group : warp.groups) {
         pc = group.pc;
         if (++listed <= 8)

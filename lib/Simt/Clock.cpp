@@ -42,4 +42,21 @@ void Clock::join(const Clock &other) {
   }
 }
 
+void joinInto(SharedClock &clock, const SharedClock &other) {
+  if (!other || clock == other)
+    return;
+  if (!clock) {
+    clock = other;
+    return;
+  }
+  auto joined = std::make_shared<Clock>(*clock);
+  joined->join(*other);
+  clock = std::move(joined);
+}
+
+void Order::join(const Order &other) {
+  joinInto(plain, other.plain);
+  joinInto(proxied, other.proxied);
+}
+
 } // namespace qcc::simt

@@ -33,10 +33,21 @@ private:
 };
 using SharedClock = std::shared_ptr<const Clock>;
 
+/// What is ordered before a point: for plain accesses, and for those of the asynchronous proxy,
+/// which sees plain writes behind a proxy fence only.
+struct Order {
+  SharedClock plain, proxied;
+
+  void join(const Order &other);
+};
+
+/// The clock, or what both order; null orders nothing.
+void joinInto(SharedClock &clock, const SharedClock &other);
+
 /// The order as one thread sees it.
 struct ThreadClock {
   uint32_t epoch = 1;
-  SharedClock before;       // what is ordered before the thread's next access
+  Order before;             // what is ordered before the thread's next access
   SharedClock releaseFence; // at its last release fence
   SharedClock toAcquire;    // what its relaxed loads saw, for the next acquire fence
 };

@@ -65,25 +65,26 @@ bool Compiler::compileConversion(Operation *op, StringRef name) {
   return true;
 }
 
-/// A PTX instruction on registers of 32 bits; vectors of bytes are packed into one first.
+/// A PTX instruction on registers of 32 bits; vectors are packed into one and unpacked from one.
 bool Compiler::compilePtx(Operation *op, StringRef name, uint64_t imm) {
   LaneFunction fn = ptxFunction(name);
   if (!fn || op->getNumResults() != 1)
     return false;
   SmallVector<uint32_t> operands;
-  for (Value operand : op->getOperands()) {
-    operands.push_back(reg(operand));
-    if (unsigned count = registersOf(operand.getType()); count > 1) {
-      operands.back() = newRegisters(1);
-      Instruction &pack = emit(Op::Bitcast);
-      pack.dst = operands.back();
-      pack.a = reg(operand);
-      pack.count = count;
-      pack.listCount = 1;
-      pack.imm = widths(32 / count, 32);
-    }
+  for (Value operand : op->getOperands())
+    operands.push_back(packed(operand));
+  uint32_t dst = define(op->getResult(0));
+  SmallVector<Scalar> scalars = *scalarsOf(op->getResult(0).getType());
+  uint32_t word = scalars.size() == 1 ? dst : newRegisters(1);
+  emitMap(fn, word, operands, 1, imm);
+  if (word != dst) {
+    Instruction &unpack = emit(Op::Bitcast);
+    unpack.dst = dst;
+    unpack.a = word;
+    unpack.count = 1;
+    unpack.listCount = scalars.size();
+    unpack.imm = widths(32, scalars.front().bits);
   }
-  emitMap(fn, define(op->getResult(0)), operands, 1, imm);
   return true;
 }
 
@@ -288,6 +289,8 @@ static std::string instructionOf(StringRef intrinsic) {
   std::string name = intrinsic.str();
   if (name == "prmt")
     return "prmt.b32";
+  if (name == "e4m3x2.to.f16x2.rn")
+    return "cvt.rn.f16x2.e4m3x2";
   if (intrinsic.contains(".approx") || intrinsic.starts_with("div.full")) {
     if (intrinsic.ends_with(".f"))
       name.pop_back(), name.pop_back();

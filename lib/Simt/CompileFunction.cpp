@@ -43,8 +43,8 @@ LogicalResult Compiler::compileOp(Operation *op) {
     return compileCall(call);
   if (auto intrinsic = dyn_cast<LLVM::CallIntrinsicOp>(op))
     return compileIntrinsic(intrinsic);
-  for (auto compile :
-       {&Compiler::compileArithmetic, &Compiler::compileMemory, &Compiler::compileWarp}) {
+  for (auto compile : {&Compiler::compileArithmetic, &Compiler::compileMemory,
+                       &Compiler::compileWarp, &Compiler::compileAsync}) {
     FailureOr<bool> known = (this->*compile)(op);
     if (failed(known))
       return failure();

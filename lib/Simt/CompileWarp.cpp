@@ -199,6 +199,13 @@ FailureOr<bool> Compiler::compileWarp(Operation *op) {
     emit(Op::Fence).flags = acquireOrder | releaseOrder;
     return true;
   }
+  if (isa<NVVM::ConvertF32x2ToBF16x2Op>(op))
+    return compilePtx(op, "cvt.rn.bf16x2.f32");
+  if (isa<NVVM::ConvertF32x2ToF16x2Op>(op))
+    return compilePtx(op, "cvt.rn.f16x2.f32");
+  if (auto convert = dyn_cast<NVVM::ConvertF32x2ToF8x2Op>(op);
+      convert && isa<Float8E4M3FNType>(convert.getDstTy()))
+    return compilePtx(op, "cvt.rn.satfinite.e4m3x2.f32");
   if (auto dot = dyn_cast<NVVM::DotAccumulate4WayOp>(op))
     return compilePtx(op, dotName(dot));
   if (auto permute = dyn_cast<NVVM::PermuteOp>(op);

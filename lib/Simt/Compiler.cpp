@@ -250,7 +250,8 @@ LogicalResult Compiler::placeShared(LLVM::LLVMFuncOp kernel) {
     sharedVariables[op] = llvm::alignTo(program.staticSharedEnd, alignment);
     program.staticSharedEnd = sharedVariables[op] + *size;
   }
-  program.staticSharedEnd = llvm::alignTo(program.staticSharedEnd, dynamicAlignment);
+  if (!dynamic.empty())
+    program.staticSharedEnd = llvm::alignTo(program.staticSharedEnd, dynamicAlignment);
   for (Operation *op : dynamic)
     sharedVariables[op] = program.staticSharedEnd;
   return success();

@@ -4,10 +4,13 @@
 
 #include "LaneFunctions.h"
 #include "Program.h"
+#include "PtxAsm.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace qcc::simt {
 
@@ -98,6 +101,32 @@ private:
   mlir::FailureOr<bool> compileWarp(mlir::Operation *op);
   bool compileSpecial(mlir::Operation *op, llvm::StringRef name);
 
+  // CompileAsync.cpp: copies, mbarriers, matrices
+  mlir::FailureOr<bool> compileAsync(mlir::Operation *op);
+  mlir::FailureOr<bool> compileBulk(mlir::Operation *op);
+  bool compileMBarrier(mlir::Operation *op);
+  mlir::LogicalResult compileMma(mlir::NVVM::MmaOp op);
+  mlir::LogicalResult compileWgmma(mlir::NVVM::WgmmaMmaAsyncOp op);
+  Instruction &emit(Op op, uint32_t a, uint32_t b = noRegister, uint32_t c = noRegister,
+                    uint64_t imm = 0);
+  void emitPredicated(uint32_t predicate, bool negated, llvm::function_ref<void()> body);
+  void emitTensorCopy(bool stores, uint32_t shared, uint32_t map, uint32_t barrier,
+                      llvm::ArrayRef<uint32_t> coordinates);
+  void emitProduct(Op op, Product product);
+  uint32_t packed(mlir::Value value);
+  uint32_t gathered(llvm::ArrayRef<uint32_t> registers);
+
+  // CompileAsm.cpp: inline assembly
+  mlir::LogicalResult compileAsm(mlir::LLVM::InlineAsmOp op);
+  bool compileStatement(const PtxStatement &statement);
+  bool compileRegisterPtx(const PtxStatement &statement);
+  bool compileMemoryPtx(const PtxStatement &statement);
+  bool compileSyncPtx(const PtxStatement &statement);
+  bool compileBulkPtx(const PtxStatement &statement);
+  bool compileMatrixPtx(const PtxStatement &statement);
+  uint32_t asmRegister(llvm::StringRef name);
+  uint32_t asmAddress(const PtxOperand &operand);
+
   mlir::ModuleOp module;
   mlir::Location location = mlir::UnknownLoc::get(module.getContext());
   llvm::DenseMap<mlir::Value, uint32_t> registers;
@@ -120,7 +149,11 @@ private:
     uint32_t returnLabel;
   };
   std::vector<Frame> frames;
+  llvm::StringMap<uint32_t> asmNames, asmLabels; // of the assembly being compiled
 };
+
+/// What PTX calls an element of a matrix.
+std::optional<MatrixElement> matrixElement(llvm::StringRef name);
 
 } // namespace qcc::simt
 

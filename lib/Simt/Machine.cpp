@@ -23,7 +23,8 @@ Machine::Machine(const Program &program, Device &device, llvm::ArrayRef<Argument
                  const Launch &launch, llvm::function_ref<std::string(uint32_t)> describe)
     : accesses(program.code.size()), program(program), device(device), launch(launch),
       describe(describe), rng(launch.seed), threadsPerBlock(product(launch.block)) {
-  agentsPerBlock = (threadsPerBlock + warpSize - 1) / warpSize * warpSize;
+  threadAgents = (threadsPerBlock + warpSize - 1) / warpSize * warpSize;
+  agentsPerBlock = agentOfBulkStores(threadAgents);
   residentLimit = launch.residentBlocks ? launch.residentBlocks : 1 + random(4);
   waiting.resize(product(launch.grid));
   std::iota(waiting.begin(), waiting.end(), 0);
@@ -71,6 +72,8 @@ std::unique_ptr<Block> Machine::makeBlock(uint32_t linear) {
                                                 Shadow(sharedBytes, /*defined=*/false),
                                                 {}});
   block->clocks.resize(threadsPerBlock);
+  block->copies.resize(threadsPerBlock);
+  block->bulkStores.resize(threadsPerBlock);
   for (unsigned first = 0; first < threadsPerBlock; first += warpSize) {
     unsigned lanes = std::min(threadsPerBlock - first, warpSize);
     Warp warp{block.get(), first / warpSize, static_cast<uint32_t>((1ull << lanes) - 1), {}, {},
@@ -109,19 +112,24 @@ void Machine::run() {
   device.beginLaunch();
   for (admitBlocks(); !blocks.empty() && !stopped; admitBlocks()) {
     Warp *warp = pickWarp();
-    if (!warp) {
-      reportStuck();
-      return;
-    }
-    runGroup(*warp, pickGroup(*warp));
+    if (!transfers.empty() && (!warp || random(8) == 0))
+      perform(random(transfers.size()));
+    else if (warp)
+      runGroup(*warp, pickGroup(*warp));
+    else
+      return reportStuck();
+    if (!warp)
+      continue;
     if (counts.warpInstructions > launch.maxSteps) {
       report(FindingKind::Deadlock, warp->groups.empty() ? 0 : warp->groups[0].pc, 0, [&] {
         return llvm::formatv("no end after {0} instructions", counts.warpInstructions).str();
       });
       return;
     }
-    if (warp->block->live == 0)
+    if (warp->block->live == 0) {
+      endBlock(*warp->block);
       llvm::erase_if(blocks, [&](const auto &block) { return block.get() == warp->block; });
+    }
   }
 }
 
@@ -165,6 +173,8 @@ bool Machine::step(Warp &warp, size_t index) {
   Group &group = warp.groups[index];
   uint32_t pc = group.pc, lanes = group.lanes;
   const Instruction &inst = program.code[pc];
+  if (!warp.wgmma.inFlight.empty())
+    checkInFlight(warp, pc);
   switch (inst.op) {
   case Op::Map:
     map(warp, lanes, inst);
@@ -206,6 +216,48 @@ bool Machine::step(Warp &warp, size_t index) {
   case Op::MemoryCopy:
     memoryCopy(warp, lanes, pc);
     break;
+  case Op::CopyAsync:
+    copyAsync(warp, lanes, pc);
+    break;
+  case Op::CommitCopies:
+    commitCopies(warp, lanes, inst.imm);
+    break;
+  case Op::WaitForCopies:
+    waitForCopies(warp, lanes, inst);
+    break;
+  case Op::ArriveAfterCopies:
+    arriveAfterCopies(warp, lanes, pc);
+    break;
+  case Op::BulkLoad:
+    bulkLoad(warp, lanes, pc);
+    break;
+  case Op::BulkStore:
+    bulkStore(warp, lanes, pc);
+    break;
+  case Op::TensorCopy:
+    tensorCopy(warp, lanes, pc);
+    break;
+  case Op::ProxyFence:
+    proxyFence(warp, lanes);
+    break;
+  case Op::MBarrierInit:
+    initMBarrier(warp, lanes, pc);
+    break;
+  case Op::MBarrierInval:
+    invalidateMBarrier(warp, lanes, pc);
+    break;
+  case Op::MBarrierArrive:
+    arriveAtMBarrier(warp, lanes, pc);
+    break;
+  case Op::MBarrierWait:
+    return waitAtMBarrier(warp, index);
+  case Op::LoadMatrix:
+  case Op::StoreMatrix:
+  case Op::Multiply:
+  case Op::MultiplyAsync:
+  case Op::WgmmaFence:
+  case Op::WgmmaCommit:
+  case Op::WgmmaWait:
   case Op::WarpSync:
   case Op::Shuffle:
   case Op::Vote:
@@ -317,10 +369,26 @@ std::string Machine::threadName(const Block &block, unsigned thread) const {
 }
 
 std::string Machine::agentName(uint32_t agent) const {
-  uint32_t linear = agent / agentsPerBlock;
-  auto [x, y, z] = position(agent % agentsPerBlock, launch.block);
-  auto [bx, by, bz] = position(linear, launch.grid);
-  return llvm::formatv("thread ({0}, {1}, {2}) of block ({3}, {4}, {5})", x, y, z, bx, by, bz);
+  unsigned index = agent % agentsPerBlock, of = index;
+  const char *what = "";
+  if (index >= agentOfBulkStores(0)) {
+    what = "a bulk store of ";
+    of = index - agentOfBulkStores(0);
+  } else if (index >= agentOfCopies(0)) {
+    what = "an asynchronous copy of ";
+    of = index - agentOfCopies(0);
+  } else if (index >= agentOfProducts(0)) {
+    what = "an asynchronous product of the warp of ";
+    of = (index - agentOfProducts(0)) * warpSize;
+  } else if (index >= threadAgents) {
+    auto [bx, by, bz] = position(agent / agentsPerBlock, launch.grid);
+    return llvm::formatv("a bulk copy for mbarrier {0} of block ({1}, {2}, {3})",
+                         index - threadAgents, bx, by, bz);
+  }
+  auto [x, y, z] = position(of, launch.block);
+  auto [bx, by, bz] = position(agent / agentsPerBlock, launch.grid);
+  return llvm::formatv("{0}thread ({1}, {2}, {3}) of block ({4}, {5}, {6})", what, x, y, z, bx, by,
+                       bz);
 }
 
 } // namespace qcc::simt

@@ -84,10 +84,15 @@ bool Machine::aligned(Warp &warp, unsigned lane, uint32_t pc, uint64_t address,
 void Machine::conflict(Warp &warp, unsigned lane, uint32_t pc, const Accessor &me,
                        const Accessor &earlier, bool equalBytes) {
   bool benign = me.write && earlier.write && equalBytes;
-  if (benign && !launch.reportBenignWrites)
+  bool async = !isThread(earlier.stamp.agent);
+  if (benign && !async && !launch.reportBenignWrites)
     return;
-  report(benign ? FindingKind::BenignWrite : FindingKind::Race, pc, earlier.pc, [&] {
-    return llvm::formatv("{0} {1} without order what {2} {3} at {4}",
+  FindingKind kind = async    ? FindingKind::AsyncNotWaited
+                     : benign ? FindingKind::BenignWrite
+                              : FindingKind::Race;
+  report(kind, pc, earlier.pc, [&] {
+    return llvm::formatv("{0}{1} {2} without order what {3} {4} at {5}",
+                         isThread(me.stamp.agent) ? "" : "an asynchronous operation of ",
                          threadName(*warp.block, warp.thread(lane)), me.write ? "writes" : "reads",
                          agentName(earlier.stamp.agent), earlier.write ? "wrote" : "read",
                          describe(earlier.pc))
@@ -109,7 +114,7 @@ void Machine::observe(Warp &warp, unsigned lane, uint32_t pc, const Place &place
               /*write=*/false};
   const ThreadClock &clock = warp.block->clocks[warp.thread(lane)];
   place.shadow->access(
-      place.offset, bytes, me, [&](Stamp stamp) { return ordered(clock, stamp); },
+      place.offset, bytes, me, [&](Stamp stamp) { return ordered(clock.before.plain, stamp); },
       [&](const Accessor &earlier) { conflict(warp, lane, pc, me, earlier, false); });
 }
 
@@ -121,7 +126,7 @@ void Machine::overwrite(Warp &warp, unsigned lane, uint32_t pc, const Place &pla
     const ThreadClock &clock = warp.block->clocks[warp.thread(lane)];
     bool equal = std::memcmp(place.bytes, data, bytes) == 0;
     place.shadow->access(
-        place.offset, bytes, me, [&](Stamp stamp) { return ordered(clock, stamp); },
+        place.offset, bytes, me, [&](Stamp stamp) { return ordered(clock.before.plain, stamp); },
         [&](const Accessor &earlier) { conflict(warp, lane, pc, me, earlier, equal); });
     place.shadow->define(place.offset, bytes);
   }

@@ -67,6 +67,26 @@ enum class Op : uint8_t {
   Reduce,
   Match,
   Elect,
+  LoadMatrix,
+  StoreMatrix,
+  Multiply,
+  MultiplyAsync,
+  WgmmaFence,
+  WgmmaCommit,
+  WgmmaWait,
+  // Asynchronous copies and what they complete on
+  CopyAsync,
+  CommitCopies,
+  WaitForCopies,
+  ArriveAfterCopies,
+  BulkLoad,
+  BulkStore,
+  TensorCopy,
+  ProxyFence,
+  MBarrierInit,
+  MBarrierInval,
+  MBarrierArrive,
+  MBarrierWait,
   // Threads of a block
   BlockSync,
   BlockArrive,
@@ -125,6 +145,23 @@ enum class Combine : uint8_t {
 };
 enum class ScalarKind : uint8_t { Int, F16, BF16, F32, F64 };
 
+/// Elements of matrix products.
+enum class MatrixElement : uint8_t { S4, U4, S8, U8, F16, BF16, TF32, E4M3, E5M2 };
+
+/// A matrix product D = A B + C of a warp, or the warp's quarter of one of a warpgroup.
+struct Product {
+  unsigned m, n, k;
+  MatrixElement a, b;
+  bool saturates = false;                        // integers, instead of wrapping
+  bool transposedA = false, transposedB = false; // wgmma: stored with M or N contiguous
+  bool negatedA = false, negatedB = false;
+  bool clears = false;          // wgmma: C is zero whatever it holds
+  uint32_t scaleD = noRegister; // wgmma: C counts where this is not zero
+  uint32_t descriptorA = noRegister, descriptorB = noRegister; // wgmma: operands in shared memory
+  std::vector<uint32_t> registersA, registersB;                // packed words
+  uint32_t c = 0, d = 0;                                       // first registers
+};
+
 /// Flags of memory accesses and fences.
 enum : uint8_t {
   volatileAccess = 1,
@@ -142,8 +179,8 @@ struct Instruction {
   bool broadcastA = false; // Map: a is one register for all elements
   uint16_t count = 1;      // elements, or registers to copy
   uint32_t dst = noRegister, a = noRegister, b = noRegister, c = noRegister;
-  uint32_t list = 0, listCount = 0; // into Program::lists
-  uint32_t layout = 0;              // into Program::layouts
+  uint32_t list = 0, listCount = 0; // into Program::wideList
+  uint32_t layout = 0;              // into Program::layouts or products
   uint32_t target = 0, otherwise = 0;
   uint64_t imm = 0;
   LaneFunction fn = nullptr;
@@ -181,9 +218,9 @@ struct Parameter {
 
 struct Program {
   std::vector<Instruction> code;
-  std::vector<uint32_t> lists;
-  std::vector<uint64_t> wideList; // strides and switch cases
+  std::vector<uint64_t> wideList; // strides, switch cases, coordinates
   std::vector<Layout> layouts;
+  std::vector<Product> products;
   std::vector<Constant> constants;
   std::vector<GlobalVariable> globals;
   std::vector<Parameter> parameters;

@@ -99,6 +99,25 @@ static LaneFunction approximation(llvm::StringRef name) {
       .Default(nullptr);
 }
 
+/// cvt of two floats into one register: the first goes to the upper half.
+template <ScalarKind kind> static U packHalves(U a, U b, U, U) {
+  auto half = [](U value) {
+    return FloatValue<kind>::put(FloatValue<ScalarKind::F32>::get(value));
+  };
+  return half(a) << 16 | half(b);
+}
+static U packE4M3(U a, U b, U, U) {
+  auto code = [](U value) -> U {
+    float number = FloatValue<ScalarKind::F32>::get(value);
+    return number != number ? 0x7f : miniFromFloat(kFloat8E4M3, number);
+  };
+  return code(a) << 8 | code(b);
+}
+static U unpackE4M3(U a, U, U, U) {
+  auto half = [](U code) -> U { return halfFromFloat(floatFromMini(kFloat8E4M3, code & 255)); };
+  return half(a >> 8) << 16 | half(a);
+}
+
 LaneFunction ptxFunction(llvm::StringRef name) {
   if (LaneFunction found = approximation(name))
     return found;
@@ -111,6 +130,10 @@ LaneFunction ptxFunction(llvm::StringRef name) {
       .Case("lop3.b32", map<threeInputLogic>)
       .Case("cvt.pack.sat.s8.s32.b32", map<packSaturated<true>>)
       .Case("cvt.pack.sat.u8.s32.b32", map<packSaturated<false>>)
+      .Case("cvt.rn.bf16x2.f32", map<packHalves<ScalarKind::BF16>>)
+      .Case("cvt.rn.f16x2.f32", map<packHalves<ScalarKind::F16>>)
+      .Case("cvt.rn.satfinite.e4m3x2.f32", map<packE4M3>)
+      .Case("cvt.rn.f16x2.e4m3x2", map<unpackE4M3>)
       .Case("cvt.rni.s32.f32", map<roundToInteger>)
       .Default(nullptr);
 }

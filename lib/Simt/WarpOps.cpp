@@ -7,13 +7,28 @@ namespace qcc::simt {
 
 static bool isConverging(const Group &group) { return group.state == Group::State::Converging; }
 
-/// Register a of such an instruction is the member mask; without one all lanes take part.
+/// The register that holds the member mask; instructions on matrices are for all lanes.
+static uint32_t memberRegister(const Instruction &inst) {
+  switch (inst.op) {
+  case Op::WarpSync:
+  case Op::Shuffle:
+  case Op::Vote:
+  case Op::Reduce:
+  case Op::Match:
+  case Op::Elect:
+    return inst.a;
+  default:
+    return noRegister;
+  }
+}
+
 void Machine::converge(Warp &warp, size_t index) {
   uint32_t pc = warp.groups[index].pc;
   const Instruction &inst = program.code[pc];
   std::map<uint32_t, uint32_t> lanesOf;
   forLanes(warp.groups[index].lanes, [&](unsigned lane) {
-    uint32_t members = inst.a == noRegister ? allLanes : warp.registers[inst.a].v[lane];
+    uint32_t members =
+        memberRegister(inst) == noRegister ? allLanes : warp.registers[inst.a].v[lane];
     if (!(members >> lane & 1))
       report(FindingKind::Divergence, pc, 0, [&] {
         return llvm::formatv("{0} is not in its own member mask {1:x}",
@@ -49,6 +64,10 @@ bool Machine::completeConvergence(Warp &warp, uint32_t pc, uint32_t members) {
 
 void Machine::executeTogether(Warp &warp, uint32_t lanes, uint32_t pc) {
   const Instruction &inst = program.code[pc];
+  if (lanes != allLanes && memberRegister(inst) == noRegister && inst.op != Op::Elect)
+    report(FindingKind::Divergence, pc, 0, [&] {
+      return llvm::formatv("lanes {0:x} of a warp execute what all lanes must", lanes).str();
+    });
   switch (inst.op) {
   case Op::WarpSync:
     return syncWarp(warp, lanes);
@@ -62,6 +81,21 @@ void Machine::executeTogether(Warp &warp, uint32_t lanes, uint32_t pc) {
     return match(warp, lanes, inst);
   case Op::Elect:
     return elect(warp, lanes, inst);
+  case Op::LoadMatrix:
+    return loadMatrix(warp, lanes, pc);
+  case Op::StoreMatrix:
+    return storeMatrix(warp, lanes, pc);
+  case Op::Multiply:
+    return multiply(warp, lanes, inst);
+  case Op::MultiplyAsync:
+    return multiplyAsync(warp, lanes, pc);
+  case Op::WgmmaFence:
+    warp.wgmma.fenced = true;
+    return;
+  case Op::WgmmaCommit:
+    return commitProducts(warp);
+  case Op::WgmmaWait:
+    return waitForProducts(warp, lanes, inst);
   default:
     return;
   }
@@ -74,7 +108,7 @@ void Machine::syncWarp(Warp &warp, uint32_t lanes) {
     return warp.block->clocks[warp.thread(lane)];
   };
   forLanes(lanes, [&](unsigned lane) { gathering.add(clockOf(lane), warp.thread(lane)); });
-  SharedClock joined = gathering.joined(warp.block->linear);
+  Order joined = gathering.joined(warp.block->linear);
   forLanes(lanes, [&](unsigned lane) { clockOf(lane).before = joined; });
 }
 

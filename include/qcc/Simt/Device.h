@@ -13,6 +13,23 @@ namespace qcc::simt {
 
 class Shadow;
 
+/// How a box of a tensor is copied: what cuTensorMapEncodeTiled is told. A kernel gets it by value
+/// in the 128 bytes of a tensor map.
+struct TensorMap {
+  enum Swizzle : uint32_t { none = 0, bytes32 = 1, bytes64 = 2, bytes128 = 3 };
+
+  uint64_t magic = 0x7163'6374'656e'736f; // tells a map from other bytes
+  uint64_t address = 0;
+  uint32_t rank = 2;
+  uint32_t elementBytes = 1;
+  uint64_t dimensions[5] = {}; // the innermost first
+  uint32_t strides[4] = {};    // in bytes, from the second dimension on
+  uint16_t box[5] = {};
+  uint16_t swizzle = none;
+  uint8_t reserved[36] = {};
+};
+static_assert(sizeof(TensorMap) == 128);
+
 /// Allocations of device memory. Between two of them lies a gap, so that an access past the end of
 /// one is found and never hits another. One launch at a time.
 class Device {
