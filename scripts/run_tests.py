@@ -32,8 +32,8 @@ class Outcome:
 def run_unit_binary(binary: Path, timeout: int) -> Outcome:
     outcome = Outcome("unit")
     with tempfile.TemporaryDirectory(prefix="qcc-unit-") as work:
-        report = Path(work, "report.json")
-        command = [str(binary), f"--gtest_output=json:{report}", "--gtest_brief=1"]
+        report = Path(work, "report.xml")
+        command = [str(binary), f"--gtest_output=xml:{report}", "--gtest_brief=1"]
         try:
             process = subprocess.run(
                 command, cwd=work, capture_output=True, text=True, errors="replace", timeout=timeout
@@ -45,20 +45,18 @@ def run_unit_binary(binary: Path, timeout: int) -> Outcome:
             # A crash takes the report with it; the output still says how far the binary came.
             outcome.failures.append((binary.name, f"no report, exit status {status}\n{output}"))
             return outcome
+        # Its JSON leaves out why a test was skipped; its XML does not.
         cases = 0
-        for suite in json.loads(report.read_text()).get("testsuites", []):
-            for test in suite.get("testsuite", []):
-                name = f"{binary.name}/{suite['name']}.{test['name']}"
-                cases += 1
-                if test.get("failures"):
-                    text = "\n".join(f["failure"] for f in test["failures"])
-                    outcome.failures.append((name, text))
-                elif test.get("result") == "SKIPPED":
-                    reasons = [s.get("message", "") for s in test.get("skipped", [])]
-                    reason = " ".join(reasons).strip().splitlines()
-                    outcome.skipped.append((name, reason[-1] if reason else "no reason given"))
-                elif test.get("status") == "RUN":
-                    outcome.passed += 1
+        for test in ElementTree.parse(report).iter("testcase"):
+            name = f"{binary.name}/{test.get('classname')}.{test.get('name')}"
+            cases += 1
+            if failures := test.findall("failure"):
+                text = "\n".join(f.text or f.get("message") or "" for f in failures)
+                outcome.failures.append((name, text))
+            elif (skipped := test.find("skipped")) is not None:
+                outcome.skipped.append((name, skip_reason(skipped.get("message") or "")))
+            elif test.get("status") == "run":
+                outcome.passed += 1
         if status != 0 and not outcome.failures:
             outcome.failures.append((binary.name, f"exit status {status}\n{output}"))
         if cases == 0 and not outcome.failures:
