@@ -225,6 +225,24 @@ std::optional<double> qcc::qnt::splatOf(Value value) {
                   : static_cast<double>(number.getZExtValue());
 }
 
+bool qcc::qnt::isConstantValue(Value value) {
+  SmallVector<Value> open = {value};
+  DenseSet<Value> seen;
+  while (!open.empty()) {
+    Value next = open.pop_back_val();
+    if (!seen.insert(next).second)
+      continue;
+    Operation *def = next.getDefiningOp();
+    if (!def || !isMemoryEffectFree(def))
+      return false;
+    // What only depends on sizes is cheap, but sizes differ from sample to sample.
+    llvm::append_range(open, def->getOperands());
+    if (def->getNumOperands() == 0 && !isa<UseOp, ConstantOp>(def))
+      return false;
+  }
+  return true;
+}
+
 std::optional<double> qcc::qnt::splatBehind(Value value) {
   while (Operation *op = value ? value.getDefiningOp() : nullptr) {
     if (!isa<CastOp, ReshapeOp, BroadcastOp, TransposeOp>(op))

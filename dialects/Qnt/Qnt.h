@@ -50,6 +50,8 @@ void printDims(mlir::AsmPrinter &printer, DimsAttr dims);
 std::optional<double> splatOf(mlir::Value value);
 /// The same, seen through casts, reshapes, broadcasts and transposes.
 std::optional<double> splatBehind(mlir::Value value);
+/// Whether the value is computed from weights and constants alone.
+bool isConstantValue(mlir::Value value);
 
 /// Product of all dimensions.
 DimExpr elementCount(mlir::MLIRContext *context, llvm::ArrayRef<DimExpr> dims);

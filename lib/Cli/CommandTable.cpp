@@ -152,6 +152,21 @@ constexpr Option lookOptions[] = {
     QCC_COMMON_OPTIONS,          {"--host-op", Option::Value}, {"--functions", Option::Value},
     {"--inputs", Option::Value}, {"--outputs", Option::Value}, {"--shape", Option::Value},
     {"--bind", Option::Value},   {"--blobs", Option::Value}};
+constexpr Option inspectOptions[] = {QCC_COMMON_OPTIONS,
+                                     {"--host-op", Option::Value},
+                                     {"--functions", Option::Value},
+                                     {"--inputs", Option::Value},
+                                     {"--outputs", Option::Value},
+                                     {"--shape", Option::Value},
+                                     {"--bind", Option::Value},
+                                     {"--blobs", Option::Value},
+                                     {"--target", Option::Value},
+                                     {"--quantize", Option::Value},
+                                     {"--skip", Option::Value},
+                                     {"--embed", Option::Value},
+                                     {"--head", Option::Value},
+                                     {"--attention", Option::Value},
+                                     {"--numerics", Option::Value}};
 constexpr Option plainOptions[] = {QCC_COMMON_OPTIONS};
 
 constexpr const char compileHelp[] =
@@ -381,6 +396,9 @@ qcc inspect bert.qnt         the same, with codes, and how the file was made
 
 usage: qcc inspect MODEL.(onnx|qnt|mlir|so) [--json]
 
+  --target=GPU[,GPU]     the least that every launch takes there: by memory, by products or by
+                         launching, for the sizes of --shape NAME=1x128
+  --quantize=SCHEME, --skip, --embed, --head, --attention, --numerics   as in qcc compile, for that
   --functions F.onnx, --host-op OP, --inputs N, --outputs N, --shape, --bind, --blobs DIR   as in
                          qcc compile
 
@@ -424,7 +442,7 @@ constexpr Command commands[] = {{"compile", compileOptions, compileHelp},
                                 {"eval", evalOptions, evalHelp},
                                 {"compare", compareOptions, compareHelp},
                                 {"sweep", sweepOptions, sweepHelp},
-                                {"inspect", lookOptions, inspectHelp},
+                                {"inspect", inspectOptions, inspectHelp},
                                 {"check", lookOptions, checkHelp},
                                 {"tune", tuneOptions, tuneHelp},
                                 {"targets", plainOptions, targetsHelp},

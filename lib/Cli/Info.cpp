@@ -137,7 +137,7 @@ llvm::Error cli::runInspect(const Args &args, const Context &context) {
   if (!context.backend.inspect)
     return makeError(Diag::NotAvailable, *file,
                      "inspecting this kind of file is not available in this version");
-  auto model = makeLookRequest(args, *file);
+  auto model = makeLookRequest(args, context, *file);
   if (!model)
     return model.takeError();
   return context.backend.inspect({std::move(*model), context.json}, context.out);
@@ -149,7 +149,7 @@ llvm::Error cli::runCheck(const Args &args, const Context &context) {
     return file.takeError();
   if (!context.backend.check)
     return makeError(Diag::NotAvailable, "", "qcc check is not available in this version");
-  auto model = makeLookRequest(args, *file);
+  auto model = makeLookRequest(args, context, *file);
   if (!model)
     return model.takeError();
   return context.backend.check({std::move(*model), context.json}, context.out);

@@ -221,17 +221,24 @@ void parseReading(const Args &args, CompileRequest &request) {
   request.blobs = args.get("--blobs");
 }
 
+llvm::Error parseNumerics(const Args &args, CompileRequest &request) {
+  std::string numerics = "exact";
+  if (llvm::Error error = choose(args, "--numerics", {"fast", "exact"}, numerics))
+    return error;
+  request.exactNumerics = numerics == "exact";
+  return llvm::Error::success();
+}
+
 llvm::Error parseCompilerOptions(const Args &args, CompileRequest &request) {
   std::string level = args.get("-O", "2");
   if (level.size() != 1 || level[0] < '0' || level[0] > '3')
     return badValue("-O", level, "levels are -O0 to -O3");
   request.optLevel = level[0] - '0';
-  std::string numerics = "exact", weights = "embed";
-  if (llvm::Error error = choose(args, "--numerics", {"fast", "exact"}, numerics))
+  std::string weights = "embed";
+  if (llvm::Error error = parseNumerics(args, request))
     return error;
   if (llvm::Error error = choose(args, "--weights", {"embed", "file"}, weights))
     return error;
-  request.exactNumerics = numerics == "exact";
   request.weightsInFile = weights == "file";
   request.fromStage = args.get("--from");
   request.toStage = args.get("--to");
@@ -273,10 +280,21 @@ std::string cli::identifierOf(StringRef text) {
   return name;
 }
 
-llvm::Expected<CompileRequest> cli::makeLookRequest(const Args &args, StringRef input) {
+llvm::Expected<CompileRequest> cli::makeLookRequest(const Args &args, const Context &context,
+                                                    StringRef input) {
   CompileRequest request;
   request.input = input.str();
   parseReading(args, request);
+  if (args.has("--target"))
+    if (llvm::Error error = parseTarget(args, /*temporary=*/true, request))
+      return std::move(error);
+  if (llvm::Error error = parseNumerics(args, request))
+    return std::move(error);
+  if (llvm::Error error = parseQuantize(args, context, /*consent=*/true, request.quantize))
+    return std::move(error);
+  if (request.quantize.needsRuns())
+    return makeError(Diag::NotAvailable, "",
+                     "this scheme looks at data; inspect the .qnt that qcc quantize makes");
   if (llvm::Error error = parseBinds(args, request))
     return std::move(error);
   if (llvm::Error error = parseShapes(args, request))

@@ -15,24 +15,6 @@ using namespace qcc::qnt;
 using llvm::Error;
 using llvm::Expected;
 
-bool qcc::isConstantValue(Value value) {
-  SmallVector<Value> open = {value};
-  DenseSet<Value> seen;
-  while (!open.empty()) {
-    Value next = open.pop_back_val();
-    if (!seen.insert(next).second)
-      continue;
-    Operation *def = next.getDefiningOp();
-    if (!def || !isMemoryEffectFree(def))
-      return false;
-    // What only depends on sizes is cheap, but sizes differ from sample to sample.
-    llvm::append_range(open, def->getOperands());
-    if (def->getNumOperands() == 0 && !isa<UseOp, ConstantOp>(def))
-      return false;
-  }
-  return true;
-}
-
 Piece qcc::cutPiece(func::FuncOp function, ArrayRef<Value> wanted,
                     llvm::function_ref<bool(Value)> known) {
   Piece piece;

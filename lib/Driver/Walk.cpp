@@ -22,7 +22,7 @@ SmallVector<Value> Walk::liveAfter(const Piece &piece, ArrayRef<Value> wanted) c
         return !piece.ops.contains(user) && !done.contains(user) &&
                !user->hasTrait<OpTrait::IsTerminator>();
       });
-      if (read && !llvm::is_contained(wanted, result) && !isConstantValue(result) &&
+      if (read && !llvm::is_contained(wanted, result) && !qnt::isConstantValue(result) &&
           isa<RankedTensorType>(result.getType()))
         live.push_back(result);
     }

@@ -37,6 +37,7 @@ ROOMS = {
     "Data": PLAIN | {"Onnx"},
     "Quality": PLAIN | {"Data"},
     "Pipeline": None,  # sees all
+    "Inspect": None,
     "Driver": None,
     "Cli": PLAIN | {"Data", "Quality", "Onnx", "Reference", "Pipeline", "Recipe"},
 }

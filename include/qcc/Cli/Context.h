@@ -46,7 +46,8 @@ llvm::Expected<CompileRequest> makeCompileRequest(const Args &args, const Contex
                                                   llvm::StringRef temporaryOutput = "");
 
 /// The options that concern reading the model alone, for commands that only look at it.
-llvm::Expected<CompileRequest> makeLookRequest(const Args &args, llvm::StringRef input);
+llvm::Expected<CompileRequest> makeLookRequest(const Args &args, const Context &context,
+                                               llvm::StringRef input);
 
 /// An open model and the folder that it may have been compiled into.
 struct OpenedModel {

@@ -10,9 +10,6 @@
 
 namespace qcc {
 
-/// Whether `value` is computed from weights and constants alone, so that a piece computes it anew.
-bool isConstantValue(mlir::Value value);
-
 /// What to cut out of a function: ops, the values they read that others made, and the results.
 struct Piece {
   llvm::SetVector<mlir::Operation *> ops; ///< without constant ones

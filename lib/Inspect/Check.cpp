@@ -1,8 +1,8 @@
 // Every node that cannot be compiled, in one run, with the ways round.
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
-#include "qcc/Driver/Inspect.h"
 #include "qcc/Import/Import.h"
+#include "qcc/Inspect/Inspect.h"
 #include "qcc/Pipeline/Compile.h"
 #include "qcc/Support/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"

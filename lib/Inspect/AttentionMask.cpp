@@ -1,5 +1,5 @@
 // What an attention mask means: causal, a window, padding, or a bias that is added.
-#include "qcc/Driver/Structures.h"
+#include "qcc/Inspect/Structures.h"
 #include "llvm/ADT/DenseSet.h"
 #include <cmath>
 

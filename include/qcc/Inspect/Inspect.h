@@ -1,6 +1,6 @@
 // `qcc inspect` and `qcc check` on what needs the compiler.
-#ifndef QCC_DRIVER_INSPECT_H
-#define QCC_DRIVER_INSPECT_H
+#ifndef QCC_INSPECT_INSPECT_H
+#define QCC_INSPECT_INSPECT_H
 
 #include "qcc/Cli/Commands.h"
 

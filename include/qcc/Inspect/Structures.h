@@ -1,6 +1,6 @@
 // What a compiled model is made of: attention, norms, activations, caches, layers and their codes.
-#ifndef QCC_DRIVER_STRUCTURES_H
-#define QCC_DRIVER_STRUCTURES_H
+#ifndef QCC_INSPECT_STRUCTURES_H
+#define QCC_INSPECT_STRUCTURES_H
 
 #include "Qnt/Qnt.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

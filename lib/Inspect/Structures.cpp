@@ -1,6 +1,5 @@
 // Structures of a function by kind and form, each described once for all nodes of one form.
-#include "qcc/Driver/Structures.h"
-#include "qcc/Driver/Piece.h"
+#include "qcc/Inspect/Structures.h"
 #include "qcc/Support/Print.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"

@@ -1,8 +1,9 @@
 // What a model is made of: signature, weights, structures, and what passes left with the reason.
-#include "qcc/Driver/Inspect.h"
+#include "qcc/Inspect/Inspect.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Support/Timing.h"
-#include "qcc/Driver/Structures.h"
+#include "qcc/Inspect/Roofline.h"
+#include "qcc/Inspect/Structures.h"
 #include "qcc/Pipeline/Compile.h"
 #include "qcc/Pipeline/Signature.h"
 #include "qcc/Quantize/QntFile.h"
@@ -65,6 +66,7 @@ struct Found {
   std::vector<Structure> structures;
   std::vector<Left> left;
   std::map<std::string, int64_t> kernels; ///< groups by kind
+  std::vector<Roofline> rooflines;        ///< of the GPUs that were asked for
 };
 
 /// One line per input and output; caches of the same sizes as one before are only counted.
@@ -263,6 +265,47 @@ Error readStructures(LoadedModel &model, bool quantized, Found &found) {
   return Error::success();
 }
 
+//===-- Rooflines --------------------------------------------------------------------------------//
+
+/// GPUs among the targets; the error names a target that is none.
+Expected<std::vector<const Device *>> devicesOf(ArrayRef<std::string> targets) {
+  std::vector<const Device *> devices;
+  for (const std::string &name : targets) {
+    const Target *target = findTarget(name);
+    const Device *device = target ? deviceOf(*target) : nullptr;
+    if (!device)
+      return makeError(Diag::BadOptionValue, "",
+                       "--target '" + name + "' is no GPU, which rooflines are of", {},
+                       "name nvptx-sm_80, nvptx-sm_89 or nvptx-sm_90a");
+    devices.push_back(device);
+  }
+  return devices;
+}
+
+/// The model as its kernels find it: with codes, groups and layouts, weights unread.
+Error readRooflines(MLIRContext &context, const CompileRequest &request, bool quantized,
+                    Found &found) {
+  auto devices = devicesOf(request.targets);
+  if (!devices)
+    return devices.takeError();
+  if (devices->empty())
+    return Error::success();
+  Expected<LoadedModel> model = loadModel(context, request);
+  if (!model)
+    return model.takeError();
+  DefaultTimingManager manager;
+  TimingScope timing = manager.getRootScope();
+  PipelineOptions options = pipelineOptions(request.quantize);
+  options.exactNumerics = request.exactNumerics;
+  if (Error failed = runStages(*model, quantized ? Stage::Fuse : Stage::Import, Stage::Pack,
+                               options, request, timing))
+    return failed;
+  func::FuncOp function = *model->module->getOps<func::FuncOp>().begin();
+  for (const Device *device : *devices)
+    found.rooflines.push_back(rooflineOf(function, *device));
+  return Error::success();
+}
+
 //===-- Printing ---------------------------------------------------------------------------------//
 
 llvm::json::Value toJson(Found &found, llvm::json::Value metadata) {
@@ -294,6 +337,11 @@ llvm::json::Value toJson(Found &found, llvm::json::Value metadata) {
                             {"left", std::move(left)},
                             {"ops", counts(found.ops)},
                             {"kernel_groups", counts(found.kernels)}};
+  llvm::json::Array rooflines;
+  for (const Roofline &roofline : found.rooflines)
+    rooflines.push_back(rooflineJson(roofline));
+  if (!rooflines.empty())
+    object["rooflines"] = std::move(rooflines);
   if (metadata.getAsObject())
     object["metadata"] = std::move(metadata);
   return object;
@@ -321,6 +369,8 @@ void printText(raw_ostream &out, const Found &found, const llvm::json::Value &me
   out << "groups that become kernels\n";
   for (auto &[name, count] : found.kernels)
     out << llvm::formatv("  {0,6} {1}\n", count, name);
+  for (const Roofline &roofline : found.rooflines)
+    printRoofline(out, roofline);
   if (metadata.getAsObject())
     out << "made by\n" << llvm::formatv("{0:2}", metadata) << '\n';
 }
@@ -350,10 +400,12 @@ Error qcc::inspectModel(const LookRequest &request, raw_ostream &out) {
   bool fused = false;
   model->module->walk(
       [&](Operation *op) { fused |= isa<qnt::FusedOp, qnt::LaunchOp, qnt::EntryOp>(op); });
+  bool quantized = StringRef(request.model.input).ends_with(".qnt");
   if (!fused)
-    if (Error failed =
-            readStructures(*model, StringRef(request.model.input).ends_with(".qnt"), found))
+    if (Error failed = readStructures(*model, quantized, found))
       return failed;
+  if (Error failed = readRooflines(*context, request.model, quantized, found))
+    return failed;
   if (request.json)
     out << llvm::formatv("{0:2}", toJson(found, std::move(*metadata))) << '\n';
   else
