@@ -78,15 +78,20 @@ void qcc::emitProductTrial(KernelBuilder &k, const MatmulSpec &spec, ProductEpil
   });
 }
 
+/// Elements from a row of A to the next: bytes, or floats.
+static int64_t rowStride(const MatmulSpec &spec, int64_t k) {
+  bool split = spec.kind == MatmulKind::Block && spec.block.core == BlockCore::Int16;
+  return takesCodes(spec) ? tokenRowStride(split ? 2 * k : k) : k;
+}
+
 ProductOperands::ProductOperands(const MatmulSpec &spec, const ProductShape &s)
-    : a(s.m * s.k * (takesCodes(spec) ? 2 : 4)), out(s.m * s.n * 4), columns(s.n * 4),
-      rows(s.m * 4), sums(s.m * stepsOf(spec, s.k) * 4), values(Slots) {
+    : a(s.m * rowStride(spec, s.k) * (takesCodes(spec) ? 1 : 4)), out(s.m * s.n * 4),
+      columns(s.n * 4), rows(s.m * 4), sums(s.m * stepsOf(spec, s.k) * 4), values(Slots) {
   auto address = [](const NumberBuffer &buffer) {
     return reinterpret_cast<int64_t>(buffer.data());
   };
-  bool split = spec.kind == MatmulKind::Block && spec.block.core == BlockCore::Int16;
   values[M] = s.m, values[N] = s.n, values[K] = s.k;
-  values[A] = address(a), values[AStride] = split ? 2 * s.k : s.k, values[ALow] = s.k;
+  values[A] = address(a), values[AStride] = rowStride(spec, s.k), values[ALow] = s.k;
   values[AScale] = address(rows), values[ASum] = address(sums);
   values[ASumStride] = stepsOf(spec, s.k);
   values[BScale] = values[BCorrection] = values[Bias] = address(columns);

@@ -80,6 +80,13 @@ QuantizedLayout logicalLayout(const Shape &s) {
   return layout;
 }
 
+/// tokenRowStride() of whole lines.
+DimExpr tokenRowBytes(DimExpr bytes) {
+  DimExpr one = DimExpr::constant(bytes.getContext(), 1);
+  DimExpr way = DimExpr::constant(bytes.getContext(), kCacheWay);
+  return bytes + (one - bytes.mod(way).min(one)) * 64;
+}
+
 QuantizedLayout tokenLayout(const Shape &s) {
   QuantizedLayout layout = s.empty();
   QType type = s.type;
@@ -90,9 +97,9 @@ QuantizedLayout tokenLayout(const Shape &s) {
     layout.blocks = s.k.ceilDiv(s.constant(type.getBlock()));
     length = layout.blocks * type.getBlock();
   }
-  layout.rowBytes = layout.planeBytes = align64(length);
-  if (type.getLayout() == Layout::token_s16)
-    layout.rowBytes = layout.planeBytes * 2;
+  layout.planeBytes = align64(length);
+  layout.rowBytes =
+      tokenRowBytes(layout.planeBytes * (type.getLayout() == Layout::token_s16 ? 2 : 1));
   layout.scales = s.rows * layout.rowBytes;
   layout.extra = layout.scales + align64(s.rows * layout.groups * 4);
   bool hasExtra = type.getZero() || type.getBlock();

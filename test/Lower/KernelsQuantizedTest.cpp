@@ -272,7 +272,9 @@ void expectFloats(const GuardedBuffer &out, const Tensor &want, const char *data
 }
 
 /// A linear layer on x (the rest of a token type, or "" for floats) with weights of `rest`.
-void checkLinear(const std::string &xRest, const std::string &rest) {
+void checkLinear(const std::string &xRest, const std::string &rest,
+                 const std::vector<Dims> &shapes = {
+                     {1, 160, 70}, {9, 160, 33}, {2, 288, 20}, {18, 160, 33}}) {
   SCOPED_TRACE((xRest.empty() ? "floats" : xRest) + " with " + rest);
   std::string x = xRest.empty() ? rowsOfFloats : tokens(xRest), w = matrix(rest);
   std::string y = "tensor<?x?xf32, #qnt.dims<[d0, d2]>>", b = "tensor<?xf32, #qnt.dims<[d2]>>";
@@ -284,7 +286,7 @@ void checkLinear(const std::string &xRest, const std::string &rest) {
   if (!xRest.empty())
     quantize.emplace(quantizeText(x, "quantize"));
   bool wholeRow = xRest.find("sums 160") != std::string::npos;
-  for (Dims dims : {Dims{1, 160, 70}, Dims{9, 160, 33}, Dims{2, 288, 20}, Dims{18, 160, 33}}) {
+  for (const Dims &dims : shapes) {
     auto [m, k, n] = std::array<int64_t, 3>{dims[0], dims[1], dims[2]};
     if (wholeRow && k != 160)
       continue;
@@ -337,6 +339,20 @@ TEST(KernelsQuantized, MultipliesEightBitTokens) {
   checkLinear(x, "u1, block 1 x 32, scale f16" + signs + panel);
   checkLinear(x, "u2, block 1 x 32, scale f16, codebook #qnt.codebook<[-7.0, -1.0, 2.0, 90.0]>" +
                      std::string(panel));
+}
+
+/// Rows that would lie at multiples of a way of the cache lie a line further apart.
+TEST(KernelsQuantized, RowsDoNotShareSetsOfTheCache) {
+  for (auto [rest, k] :
+       {std::pair("i8, token, scale f32, zero i8, layout token_u8", kCacheWay),
+        std::pair("i8, token, scale f32, sums 32, layout token_s8", kCacheWay - 1),
+        std::pair("i16, token, scale f32, sums 256, layout token_s16", kCacheWay / 2)}) {
+    DimExpr bytes = layoutOf(parseType(tokens(rest))).rowBytes;
+    EXPECT_EQ(evaluate(bytes, {2, k}), kCacheWay + 64) << rest;
+    EXPECT_EQ(evaluate(bytes, {2, k}), tokenRowStride(kCacheWay)) << rest;
+  }
+  checkLinear("i8, token, scale f32, zero i8, layout token_u8",
+              "i8, axis 0, scale f32, layout panel16_k4", {{17, kCacheWay, 16}});
 }
 
 TEST(KernelsQuantized, MultipliesRowsWithOneScale) {

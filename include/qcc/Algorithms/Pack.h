@@ -15,6 +15,16 @@ namespace qcc {
 constexpr int64_t kPanel = 16;
 constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t roundUp(int64_t a, int64_t b) { return ceilDiv(a, b) * b; }
+
+/// Bytes that a way of a first-level cache holds on most machines: lines at multiples of it compete
+/// for the few ways of one set.
+constexpr int64_t kCacheWay = 4096;
+/// Bytes from a row of activations' codes to the next: tiles read a line of many rows at once.
+constexpr int64_t tokenRowStride(int64_t bytes) {
+  int64_t lines = roundUp(bytes, 64);
+  return lines % kCacheWay ? lines : lines + 64;
+}
+
 constexpr int64_t panels(int64_t n) { return ceilDiv(n, kPanel); }
 
 /// A matrix read through strides: element (n, k) at data[n * nStride + k * kStride]. ONNX stores
