@@ -11,6 +11,7 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringMap.h"
+#include <unordered_map>
 
 namespace qcc::simt {
 
@@ -130,8 +131,8 @@ private:
   mlir::ModuleOp module;
   mlir::Location location = mlir::UnknownLoc::get(module.getContext());
   llvm::DenseMap<mlir::Value, uint32_t> registers;
-  llvm::DenseSet<mlir::Value> owned;        // results that have registers of their own
-  llvm::DenseMap<uint64_t, uint32_t> known; // constants
+  llvm::DenseSet<mlir::Value> owned;            // results that have registers of their own
+  std::unordered_map<uint64_t, uint32_t> known; // constants; any number may be one
   llvm::DenseMap<mlir::Block *, uint32_t> blockLabels;
   llvm::DenseMap<mlir::Operation *, uint32_t> sharedVariables;
   llvm::DenseMap<mlir::Operation *, size_t> globalVariables;

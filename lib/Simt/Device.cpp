@@ -40,6 +40,28 @@ void Device::release(uint64_t address) {
   std::erase_if(allocations, [&](const auto &a) { return a->address == address; });
 }
 
+Device::Allocation *Device::holding(uint64_t address, size_t bytes) {
+  Allocation *found = find(address);
+  return found && address - found->address + bytes <= found->bytes.size() ? found : nullptr;
+}
+
+bool Device::write(uint64_t address, llvm::ArrayRef<uint8_t> bytes) {
+  Allocation *to = holding(address, bytes.size());
+  if (!to)
+    return false;
+  std::copy(bytes.begin(), bytes.end(), to->bytes.begin() + (address - to->address));
+  to->shadow->define(address - to->address, bytes.size());
+  return true;
+}
+
+bool Device::read(uint64_t address, llvm::MutableArrayRef<uint8_t> bytes) {
+  Allocation *from = holding(address, bytes.size());
+  if (!from)
+    return false;
+  std::copy_n(from->bytes.begin() + (address - from->address), bytes.size(), bytes.begin());
+  return true;
+}
+
 llvm::MutableArrayRef<uint8_t> Device::view(uint64_t address) {
   Allocation *found = find(address);
   return found && found->address == address ? llvm::MutableArrayRef<uint8_t>(found->bytes)

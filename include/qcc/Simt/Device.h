@@ -53,6 +53,10 @@ public:
                   name);
   }
   void release(uint64_t address);
+  /// Copies to and from the host. False, and nothing is done, unless all of the bytes lie in one
+  /// allocation.
+  bool write(uint64_t address, llvm::ArrayRef<uint8_t> bytes);
+  bool read(uint64_t address, llvm::MutableArrayRef<uint8_t> bytes);
 
   /// The bytes of the allocation that begins at the address; empty if there is none.
   llvm::MutableArrayRef<uint8_t> view(uint64_t address);
@@ -68,6 +72,7 @@ public:
 
 private:
   Allocation &place(size_t bytes, llvm::StringRef name);
+  Allocation *holding(uint64_t address, size_t bytes);
 
   std::vector<std::unique_ptr<Allocation>> allocations; // by ascending address
   uint64_t next;
