@@ -9,7 +9,8 @@ enum { DEFAULT_MAX_STEP = 512 };
 typedef enum input_kind { KIND_IDS, KIND_MASK, KIND_POSITIONS, KIND_TYPES, KIND_PAST } input_kind;
 
 typedef struct cache {
-  qcc_block block; /* [batch, heads, capacity, width] */
+  qcc_block block;         /* [batch, heads, capacity, width] */
+  qcc_device_block device; /* the same on a GPU */
   int64_t heads, width;
   size_t element;
 } cache;
@@ -17,10 +18,11 @@ typedef struct cache {
 struct qcc_decoder {
   qcc_session *session;
   int64_t batch, capacity, length;
-  cache *caches;      /* n_kv */
-  input_kind *kinds;  /* n_inputs */
-  qcc_block *buffers; /* n_inputs; of the inputs that are not past */
-  qcc_block rows;     /* one head of all rows, for reordering */
+  cache *caches;          /* n_kv */
+  input_kind *kinds;      /* n_inputs */
+  qcc_block *buffers;     /* n_inputs; of the inputs that are not past */
+  qcc_block rows;         /* one head of all rows, for reordering */
+  qcc_device_block aside; /* all heads of all rows, for that on a GPU */
   uint32_t logits;
 };
 
@@ -37,6 +39,7 @@ static qcc_status take_cache(qcc_decoder *d, uint32_t index, qcc_error *err) {
   const qcc_tensor_desc *past = &e->inputs[e->kv[index].input];
   cache *c = &d->caches[index];
   int64_t row, bytes;
+  void *base;
   c->element = qcc_dtype_size((qcc_dtype)past->dtype);
   if (!constant_dim(past->dims[1], &c->heads) || !constant_dim(past->dims[3], &c->width))
     return qcc_fail(err, QCC_ERR_UNSUPPORTED,
@@ -45,15 +48,21 @@ static qcc_status take_cache(qcc_decoder *d, uint32_t index, qcc_error *err) {
   row = c->heads * c->width;
   if (!qcc_dense_bytes((const int64_t[]){d->batch, d->capacity, c->heads, c->width}, 4, c->element,
                        &bytes) ||
-      !qcc_block_alloc(&c->block, (size_t)bytes))
+      (!d->session->gpu && !qcc_block_alloc(&c->block, (size_t)bytes)))
     return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY,
                     "no memory for a cache of %lld rows, %lld positions of %lld elements",
                     (long long)d->batch, (long long)d->capacity, (long long)row);
-  d->session->kv_bytes += c->block.bytes;
-  d->session->kv[index] =
-      (qcc_kv_view){c->block.data, d->capacity * row, d->capacity * c->width, c->width};
-  d->session->inputs[e->kv[index].input] = c->block.data;
-  d->session->outputs[e->kv[index].output] = c->block.data;
+  if (d->session->gpu) {
+    qcc_status status = qcc_gpu_alloc_cache(d->session, &c->device, (size_t)bytes, err);
+    if (status)
+      return status;
+    qcc_gpu_bind_cache(d->session, e->kv[index].input, e->kv[index].output, c->device.address);
+  }
+  base = d->session->gpu ? (void *)(uintptr_t)c->device.address : c->block.data;
+  d->session->kv_bytes += d->session->gpu ? c->device.bytes : c->block.bytes;
+  d->session->kv[index] = (qcc_kv_view){base, d->capacity * row, d->capacity * c->width, c->width};
+  d->session->inputs[e->kv[index].input] = base;
+  d->session->outputs[e->kv[index].output] = base;
   return QCC_OK;
 }
 
@@ -315,11 +324,22 @@ qcc_status qcc_decoder_step(qcc_decoder *decoder, const int64_t *tokens, int64_t
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
+static void free_on_gpu(qcc_decoder *d) {
+  if (qcc_gpu_session_enter(d->session, NULL))
+    return; /* the context is lost, and with it what is in it */
+  for (uint32_t i = 0; d->caches && i < d->session->entry->n_kv; ++i)
+    qcc_gpu_free_block(d->session, &d->caches[i].device);
+  qcc_gpu_free_block(d->session, &d->aside);
+  qcc_gpu_session_leave(d->session);
+}
+
 void qcc_decoder_destroy(qcc_decoder *decoder) {
   const qcc_entry_desc *e;
   if (!decoder)
     return;
   e = decoder->session->entry;
+  if (decoder->session->gpu)
+    free_on_gpu(decoder);
   for (uint32_t i = 0; decoder->caches && i < e->n_kv; ++i)
     qcc_block_free(&decoder->caches[i].block);
   for (uint32_t i = 0; decoder->buffers && i < e->n_inputs; ++i)
@@ -360,6 +380,27 @@ static int64_t step_bound(const qcc_decoder *d) {
   return INT64_MAX;
 }
 
+/* Room for reordering. */
+static qcc_status size_rows(qcc_decoder *d, qcc_error *err) {
+  size_t head = 0, row = 0;
+  if (d->batch < 2)
+    return QCC_OK;
+  for (uint32_t i = 0; i < d->session->entry->n_kv; ++i) {
+    const cache *c = &d->caches[i];
+    size_t bytes = (size_t)c->width * c->element;
+    head = bytes > head ? bytes : head;
+    bytes *= (size_t)c->heads;
+    row = bytes > row ? bytes : row;
+  }
+  head *= (size_t)(d->batch * d->capacity);
+  row *= (size_t)(d->batch * d->capacity);
+  if (d->session->gpu)
+    return qcc_gpu_reserve(d->session, &d->aside, row, 0, "reorder a decoder's cache", err);
+  if (!qcc_block_alloc(&d->rows, head))
+    return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for reordering");
+  return QCC_OK;
+}
+
 /* The first step, the last long one and the last single one span the model's needs. */
 static qcc_status size_all(qcc_decoder *d, int64_t max_step, qcc_error *err) {
   qcc_status status;
@@ -369,15 +410,9 @@ static qcc_status size_all(qcc_decoder *d, int64_t max_step, qcc_error *err) {
     max_step = d->capacity;
   if (max_step > step_bound(d))
     max_step = step_bound(d);
-  if (d->batch > 1) {
-    size_t largest = 0;
-    for (uint32_t i = 0; i < d->session->entry->n_kv; ++i) {
-      size_t bytes = (size_t)d->caches[i].width * d->caches[i].element;
-      largest = bytes > largest ? bytes : largest;
-    }
-    if (!qcc_block_alloc(&d->rows, largest * (size_t)(d->batch * d->capacity)))
-      return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for reordering");
-  }
+  status = size_rows(d, err);
+  if (status)
+    return status;
   status = size_for(d, 0, max_step, err);
   if (status)
     return status;
@@ -396,10 +431,25 @@ static bool allocate(qcc_decoder *d) {
   return d->caches && d->kinds && d->buffers;
 }
 
+static qcc_status set_up(qcc_decoder *d, int64_t max_step, qcc_error *err) {
+  qcc_status status;
+  if (!allocate(d))
+    return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for a decoder");
+  status = qcc_gpu_session_enter(d->session, err);
+  if (status)
+    return status;
+  status = understand(d, err);
+  if (!status)
+    status = size_all(d, max_step, err);
+  qcc_gpu_session_leave(d->session);
+  return status;
+}
+
 qcc_status qcc_decoder_create(qcc_model *model, uint32_t entry, qcc_pool *pool, int64_t batch,
                               int64_t capacity, const qcc_decoder_options *options,
                               qcc_decoder **decoder, qcc_error *err) {
-  qcc_decoder_options o = {sizeof o, 0, 0};
+  qcc_decoder_options o = {sizeof o, 0, 0, NULL};
+  qcc_session_options of_session = {sizeof of_session, NULL, 0, 0, NULL};
   qcc_decoder *made;
   qcc_status status = qcc_read_options(&o, sizeof o, options, "qcc_decoder_options", err);
   if (status)
@@ -413,7 +463,8 @@ qcc_status qcc_decoder_create(qcc_model *model, uint32_t entry, qcc_pool *pool, 
   made = calloc(1, sizeof *made);
   if (!made)
     return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for a decoder");
-  status = qcc_session_create(model, entry, pool, NULL, &made->session, err);
+  of_session.gpu = o.gpu;
+  status = qcc_session_create(model, entry, pool, &of_session, &made->session, err);
   if (status) {
     free(made);
     return status;
@@ -422,12 +473,7 @@ qcc_status qcc_decoder_create(qcc_model *model, uint32_t entry, qcc_pool *pool, 
   made->session->asked = o.logits_rows;
   made->batch = batch;
   made->capacity = capacity;
-  if (!allocate(made))
-    status = qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for a decoder");
-  if (!status)
-    status = understand(made, err);
-  if (!status)
-    status = size_all(made, o.max_step, err);
+  status = set_up(made, o.max_step, err);
   if (status) {
     qcc_decoder_destroy(made);
     return status;
@@ -462,6 +508,20 @@ qcc_status qcc_decoder_reset(qcc_decoder *decoder, qcc_error *err) {
   return qcc_decoder_truncate(decoder, 0, err);
 }
 
+static qcc_status reorder_on_gpu(qcc_decoder *d, const int64_t *source, qcc_error *err) {
+  qcc_status status = qcc_gpu_session_enter(d->session, err);
+  if (status)
+    return status;
+  for (uint32_t i = 0; !status && i < d->session->entry->n_kv; ++i) {
+    const cache *c = &d->caches[i];
+    size_t position = (size_t)c->width * c->element;
+    status = qcc_gpu_reorder(d->session, &c->device, &d->aside, source, d->batch, (size_t)c->heads,
+                             (size_t)d->capacity * position, (size_t)d->length * position, err);
+  }
+  qcc_gpu_session_leave(d->session);
+  return status;
+}
+
 /* Rows of one cache: all of a head go aside, then come back in their new places. */
 static void reorder_cache(qcc_decoder *d, const cache *c, const int64_t *source) {
   size_t used = (size_t)(d->length * c->width) * c->element;
@@ -490,11 +550,13 @@ qcc_status qcc_decoder_reorder(qcc_decoder *decoder, const int64_t *source, qcc_
     else
       moves |= source[b] != b;
   }
-  if (!status) {
-    for (uint32_t i = 0; moves && i < decoder->session->entry->n_kv; ++i)
+  if (!status && moves && decoder->session->gpu)
+    status = reorder_on_gpu(decoder, source, err);
+  else if (!status && moves)
+    for (uint32_t i = 0; i < decoder->session->entry->n_kv; ++i)
       reorder_cache(decoder, &decoder->caches[i], source);
+  if (!status)
     status = qcc_succeed(err);
-  }
   qcc_session_leave(decoder->session);
   return status;
 }

@@ -21,7 +21,8 @@ const char *qcc_status_name(qcc_status status) {
                                       "unsupported",
                                       "divide",
                                       "internal",
-                                      "host_op"};
+                                      "host_op",
+                                      "device"};
   size_t number = (size_t)status;
   return number < sizeof names / sizeof *names ? names[number] : "unknown";
 }

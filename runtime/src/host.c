@@ -170,13 +170,17 @@ qcc_status qcc_session_find_hosts(qcc_session *session, qcc_error *err) {
   return QCC_OK;
 }
 
+static uint32_t present_inputs(const qcc_host_op_desc *desc) {
+  uint32_t present = 0;
+  for (uint32_t i = 0; i < desc->n_inputs; ++i)
+    present += desc->dtypes[i] != 0;
+  return present;
+}
+
 /* Tensors over the slots: addresses, then dimensions. */
 static void fill_tensors(const qcc_host_op_desc *desc, qcc_tensor *tensors, const int64_t *slots) {
-  uint32_t count = desc->n_inputs + desc->n_outputs, present = 0;
-  const int64_t *dims;
-  for (uint32_t i = 0; i < count; ++i)
-    present += desc->dtypes[i] != 0;
-  dims = slots + present;
+  uint32_t count = desc->n_inputs + desc->n_outputs;
+  const int64_t *dims = slots + present_inputs(desc) + desc->n_outputs;
   for (uint32_t i = 0; i < count; ++i) {
     int64_t bytes = 0;
     if (!desc->dtypes[i])
@@ -208,12 +212,19 @@ int64_t qcc_host_call_service(qcc_call *call, int64_t index, const int64_t *slot
   qcc_fp_state state;
   qcc_status status;
   fill_tensors(desc, site->tensors, slots);
+  if (session->gpu) {
+    int64_t fault = qcc_gpu_fetch_tensors(session, site->tensors, desc->n_inputs, desc->n_outputs);
+    if (fault)
+      return fault;
+  }
   qcc_fp_leave(session->outer_fp);
   status = site->function(site->context, &info, &failure);
   state = qcc_fp_enter();
   (void)state; /* what the application left; the session restores its own at the end */
   if (status == QCC_OK)
-    return QCC_FAULT_NONE;
+    return session->gpu ? qcc_gpu_return_tensors(session, info.outputs, desc->n_outputs,
+                                                 slots + present_inputs(desc))
+                        : QCC_FAULT_NONE;
   failure.message[sizeof failure.message - 1] = '\0';
   qcc_fail(&session->host_error, QCC_ERR_HOST_OP, "%s: %s%s%s failed: %.400s",
            desc->node[0] ? desc->node : "an unnamed node", desc->domain,

@@ -8,6 +8,7 @@
 
 #include "qcc/runtime.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +44,11 @@ bool qcc_block_reserve(qcc_block *block, size_t bytes, size_t keep);
 /* Product of non-negative dimensions and an element size; false when it leaves int64_t. */
 bool qcc_dense_bytes(const int64_t *dims, uint32_t rank, size_t element, int64_t *bytes);
 
+/* ---- dims.c ---------------------------------------------------------------------------------- */
+
+/* Whether an expression such as "s + p" mentions a symbol. */
+bool qcc_dim_mentions(const char *text, const char *symbol);
+
 /* ---- cpu.c ----------------------------------------------------------------------------------- */
 
 typedef uint64_t qcc_fp_state;
@@ -60,12 +66,14 @@ void qcc_sha256(const uint8_t *data, uint64_t bytes, uint8_t digest[32]);
 struct qcc_model {
   int64_t references;
   const qcc_model_desc *desc;
-  const qcc_level_desc *level;
+  const qcc_level_desc *level; /* null where there is code for GPUs alone */
   uint32_t level_index;
   const uint8_t *weights;
   void *library; /* from dlopen, or null */
   void *mapped;  /* sidecar, or null */
   size_t mapped_bytes;
+  pthread_mutex_t gpu_lock;       /* over the list */
+  struct qcc_gpu_code *gpu_codes; /* loaded ones, one for each GPU */
 };
 
 void qcc_model_retain(qcc_model *model);
@@ -73,6 +81,15 @@ void qcc_model_retain(qcc_model *model);
 const qcc_entry_desc *qcc_entry_at(const qcc_model_desc *desc, uint32_t index);
 /* Structure of a descriptor: everything that later code indexes with or calls. */
 qcc_status qcc_validate_desc(const qcc_model_desc *desc, qcc_error *err);
+
+/* ---- gpu_code.c ------------------------------------------------------------------------------ */
+
+/* Models before 1.3 have none. */
+uint32_t qcc_gpu_code_count(const qcc_model_desc *desc);
+const qcc_gpu_code_desc *qcc_gpu_code_at(const qcc_model_desc *desc, uint32_t index);
+const qcc_gpu_kernel_desc *qcc_gpu_kernel_at(const qcc_gpu_code_desc *code, uint32_t index);
+qcc_status qcc_validate_gpu_codes(const qcc_model_desc *desc, qcc_error *err);
+void qcc_model_free_gpu_codes(qcc_model *model);
 
 /* ---- threads.c ------------------------------------------------------------------------------- */
 
@@ -159,6 +176,8 @@ struct qcc_session {
   qcc_profile_fn profile;
   void *profile_context;
   uint64_t kv_bytes; /* of the decoder around it */
+
+  struct qcc_gpu_session *gpu; /* or null: all memory is the host's */
 };
 
 /* Frees the session inside a decoder. */
@@ -170,6 +189,8 @@ void qcc_session_leave(qcc_session *session);
 qcc_status qcc_session_plan(qcc_session *session, int64_t segment, qcc_error *err);
 /* Arena and scratch for the last plan; keeps the arena's contents when `keep`. */
 qcc_status qcc_session_reserve(qcc_session *session, bool keep, qcc_error *err);
+/* qcc_services.copy, read and write where all memory is the host's. */
+int64_t qcc_copy_service(qcc_call *call, void *to, const void *from, int64_t bytes);
 /* Session-owned memory for output `index` with the planned shape. */
 qcc_status qcc_session_own_output(qcc_session *session, uint32_t index, qcc_error *err);
 /* Buffers for all outputs as planned: those of `outputs` (may be null) that have data, else the
@@ -182,8 +203,6 @@ extern const uint8_t qcc_nothing[];
  * buffers. With in_place the KV views are set too and the cache outputs are not allocated. */
 qcc_status qcc_session_execute(qcc_session *session, qcc_tensor *outputs, bool in_place,
                                qcc_error *err);
-/* Whether an expression such as "s + p" mentions a symbol. */
-bool qcc_dim_mentions(const char *text, const char *symbol);
 
 /* ---- slices.c -------------------------------------------------------------------------------- */
 
@@ -203,5 +222,53 @@ uint64_t qcc_session_part_arenas(const qcc_session *session);
 
 /* A view of output `index` as planned. */
 void qcc_session_view_output(const qcc_session *session, uint32_t index, qcc_tensor *tensor);
+
+/* ---- gpu_session.c, gpu_launch.c: a session whose tensors lie on a GPU ----------------------- */
+
+/* Memory of a GPU. */
+typedef struct qcc_device_block {
+  uint64_t address;
+  size_t bytes;
+} qcc_device_block;
+
+/* Makes session->gpu. */
+qcc_status qcc_gpu_session_create(qcc_session *session, qcc_gpu *gpu, qcc_error *err);
+void qcc_gpu_session_free(qcc_session *session);
+void qcc_gpu_session_memory(const qcc_session *session, qcc_memory_info *info);
+/* What follows is called between these two, which do nothing for a session on the CPU. */
+qcc_status qcc_gpu_session_enter(qcc_session *session, qcc_error *err);
+void qcc_gpu_session_leave(qcc_session *session);
+
+/* `what` is for messages. Contents up to `keep` bytes stay. */
+qcc_status qcc_gpu_reserve(qcc_session *session, qcc_device_block *block, size_t bytes, size_t keep,
+                           const char *what, qcc_error *err);
+/* Zeroed. */
+qcc_status qcc_gpu_alloc_cache(qcc_session *session, qcc_device_block *block, size_t bytes,
+                               qcc_error *err);
+void qcc_gpu_free_block(qcc_session *session, qcc_device_block *block);
+/* Rows of `bytes` bytes, of each batch of `heads` at `head` bytes from each other, go from where
+ * `source` says by way of `aside`. */
+qcc_status qcc_gpu_reorder(qcc_session *session, const qcc_device_block *cache,
+                           const qcc_device_block *aside, const int64_t *source, int64_t batch,
+                           size_t heads, size_t head, size_t bytes, qcc_error *err);
+/* Where a cache begins that is input `input` and output `output` of a decoder. */
+void qcc_gpu_bind_cache(qcc_session *session, uint32_t input, uint32_t output, uint64_t address);
+
+/* Arena, scratch memory and inputs, as planned. */
+qcc_status qcc_gpu_session_reserve(qcc_session *session, bool keep, qcc_error *err);
+qcc_status qcc_gpu_reserve_output(qcc_session *session, uint32_t index, size_t bytes,
+                                  qcc_error *err);
+/* Before the first segment: the inputs go to the GPU. */
+qcc_status qcc_gpu_session_begin(qcc_session *session, bool in_place, qcc_error *err);
+/* After a segment, the last one's outputs come back: *result as from run() on a CPU. */
+qcc_status qcc_gpu_session_end(qcc_session *session, bool last, bool in_place, int64_t *result,
+                               qcc_error *err);
+extern const qcc_services qcc_gpu_services;
+/* Tensors of an operator that the application computes: copies in the host's memory take their
+ * place; outputs go back to the addresses that they had. 0 or a fault. */
+int64_t qcc_gpu_fetch_tensors(qcc_session *session, qcc_tensor *tensors, uint32_t n_inputs,
+                              uint32_t n_outputs);
+int64_t qcc_gpu_return_tensors(qcc_session *session, const qcc_tensor *outputs, uint32_t count,
+                               const int64_t *addresses);
 
 #endif

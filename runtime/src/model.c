@@ -91,9 +91,11 @@ qcc_status qcc_validate_desc(const qcc_model_desc *desc, qcc_error *err) {
                     : desc->arch == QCC_ARCH_AARCH64 ? "AArch64"
                                                      : "an unknown architecture",
                     qcc_this_arch() == QCC_ARCH_X86_64 ? "x86-64" : "AArch64");
-  if (desc->struct_size < sizeof(qcc_model_desc) || !desc->name || !desc->n_entries ||
-      !desc->entries || desc->entries->struct_size < offsetof(qcc_entry_desc, n_host_ops) ||
-      !desc->n_levels || !desc->levels || (desc->manifest_bytes && !desc->manifest))
+  if (desc->struct_size < offsetof(qcc_model_desc, n_gpu_codes) || !desc->name ||
+      !desc->n_entries || !desc->entries ||
+      desc->entries->struct_size < offsetof(qcc_entry_desc, n_host_ops) ||
+      (desc->n_levels ? !desc->levels : !qcc_gpu_code_count(desc)) ||
+      (desc->manifest_bytes && !desc->manifest))
     return qcc_fail(err, QCC_ERR_NOT_A_MODEL, "malformed model descriptor");
   for (uint32_t i = 0; i < desc->n_levels; ++i) {
     const qcc_level_desc *level = &desc->levels[i];
@@ -109,7 +111,7 @@ qcc_status qcc_validate_desc(const qcc_model_desc *desc, qcc_error *err) {
     if (status)
       return status;
   }
-  return QCC_OK;
+  return qcc_validate_gpu_codes(desc, err);
 }
 
 /* ---- The feature level ----------------------------------------------------------------------- */
@@ -140,6 +142,11 @@ static qcc_status choose_level(qcc_model *model, const char *forced, qcc_error *
   const qcc_level_desc *last = NULL;
   uint64_t wanted = 0, present;
   char missing[200];
+  if (!desc->n_levels && !forced)
+    return QCC_OK;
+  if (!desc->n_levels)
+    return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT,
+                    "the model has no level \"%s\": its code is for GPUs alone", forced);
   for (uint32_t i = 0; i < desc->n_levels; ++i)
     if (!forced || !strcmp(forced, desc->levels[i].name)) {
       last = &desc->levels[i];
@@ -221,6 +228,8 @@ static qcc_status verify_weights(const qcc_model *model, qcc_error *err) {
 /* ---- Opening --------------------------------------------------------------------------------- */
 
 static void free_model(qcc_model *model) {
+  qcc_model_free_gpu_codes(model);
+  pthread_mutex_destroy(&model->gpu_lock);
   if (model->mapped)
     munmap(model->mapped, model->mapped_bytes);
   if (model->library)
@@ -240,6 +249,7 @@ static qcc_status finish(qcc_model_fn function, void *library, const char *path,
   }
   made->references = 1;
   made->library = library;
+  pthread_mutex_init(&made->gpu_lock, NULL);
   made->desc = function();
   status = qcc_validate_desc(made->desc, err);
   if (!status)

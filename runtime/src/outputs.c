@@ -24,7 +24,7 @@ qcc_status qcc_session_own_output(qcc_session *session, uint32_t index, qcc_erro
   if (!qcc_block_reserve(&session->owned[index], (size_t)bytes, 0))
     return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for output \"%s\" of %lld bytes",
                     session->entry->outputs[index].name, (long long)bytes);
-  return QCC_OK;
+  return session->gpu ? qcc_gpu_reserve_output(session, index, (size_t)bytes, err) : QCC_OK;
 }
 
 void qcc_session_view_output(const qcc_session *session, uint32_t index, qcc_tensor *tensor) {
@@ -57,7 +57,7 @@ static qcc_status bind_output(qcc_session *session, uint32_t index, const qcc_te
                     desc->name);
   session->outputs[index] = given->data;
   session->bound[index] = true;
-  return QCC_OK;
+  return session->gpu ? qcc_gpu_reserve_output(session, index, (size_t)bytes, err) : QCC_OK;
 }
 
 /* Where a stateless run writes its presents: dense tensors, as views. */
@@ -66,7 +66,7 @@ static void view_presents(qcc_session *session) {
     uint32_t output = session->entry->kv[i].output;
     const int64_t *dims = dims_of_output(session, output);
     qcc_kv_view *view = &session->kv[i];
-    view->base = session->outputs[output];
+    view->base = session->call.outputs[output];
     view->row_stride = dims[3];
     view->head_stride = dims[2] * dims[3];
     view->batch_stride = dims[1] * view->head_stride;

@@ -57,7 +57,16 @@ static int64_t launch(qcc_call *call, qcc_kernel_fn kernel, const int64_t *args,
   return result;
 }
 
-static const qcc_services services = {sizeof(qcc_services), launch, qcc_host_call_service};
+int64_t qcc_copy_service(qcc_call *call, void *to, const void *from, int64_t bytes) {
+  (void)call;
+  memcpy(to, from, (size_t)bytes);
+  return 0;
+}
+
+static const qcc_services services = {
+    sizeof(qcc_services), launch,           qcc_host_call_service,
+    qcc_copy_service,     qcc_copy_service, qcc_copy_service,
+};
 
 /* ---- Creation -------------------------------------------------------------------------------- */
 
@@ -66,6 +75,7 @@ void qcc_session_free(qcc_session *session) {
     qcc_block_free(&session->owned[i]);
   qcc_block_free(&session->arena);
   qcc_block_free(&session->scratch);
+  qcc_gpu_session_free(session);
   free(session->input_dims);
   free(session->output_dims);
   free(session->shape_dims);
@@ -126,7 +136,7 @@ static void connect_call(qcc_session *s) {
   s->plan.output_dims = s->output_dims;
   s->call.struct_size = sizeof s->call;
   s->call.services = &services;
-  s->call.kernels = s->model->level->kernels;
+  s->call.kernels = s->model->level ? s->model->level->kernels : NULL;
   s->call.weights = s->model->weights;
   s->call.symbols = s->symbols;
   s->call.inputs = s->inputs;
@@ -155,10 +165,44 @@ static qcc_status size_for(qcc_session *session, const qcc_session_options *o, q
   return status;
 }
 
+/* A model without code for CPUs runs on the first GPU where none is named. */
+static qcc_status use_gpu(qcc_session *session, qcc_gpu *gpu, qcc_error *err) {
+  qcc_gpu *first = NULL;
+  qcc_status status = QCC_OK;
+  if (!gpu && session->model->level)
+    return QCC_OK;
+  if (!gpu)
+    status = qcc_gpu_open(0, &first, err);
+  if (!status)
+    status = qcc_gpu_session_create(session, gpu ? gpu : first, err);
+  qcc_gpu_close(first); /* what was loaded keeps it */
+  return status;
+}
+
+/* What may fail of a session whose handle is made. */
+static qcc_status set_up(qcc_session *session, const qcc_session_options *o, qcc_error *err) {
+  qcc_status status;
+  if (!allocate_tables(session))
+    return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for a session");
+  connect_call(session);
+  session->part_bytes = qcc_part_bytes();
+  status = qcc_session_find_hosts(session, err);
+  if (!status)
+    status = use_gpu(session, o->gpu, err);
+  if (status || !o->max_dims)
+    return status;
+  status = qcc_gpu_session_enter(session, err);
+  if (status)
+    return status;
+  status = size_for(session, o, err);
+  qcc_gpu_session_leave(session);
+  return status;
+}
+
 qcc_status qcc_session_create(qcc_model *model, uint32_t entry, qcc_pool *pool,
                               const qcc_session_options *options, qcc_session **session,
                               qcc_error *err) {
-  qcc_session_options o = {sizeof o, NULL, 0, 0};
+  qcc_session_options o = {sizeof o, NULL, 0, 0, NULL};
   qcc_session *made;
   qcc_status status = qcc_read_options(&o, sizeof o, options, "qcc_session_options", err);
   if (status)
@@ -179,18 +223,7 @@ qcc_status qcc_session_create(qcc_model *model, uint32_t entry, qcc_pool *pool,
   made->entry = qcc_entry_at(model->desc, entry);
   made->pool = pool;
   made->workers = qcc_pool_workers(pool);
-  if (!allocate_tables(made)) {
-    qcc_session_free(made);
-    return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for a session");
-  }
-  connect_call(made);
-  made->part_bytes = qcc_part_bytes();
-  status = qcc_session_find_hosts(made, err);
-  if (status) {
-    qcc_session_free(made);
-    return status;
-  }
-  status = o.max_dims ? size_for(made, &o, err) : QCC_OK;
+  status = set_up(made, &o, err);
   if (status) {
     qcc_session_free(made);
     return status;
@@ -318,6 +351,8 @@ qcc_status qcc_session_plan(qcc_session *session, int64_t segment, qcc_error *er
 qcc_status qcc_session_reserve(qcc_session *session, bool keep, qcc_error *err) {
   /* Two lines per worker border: the hardware fetches lines in pairs. */
   int64_t stride = (session->plan.scratch_bytes + 127) / 128 * 128;
+  if (session->gpu)
+    return qcc_gpu_session_reserve(session, keep, err);
   if (!qcc_block_reserve(&session->arena, (size_t)session->plan.arena_bytes,
                          keep ? session->arena.bytes : 0))
     return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY, "no memory for an arena of %lld bytes",
@@ -361,21 +396,20 @@ static qcc_status explain_fault(const qcc_session *session, int64_t result, qcc_
   }
 }
 
-qcc_status qcc_session_execute(qcc_session *session, qcc_tensor *outputs, bool in_place,
-                               qcc_error *err) {
+static qcc_status execute(qcc_session *session, qcc_tensor *outputs, bool in_place,
+                          qcc_error *err) {
   const qcc_entry_desc *e = session->entry;
-  session->ran = false;
-  session->scratch_wanted = 0;
-  session->inline_only = !qcc_pool_usable(session->pool);
-  session->call.flags = in_place ? QCC_CALL_KV_IN_PLACE : 0;
   for (uint32_t segment = 0; segment < e->n_segments; ++segment) {
+    bool last = segment + 1 == e->n_segments;
     qcc_fp_state before;
     int64_t result, each = segment ? 0 : qcc_session_part_size(session);
     qcc_status status = segment ? qcc_session_plan(session, segment, err) : QCC_OK;
     if (!status && !each)
       status = qcc_session_reserve(session, segment != 0, err);
+    if (!status && session->gpu && !segment)
+      status = qcc_gpu_session_begin(session, in_place, err);
     /* Only the last segment writes outputs, and only its plan knows all their shapes. */
-    if (!status && segment + 1 == e->n_segments)
+    if (!status && last)
       status = qcc_session_place_outputs(session, outputs, in_place, err);
     if (status)
       return status;
@@ -386,6 +420,8 @@ qcc_status qcc_session_execute(qcc_session *session, qcc_tensor *outputs, bool i
     else
       result = e->run(&session->call, segment);
     qcc_fp_leave(before);
+    if (!status && session->gpu)
+      status = qcc_gpu_session_end(session, last, in_place, &result, err);
     if (status)
       return status;
     if (result)
@@ -393,6 +429,20 @@ qcc_status qcc_session_execute(qcc_session *session, qcc_tensor *outputs, bool i
   }
   session->ran = true;
   return QCC_OK;
+}
+
+qcc_status qcc_session_execute(qcc_session *session, qcc_tensor *outputs, bool in_place,
+                               qcc_error *err) {
+  qcc_status status = qcc_gpu_session_enter(session, err);
+  session->ran = false;
+  session->scratch_wanted = 0;
+  session->inline_only = !qcc_pool_usable(session->pool);
+  session->call.flags = in_place ? QCC_CALL_KV_IN_PLACE : 0;
+  if (status)
+    return status;
+  status = execute(session, outputs, in_place, err);
+  qcc_gpu_session_leave(session);
+  return status;
 }
 
 static qcc_status refuse_decoder(const qcc_session *session, qcc_error *err) {
@@ -458,46 +508,6 @@ qcc_status qcc_session_output(qcc_session *session, uint32_t index, qcc_tensor *
   return qcc_succeed(err);
 }
 
-/* Where the word at `at` ends: a name between quotes, with its quotes, or letters and digits. */
-static const char *word_end(const char *at) {
-  static const char *const word =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
-  if (*at != '"')
-    return at + strspn(at, word);
-  for (++at; *at && *at != '"'; ++at)
-    if (*at == '\\' && at[1])
-      ++at;
-  return *at ? at + 1 : at;
-}
-
-/* Names that are not plain words are written between quotes, with backslashes before quotes and
- * backslashes; other characters of theirs stand for themselves or are not printable. */
-static bool is_name(const char *word, const char *end, const char *name) {
-  bool quoted = *word == '"';
-  word += quoted;
-  end -= quoted;
-  for (; word < end && *name; ++word, ++name) {
-    if (quoted && *word == '\\')
-      ++word;
-    if (*word != *name)
-      return false;
-  }
-  return word == end && !*name;
-}
-
-bool qcc_dim_mentions(const char *text, const char *symbol) {
-  while (*text) {
-    const char *end = word_end(text);
-    if (end == text)
-      ++text;
-    else if (is_name(text, end, symbol))
-      return true;
-    else
-      text = end;
-  }
-  return false;
-}
-
 static bool depends_on_values(const qcc_entry_desc *e, const char *dim) {
   for (uint32_t i = 0; i < e->n_symbols; ++i)
     if (e->symbols[i].input == QCC_SYMBOL_PRODUCED && qcc_dim_mentions(dim, e->symbols[i].name))
@@ -560,7 +570,7 @@ qcc_status qcc_session_set_profile(qcc_session *session, qcc_profile_fn callback
 }
 
 qcc_status qcc_session_memory(const qcc_session *session, qcc_memory_info *info, qcc_error *err) {
-  qcc_memory_info i = {sizeof i, 0, 0, 0, 0};
+  qcc_memory_info i = {sizeof i, 0, 0, 0, 0, 0};
   if (!session)
     return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "session is null");
   i.arena_bytes = session->arena.bytes + qcc_session_part_arenas(session);
@@ -568,5 +578,7 @@ qcc_status qcc_session_memory(const qcc_session *session, qcc_memory_info *info,
   for (uint32_t k = 0; k < session->entry->n_outputs; ++k)
     i.output_bytes += session->owned[k].bytes;
   i.kv_bytes = session->kv_bytes;
+  if (session->gpu)
+    qcc_gpu_session_memory(session, &i);
   return qcc_write_info(info, &i, sizeof i, err);
 }

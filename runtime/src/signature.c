@@ -20,7 +20,7 @@ static qcc_status out_of_range(qcc_error *err, const char *what, uint32_t index,
 }
 
 qcc_status qcc_model_get_info(const qcc_model *model, qcc_model_info *info, qcc_error *err) {
-  qcc_model_info i = {sizeof i, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  qcc_model_info i = {sizeof i, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   if (!model)
     return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "model is null");
   i.name = model->desc->name;
@@ -30,12 +30,13 @@ qcc_status qcc_model_get_info(const qcc_model *model, qcc_model_info *info, qcc_
   i.n_entries = model->desc->n_entries;
   i.n_levels = model->desc->n_levels;
   i.n_kernels = model->desc->n_kernels;
-  i.level = model->level->name;
+  i.level = model->level ? model->level->name : qcc_gpu_code_at(model->desc, 0)->name;
   i.level_index = model->level_index;
   i.manifest = model->desc->manifest;
   i.manifest_bytes = model->desc->manifest_bytes;
   i.weights_bytes = model->desc->weights_bytes;
   i.weights_sha256 = model->desc->weights_sha256;
+  i.n_gpu_codes = qcc_gpu_code_count(model->desc);
   return qcc_write_info(info, &i, sizeof i, err);
 }
 
@@ -125,7 +126,9 @@ qcc_status qcc_model_kernel_name(const qcc_model *model, uint32_t index, const c
     return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "%s is null", model ? "name" : "model");
   if (index >= model->desc->n_kernels)
     return out_of_range(err, "kernel", index, model->desc->n_kernels);
-  if (model->level->kernel_names)
+  if (!model->level)
+    found = qcc_gpu_kernel_at(qcc_gpu_code_at(model->desc, 0), index)->name;
+  else if (model->level->kernel_names)
     found = model->level->kernel_names[index];
   *name = found ? found : "?";
   return qcc_succeed(err);

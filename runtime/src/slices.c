@@ -41,7 +41,9 @@ static int64_t launch_here(qcc_call *call, qcc_kernel_fn kernel, const int64_t *
   return kernel(args, 0, tasks, 0, part->scratch.data);
 }
 
-static const qcc_services part_services = {sizeof(qcc_services), launch_here, NULL};
+static const qcc_services part_services = {
+    sizeof(qcc_services), launch_here, NULL, qcc_copy_service, qcc_copy_service, qcc_copy_service,
+};
 
 /* ---- How to cut ------------------------------------------------------------------------------ */
 
@@ -55,7 +57,8 @@ int64_t qcc_session_part_size(const qcc_session *session) {
   const qcc_entry_desc *e = session->entry;
   const qcc_symbol_desc *symbol;
   int64_t batch, workers = session->inline_only ? 1 : session->workers, each;
-  if (!e->slice_symbol || e->n_segments != 1 || e->n_kv || qcc_host_op_count(e) || session->profile)
+  if (!e->slice_symbol || e->n_segments != 1 || e->n_kv || qcc_host_op_count(e) ||
+      session->profile || session->gpu)
     return 0;
   symbol = &e->symbols[e->slice_symbol - 1];
   batch = batch_of(session);

@@ -22,9 +22,10 @@ extern "C" {
 
 #define QCC_MODEL_MAGIC UINT64_C(0x31304c444d434351) /* "QCCMDL01" little-endian */
 #define QCC_ABI_MAJOR 1
-#define QCC_ABI_MINOR 2
+#define QCC_ABI_MINOR 3
 #define QCC_ABI_MINOR_HOST_OPS 1 /* the first with qcc_services.host_call */
 #define QCC_ABI_MINOR_ASKED 2    /* the first with QCC_SYMBOL_ASKED */
+#define QCC_ABI_MINOR_GPU 3      /* the first with code for GPUs */
 
 /* Element types carry the numbers of onnx.TensorProto.DataType. */
 typedef enum qcc_dtype {
@@ -96,6 +97,12 @@ typedef struct qcc_services {
    * are present and of the outputs, in order, then all their dimensions likewise. 0 or a fault.
    * Since 1.1. */
   int64_t (*host_call)(struct qcc_call *call, int64_t index, const int64_t *slots);
+  /* What models with code for GPUs do to the memory of tensors, which may be that of a GPU; all
+   * addresses but `host` are as the slots of launches have them. In the order of the calls, and of
+   * the launches among them. 0 or a fault. Since 1.3. */
+  int64_t (*copy)(struct qcc_call *call, void *to, const void *from, int64_t bytes);
+  int64_t (*read)(struct qcc_call *call, void *host, const void *from, int64_t bytes);
+  int64_t (*write)(struct qcc_call *call, void *to, const void *host, int64_t bytes);
 } qcc_services;
 
 /* A cache tensor [batch, heads, capacity, width], rows dense; strides in elements. */
@@ -124,7 +131,9 @@ typedef struct qcc_call {
   void *const *outputs;  /* n_outputs; an output that has a KV view is reached through it */
   const qcc_kv_view *kv; /* n_kv */
   uint64_t flags;
-  void *host; /* the runtime's own */
+  void *host;   /* the runtime's own */
+  int64_t site; /* of the launch; written before each one by models with code for GPUs, whose faults
+                   are found later. Since 1.3 */
 } qcc_call;
 
 /* Result of plan(). Arrays are owned by the caller and sized by the entry's counts. */
@@ -208,7 +217,8 @@ typedef struct qcc_entry_desc {
   const qcc_host_op_desc *host_ops;
 } qcc_entry_desc;
 
-/* A launch of a kernel on a GPU, in its memory; the 64-bit slots of the launch follow. */
+/* A launch of a kernel on a GPU, in its memory; the 64-bit slots of the launch follow. Entry points
+ * of kernels take the address of one, and nothing else. */
 typedef struct qcc_gpu_launch {
   int64_t tasks, grain;
   uint64_t workers; /* address of each group's frame and scratch memory, `stride` bytes apart */
@@ -217,6 +227,28 @@ typedef struct qcc_gpu_launch {
                      ones */
   int64_t reserved[3];
 } qcc_gpu_launch;
+
+typedef struct qcc_gpu_kernel_desc {
+  const char *name; /* of the entry point */
+  uint32_t slots;   /* that it reads */
+  uint32_t block_threads;
+  uint32_t block_workers; /* of them, each with its frame and scratch memory, has a block */
+  uint32_t static_shared_bytes, dynamic_shared_bytes; /* of a block */
+  uint32_t reserved;
+  uint64_t frame_bytes; /* of each worker, in front of its scratch memory; 16 divides it */
+} qcc_gpu_kernel_desc;
+
+/* Code for one kind of GPU. Kernels are those of the levels, in their order. */
+typedef struct qcc_gpu_code_desc {
+  uint64_t struct_size;
+  const char *name;      /* "nvptx-sm_90a" */
+  uint32_t major, minor; /* compute capability */
+  uint32_t exact;        /* 1: for this compute capability alone; 0: for later ones too */
+  uint32_t kernel_size;  /* of a qcc_gpu_kernel_desc */
+  const char *ptx;       /* a zero follows */
+  uint64_t ptx_bytes;
+  const qcc_gpu_kernel_desc *kernels;
+} qcc_gpu_code_desc;
 
 /* Code for one feature level. All tables of a model have the same length and order. */
 typedef struct qcc_level_desc {
@@ -241,6 +273,9 @@ typedef struct qcc_model_desc {
   uint8_t weights_sha256[32]; /* of the weight bytes */
   const char *manifest;       /* JSON */
   uint64_t manifest_bytes;
+  /* Since 1.3. n_levels may be 0 where there is code for GPUs. */
+  uint32_t n_gpu_codes, reserved_gpu;
+  const qcc_gpu_code_desc *gpu_codes; /* best first */
 } qcc_model_desc;
 
 typedef const qcc_model_desc *(*qcc_model_fn)(void);

@@ -31,7 +31,8 @@
  * type. Floating-point control state (MXCSR, FPCR) is set to round-to-nearest with denormals while
  * a model runs and is restored before the call returns.
  *
- * After fork() a pool has no threads in the child: sessions there run on the calling thread.
+ * After fork() a pool has no threads in the child: sessions there run on the calling thread. GPUs
+ * cannot be used in the child if the parent has used one.
  */
 #ifndef QCC_RUNTIME_H
 #define QCC_RUNTIME_H
@@ -69,7 +70,8 @@ typedef enum qcc_status {
   QCC_ERR_UNSUPPORTED = 12,     /* the model has an input that this call cannot supply, … */
   QCC_ERR_DIVIDE = 13,          /* integer division by zero in the model */
   QCC_ERR_INTERNAL = 14,        /* a defect of the compiled model or of this library */
-  QCC_ERR_HOST_OP = 15 /* an operator that the application computes failed, or is missing */
+  QCC_ERR_HOST_OP = 15, /* an operator that the application computes failed, or is missing */
+  QCC_ERR_DEVICE = 16   /* no GPU, no driver or too old a one, no code for the GPU, or it failed */
 } qcc_status;
 
 typedef struct qcc_error {
@@ -121,13 +123,15 @@ typedef struct qcc_model_info {
   uint32_t arch; /* qcc_arch */
   uint32_t abi_major, abi_minor;
   uint32_t n_entries, n_levels, n_kernels;
-  const char *level; /* the level in use */
+  const char *level; /* the level in use; the best code for GPUs where there is no other */
   uint32_t level_index;
   uint32_t reserved;
   const char *manifest; /* JSON, not necessarily terminated */
   uint64_t manifest_bytes;
   uint64_t weights_bytes;
   const uint8_t *weights_sha256; /* 32 bytes */
+  uint32_t n_gpu_codes;          /* qcc_model_gpu_code */
+  uint32_t reserved_gpu;
 } qcc_model_info;
 
 typedef struct qcc_entry_info {
@@ -176,6 +180,20 @@ QCC_API qcc_status qcc_model_symbol(const qcc_model *model, uint32_t entry, uint
                                     qcc_symbol_info *info, qcc_error *err);
 QCC_API qcc_status qcc_model_level(const qcc_model *model, uint32_t index, qcc_level_info *info,
                                    qcc_error *err);
+typedef struct qcc_gpu_code_info {
+  uint64_t struct_size;
+  const char *name;      /* "nvptx-sm_90a" */
+  uint32_t major, minor; /* compute capability that a GPU must have */
+  uint32_t exact;        /* 1: exactly; 0: at least */
+  uint32_t reserved;
+  const char *ptx; /* terminated */
+  uint64_t ptx_bytes;
+} qcc_gpu_code_info;
+
+/* Code `index` (< qcc_model_info.n_gpu_codes) for GPUs; a session takes the first that its GPU can
+ * run. */
+QCC_API qcc_status qcc_model_gpu_code(const qcc_model *model, uint32_t index,
+                                      qcc_gpu_code_info *info, qcc_error *err);
 /* Name of kernel `index` (< n_kernels) at the level in use. */
 QCC_API qcc_status qcc_model_kernel_name(const qcc_model *model, uint32_t index, const char **name,
                                          qcc_error *err);
@@ -237,6 +255,31 @@ QCC_API uint32_t qcc_pool_workers(const qcc_pool *pool);
 /* Gives up the caller's reference; threads end when the last session that uses it is gone. */
 QCC_API void qcc_pool_destroy(qcc_pool *pool);
 
+/* ---- GPUs ------------------------------------------------------------------------------------ */
+
+/* NVIDIA GPUs of compute capability 8.0 or later, with a driver of CUDA 12.7 or later. The driver's
+ * libcuda.so.1 is loaded by the first call; programs link nothing. */
+typedef struct qcc_gpu qcc_gpu;
+
+/* GPU `index` of those that the driver shows (CUDA_VISIBLE_DEVICES applies), with its primary
+ * context, which other libraries of the process share. QCC_ERR_DEVICE says what is missing. A
+ * handle may be used by any number of threads. */
+QCC_API qcc_status qcc_gpu_open(uint32_t index, qcc_gpu **gpu, qcc_error *err);
+/* Gives up the caller's reference; NULL is ignored. Models that were loaded on it keep the GPU. */
+QCC_API void qcc_gpu_close(qcc_gpu *gpu);
+
+typedef struct qcc_gpu_info {
+  uint64_t struct_size;
+  const char *name; /* lives as long as the handle */
+  uint32_t index;
+  uint32_t major, minor; /* compute capability */
+  uint32_t multiprocessors;
+  uint32_t driver_version; /* 12080 is CUDA 12.8 */
+  uint32_t reserved;
+  uint64_t memory_bytes;
+} qcc_gpu_info;
+QCC_API qcc_status qcc_gpu_get_info(const qcc_gpu *gpu, qcc_gpu_info *info, qcc_error *err);
+
 /* ---- Sessions -------------------------------------------------------------------------------- */
 
 typedef struct qcc_session qcc_session;
@@ -259,9 +302,16 @@ typedef struct qcc_session_options {
   const int64_t *max_dims;
   uint32_t n_max_dims;
   uint32_t reserved;
+  /* Runs on this GPU. NULL: on the CPU, or on GPU 0 if the model has no code for CPUs. */
+  qcc_gpu *gpu;
 } qcc_session_options;
 
-/* `pool` NULL: qcc_pool_default(). `options` may be NULL. */
+/* `pool` NULL: qcc_pool_default(). `options` may be NULL.
+ *
+ * The first session of a model on a GPU loads code and weights there, which stay until the model is
+ * gone; the driver compiles the code, and keeps what it has compiled for the next process. Inputs
+ * and outputs lie in the host's memory all the same. QCC_ERR_DEVICE: the GPU failed; where the
+ * message says that it cannot be used any more, only a new process can. */
 QCC_API qcc_status qcc_session_create(qcc_model *model, uint32_t entry, qcc_pool *pool,
                                       const qcc_session_options *options, qcc_session **session,
                                       qcc_error *err);
@@ -298,6 +348,7 @@ typedef struct qcc_memory_info {
   uint64_t scratch_bytes; /* all workers */
   uint64_t output_bytes;  /* session-owned outputs */
   uint64_t kv_bytes;      /* decoder cache */
+  uint64_t device_bytes;  /* of all that the session has on its GPU, without the model's weights */
 } qcc_memory_info;
 QCC_API qcc_status qcc_session_memory(const qcc_session *session, qcc_memory_info *info,
                                       qcc_error *err);
@@ -309,11 +360,12 @@ typedef struct qcc_launch_info {
   uint32_t kernel_index; /* UINT32_MAX when not listed */
   uint32_t workers;      /* that took part */
   int64_t tasks, grain;
-  uint64_t ns; /* wall time */
+  uint64_t ns; /* wall time; on a GPU with the time to launch and to wait */
 } qcc_launch_info;
 
 /* Calls `callback` on the running thread after every launch; NULL switches it off. While it is set,
- * a batch is launched whole instead of in parts that stay in the cache. */
+ * a batch is launched whole instead of in parts that stay in the cache, and a GPU launches one
+ * kernel at a time. */
 typedef void (*qcc_profile_fn)(void *context, const qcc_launch_info *launch);
 QCC_API qcc_status qcc_session_set_profile(qcc_session *session, qcc_profile_fn callback,
                                            void *context, qcc_error *err);
@@ -380,6 +432,7 @@ typedef struct qcc_decoder_options {
                           and 512. Longer steps still work and allocate. */
   int64_t logits_rows; /* logits of at most so many last positions of a step are computed; 0: of
                           all. Generating needs 1. */
+  qcc_gpu *gpu;        /* as for sessions; the cache lies there too */
 } qcc_decoder_options;
 
 /* `batch` rows, up to `capacity` positions each; memory is sized now, so steps of at most

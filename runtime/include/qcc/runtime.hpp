@@ -202,14 +202,35 @@ private:
   }
 };
 
+class Gpu : public detail::Handle<qcc_gpu, qcc_gpu_close> {
+public:
+  using Handle::Handle;
+  static Result<Gpu> open(uint32_t index = 0) {
+    qcc_gpu *made;
+    qcc_error error;
+    if (qcc_gpu_open(index, &made, &error))
+      return error;
+    return Gpu(made);
+  }
+  qcc_gpu_info info() const {
+    qcc_gpu_info i{};
+    i.struct_size = sizeof i;
+    qcc_gpu_get_info(pointer, &i, nullptr);
+    return i;
+  }
+};
+
 class Session : public detail::Handle<qcc_session, qcc_session_destroy> {
 public:
   using Handle::Handle;
   /// `pool` null: the process-wide one. `maxDims`: those of all inputs, concatenated, or empty.
+  /// `gpu` null: on the CPU, or on GPU 0 if the model has no code for CPUs.
   static Result<Session> create(const Model &model, uint32_t entry = 0, const Pool *pool = nullptr,
-                                const std::vector<int64_t> &maxDims = {}) {
+                                const std::vector<int64_t> &maxDims = {},
+                                const Gpu *gpu = nullptr) {
     qcc_session_options options{sizeof options, maxDims.empty() ? nullptr : maxDims.data(),
-                                static_cast<uint32_t>(maxDims.size()), 0};
+                                static_cast<uint32_t>(maxDims.size()), 0,
+                                gpu ? gpu->get() : nullptr};
     qcc_session *made;
     qcc_error error;
     if (qcc_session_create(model.get(), entry, pool ? pool->get() : nullptr, &options, &made,
@@ -261,8 +282,9 @@ public:
   using Handle::Handle;
   static Result<Decoder> create(const Model &model, int64_t batch, int64_t capacity,
                                 const Pool *pool = nullptr, uint32_t entry = 0,
-                                int64_t maxStep = 0, int64_t logitsRows = 0) {
-    qcc_decoder_options options{sizeof options, maxStep, logitsRows};
+                                int64_t maxStep = 0, int64_t logitsRows = 0,
+                                const Gpu *gpu = nullptr) {
+    qcc_decoder_options options{sizeof options, maxStep, logitsRows, gpu ? gpu->get() : nullptr};
     qcc_decoder *made;
     qcc_error error;
     if (qcc_decoder_create(model.get(), entry, pool ? pool->get() : nullptr, batch, capacity,
