@@ -232,6 +232,16 @@ Error checkParts(const ModelParts &parts) {
         return badParts("level '" + level.name + "' has no kernel '" + ref.symbol + "'");
     }
   }
+  if (parts.levels.empty() && parts.gpus.empty())
+    return badParts("no level has code");
+  for (const GpuPart &gpu : parts.gpus) {
+    StringSet<> names;
+    for (const GpuKernelPart &kernel : gpu.kernels)
+      names.insert(kernel.name);
+    if (gpu.kernels.size() != parts.kernelNames.size() || names.size() != gpu.kernels.size())
+      return badParts("'" + gpu.name + "' has " + Twine(names.size()) + " kernels, the model " +
+                      Twine(parts.kernelNames.size()));
+  }
   StringSet<> body = definedBy(parts.bodyModules);
   for (const EntryPart &entry : parts.entries)
     for (const std::string &symbol : {entry.planSymbol, entry.runSymbol})

@@ -95,6 +95,8 @@ private:
 
   Constant *entry(const EntryPart &entry);
   Constant *level(const LevelPart &level);
+  Constant *gpu(const GpuPart &gpu);
+  uint32_t abiMinor() const;
 
   const ModelParts &parts;
   Module &module;
@@ -155,6 +157,28 @@ Constant *DescriptorBuilder::level(const LevelPart &own) {
       {text(own.name), i64(own.features), kernels, textTable(parts.kernelNames, "kernel_names")});
 }
 
+Constant *DescriptorBuilder::gpu(const GpuPart &gpu) {
+  Constant *kernels = table(gpu.kernels, "gpu_kernels", [&](const GpuKernelPart &k) {
+    return record({text(k.name), i32(k.slots), i32(k.blockThreads), i32(k.blockWorkers),
+                   i32(k.staticSharedBytes), i32(k.dynamicSharedBytes), i32(0), i64(k.frameBytes)});
+  });
+  return record({i64(sizeof(qcc_gpu_code_desc)), text(gpu.name), i32(gpu.major), i32(gpu.minor),
+                 i32(gpu.exact), i32(sizeof(qcc_gpu_kernel_desc)), text(gpu.ptx),
+                 i64(gpu.ptx.size()), kernels});
+}
+
+/// What asks for nothing new is loaded by older runtimes too.
+uint32_t DescriptorBuilder::abiMinor() const {
+  uint32_t minor = parts.gpus.empty() ? 0 : QCC_ABI_MINOR_GPU;
+  for (const EntryPart &e : parts.entries) {
+    if (!e.hosts.empty())
+      minor = std::max<uint32_t>(minor, QCC_ABI_MINOR_HOST_OPS);
+    if (any_of(e.symbols, [](const SymbolPart &s) { return s.input == QCC_SYMBOL_ASKED; }))
+      minor = std::max<uint32_t>(minor, QCC_ABI_MINOR_ASKED);
+  }
+  return minor;
+}
+
 void DescriptorBuilder::build(const DescriptorOptions &options) {
   Constant *entries = table(parts.entries, "entries", [&](const EntryPart &e) { return entry(e); });
   Constant *levels = table(parts.levels, "levels", [&](const LevelPart &l) { return level(l); });
@@ -174,23 +198,31 @@ void DescriptorBuilder::build(const DescriptorOptions &options) {
     start->setDSOLocal(true);
     weights = start;
   }
-  // What asks for nothing new is loaded by older runtimes too.
-  uint32_t minor = 0;
-  for (const EntryPart &e : parts.entries) {
-    if (!e.hosts.empty())
-      minor = std::max<uint32_t>(minor, QCC_ABI_MINOR_HOST_OPS);
-    if (any_of(e.symbols, [](const SymbolPart &s) { return s.input == QCC_SYMBOL_ASKED; }))
-      minor = std::max<uint32_t>(minor, QCC_ABI_MINOR_ASKED);
-  }
   bool x86 = Triple(parts.triple).getArch() == Triple::x86_64;
   Constant *hash = ConstantAggregateZero::get(ArrayType::get(Type::getInt8Ty(context), 32));
-  GlobalVariable *descriptor = global(
-      record({i64(QCC_MODEL_MAGIC), i32(QCC_ABI_MAJOR), i32(minor), i64(sizeof(qcc_model_desc)),
-              text(parts.name), i32(x86 ? QCC_ARCH_X86_64 : QCC_ARCH_AARCH64),
-              i32(parts.entries.size()), i32(parts.levels.size()), i32(parts.kernelNames.size()),
-              entries, levels, weights, i64(parts.weights.bytes), sidecar, hash, manifest,
-              i64(parts.manifest.size())}),
-      descriptorSymbol(parts.name));
+  bool hasGpus = !parts.gpus.empty();
+  SmallVector<Constant *> fields = {
+      i64(QCC_MODEL_MAGIC),
+      i32(QCC_ABI_MAJOR),
+      i32(abiMinor()),
+      i64(hasGpus ? sizeof(qcc_model_desc) : offsetof(qcc_model_desc, n_gpu_codes)),
+      text(parts.name),
+      i32(x86 ? QCC_ARCH_X86_64 : QCC_ARCH_AARCH64),
+      i32(parts.entries.size()),
+      i32(parts.levels.size()),
+      i32(parts.kernelNames.size()),
+      entries,
+      levels,
+      weights,
+      i64(parts.weights.bytes),
+      sidecar,
+      hash,
+      manifest,
+      i64(parts.manifest.size())};
+  if (hasGpus)
+    fields.append({i32(parts.gpus.size()), i32(0),
+                   table(parts.gpus, "gpus", [&](const GpuPart &g) { return gpu(g); })});
+  GlobalVariable *descriptor = global(record(fields), descriptorSymbol(parts.name));
   // Found again by name to fill in the hash; and not to be folded into code as a constant.
   descriptor->setLinkage(GlobalValue::ExternalLinkage);
   descriptor->setVisibility(GlobalValue::HiddenVisibility);

@@ -29,6 +29,7 @@ struct Place {
 struct Model {
   func::FuncOp function;
   SymbolTable &symbols;
+  bool hasGpuCode; ///< tensors may lie in the memory of a GPU
   /// Launches, host calls, dim_tensors and bind_dims in order; a loop is the loop, its steps and
   /// its qnt.yield.
   SmallVector<Operation *> steps;
@@ -43,7 +44,8 @@ struct Model {
   SmallVector<std::pair<size_t, size_t>> caches; ///< past input, present output
   std::unique_ptr<Needs> needs;
 
-  Model(func::FuncOp function, SymbolTable &symbols) : function(function), symbols(symbols) {}
+  Model(func::FuncOp function, SymbolTable &symbols, bool hasGpuCode = false)
+      : function(function), symbols(symbols), hasGpuCode(hasGpuCode) {}
   LogicalResult analyse(SectionOp section);
   Value base(Value value);
   /// The first segment that knows all symbols of `expr`.

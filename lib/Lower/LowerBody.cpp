@@ -1,8 +1,7 @@
 // The model as two functions: plan (symbols, checks, sizes) and run (launches). The structs they
 // read and write are those of runtime/include/qcc/model.h.
-#include "BodyModel.h"
+#include "BodyBuilder.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
-#include "qcc/Kernels/KernelBuilder.h"
 #include "qcc/Lower/Families.h"
 #include "qcc/Lower/Passes.h"
 #include "qcc/model.h"
@@ -18,93 +17,6 @@ using namespace qcc::lower;
 using namespace qcc::qnt;
 
 namespace {
-
-/// Code of a function of the body: i64 arithmetic, loads and stores at byte offsets, blocks.
-class BodyBuilder : public ValueBuilder {
-public:
-  BodyBuilder(OpBuilder builder, Location loc, Model &model)
-      : ValueBuilder(builder, loc), model(model) {}
-
-  Value at(Value pointer, int64_t bytes) {
-    return LLVM::GEPOp::create(b, where, ptrType(), b.getI8Type(), pointer,
-                               ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(bytes)});
-  }
-  Value at(Value pointer, Value bytes) {
-    return LLVM::GEPOp::create(b, where, ptrType(), b.getI8Type(), pointer,
-                               ArrayRef<LLVM::GEPArg>{bytes});
-  }
-  Value load(Type type, Value pointer, int64_t bytes) {
-    return LLVM::LoadOp::create(b, where, type, at(pointer, bytes));
-  }
-  void store(Value value, Value pointer, int64_t bytes) {
-    LLVM::StoreOp::create(b, where, value, at(pointer, bytes));
-  }
-  /// Value of an expression over the model's symbols; computed once.
-  Value dim(DimExpr expr) {
-    Value &value = dims[expr.getAttr()];
-    if (!value)
-      value = emitDim(*this, expr, [&](StringRef name) { return symbolValues.lookup(name); });
-    return value;
-  }
-  Value maximum(ArrayRef<DimExpr> exprs) {
-    Value result = ci64(0);
-    for (DimExpr expr : exprs)
-      result = max(result, dim(expr));
-    return result;
-  }
-  /// Byte offsets of the arena's slots and, last, its size.
-  SmallVector<Value> slotOffsets() {
-    SmallVector<Value> offsets = {ci64(0)};
-    for (auto &sizes : model.arena.slots) {
-      Value size = and_(add(maximum(sizes), ci64(63)), ci64(-64));
-      offsets.push_back(add(offsets.back(), size));
-    }
-    return offsets;
-  }
-  /// Goes on in a new block when `condition` holds, else returns `result`.
-  void require(Value condition, Value result) {
-    Region *region = b.getInsertionBlock()->getParent();
-    Block *stop = new Block, *next = new Block;
-    region->push_back(stop);
-    region->push_back(next);
-    cf::CondBranchOp::create(b, where, condition, next, stop);
-    b.setInsertionPointToStart(stop);
-    func::ReturnOp::create(b, where, result);
-    b.setInsertionPointToStart(next);
-  }
-
-  /// 0 where `condition` holds, else what `emit` gives in a block of its own.
-  Value unless(Value condition, llvm::function_ref<Value()> emit) {
-    Region *region = b.getInsertionBlock()->getParent();
-    Block *own = new Block, *next = new Block;
-    region->push_back(own);
-    region->push_back(next);
-    Value result = next->addArgument(i64(), where);
-    cf::CondBranchOp::create(b, where, condition, next, ValueRange{ci64(0)}, own, ValueRange{});
-    b.setInsertionPointToStart(own);
-    Value value = emit();
-    cf::BranchOp::create(b, where, next, value);
-    b.setInsertionPointToStart(next);
-    return result;
-  }
-
-  /// A new block in front of which nothing jumps yet; code goes on in it.
-  Block *startBlock(ArrayRef<Type> arguments = {}) {
-    Block *block = new Block;
-    b.getInsertionBlock()->getParent()->push_back(block);
-    for (Type type : arguments)
-      block->addArgument(type, where);
-    return block;
-  }
-  /// Leaves `bytes` bytes at `to` as they are at `from`.
-  void copy(Value to, Value from, Value bytes) {
-    LLVM::MemcpyOp::create(b, where, to, from, bytes, /*isVolatile=*/false);
-  }
-
-  Model &model;
-  llvm::StringMap<Value> symbolValues;
-  llvm::DenseMap<Attribute, Value> dims;
-};
 
 /// How the launches of the model are shaped, in the model's symbols.
 FailureOr<LaunchShape> shapeOf(LaunchOp launch, KernelOp kernel) {
@@ -140,10 +52,12 @@ private:
                     SmallVectorImpl<Value> &out);
   void writeHostCall(BodyBuilder &k, HostCallOp op, Value call, ArrayRef<Value> slots, Value args,
                      size_t number, size_t segment);
-  void writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, ArrayRef<Value> slots);
+  void writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, ArrayRef<Value> slots,
+                      Value args);
   Value addressOf(BodyBuilder &k, Value value, Value call, ArrayRef<Value> slots);
-  void beginLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots, size_t segment);
-  void endLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots);
+  void beginLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots, Value args,
+                 size_t segment);
+  void endLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots, Value args);
   DictionaryAttr describeHostCall(Builder b, HostCallOp op);
 
   Model &model;
@@ -306,14 +220,11 @@ void BodyWriter::writeLaunch(BodyBuilder &k, LaunchOp launch, const LaunchShape 
   }
   Value table = k.load(ptr, call, offsetof(qcc_call, kernels));
   Value code = k.load(ptr, table, 8 * model.kernelNumbers.lookup(launch.getKernel()));
-  Value services = k.load(ptr, call, offsetof(qcc_call, services));
-  Value service = k.load(ptr, services, offsetof(qcc_services, launch));
-  auto type = LLVM::LLVMFunctionType::get(k.i64(), {ptr, ptr, ptr, k.i64(), k.i64(), k.i64()});
-  Value fault = LLVM::CallOp::create(k.builder(), k.loc(), type,
-                                     ValueRange{service, call, code, args, tasks,
-                                                k.max(k.dim(shape.grain), k.ci64(1)),
-                                                k.dim(shape.scratchBytes)})
-                    .getResult();
+  if (model.hasGpuCode)
+    k.store(k.ci64(static_cast<int64_t>(site)), call, offsetof(qcc_call, site));
+  Value grain = k.max(k.dim(shape.grain), k.ci64(1));
+  Value fault = k.callService(call, offsetof(qcc_services, launch),
+                              {code, args, tasks, grain, k.dim(shape.scratchBytes)});
   k.require(k.eq(fault, k.ci64(0)), k.or_(fault, k.ci64(static_cast<int64_t>(site) << 8)));
 }
 
@@ -321,7 +232,6 @@ void BodyWriter::writeLaunch(BodyBuilder &k, LaunchOp launch, const LaunchShape 
 /// operands and results, then all their dimensions.
 void BodyWriter::writeHostCall(BodyBuilder &k, HostCallOp op, Value call, ArrayRef<Value> slots,
                                Value args, size_t number, size_t segment) {
-  auto ptr = k.ptrType();
   SmallVector<Value> tensors(op.getInputs());
   llvm::append_range(tensors, op.getOutputs());
   SmallVector<Value> values;
@@ -332,13 +242,8 @@ void BodyWriter::writeHostCall(BodyBuilder &k, HostCallOp op, Value call, ArrayR
       values.push_back(k.dim(dim));
   for (auto [i, value] : llvm::enumerate(values))
     k.store(value, args, 8 * i);
-  Value services = k.load(ptr, call, offsetof(qcc_call, services));
-  Value service = k.load(ptr, services, offsetof(qcc_services, host_call));
-  auto type = LLVM::LLVMFunctionType::get(k.i64(), {ptr, k.i64(), ptr});
-  auto emit = [&]() -> Value {
-    return LLVM::CallOp::create(k.builder(), k.loc(), type,
-                                ValueRange{service, call, k.ci64(number), args})
-        .getResult();
+  auto emit = [&] {
+    return k.callService(call, offsetof(qcc_services, host_call), {k.ci64(number), args});
   };
   DimExpr need = model.needOf(op, segment);
   Value fault = need ? k.unless(k.eq(k.dim(need), k.ci64(0)), emit) : emit();
@@ -362,14 +267,13 @@ DictionaryAttr BodyWriter::describeHostCall(Builder b, HostCallOp op) {
                               b.getNamedAttr("outputs", b.getArrayAttr(outputs))});
 }
 
-void BodyWriter::writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, ArrayRef<Value> slots) {
-  SmallVector<Value> address;
-  addressSlots(k, op, call, slots, address);
+void BodyWriter::writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, ArrayRef<Value> slots,
+                                Value args) {
   bool narrow = elementTypeOf(op.getType()).isInteger(32);
-  for (auto [i, dim] : llvm::enumerate(dimsOf(op.getDims()))) {
-    Value value = k.dim(dim);
-    k.store(narrow ? k.toI32(value) : value, address[0], (narrow ? 4 : 8) * i);
-  }
+  SmallVector<Value> values;
+  for (DimExpr dim : dimsOf(op.getDims()))
+    values.push_back(narrow ? k.toI32(k.dim(dim)) : k.dim(dim));
+  k.storeTensor(values, call, addressOf(k, op, call, slots), args);
 }
 
 /// The address of a value that is no cache.
@@ -381,21 +285,21 @@ Value BodyWriter::addressOf(BodyBuilder &k, Value value, Value call, ArrayRef<Va
 
 /// The states begin as their inits; then the head, where the number of the turn is compared.
 void BodyWriter::beginLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots,
-                           size_t segment) {
+                           Value args, size_t segment) {
   OpBuilder &b = k.builder();
   Value turns = k.dim(dimsOf(loop.getTurns())[0]);
   if (DimExpr need = model.needOf(loop, segment))
     turns = k.select(k.eq(k.dim(need), k.ci64(0)), k.ci64(0), turns);
   for (auto [init, state] : llvm::zip(loop.getInits(), loop.getStates()))
-    k.copy(addressOf(k, state, call, slots), addressOf(k, init, call, slots),
-           k.dim(bufferBytes(state.getType())));
+    k.copyTensor(call, addressOf(k, state, call, slots), addressOf(k, init, call, slots),
+                 k.dim(bufferBytes(state.getType())));
   OpenLoop open{{}, turns, k.startBlock({k.i64()}), k.startBlock(), k.dims};
   Block *body = k.startBlock();
   open.turn = open.head->getArgument(0);
   cf::BranchOp::create(b, k.loc(), open.head, ValueRange{k.ci64(0)});
   b.setInsertionPointToStart(open.head);
   if (loop.getTaken())
-    k.store(open.turn, addressOf(k, loop.getTaken(), call, slots), 0);
+    k.storeTensor(open.turn, call, addressOf(k, loop.getTaken(), call, slots), args);
   cf::CondBranchOp::create(b, k.loc(), k.lt(open.turn, turns), body, open.exit);
   b.setInsertionPointToStart(body);
   k.symbolValues[loop.getSymbol()] = open.turn;
@@ -403,25 +307,27 @@ void BodyWriter::beginLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Val
 }
 
 /// Rows, then the next states, then the next turn or, where the condition does not hold, the end.
-void BodyWriter::endLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots) {
+void BodyWriter::endLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots,
+                         Value args) {
   OpBuilder &b = k.builder();
   OpenLoop open = openLoops.pop_back_val();
   for (auto [row, value, stack] :
        llvm::zip(dimsOf(loop.getRows()), loop.getStackedValues(), loop.getStacks())) {
     Value bytes = k.dim(bufferBytes(value.getType()));
     Value at = k.at(addressOf(k, stack, call, slots), k.mul(k.dim(row), bytes));
-    k.copy(at, addressOf(k, value, call, slots), bytes);
+    k.copyTensor(call, at, addressOf(k, value, call, slots), bytes);
   }
   Value goesOn;
   if (Value condition = loop.getCondition()) {
-    Value byte = k.load(b.getI8Type(), addressOf(k, condition, call, slots), 0);
+    Value from = addressOf(k, condition, call, slots);
+    Value byte = k.loadTensor(b.getI8Type(), call, from, args);
     Value zero = LLVM::ConstantOp::create(b, k.loc(), b.getI8Type(), 0);
     goesOn = LLVM::ICmpOp::create(b, k.loc(), LLVM::ICmpPredicate::ne, byte, zero);
   }
   for (auto [next, state] : llvm::zip(loop.getNextStates(), loop.getStates()))
     if (model.base(next) != state)
-      k.copy(addressOf(k, state, call, slots), addressOf(k, next, call, slots),
-             k.dim(bufferBytes(state.getType())));
+      k.copyTensor(call, addressOf(k, state, call, slots), addressOf(k, next, call, slots),
+                   k.dim(bufferBytes(state.getType())));
   Value following = k.add(open.turn, k.ci64(1));
   k.dims = std::move(open.dims);
   if (goesOn) {
@@ -429,7 +335,7 @@ void BodyWriter::endLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value
     cf::CondBranchOp::create(b, k.loc(), goesOn, open.head, ValueRange{following}, stop,
                              ValueRange{});
     b.setInsertionPointToStart(stop);
-    k.store(following, addressOf(k, loop.getTaken(), call, slots), 0);
+    k.storeTensor(following, call, addressOf(k, loop.getTaken(), call, slots), args);
     cf::BranchOp::create(b, k.loc(), open.exit);
   } else {
     cf::BranchOp::create(b, k.loc(), open.head, ValueRange{following});
@@ -461,20 +367,18 @@ void BodyWriter::writeSegment(BodyBuilder &k, size_t segment, Value call, Value 
         writeHostCall(k, host, call, slots, args, hostCalls, segment);
       ++hostCalls;
     } else if (at == segment && binding) {
-      SmallVector<Value> address;
-      addressSlots(k, binding.getSize(), call, slots, address);
-      Value size = k.load(k.i64(), address[0], 0);
+      Value size = k.loadTensor(k.i64(), call, addressOf(k, binding.getSize(), call, slots), args);
       if (DimExpr need = model.needOf(binding, segment))
         size = k.select(k.eq(k.dim(need), k.ci64(0)), k.ci64(0), size);
       k.store(size, symbolsIn, 8 * numbers.lookup(binding.getSymbol()));
     } else if (auto loop = dyn_cast<LoopOp>(step)) {
       if (at == segment)
-        beginLoop(k, loop, call, slots, segment);
+        beginLoop(k, loop, call, slots, args, segment);
     } else if (isa<YieldOp>(step)) {
       if (at == segment)
-        endLoop(k, cast<LoopOp>(step->getParentOp()), call, slots);
+        endLoop(k, cast<LoopOp>(step->getParentOp()), call, slots, args);
     } else if (at == segment) {
-      writeDimTensor(k, cast<DimTensorOp>(step), call, slots);
+      writeDimTensor(k, cast<DimTensorOp>(step), call, slots, args);
     }
     site += launch ? 1 : 0;
     at += binding ? 1 : 0;
@@ -494,7 +398,9 @@ LogicalResult BodyWriter::writeRun(StringRef name) {
       most = std::max<int64_t>(most, 3 * (launch->getNumOperands() + launch->getNumResults()) +
                                          launch.getDims().getDims().size());
     }
-  for (Operation *step : model.steps)
+  for (Operation *step : model.steps) {
+    if (auto sizes = dyn_cast<DimTensorOp>(step); sizes && model.hasGpuCode)
+      most = std::max<int64_t>(most, sizes.getDims().getDims().size());
     if (auto host = dyn_cast<HostCallOp>(step)) {
       hostAttrs.push_back(describeHostCall(Builder(context), host));
       siteAttrs.push_back(StringAttr::get(context, nodeName(host.getLoc())));
@@ -504,6 +410,7 @@ LogicalResult BodyWriter::writeRun(StringRef name) {
           slots += 1 + static_cast<int64_t>(dimsOf(type).size());
       most = std::max(most, slots);
     }
+  }
   Value call = function.getArgument(0), segment = function.getArgument(1);
   Value args = LLVM::AllocaOp::create(k.builder(), k.loc(), ptr, k.i64(), k.ci64(most), 64);
   for (size_t i = 0; i + 1 < model.segments; ++i) {
@@ -570,10 +477,14 @@ struct LowerBody : qcc::lower::impl::LowerBodyBase<LowerBody> {
     }
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
     auto body = ModuleOp::create(builder, module.getLoc(), StringRef("body"));
+    bool hasGpuCode = llvm::any_of(module.getOps<ModuleOp>(), [](ModuleOp level) {
+      const Target *target = level.getName() ? findTarget(*level.getName()) : nullptr;
+      return target && target->isGpu();
+    });
     SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
     for (func::FuncOp function : functions) {
       SymbolTable symbols(module);
-      Model model(function, symbols);
+      Model model(function, symbols, hasGpuCode);
       std::string plan = function.getSymName().str() + "_plan";
       std::string run = function.getSymName().str() + "_run";
       BodyWriter writer(model, body);

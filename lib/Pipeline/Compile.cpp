@@ -305,6 +305,11 @@ static Error emitLowered(LoadedModel &model, Stage from, PipelineOptions options
                        {"it holds code for " + llvm::join(present, ", ")});
   if (levels.empty())
     levels = present;
+  // A body that was written for GPUs too asks for services that come with their code.
+  if (request.emit != EmitKind::Ptx)
+    for (const std::string &level : present)
+      if (findTarget(level)->isGpu() && !llvm::is_contained(levels, level))
+        levels.push_back(level);
   if (levels.empty() || model.module->getOps<qnt::SectionOp>().empty())
     return makeError(Diag::BadMlir, request.input, "holds entry points, but no code for them");
   return emitArtifact(model, levels, request, err);
@@ -334,6 +339,10 @@ Error qcc::compileModel(const CompileRequest &request, raw_ostream &err) {
   options.exactNumerics = request.exactNumerics;
   for (const Target *target : *targets)
     options.levels.push_back(target->name);
+  // Artifacts with code for GPUs run on all of them.
+  if (request.emit != EmitKind::Ptx && targets->back()->isGpu() &&
+      targets->back() != &fallbackGpu())
+    options.levels.push_back(fallbackGpu().name);
 
   Expected<Stage> from = stageOption("from", request.fromStage, Stage::Import);
   if (!from)

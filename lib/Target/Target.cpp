@@ -74,6 +74,19 @@ static const TargetName kNames[] = {
 
 bool Target::hasAmx() const { return featureBits & kAmxInt8; }
 
+ComputeCapability Target::capability() const {
+  StringRef number = StringRef(cpu).drop_front(sizeof "sm_" - 1);
+  ComputeCapability result;
+  result.exact = number.consume_back("a");
+  unsigned digits = 0;
+  number.getAsInteger(10, digits);
+  result.major = digits / 10;
+  result.minor = digits % 10;
+  return result;
+}
+
+const Target &fallbackGpu() { return *findTarget("nvptx-sm_80"); }
+
 ArrayRef<Target> allTargets() { return kTargets; }
 ArrayRef<TargetName> targetNames() { return kNames; }
 
@@ -158,7 +171,7 @@ Expected<std::vector<const Target *>> expandTarget(StringRef spec) {
     if (is_contained(picked, &t))
       ordered.push_back(&t);
   for (const Target *t : ordered)
-    if (t->arch != ordered.front()->arch)
+    if (t->arch != ordered.front()->arch && !t->isGpu())
       return makeError(Diag::MixedTargets, "--target",
                        "'" + std::string(ordered.front()->name) + "' and '" + t->name +
                            "' are of different architectures",

@@ -40,7 +40,7 @@ TEST(Artifact, DescriptorIsAsGiven) {
   EXPECT_EQ(m->magic, QCC_MODEL_MAGIC);
   EXPECT_EQ(m->abi_major, uint32_t(QCC_ABI_MAJOR));
   EXPECT_EQ(m->abi_minor, 0u) << "nothing that older runtimes lack";
-  EXPECT_EQ(m->struct_size, sizeof(qcc_model_desc));
+  EXPECT_EQ(m->struct_size, offsetof(qcc_model_desc, n_gpu_codes)) << "as older compilers wrote it";
   EXPECT_STREQ(m->name, "tiny");
   EXPECT_EQ(m->n_entries, 1u);
   EXPECT_EQ(m->n_levels, 2u);
@@ -105,6 +105,52 @@ TEST(Artifact, HostOpsAreDescribed) {
   EXPECT_EQ(op.n_outputs, 1u);
   EXPECT_EQ(op.dtypes[2], uint32_t(QCC_I64));
   EXPECT_EQ(op.ranks[0], 2u);
+}
+
+TEST(Artifact, CodeForGpusIsDescribed) {
+  TempFolder folder;
+  ModelParts parts = testModel("gpu");
+  GpuPart exact{"nvptx-sm_90a", 9, 0, true, ".version 8.6\n", {}};
+  for (const std::string &name : parts.kernelNames)
+    exact.kernels.push_back({name, 3, 128, 8, 64, 100, 32});
+  GpuPart later = exact;
+  later.name = "nvptx-sm_80";
+  later.major = 8;
+  later.exact = false;
+  parts.gpus = {exact, later};
+  parts.levels.clear(); // may be all there is
+  emitOk(std::move(parts), folder / "gpu.so", OutputKind::SharedObject);
+  Loaded loaded(folder / "gpu.so");
+  const qcc_model_desc *m = loaded.model;
+  ASSERT_NE(m, nullptr);
+  EXPECT_EQ(m->abi_minor, uint32_t(QCC_ABI_MINOR_GPU));
+  EXPECT_EQ(m->struct_size, sizeof(qcc_model_desc));
+  EXPECT_EQ(m->n_levels, 0u);
+  ASSERT_EQ(m->n_gpu_codes, 2u);
+  const qcc_gpu_code_desc &code = m->gpu_codes[0];
+  EXPECT_EQ(code.struct_size, sizeof(qcc_gpu_code_desc));
+  EXPECT_STREQ(code.name, "nvptx-sm_90a");
+  EXPECT_EQ(code.major * 10 + code.minor, 90u);
+  EXPECT_EQ(code.exact, 1u);
+  EXPECT_EQ(m->gpu_codes[1].exact, 0u);
+  EXPECT_EQ(code.kernel_size, sizeof(qcc_gpu_kernel_desc));
+  EXPECT_STREQ(code.ptx, ".version 8.6\n");
+  EXPECT_EQ(code.ptx_bytes, 13u);
+  const qcc_gpu_kernel_desc &kernel = code.kernels[1];
+  EXPECT_STREQ(kernel.name, "fill_u8");
+  EXPECT_EQ(kernel.slots, 3u);
+  EXPECT_EQ(kernel.block_threads, 128u);
+  EXPECT_EQ(kernel.block_workers, 8u);
+  EXPECT_EQ(kernel.static_shared_bytes, 64u);
+  EXPECT_EQ(kernel.dynamic_shared_bytes, 100u);
+  EXPECT_EQ(kernel.frame_bytes, 32u);
+}
+
+TEST(Artifact, TablesOfGpusAreWhole) {
+  ModelParts parts = testModel("gpu");
+  parts.gpus.push_back({"nvptx-sm_80", 8, 0, false, "", {{parts.kernelNames[0]}}});
+  EXPECT_NE(failureOf(emitModel(std::move(parts), {})).text.find("'nvptx-sm_80' has 1 kernels"),
+            std::string::npos);
 }
 
 TEST(Artifact, CodeRuns) {

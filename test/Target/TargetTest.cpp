@@ -49,6 +49,23 @@ TEST(Target, KeepsArchitecturesApart) {
                         [](const CodedError &e) { EXPECT_EQ(e.code, Diag::MixedTargets); });
 }
 
+TEST(Target, GpusGoWithAnyArchitecture) {
+  EXPECT_EQ(expanded("nvptx-sm_80,x86-64-v3,nvptx-sm_90a"), "x86-64-v3 nvptx-sm_90a nvptx-sm_80");
+  EXPECT_EQ(expanded("aarch64-neon,nvptx-sm_89"), "aarch64-neon nvptx-sm_89");
+}
+
+TEST(Target, GpusHaveACapability) {
+  auto text = [](const char *name) {
+    ComputeCapability c = findTarget(name)->capability();
+    return std::to_string(c.major) + "." + std::to_string(c.minor) + (c.exact ? " exactly" : "");
+  };
+  EXPECT_EQ(text("nvptx-sm_90a"), "9.0 exactly");
+  EXPECT_EQ(text("nvptx-sm_89"), "8.9");
+  EXPECT_EQ(text("nvptx-sm_80"), "8.0");
+  EXPECT_EQ(fallbackGpu().capability().major, 8u);
+  EXPECT_FALSE(fallbackGpu().capability().exact);
+}
+
 TEST(Target, EveryNameExpands) {
   for (const TargetName &n : targetNames())
     EXPECT_TRUE(static_cast<bool>(expandTarget(n.name))) << n.name;

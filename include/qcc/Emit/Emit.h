@@ -50,6 +50,22 @@ struct LevelPart {
   std::vector<KernelRef> kernels; // as many as ModelParts::kernelNames, same order
 };
 
+/// Kernels for one kind of GPU as text, which its driver compiles. What mirrors qcc_gpu_kernel_desc
+/// is in the order of ModelParts::kernelNames.
+struct GpuKernelPart {
+  std::string name;
+  uint32_t slots = 0, blockThreads = 0, blockWorkers = 0;
+  uint32_t staticSharedBytes = 0, dynamicSharedBytes = 0;
+  uint64_t frameBytes = 0;
+};
+struct GpuPart {
+  std::string name; // "nvptx-sm_90a"
+  uint32_t major = 0, minor = 0;
+  bool exact = false;
+  std::string ptx;
+  std::vector<GpuKernelPart> kernels;
+};
+
 // The following mirror the structs of model.h, with owned strings.
 struct TensorPart {
   std::string name;
@@ -106,7 +122,8 @@ struct ModelParts {
   std::string name;   // C identifier
   std::string triple; // "x86_64-unknown-linux-gnu" or "aarch64-unknown-linux-gnu"
   std::vector<std::string> kernelNames;
-  std::vector<LevelPart> levels; // best first
+  std::vector<LevelPart> levels; // best first; none where there is code for GPUs alone
+  std::vector<GpuPart> gpus;     // best first
   std::vector<CodeModule> bodyModules;
   std::string bodyCpu, bodyCpuFeatures; // empty: the baseline of the architecture
   std::vector<EntryPart> entries;

@@ -42,6 +42,8 @@ struct PtxKernel {
   std::string name;
   int64_t slots = 0;      ///< 64-bit arguments
   int64_t frameBytes = 0; ///< of each group, before its scratch
+  int64_t blockThreads = kBlockThreads;
+  int64_t sharedBytes = 0; ///< that a launch gives a block, beyond those that the code names
 };
 
 struct PtxModule {

@@ -72,7 +72,8 @@ def LowerBody : Pass<"qcc-lower-body", "::mlir::ModuleOp"> {
   let description = [{
     Buffers get lifetimes and slots of an arena whose offsets are expressions of the symbols. `plan`
     binds the symbols, makes the checks and sizes the arena; `run` is the flat list of launches.
-    Both land in the nested module `body`; `qnt.entry` describes the signature.
+    Both land in the nested module `body`; `qnt.entry` describes the signature. Where there is code
+    for GPUs, `run` reaches the memory of tensors through services.
 
     Needs: `qcc-place-weights`. Leaves: no model function. Refuses: nothing.
 

@@ -16,6 +16,12 @@ enum class Arch { X86_64 = 1, AArch64 = 2, Nvptx = 3 }; // the numbers of qcc_ar
 /// How `tile.dot4` and `tile.dot2` become instructions.
 enum class DotLowering { Generic, Neon, Dotprod, I8mm, PmaddAvx2, PmaddAvx512, Vnni512, Dp4a };
 
+/// Of GPUs; "sm_90a" is 9.0 exactly.
+struct ComputeCapability {
+  unsigned major = 0, minor = 0;
+  bool exact = false;
+};
+
 /// One feature level: everything code generation may depend on. Levels differ in instructions and
 /// register blocking only; the bits that kernels compute are the same on all of them.
 struct Target {
@@ -48,6 +54,8 @@ struct Target {
   /// Tiles are registers; where they are not, products in them are loops of `tile.dot4`.
   bool hasAmx() const;
   bool isGpu() const { return arch == Arch::Nvptx; }
+  /// Of a GPU: what it must have at least, or exactly.
+  ComputeCapability capability() const;
   /// Registers that one 16-lane f32 vector takes.
   int registersPerVector() const { return 64 / vectorBytes; }
 };
@@ -58,9 +66,12 @@ llvm::ArrayRef<Target> allTargets();
 /// The level of this name, or null.
 const Target *findTarget(llvm::StringRef name);
 
+/// The GPU level whose code runs on every GPU that qcc knows.
+const Target &fallbackGpu();
+
 /// Expands a --target value ("x86", "x86-avx512", "native", "aarch64", a level, or a comma list of
-/// these) to levels, best first, without duplicates. The error (QCC1601, QCC1602) names what
-/// exists.
+/// these) to levels without duplicates, those of CPUs first, best first. CPUs are of one
+/// architecture. The error (QCC1601, QCC1602) names what exists.
 llvm::Expected<std::vector<const Target *>> expandTarget(llvm::StringRef spec);
 
 /// Levels that this machine can execute (CPUID and XCR0), best first.
