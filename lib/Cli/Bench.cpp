@@ -197,7 +197,8 @@ llvm::Error Contestant::prepare(const std::vector<std::string> &shapeTexts) {
                        "input " + describe(model.inputs[i]) + " would have shape " +
                            dimsToString(shapes[i]));
   qcc_error error = {};
-  if (qcc_session_create(model.handle, 0, model.pool, nullptr, &session, &error))
+  qcc_session_options options = model.sessionOptions();
+  if (qcc_session_create(model.handle, 0, model.pool, &options, &session, &error))
     return runtimeError(error, model.path);
   outputs.resize(model.outputs.size());
   // The first run also warms up caches, pages and threads.
@@ -223,6 +224,7 @@ llvm::Error Contestant::prepareDecoder() {
   options.struct_size = sizeof(options);
   options.max_step = std::max<int64_t>({settings.prompt, std::min(settings.depth, fillStep), 1});
   options.logits_rows = 1; // all that generating reads
+  options.gpu = model.gpu;
   int64_t capacity = settings.depth + settings.prompt + settings.generate;
   if (qcc_decoder_create(model.handle, 0, model.pool, /*batch=*/1, capacity, &options, &decoder,
                          &error))

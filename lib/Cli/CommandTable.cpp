@@ -100,17 +100,12 @@ constexpr Option tuneOptions[] = {
     {"--target", Option::Value}, {"--threads", Option::Value}, {"--seconds", Option::Value},
     {"--model", Option::Flag}};
 
-constexpr Option compareOptions[] = {QCC_MODEL_OPTIONS,
-                                     QCC_CALIBRATION_OPTIONS,
-                                     QCC_BUDGET_OPTIONS,
-                                     QCC_COMMON_OPTIONS,
-                                     {"--data", Option::Value},
-                                     {"--ctx", Option::Value},
-                                     {"--limit", Option::Value},
-                                     {"--layerwise", Option::Flag},
-                                     {"--top", Option::Value},
-                                     {"--threads", Option::Value},
-                                     {"--force-level", Option::Value}};
+constexpr Option compareOptions[] = {QCC_MODEL_OPTIONS,           QCC_CALIBRATION_OPTIONS,
+                                     QCC_BUDGET_OPTIONS,          QCC_COMMON_OPTIONS,
+                                     {"--data", Option::Value},   {"--ctx", Option::Value},
+                                     {"--limit", Option::Value},  {"--layerwise", Option::Flag},
+                                     {"--top", Option::Value},    {"--threads", Option::Value},
+                                     {"--device", Option::Value}, {"--force-level", Option::Value}};
 
 constexpr Option runOptions[] = {QCC_MODEL_OPTIONS,
                                  QCC_DATA_OPTIONS,
@@ -124,6 +119,7 @@ constexpr Option runOptions[] = {QCC_MODEL_OPTIONS,
                                  {"--validate", Option::Flag},
                                  {"--atol", Option::Value},
                                  {"--rtol", Option::Value},
+                                 {"--device", Option::Value},
                                  {"--force-level", Option::Value}};
 
 constexpr Option benchOptions[] = {QCC_MODEL_OPTIONS,
@@ -138,6 +134,7 @@ constexpr Option benchOptions[] = {QCC_MODEL_OPTIONS,
                                    {"--depth", Option::Value},
                                    {"--profile", Option::Flag},
                                    {"--baseline", Option::Value},
+                                   {"--device", Option::Value},
                                    {"--force-level", Option::Value}};
 
 constexpr Option evalOptions[] = {QCC_MODEL_OPTIONS,           QCC_CALIBRATION_OPTIONS,
@@ -146,7 +143,8 @@ constexpr Option evalOptions[] = {QCC_MODEL_OPTIONS,           QCC_CALIBRATION_O
                                   {"--pairs", Option::Value},  {"--data", Option::Value},
                                   {"--labels", Option::Value}, {"--against", Option::Value},
                                   {"--limit", Option::Value},  {"--threads", Option::Value},
-                                  {"--batch", Option::Value},  {"--force-level", Option::Value}};
+                                  {"--batch", Option::Value},  {"--force-level", Option::Value},
+                                  {"--device", Option::Value}};
 
 constexpr Option lookOptions[] = {
     QCC_COMMON_OPTIONS,          {"--host-op", Option::Value}, {"--functions", Option::Value},
@@ -315,6 +313,7 @@ A is held against B, the reference; --quantize and what goes with it apply to A.
   --layerwise         values inside the model too (both .onnx)
   --top N             so many rows (20)
   --threads N         default: all cores within affinity and quota
+  --device D          cpu, gpu or gpu:1 for A; B runs on the CPU if it has code for it
   --json              results as JSON
   -O, --target, --quantize, --calib … as in qcc compile, when a model needs compiling
 )";
@@ -335,6 +334,7 @@ usage: qcc run MODEL [options]
   --validate          NaN or infinity in an output is an error
   --reference         run the scalar interpreter instead of compiled code
   --threads N         default: all cores within affinity and quota
+  --device D          cpu, gpu or gpu:1 (cpu, unless MODEL has code for GPUs alone)
   --force-level NAME  use the artifact's code for this feature level
   --host-lib F.so     operators that the application computes (docs/odd-ops.md)
   --json              results as JSON
@@ -359,6 +359,7 @@ usage: qcc bench MODEL [MODEL…] [options]
   --depth D           tokens in the cache before either (0)
   --profile           time per kernel
   --baseline OLD.json ratio to an earlier --json result
+  --device D          cpu, gpu or gpu:1 (cpu, unless MODEL has code for GPUs alone)
   --force-level NAME  use the artifact's code for this feature level
   --json              results as JSON
   -O, --target, --quantize, --calib, --method … as in qcc compile, when MODEL needs compiling
@@ -384,6 +385,7 @@ usage: qcc eval MODEL (--tokens F | --pairs F | --data D | --accept G) [options]
   --limit N           only the first N windows, pairs or samples
   --batch N           rows per run for --pairs (8); results do not depend on it
   --threads N         default: all cores within affinity and quota
+  --device D          cpu, gpu or gpu:1 (cpu, unless MODEL has code for GPUs alone)
   --force-level NAME  use the artifact's code for this feature level
   --json              results as JSON
   -O, --target, --quantize, --calib, --method … as in qcc compile, when MODEL needs compiling

@@ -30,7 +30,7 @@ Args cli::referenceArgs(const Args &args) {
   for (const char *option :
        {"--quantize", "--skip", "--embed", "--head", "--kv", "--attention", "--method",
         "--requantize", "--recipe", "--calib", "--calib-samples", "--budget-size",
-        "--budget-latency", "--eval-data", "--require-measured", "--force-level"})
+        "--budget-latency", "--eval-data", "--require-measured", "--force-level", "--device"})
     plain.values.erase(option);
   return plain;
 }

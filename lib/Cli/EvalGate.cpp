@@ -1,5 +1,6 @@
 // `qcc eval --accept`: the gate, decided on a model that exists.
 #include "Eval.h"
+#include "Options.h"
 #include "qcc/Data/RuntimeModel.h"
 #include "qcc/Quality/Evaluate.h"
 #include "llvm/Support/FileSystem.h"
@@ -22,11 +23,15 @@ static std::optional<uint64_t> artifactBytes(StringRef artifact) {
   return bytes;
 }
 
-static llvm::Expected<LatencySeries> timeArtifact(StringRef artifact, StringRef forceLevel,
+static llvm::Expected<LatencySeries> timeArtifact(StringRef artifact, const Args &args,
                                                   const LatencyBudget &budget) {
   LoadOptions options;
   options.threads = budget.threads;
-  options.forceLevel = forceLevel.str();
+  options.forceLevel = args.get("--force-level");
+  auto gpu = parseDevice(args);
+  if (!gpu)
+    return gpu.takeError();
+  options.gpu = *gpu;
   auto model = loadRuntimeModel(artifact, options);
   if (!model)
     return model.takeError();
@@ -59,7 +64,7 @@ llvm::Error Evaluation::evalGate(const Gate &gate) {
   const std::string &artifact = ours.opened.artifact;
   inputs.bytes = artifactBytes(artifact);
   inputs.latency = [&](const LatencyBudget &budget) {
-    return timeArtifact(artifact, args.get("--force-level"), budget);
+    return timeArtifact(artifact, args, budget);
   };
   if (gate.kind == Gate::Kind::Guard && !inputs.samples)
     return makeError(Diag::UsageError, "", "--accept=guard needs --data or --tokens");

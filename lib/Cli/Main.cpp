@@ -211,6 +211,17 @@ llvm::Expected<std::string> cli::onlyModel(const Args &args, StringRef command) 
                    {}, "qcc " + command.str() + " --help shows the form");
 }
 
+llvm::Expected<std::optional<uint32_t>> cli::parseDevice(const Args &args) {
+  std::string text = args.get("--device", "cpu");
+  auto [kind, number] = StringRef(text).split(':');
+  uint32_t index = 0;
+  if (text == "cpu")
+    return std::nullopt;
+  if (kind != "gpu" || (StringRef(text).contains(':') && number.getAsInteger(10, index)))
+    return badValue("--device", text, "it reads cpu, gpu or gpu:1");
+  return std::optional<uint32_t>(index);
+}
+
 llvm::Expected<OpenedModel> cli::openModel(const Args &args, const Context &context,
                                            StringRef file) {
   LoadOptions options;
@@ -219,6 +230,10 @@ llvm::Expected<OpenedModel> cli::openModel(const Args &args, const Context &cont
     return threads.takeError();
   options.threads = static_cast<unsigned>(*threads);
   options.forceLevel = args.get("--force-level");
+  auto gpu = parseDevice(args);
+  if (!gpu)
+    return gpu.takeError();
+  options.gpu = *gpu;
   OpenedModel opened;
   std::string artifact = file.str();
   if (!file.ends_with(".so")) {

@@ -4,6 +4,7 @@
 
 #include "qcc/Cli/Context.h"
 #include "qcc/Support/Diagnostics.h"
+#include <optional>
 
 namespace qcc::cli {
 
@@ -19,6 +20,9 @@ inline llvm::Error later(const llvm::Twine &what) {
 /// One of a few words, or QCC1006.
 llvm::Error choose(const Args &args, llvm::StringRef option, llvm::ArrayRef<const char *> words,
                    std::string &value);
+
+/// --device: the index of a GPU, or none for the CPU.
+llvm::Expected<std::optional<uint32_t>> parseDevice(const Args &args);
 
 /// --quantize and everything about it. With `consent` schemes that ruin a model need a measurement
 /// or --accept=none.

@@ -43,7 +43,12 @@ bool isText(EmitKind kind) {
 
 llvm::Error parseTarget(const Args &args, bool temporary, CompileRequest &request) {
   bool arm = llvm::Triple(llvm::sys::getProcessTriple()).isAArch64();
-  std::string text = args.get("--target", temporary ? "native" : arm ? "aarch64" : "x86");
+  // On the way to a run on a GPU it may be any.
+  bool gpu = temporary && StringRef(args.get("--device")).starts_with("gpu");
+  std::string text = args.get("--target", gpu         ? "nvptx-sm_90a,nvptx-sm_89"
+                                          : temporary ? "native"
+                                          : arm       ? "aarch64"
+                                                      : "x86");
   llvm::SmallVector<StringRef> parts;
   StringRef(text).split(parts, ',');
   for (StringRef part : parts) {

@@ -24,6 +24,9 @@ llvm::Error data::runtimeError(const qcc_error &error, StringRef where) {
     code = Diag::HostLacksFeature;
     help = "qcc targets shows what this machine has";
     break;
+  case QCC_ERR_DEVICE:
+    code = Diag::NoGpu;
+    break;
   case QCC_ERR_HOST_OP:
     help = "run the model in the application that computes the operator";
     break;
@@ -130,14 +133,23 @@ llvm::Error readSignature(RuntimeModel &model) {
 
 RuntimeModel::~RuntimeModel() {
   qcc_model_close(handle);
+  qcc_gpu_close(gpu);
   if (pool)
     qcc_pool_destroy(pool);
+}
+
+qcc_session_options RuntimeModel::sessionOptions() const {
+  qcc_session_options options = {};
+  options.struct_size = sizeof(options);
+  options.gpu = gpu;
+  return options;
 }
 
 llvm::Expected<std::unique_ptr<Session>> RuntimeModel::newSession() {
   qcc_session *session = nullptr;
   qcc_error error = {};
-  if (qcc_session_create(handle, 0, pool, nullptr, &session, &error))
+  qcc_session_options options = sessionOptions();
+  if (qcc_session_create(handle, 0, pool, &options, &session, &error))
     return runtimeError(error, path);
   return std::make_unique<RuntimeSession>(session, *this);
 }
@@ -162,6 +174,8 @@ llvm::Expected<std::unique_ptr<RuntimeModel>> data::loadRuntimeModel(StringRef p
   if (qcc_pool_create(&poolOptions, &model->pool, &error))
     return runtimeError(error, path);
   model->threads = qcc_pool_workers(model->pool);
+  if (options.gpu && qcc_gpu_open(*options.gpu, &model->gpu, &error))
+    return runtimeError(error, path);
   if (llvm::Error signature = readSignature(*model))
     return signature;
   guessRoles(*model);

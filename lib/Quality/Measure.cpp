@@ -56,7 +56,10 @@ llvm::Expected<LatencySeries> measureDecoder(RuntimeModel &model, const LatencyB
   int64_t tokens = decode ? 1 : budget.tokens, depth = decode ? before : 0;
   Decoder decoder;
   qcc_error error = {};
-  if (qcc_decoder_create(model.handle, 0, model.pool, 1, depth + tokens, nullptr, &decoder.handle,
+  qcc_decoder_options options = {};
+  options.struct_size = sizeof(options);
+  options.gpu = model.gpu;
+  if (qcc_decoder_create(model.handle, 0, model.pool, 1, depth + tokens, &options, &decoder.handle,
                          &error))
     return runtimeError(error, model.path);
   std::vector<int64_t> ids(depth + tokens, 0);

@@ -12,7 +12,7 @@ Importing this package imports neither numpy nor the native library; the first u
 from .errors import CompileError, Error
 
 __version__ = "0.1.0"
-__all__ = ["CompileError", "Decoder", "Error", "Model", "Pool", "Session", "compile", "load",
+__all__ = ["CompileError", "Decoder", "Error", "Gpu", "Model", "Pool", "Session", "compile", "load",
            "register_host_op"]
 
 _LAZY = {
@@ -22,6 +22,7 @@ _LAZY = {
     "Session": "runtime",
     "Decoder": "runtime",
     "Pool": "runtime",
+    "Gpu": "runtime",
     "register_host_op": "host_ops",
 }
 

@@ -46,7 +46,7 @@ class ModelInfo(_Sized):
                 ("n_levels", c_uint32), ("n_kernels", c_uint32), ("level", c_char_p),
                 ("level_index", c_uint32), ("reserved", c_uint32), ("manifest", c_void_p),
                 ("manifest_bytes", c_uint64), ("weights_bytes", c_uint64),
-                ("weights_sha256", c_void_p)]
+                ("weights_sha256", c_void_p), ("n_gpu_codes", c_uint32), ("reserved_gpu", c_uint32)]
 
 
 class EntryInfo(_Sized):
@@ -88,16 +88,28 @@ class PoolOptions(_Sized):
 
 class SessionOptions(_Sized):
     _fields_ = [("struct_size", c_uint64), ("max_dims", POINTER(c_int64)),
-                ("n_max_dims", c_uint32), ("reserved", c_uint32)]
+                ("n_max_dims", c_uint32), ("reserved", c_uint32), ("gpu", c_void_p)]
 
 
 class MemoryInfo(_Sized):
     _fields_ = [("struct_size", c_uint64), ("arena_bytes", c_uint64), ("scratch_bytes", c_uint64),
-                ("output_bytes", c_uint64), ("kv_bytes", c_uint64)]
+                ("output_bytes", c_uint64), ("kv_bytes", c_uint64), ("device_bytes", c_uint64)]
 
 
 class DecoderOptions(_Sized):
-    _fields_ = [("struct_size", c_uint64), ("max_step", c_int64), ("logits_rows", c_int64)]
+    _fields_ = [("struct_size", c_uint64), ("max_step", c_int64), ("logits_rows", c_int64),
+                ("gpu", c_void_p)]
+
+
+class GpuCodeInfo(_Sized):
+    _fields_ = [("struct_size", c_uint64), ("name", c_char_p), ("major", c_uint32), ("minor", c_uint32),
+                ("exact", c_uint32), ("reserved", c_uint32), ("ptx", c_void_p), ("ptx_bytes", c_uint64)]
+
+
+class GpuInfo(_Sized):
+    _fields_ = [("struct_size", c_uint64), ("name", c_char_p), ("index", c_uint32), ("major", c_uint32),
+                ("minor", c_uint32), ("multiprocessors", c_uint32), ("driver_version", c_uint32),
+                ("reserved", c_uint32), ("memory_bytes", c_uint64)]
 
 
 _HANDLE, _ERR, _TENSORS = c_void_p, POINTER(CError), POINTER(Tensor)
@@ -112,6 +124,9 @@ _CALLS = {
     "qcc_model_output": [_HANDLE, c_uint32, c_uint32, POINTER(TensorInfo), _ERR],
     "qcc_model_level": [_HANDLE, c_uint32, POINTER(LevelInfo), _ERR],
     "qcc_model_host_op": [_HANDLE, c_uint32, c_uint32, POINTER(HostOpInfo), _ERR],
+    "qcc_model_gpu_code": [_HANDLE, c_uint32, POINTER(GpuCodeInfo), _ERR],
+    "qcc_gpu_open": [c_uint32, POINTER(_HANDLE), _ERR],
+    "qcc_gpu_get_info": [_HANDLE, POINTER(GpuInfo), _ERR],
     "qcc_register_host_op": [c_char_p, c_char_p, HOST_OP, c_void_p, _ERR],
     "qcc_pool_create": [POINTER(PoolOptions), POINTER(_HANDLE), _ERR],
     "qcc_session_create": [_HANDLE, c_uint32, _HANDLE, POINTER(SessionOptions), POINTER(_HANDLE), _ERR],
@@ -131,6 +146,7 @@ _OTHERS = {
     "qcc_status_name": ([ctypes.c_int], c_char_p),
     "qcc_runtime_version": ([], c_char_p),
     "qcc_model_close": ([_HANDLE], None),
+    "qcc_gpu_close": ([_HANDLE], None),
     "qcc_pool_destroy": ([_HANDLE], None),
     "qcc_pool_workers": ([_HANDLE], c_uint32),
     "qcc_default_threads": ([], c_uint32),

@@ -62,24 +62,46 @@ class Pool:
             _capi.library().qcc_pool_destroy(self._handle)
 
 
-def load(path, *, threads=None, level=None, verify=False):
+class Gpu:
+    """A GPU that sessions run on, by its number; Error("device") says what is missing."""
+
+    def __init__(self, index=0):
+        self._handle = c_void_p()
+        _capi.call("qcc_gpu_open", index, byref(self._handle))
+        info = _capi.GpuInfo()
+        _capi.call("qcc_gpu_get_info", self._handle, byref(info))
+        self.index, self.name = index, info.name.decode()
+        self.capability, self.memory_bytes = (info.major, info.minor), info.memory_bytes
+
+    def __del__(self):
+        if getattr(self, "_handle", None):
+            _capi.library().qcc_gpu_close(self._handle)
+
+    def __repr__(self):
+        return f"<qcc.Gpu {self.index}: {self.name}>"
+
+
+def load(path, *, threads=None, level=None, verify=False, gpu=None):
     """Loads a compiled model (.so). It is native code: load only what you trust.
 
     threads  worker threads of this model's own pool; None: one pool for the whole process
     level    forces a feature level such as "x86-avx512-vnni"; None picks the best that works here
     verify   checks the hash of all weights first
+    gpu      a Gpu, or the number of one, that sessions run on where they are given no other; None: the
+             CPU, or the first GPU if the model has no code for CPUs
     """
-    return Model(path, threads=threads, level=level, verify=verify)
+    return Model(path, threads=threads, level=level, verify=verify, gpu=gpu)
 
 
 class Model:
     """A loaded model. Call it with inputs by name or in order; the result is a dict of arrays."""
 
-    def __init__(self, path, *, threads=None, level=None, verify=False):
+    def __init__(self, path, *, threads=None, level=None, verify=False, gpu=None):
         # The library takes a bare name as one in the current directory, and so does this.
         self.path = os.fspath(path)
         self._handle, self._idle = c_void_p(), []
         self._pool = Pool(threads) if threads else None
+        self._gpu = _gpu_of(gpu)
         options = _capi.ModelOptions(verify_weights=int(verify))
         if level:
             options.force_level = level.encode()
@@ -113,6 +135,16 @@ class Model:
             info = _capi.LevelInfo()
             _capi.call("qcc_model_level", self._handle, i, byref(info))
             found[info.name.decode()] = bool(info.usable)
+        return found
+
+    @cached_property
+    def gpus(self):
+        """Code for GPUs inside, best first: {name: bytes of PTX}."""
+        found = {}
+        for i in range(self._info.n_gpu_codes):
+            info = _capi.GpuCodeInfo()
+            _capi.call("qcc_model_gpu_code", self._handle, i, byref(info))
+            found[info.name.decode()] = info.ptx_bytes
         return found
 
     @property
@@ -171,22 +203,31 @@ class Model:
         finally:
             self._idle.append(session)
 
-    def session(self, max_shapes=None, *, entry=None, pool=None):
+    def session(self, max_shapes=None, *, entry=None, pool=None, gpu=None):
         """A session, for one thread at a time.
 
         max_shapes  {input: largest shape}, for all inputs: memory is then sized now and running
                     allocates nothing but the arrays of the results
         """
-        return Session(self, max_shapes, entry=entry, pool=pool)
+        return Session(self, max_shapes, entry=entry, pool=pool, gpu=gpu)
 
-    def decoder(self, batch=1, capacity=512, *, max_step=0, logits_rows=0, entry=None, pool=None):
+    def decoder(self, batch=1, capacity=512, *, max_step=0, logits_rows=0, entry=None, pool=None, gpu=None):
         """A decoder that owns the KV cache: `batch` rows of up to `capacity` positions.
 
         max_step  the most tokens in one step that memory is sized for; 0: capacity
         logits_rows  steps compute the logits of so many last positions, 1 to generate; 0: of all
         """
         return Decoder(self, batch, capacity, max_step=max_step, logits_rows=logits_rows, entry=entry,
-                       pool=pool)
+                       pool=pool, gpu=gpu)
+
+
+def _gpu_of(gpu):
+    return gpu if gpu is None or isinstance(gpu, Gpu) else Gpu(gpu)
+
+
+def _gpu_handle(model, gpu):
+    gpu = _gpu_of(gpu) or model._gpu
+    return gpu, gpu._handle if gpu else None
 
 
 def _pool_handle(model, pool):
@@ -197,16 +238,18 @@ def _pool_handle(model, pool):
 class Session:
     """Runs one entry point of a model again and again."""
 
-    def __init__(self, model, max_shapes=None, *, entry=None, pool=None):
+    def __init__(self, model, max_shapes=None, *, entry=None, pool=None, gpu=None):
         import numpy
 
         self._numpy, self._model = numpy, model  # the model must outlive its memory
         self._handle, self._error = c_void_p(), _capi.CError()
         index, self.signature = model._entry(entry)
         self._pool, pool_handle = _pool_handle(model, pool)
+        self._gpu, gpu_handle = _gpu_handle(model, gpu)
         options = self._options(max_shapes)
-        _capi.call("qcc_session_create", model._handle, index, pool_handle,
-                   byref(options) if options else None, byref(self._handle))
+        options.gpu = gpu_handle
+        _capi.call("qcc_session_create", model._handle, index, pool_handle, byref(options),
+                   byref(self._handle))
 
         # Everything that a call needs is made once: structs, dimension buffers, numpy types.
         inputs, outputs = self.signature.inputs, self.signature.outputs
@@ -233,7 +276,7 @@ class Session:
 
     def _options(self, max_shapes):
         if not max_shapes:
-            return None
+            return _capi.SessionOptions()
         missing = [t.name for t in self.signature.inputs if t.name not in max_shapes]
         if missing:
             raise Error("invalid_argument", f"max_shapes lacks {', '.join(missing)}")
@@ -344,7 +387,7 @@ class Session:
 
     @property
     def memory(self):
-        """Bytes in use: {"arena", "scratch", "output", "kv"}."""
+        """Bytes in use: {"arena", "scratch", "output", "kv", "device"}, the last all those on a GPU."""
         return _memory(self._handle)
 
 
@@ -352,7 +395,7 @@ def _memory(session):
     info = _capi.MemoryInfo()
     _capi.call("qcc_session_memory", session, byref(info))
     return {"arena": info.arena_bytes, "scratch": info.scratch_bytes,
-            "output": info.output_bytes, "kv": info.kv_bytes}
+            "output": info.output_bytes, "kv": info.kv_bytes, "device": info.device_bytes}
 
 
 class _View:
@@ -375,7 +418,7 @@ def _view(tensor, dtype, owner):
 class Decoder:
     """Feeds tokens to a model with a KV cache, which the decoder owns."""
 
-    def __init__(self, model, batch, capacity, *, max_step=0, logits_rows=0, entry=None, pool=None):
+    def __init__(self, model, batch, capacity, *, max_step=0, logits_rows=0, entry=None, pool=None, gpu=None):
         import numpy
 
         self._numpy, self._model = numpy, model
@@ -383,7 +426,8 @@ class Decoder:
         self.batch, self.capacity = batch, capacity
         index, _ = model._entry(entry)
         self._pool, pool_handle = _pool_handle(model, pool)
-        options = _capi.DecoderOptions(max_step=max_step, logits_rows=logits_rows)
+        self._gpu, gpu_handle = _gpu_handle(model, gpu)
+        options = _capi.DecoderOptions(max_step=max_step, logits_rows=logits_rows, gpu=gpu_handle)
         _capi.call("qcc_decoder_create", model._handle, index, pool_handle, batch, capacity,
                    byref(options), byref(self._handle))
         self._step = _capi.library().qcc_decoder_step
@@ -402,7 +446,7 @@ class Decoder:
 
     @property
     def memory(self):
-        """Bytes in use: {"arena", "scratch", "output", "kv"}."""
+        """Bytes in use: {"arena", "scratch", "output", "kv", "device"}, the last all those on a GPU."""
         return _memory(_capi.library().qcc_decoder_session(self._handle))
 
     def step(self, tokens, *, mask=None, positions=None):

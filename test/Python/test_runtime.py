@@ -112,7 +112,7 @@ def test_session_keeps_its_model(toy):
     session = qcc.load(toy).session({"x": (4, 8), "bias": (8,)})
     gc.collect()
     assert session(np.ones((1, 8), np.float32), np.ones(8, np.float32))["y"][0, 0] == 2
-    assert set(session.memory) == {"arena", "scratch", "output", "kv"}
+    assert set(session.memory) == {"arena", "scratch", "output", "kv", "device"}
 
 
 def test_max_shapes_must_be_complete(model):

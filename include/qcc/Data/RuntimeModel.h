@@ -4,12 +4,14 @@
 
 #include "qcc/Data/Model.h"
 #include "qcc/runtime.h"
+#include <optional>
 
 namespace qcc::data {
 
 struct LoadOptions {
-  unsigned threads = 0;   ///< 0: the runtime's default
-  std::string forceLevel; ///< empty: the best usable
+  unsigned threads = 0;        ///< 0: the runtime's default
+  std::string forceLevel;      ///< empty: the best usable
+  std::optional<uint32_t> gpu; ///< runs on the GPU of this index instead of the CPU
   bool verifyWeights = false;
 };
 
@@ -20,9 +22,11 @@ class RuntimeModel : public Model {
 public:
   ~RuntimeModel() override;
   llvm::Expected<std::unique_ptr<Session>> newSession() override;
+  qcc_session_options sessionOptions() const;
 
   qcc_model *handle = nullptr;
   qcc_pool *pool = nullptr;
+  qcc_gpu *gpu = nullptr; ///< that sessions are to run on; null: the CPU
   uint32_t threads = 1;
   uint32_t caches = 0; ///< cache tensors; 0: not a decoder
 };
