@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import json
+import os
 import subprocess
 
 import numpy as np
@@ -65,8 +66,9 @@ def driver(loaded):
     assert loaded.live() == 0
 
 
-def run(*command, **options):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, errors="replace", **options)
+def run(*command, **environment):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, errors="replace",
+                          env=dict(os.environ, **environment))
     return done.returncode, done.stdout + done.stderr
 
 
@@ -247,8 +249,8 @@ def test_a_run_is_one_launch(qcc_tool, driver, tmp_path):
 
 def test_profile_names_kernels(qcc_tool, driver, tmp_path):
     artifact, kernels = compiled(qcc_tool, tmp_path, tiny.write_bert(tmp_path))
-    environment = {"LD_LIBRARY_PATH": str(LIBRARY.parent), "QCC_FAKE_GPU_KERNELS": str(kernels)}
-    status, text = run(qcc_tool, "bench", artifact, "--device=gpu", "-r", 1, "--shape=input_ids=1x4", "--profile", "--json", env=environment)
+    status, text = run(qcc_tool, "bench", artifact, "--device=gpu", "-r", 1, "--shape=input_ids=1x4", "--profile", "--json",
+                       LD_LIBRARY_PATH=str(LIBRARY.parent), QCC_FAKE_GPU_KERNELS=str(kernels))
     assert status == 0, text
     assert "matmul" in text or "linear" in text, text
 
@@ -296,7 +298,7 @@ def test_no_driver(qcc_tool, tmp_path):
     onnx.save(gathers(), tmp_path / "m.onnx")
     (tmp_path / "libcuda.so.1").write_text("no library")
     status, text = run(qcc_tool, "run", tmp_path / "m.onnx", "--random=i=i64[2]:0..6", "--random=j=i64[2]:0..6", "--device=gpu",
-                       env={"LD_LIBRARY_PATH": str(tmp_path)})
+                       LD_LIBRARY_PATH=str(tmp_path))
     assert status == 4 and "QCC1810" in text and "NVIDIA's driver library cannot be loaded" in text, text
     status, text = run(qcc_tool, "run", tmp_path / "m.onnx", "--random=i=i64[2]:0..6", "--device=tpu")
     assert status == 2 and "it reads cpu, gpu or gpu:1" in text

@@ -286,3 +286,88 @@ TEST(Status, HasNames) {
   EXPECT_STREQ(qcc_dtype_name(QCC_BF16), "bf16");
   EXPECT_EQ(qcc_dtype_size(static_cast<qcc_dtype>(8)), 0u);
 }
+
+//--- Code for GPUs.
+
+/// gatherModel() as the compiler describes it for GPUs alone.
+struct GpuModel {
+  qcc_gpu_kernel_desc kernels[2];
+  qcc_gpu_code_desc codes[2];
+  qcc_model_desc model;
+
+  GpuModel() : model(*gatherModel()) {
+    for (auto &kernel : kernels)
+      kernel = {"k", 3, 128, 8, 0, 0, 0, 32};
+    codes[0] = {sizeof(qcc_gpu_code_desc),   "nvptx-sm_90a", 9,  0,      1,
+                sizeof(qcc_gpu_kernel_desc), ".version 8.6", 12, kernels};
+    codes[1] = {sizeof(qcc_gpu_code_desc),   "nvptx-sm_80",  8,  0,      0,
+                sizeof(qcc_gpu_kernel_desc), ".version 8.6", 12, kernels};
+    model.abi_minor = QCC_ABI_MINOR_GPU;
+    model.struct_size = sizeof model;
+    model.n_levels = 0;
+    model.levels = nullptr;
+    model.n_gpu_codes = 2;
+    model.gpu_codes = codes;
+  }
+};
+
+static GpuModel *gpuModel;
+static const qcc_model_desc *describeGpuModel() { return &gpuModel->model; }
+
+static std::string linkProblem(GpuModel &described) {
+  gpuModel = &described;
+  auto model = qcc::Model::link(describeGpuModel);
+  return model ? "" : model.error().message;
+}
+
+TEST(Model, LinksWithCodeForGpusAlone) {
+  GpuModel described;
+  gpuModel = &described;
+  ASSERT_LE(described.model.n_kernels, 2u);
+  auto model = qcc::Model::link(describeGpuModel);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_STREQ(model->info().level, "nvptx-sm_90a");
+  EXPECT_EQ(model->info().n_gpu_codes, 2u);
+  qcc_gpu_code_info info{};
+  info.struct_size = sizeof info;
+  ASSERT_EQ(qcc_model_gpu_code(model->get(), 1, &info, nullptr), QCC_OK);
+  EXPECT_STREQ(info.name, "nvptx-sm_80");
+  EXPECT_EQ(info.ptx_bytes, 12u);
+  EXPECT_EQ(qcc_model_gpu_code(model->get(), 2, &info, nullptr), QCC_ERR_INVALID_ARGUMENT);
+  const char *name = nullptr;
+  ASSERT_EQ(qcc_model_kernel_name(model->get(), 0, &name, nullptr), QCC_OK);
+  EXPECT_STREQ(name, "k");
+  qcc::ModelOptions options;
+  options.forceLevel = "plain";
+  auto forced = qcc::Model::link(describeGpuModel, options);
+  EXPECT_EQ(forced.error().code, QCC_ERR_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(forced.error().message).find("for GPUs alone"), std::string::npos);
+}
+
+TEST(Model, RefusesTablesOfGpusThatAreNotWhole) {
+  auto refused = [](void (*spoil)(GpuModel &)) {
+    GpuModel described;
+    spoil(described);
+    return linkProblem(described);
+  };
+  EXPECT_EQ(refused([](GpuModel &) {}), "");
+  EXPECT_EQ(refused([](GpuModel &m) { m.model.n_gpu_codes = 0; }), "malformed model descriptor");
+  for (auto spoil : {+[](GpuModel &m) { m.codes[1].ptx = nullptr; },
+                     +[](GpuModel &m) { m.codes[1].ptx_bytes = 3; },
+                     +[](GpuModel &m) { m.codes[1].struct_size = 8; },
+                     +[](GpuModel &m) { m.codes[0].kernel_size = 8; },
+                     +[](GpuModel &m) { m.codes[0].kernels = nullptr; },
+                     +[](GpuModel &m) { m.kernels[0].block_threads = 2048; },
+                     +[](GpuModel &m) { m.kernels[0].block_workers = 0; },
+                     +[](GpuModel &m) { m.kernels[0].slots = 1 << 20; }})
+    EXPECT_EQ(refused(spoil), "malformed model: its tables of code for GPUs");
+}
+
+TEST(Model, OldDescriptorsEndBeforeTheirTablesOfGpus) {
+  GpuModel described;
+  described.model = *gatherModel();
+  described.model.abi_minor = 0;
+  described.model.struct_size = offsetof(qcc_model_desc, n_gpu_codes);
+  described.model.n_gpu_codes = 77; // whatever follows
+  EXPECT_EQ(linkProblem(described), "");
+}

@@ -55,6 +55,19 @@ TEST(Arithmetic, IntegersKeepTheirWidth) {
   }
 }
 
+TEST(Arithmetic, AnyNumberIsAConstant) {
+  std::vector<int64_t> in = {0, 5, -5};
+  auto out = mapped<int64_t>("i64", "i64", R"(
+    %all = llvm.mlir.constant(-1 : i64) : i64
+    %most = llvm.mlir.constant(-2 : i64) : i64
+    %a = llvm.xor %x, %all : i64
+    %y = llvm.add %a, %most : i64
+)",
+                             in);
+  for (size_t i = 0; i != in.size(); ++i)
+    EXPECT_EQ(out[i], ~in[i] - 2);
+}
+
 TEST(Arithmetic, FloatsRoundOnce) {
   std::vector<float> in = {1.0f, 0.1f, -3.75f, 1e-40f, 16777217.0f, 1e30f};
   auto out = mapped<float>("f32", "f32", R"(
