@@ -32,6 +32,12 @@ int largestInteger(const BlockProduct &p) {
   return largest;
 }
 
+bool fitsSignedBytes(const BlockProduct &p) {
+  if (p.layout.zeros == BlockZeros::None)
+    return integerBias(p) <= 128 && largestInteger(p) - integerBias(p) <= 127;
+  return p.layout.bits <= 7 && largestInteger(p) <= 127;
+}
+
 BlockDecoder::BlockDecoder(KernelBuilder &k, const BlockProduct &product)
     : k(k), p(product), w(product.layout) {
   if (!looksUpIntegers(p))
@@ -85,13 +91,13 @@ Value BlockDecoder::zeros(Value panel, Value offset, Value depth) {
 
 //===-- Codes ---------------------------------------------------------------------------------===//
 
-/// In every byte: bits [from, from + width) moved to bit `to`. x86 has no shifts of bytes: wider
-/// lanes shift, and a mask takes away what crosses.
+/// In every byte: bits [from, from + width) moved to bit `to`. There are no shifts of bytes: wider
+/// lanes shift, on GPUs those that a thread has, and a mask takes away what crosses.
 Value BlockDecoder::byteField(Value vector, int from, int width, int to) {
   if (width == 8)
     return vector;
-  Type word = k.builder().getI16Type();
-  Value words = k.bitcast(vector, k.vec(word, 32));
+  Type word = k.target().isGpu() ? k.i32() : k.builder().getI16Type();
+  Value words = k.bitcast(vector, k.vec(word, 512 / word.getIntOrFloatBitWidth()));
   if (from > to)
     words = k.shrU(words, k.constant(word, from - to));
   else if (to > from)
@@ -100,10 +106,13 @@ Value BlockDecoder::byteField(Value vector, int from, int width, int to) {
   return k.and_(bytes, k.constant(k.builder().getI8Type(), ((1 << width) - 1) << to));
 }
 
+/// Codes, scales and zero points of a block begin at multiples of it.
+static constexpr int64_t kPartAlignment = 8;
+
 SmallVector<Value> BlockDecoder::loadPlanes(Value unit) {
   SmallVector<Value> planes;
   for (int64_t at = 0; at < w.unitBytes(); at += 64)
-    planes.push_back(k.rawLoad(byteVector(), k.bytePtr(unit, k.ci64(at))));
+    planes.push_back(k.rawLoad(byteVector(), k.bytePtr(unit, k.ci64(at)), kPartAlignment));
   return planes;
 }
 

@@ -8,6 +8,10 @@ namespace qcc {
 
 int largestInteger(const BlockProduct &product);
 int32_t integerBias(const BlockProduct &product);
+/// Whether codes fit signed bytes once zero points or the bias are taken off.
+bool fitsSignedBytes(const BlockProduct &product);
+/// Else this is taken off the codes, and off the zero points.
+constexpr int32_t kSignShift = 128;
 
 class BlockDecoder {
 public:

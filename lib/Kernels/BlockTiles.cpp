@@ -35,16 +35,6 @@ constexpr int64_t kScalesAt = kRunTiles * kTileBytes, kZerosAt = kScalesAt + kRu
 static_assert(kScratchEnd == kBlockTileScratchBytes);
 static_assert(kMatmulRowBlock % kTileRows == 0);
 
-/// Whether codes fit signed bytes once zero points or the bias are taken off.
-bool fitsSignedBytes(const BlockProduct &p) {
-  if (p.layout.zeros == BlockZeros::None)
-    return integerBias(p) <= 128 && largestInteger(p) - integerBias(p) <= 127;
-  return p.layout.bits <= 7 && largestInteger(p) <= 127;
-}
-
-/// Else this is taken off the codes, and off the zero points.
-constexpr int32_t kSignShift = 128;
-
 class BlockTiles {
 public:
   using Values = KernelBuilder::Values;

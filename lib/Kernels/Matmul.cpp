@@ -9,6 +9,7 @@
 #include "BlockMicro.h"
 #include "BlockTiles.h"
 #include "ByteMicro.h"
+#include "MatmulResults.h"
 #include "PairMicro.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -88,7 +89,6 @@ private:
   void packTransposed(Value target, Value column);
 
   void storeTile(Value rows, Value sums, Value width, Value row, Value panel);
-  void storeGroup(Value row, Value column, Value acc, Value rowScale);
 
   bool isBlock() const { return spec.kind == MatmulKind::Block; }
   /// A is packed as pairs of bf16, a block of rows at a time.
@@ -99,11 +99,6 @@ private:
     return fits && k.target().hasTiles;
   }
   bool isBatched() const { return spec.kind == MatmulKind::Batched; }
-  /// What a whole row of results is multiplied by, at the end.
-  bool hasRowScale() const {
-    bool codes = spec.block.core != BlockCore::Float && !spec.block.aGroup;
-    return spec.kind == MatmulKind::W8A8 || (isBlock() && codes);
-  }
   Elem panelElem() const { return isBatched() ? Elem::F32 : spec.b; }
   bool hasPairPanels() const { return !isBatched() && spec.b == Elem::BF16; }
   /// What micro-kernels read A as.
@@ -540,47 +535,20 @@ void MatmulEmitter::packTransposed(Value target, Value column) {
   });
 }
 
-//===-- Scaling and epilogue ------------------------------------------------------------------===//
+//===-- Results -------------------------------------------------------------------------------===//
 
 /// `sums` are the accumulators of `rows` rows, [rows][width][16].
 void MatmulEmitter::storeTile(Value rows, Value sums, Value width, Value row, Value panel) {
   k.forRange(rows, [&](Value r) {
-    Value at = k.add(row, r), rowScale;
-    if (hasRowScale())
-      rowScale = o.aScale ? k.load(Elem::F32, o.aScale, at) : o.aScaleUniform;
+    Value at = k.add(row, r), rowScale = rowScaleOf(k, spec, o, at);
     k.forRange(width, [&](Value g) {
       Value group = k.bytePtr(sums, k.mul(k.add(k.mul(r, width), g), k.ci64(64)));
       Type type = spec.kind == MatmulKind::W8A8 ? k.vec(k.i32()) : k.vec(k.f32());
       Value column = k.mul(k.add(panel, k.mul(g, panelStep)), k.ci64(kPanel));
-      storeGroup(at, column, k.rawLoad(type, group, 64), rowScale);
+      storeGroup(k, spec, o, epilogue,
+                 {at, column, Value(), k.rawLoad(type, group, 64), batch0, batch1}, rowScale);
     });
   });
-}
-
-void MatmulEmitter::storeGroup(Value row, Value column, Value acc, Value rowScale) {
-  if (spec.kind == MatmulKind::W8A8) {
-    if (spec.weightZeroPoints) {
-      Value sum = k.load(Elem::I32, o.aSum, row);
-      acc = k.sub(acc, k.mul(k.vload(Elem::I32, o.bZero, column), sum));
-    }
-    if (o.aZero) {
-      // The correction is -128 times the column's sum, which is what zero points multiply.
-      Value sum = k.shr(k.vload(Elem::I32, o.bCorrection, column), k.ci32(7));
-      acc = k.add(acc, k.mul(sum, k.load(Elem::I32, o.aZero, row)));
-    }
-    Value scale = k.mul(rowScale, k.vload(Elem::F32, o.bScale, column));
-    acc = k.mul(k.toF32(acc), scale);
-  } else if (hasRowScale()) {
-    acc = k.mul(acc, rowScale);
-  }
-  Value lanes = k.sub(o.n, column);
-  MatmulResult result{row, column, Value(), acc, batch0, batch1};
-  k.ifElse(
-      k.ge(lanes, k.ci64(kPanel)), [&] { epilogue(result); },
-      [&] {
-        result.lanes = lanes;
-        epilogue(result);
-      });
 }
 
 } // namespace

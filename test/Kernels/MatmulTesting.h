@@ -53,28 +53,31 @@ enum Slot {
 };
 
 /// A kernel that stores the results as they come.
-inline std::unique_ptr<Jit> compileMatmul(const Target &target, const MatmulSpec &spec) {
-  return Jit::build(target, [&](mlir::ModuleOp module) {
-    KernelBuilder k(module, "matmul", target);
-    MatmulOperands o;
-    o.m = k.argI64(M), o.n = k.argI64(N), o.k = k.argI64(K);
-    o.a = k.argPtr(A), o.aStride = k.argI64(AStride), o.b = k.argPtr(B);
-    o.aScale = k.argPtr(AScale), o.aSum = k.argPtr(ASum), o.aSumStride = k.argI64(ASumStride);
-    o.bScale = k.argPtr(BScale), o.bCorrection = k.argPtr(BCorrection), o.bZero = k.argPtr(BZero);
-    o.aScaleStride = k.argI64(AScaleStride), o.aLow = k.argI64(ALow);
-    o.bStride = k.argI64(BStride), o.batchCount0 = k.argI64(Count0),
-    o.batchCount1 = k.argI64(Count1);
-    o.aBatch0 = k.argI64(A0), o.aBatch1 = k.argI64(A1);
-    o.bBatch0 = k.argI64(B0), o.bBatch1 = k.argI64(B1);
-    emitMatmul(k, spec, o, [&](const MatmulResult &r) {
-      Value row = r.row;
-      if (r.batch0) // out is [batch0][batch1][M][N]
-        row = k.add(row, k.mul(k.add(k.mul(r.batch0, o.batchCount1), r.batch1), o.m));
-      k.vstore(Elem::F32, r.acc, k.argPtr(Out), k.add(k.mul(row, k.argI64(OutStride)), r.col),
-               r.lanes);
-    });
-    k.finish();
+inline void buildMatmul(mlir::ModuleOp module, llvm::StringRef name, const Target &target,
+                        const MatmulSpec &spec) {
+  KernelBuilder k(module, name, target);
+  MatmulOperands o;
+  o.m = k.argI64(M), o.n = k.argI64(N), o.k = k.argI64(K);
+  o.a = k.argPtr(A), o.aStride = k.argI64(AStride), o.b = k.argPtr(B);
+  o.aScale = k.argPtr(AScale), o.aSum = k.argPtr(ASum), o.aSumStride = k.argI64(ASumStride);
+  o.bScale = k.argPtr(BScale), o.bCorrection = k.argPtr(BCorrection), o.bZero = k.argPtr(BZero);
+  o.aScaleStride = k.argI64(AScaleStride), o.aLow = k.argI64(ALow);
+  o.bStride = k.argI64(BStride), o.batchCount0 = k.argI64(Count0), o.batchCount1 = k.argI64(Count1);
+  o.aBatch0 = k.argI64(A0), o.aBatch1 = k.argI64(A1);
+  o.bBatch0 = k.argI64(B0), o.bBatch1 = k.argI64(B1);
+  emitMatmul(k, spec, o, [&](const MatmulResult &r) {
+    Value row = r.row;
+    if (r.batch0) // out is [batch0][batch1][M][N]
+      row = k.add(row, k.mul(k.add(k.mul(r.batch0, o.batchCount1), r.batch1), o.m));
+    k.vstore(Elem::F32, r.acc, k.argPtr(Out), k.add(k.mul(row, k.argI64(OutStride)), r.col),
+             r.lanes);
   });
+  k.finish();
+}
+
+inline std::unique_ptr<Jit> compileMatmul(const Target &target, const MatmulSpec &spec) {
+  return Jit::build(target,
+                    [&](mlir::ModuleOp module) { buildMatmul(module, "matmul", target, spec); });
 }
 
 /// Runs all tasks in ranges of random lengths, as a pool might.
