@@ -124,3 +124,73 @@ LogicalResult StepDotOp::verify() {
       return emitOpError("has ") << columns.getSExtValue() << " columns, expected 1 beside parts";
   return success();
 }
+
+//===-- Blocks of groups ----------------------------------------------------------------------===//
+
+LogicalResult SharedOp::verify() {
+  if (static_cast<int64_t>(getBytes()) <= 0) // (C1)
+    return emitOpError("has ") << static_cast<int64_t>(getBytes()) << " bytes, expected some";
+  return success();
+}
+
+LogicalResult CopyAsyncOp::verify() {
+  uint64_t all = getMaxLines() * getWidth(), run = getRun();
+  bool powers = llvm::isPowerOf2_64(getMaxLines()) && llvm::isPowerOf2_64(getWidth()) &&
+                llvm::isPowerOf2_64(run);
+  if (!powers || getWidth() < 16 || run < 16 || run > 2048 || run > all) // (C1)
+    return emitOpError("copies ") << getMaxLines() << " lines of " << getWidth()
+                                  << " bytes in runs of " << run
+                                  << ", expected powers of two from 16 on, runs up to 2048";
+  if (getPad() % 16 != 0) // (C2)
+    return emitOpError("has ") << getPad() << " bytes of padding, expected a multiple of 16";
+  return success();
+}
+
+LogicalResult AwaitOp::verify() {
+  if (static_cast<int64_t>(getPending()) < 0) // (C1)
+    return emitOpError("leaves ") << static_cast<int64_t>(getPending())
+                                  << " batches, expected none or more";
+  return success();
+}
+
+static LogicalResult verifySums(Operation *op, const SumsShape &shape, TypeRange vectors,
+                                int64_t count) {
+  if (!shape.isValid()) // (S1)
+    return op->emitOpError("has a tile of ") << shape.rows << " rows and " << shape.columns
+                                             << " columns in " << shape.slices << " slices";
+  if (static_cast<int64_t>(vectors.size()) != count) // (S2)
+    return op->emitOpError("has ") << vectors.size() << " vectors, expected " << count;
+  for (Type type : vectors)
+    if (cast<VectorType>(type).getNumElements() != kSumsPerVector) // (S2)
+      return op->emitOpError("has ") << type << ", expected " << kSumsPerVector << " elements";
+  return success();
+}
+
+LogicalResult MultiplyOp::verify() {
+  SumsShape shape = shapeOf(*this);
+  if (failed(verifySums(*this, shape, getSums().getTypes(), shape.vectors())))
+    return failure();
+  if (getSums().getTypes() != getResults().getTypes()) // (S2)
+    return emitOpError("gives sums of other types than it is given");
+  if (getDepth() != 32 && getDepth() != 64) // (C1)
+    return emitOpError("has depth ") << getDepth() << ", expected 32 or 64";
+  if (getAStride() % 16 != 0 || getBStride() % 16 != 0) // (C2)
+    return emitOpError("has strides ")
+           << getAStride() << " and " << getBStride() << ", expected multiples of 16";
+  return success();
+}
+
+LogicalResult ByColumnOp::verify() {
+  SumsShape shape = shapeOf(*this);
+  return verifySums(*this, shape, getResults().getTypes(), shape.columnVectors());
+}
+
+LogicalResult ByRowOp::verify() {
+  SumsShape shape = shapeOf(*this);
+  return verifySums(*this, shape, getResults().getTypes(), shape.rowVectors());
+}
+
+LogicalResult StoreSumsOp::verify() {
+  SumsShape shape = shapeOf(*this);
+  return verifySums(*this, shape, getSums().getTypes(), shape.vectors());
+}

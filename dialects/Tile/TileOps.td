@@ -247,4 +247,153 @@ def Tile_StepDotOp : Tile_Op<"step_dot", [MemoryEffects<[MemRead, MemWrite]>]> {
   let hasVerifier = 1;
 }
 
+//===-- Blocks of groups ----------------------------------------------------------------------===//
+//
+// Operations of cooperative kernels, in which the eight groups of sixteen lanes that are a block
+// compute one tile of results together. All groups of a block execute them, in the same order, with
+// the same operands but for sums.
+
+def Tile_PositionOp : Tile_Op<"position"> {
+  let summary = "which group of which block this is";
+  let description = [{
+    The kernel's copy that runs is group `group` of the `groups` of block `block` of `blocks`. It is not
+    pure, so that what depends on it is computed where it is asked for, rather than ahead of a loop
+    whose sums need the registers.
+  }];
+  let results = (outs I64:$group, I64:$groups, I64:$block, I64:$blocks);
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_SharedOp : Tile_Op<"shared", [Pure]> {
+  let summary = "the memory that the groups of a block share";
+  let description = [{
+    The address of at least `bytes` bytes, a multiple of 128. All of them in a kernel are one memory,
+    whose contents are undefined when the kernel begins.
+
+    (C1) bytes > 0.
+  }];
+  let arguments = (ins I64Attr:$bytes);
+  let results = (outs LLVM_AnyPointer:$ptr);
+  let assemblyFormat = "$bytes attr-dict `:` type($ptr)";
+  let hasVerifier = 1;
+}
+
+def Tile_BarrierOp : Tile_Op<"barrier", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "the groups of a block wait for each other";
+  let description = [{ What any of them did before it, all of them see after it. }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_CopyAsyncOp : Tile_Op<"copy_async", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "begins to copy lines to shared memory";
+  let description = [{
+    to[x + x / run · pad] = from[l · stride + j] if l < lines and j < bytes, else 0
+
+    for x = width · l + j, l < maxLines, j < width, all in bytes. Every group copies a part, for which
+    it waits with `tile.await`.
+
+    (C1) maxLines, width and run are powers of two; width and run at least 16, run at most 2048 and
+         at most all bytes.
+    (C2) pad is a multiple of 16. So are from, to and stride.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$from, I64:$stride, I64:$lines, I64:$bytes,
+                       LLVM_AnyPointer:$to, I64Attr:$maxLines, I64Attr:$width, I64Attr:$run,
+                       I64Attr:$pad);
+  let assemblyFormat = [{
+    $from `by` $stride `lines` $lines `bytes` $bytes `to` $to attr-dict `:` type($from) `,` type($to)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_CommitOp : Tile_Op<"commit", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "ends a batch of copies";
+  let description = [{ The copies begun since the last batch, if any, are the next one. }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_AwaitOp : Tile_Op<"await", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "waits for all batches of copies but the last ones";
+  let description = [{
+    A group waits for its own parts; after a `tile.barrier` all see them.
+
+    (C1) pending >= 0, the batches that are not waited for.
+  }];
+  let arguments = (ins I64Attr:$pending);
+  let assemblyFormat = "$pending attr-dict";
+  let hasVerifier = 1;
+}
+
+// The sums of a tile are rows · columns numbers in each of `slices`. The level chooses which group
+// holds which of them and where in its vectors; for one shape it is the same everywhere. Vectors
+// are a matrix (SumsShape in Tile.h): those in one row hold sums of the same rows, those in one
+// column sums of the same columns.
+//
+// (S1) rows is 16, 64 or 128, columns 32, 64 or 128, slices 1 or 4, as SumsShape::isValid() has it.
+// (S2) there are SumsShape::vectors() vectors of 64 i32 or f32.
+class Tile_SumsOp<string mnemonic, list<Trait> traits> : Tile_Op<mnemonic, traits> {
+  let hasVerifier = 1;
+}
+defvar Tile_Sums = Variadic<VectorOfRankAndType<[1], [I32, F32]>>;
+
+def Tile_MultiplyOp : Tile_SumsOp<"multiply", [MemoryEffects<[MemRead]>]> {
+  let summary = "products of rows and panels in shared memory, added to the sums of a tile";
+  let description = [{
+    sum(r, c, w) += Σ_{i < depth} u(a[r · aStride + 64 w + i]) · s(B(c, 64 w + i))   (mod 2^32)
+
+    for r < rows, c < columns, w < slices, where u() reads a byte as unsigned, or as s() if `signed`,
+    s() as two's complement, and B(c, i) is byte x + x / 128 · 32 at b + c / 16 · bStride for
+    x = 64 (i / 4) + 4 (c mod 16) + i mod 4: a panel with 32 bytes of padding behind each 128.
+
+    With `bf16` two bytes are a number, sums are f32, and additions are rounded in a way and an order
+    that the level chooses; operands and sums below 2^-126 in magnitude may count as 0.
+
+    (C1) depth is 32 or 64.
+    (C2) aStride and bStride are multiples of 16.
+  }];
+  let arguments = (ins Tile_Sums:$sums, LLVM_AnyPointer:$a, LLVM_AnyPointer:$b, I64Attr:$rows,
+                       I64Attr:$columns, I64Attr:$slices, I64Attr:$aStride, I64Attr:$bStride,
+                       I64Attr:$depth, UnitAttr:$isSigned, UnitAttr:$bf16);
+  let results = (outs Tile_Sums:$results);
+  let assemblyFormat = [{
+    $sums `a` $a `b` $b (`signed` $isSigned^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Tile_ByColumnOp : Tile_SumsOp<"by_column", [MemoryEffects<[MemRead]>]> {
+  let summary = "numbers of columns in the places of their sums";
+  let description = [{
+    In the place of sum(r, c, w) is the 32-bit number c at ptr. There is a vector for each column of the
+    matrix of vectors.
+
+    (C1) ptr is in shared memory and a multiple of 16.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$ptr, I64Attr:$rows, I64Attr:$columns, I64Attr:$slices);
+  let results = (outs Tile_Sums:$results);
+  let assemblyFormat = "$ptr attr-dict `:` type($ptr) `->` type($results)";
+}
+
+def Tile_ByRowOp : Tile_SumsOp<"by_row", [MemoryEffects<[MemRead]>]> {
+  let summary = "numbers of rows in the places of their sums";
+  let description = [{
+    In the place of sum(r, c, w) is the 32-bit number min(r, last) · stride at ptr. There is a vector
+    for each row of the matrix of vectors.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$ptr, I64:$stride, I64:$last, I64Attr:$rows,
+                       I64Attr:$columns, I64Attr:$slices);
+  let results = (outs Tile_Sums:$results);
+  let assemblyFormat = "$ptr `by` $stride `last` $last attr-dict `:` type($ptr) `->` type($results)";
+}
+
+def Tile_StoreSumsOp : Tile_SumsOp<"store_sums", [MemoryEffects<[MemWrite]>]> {
+  let summary = "the sums of a tile to shared memory";
+  let description = [{
+    to[(w · rows + r) · (columns + 4) + c] = sum(r, c, w)   (numbers of 32 bits)
+
+    (C1) to is a multiple of 16.
+  }];
+  let arguments = (ins Tile_Sums:$sums, LLVM_AnyPointer:$to, I64Attr:$rows, I64Attr:$columns,
+                       I64Attr:$slices);
+  let assemblyFormat = "$sums `to` $to attr-dict `:` type($to) `,` type($sums)";
+}
+
 #endif

@@ -4,9 +4,11 @@
 //          writes them. Sizes of vectors are powers of two.
 // Leaves:  no vector of more than a thread's share (LaneBuilder.h) and no tile operation. Scalars
 //          are the same in all threads of a group; one of them stores. Stack buffers lie in front
-//          of the scratch memory, and functions have the sizes of theirs as `qcc.frame_bytes`.
+//          of the scratch memory, and functions have the sizes of theirs as `qcc.frame_bytes`, and
+//          of shared memory, if they use some, as `qcc.shared_bytes`.
 // Refuses: vectors whose bits would have to move between threads to be read as another type.
 // Example: test/Gpu/distribute-lanes.mlir
+#include "BlockBuilder.h"
 #include "LaneBuilder.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -381,6 +383,10 @@ LogicalResult Distributor::rewrite(Operation *op) {
     return success();
   };
   using LLVM::LoadOp, LLVM::StoreOp;
+  if (auto results = BlockBuilder(b, loc, map).rewrite(op)) {
+    map.map(op->getResults(), ValueRange(*results));
+    return success();
+  }
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](arith::ConstantOp o) {
         return isa<VectorType>(o.getType()) ? give(constant(o)) : likeBefore(op);
@@ -509,6 +515,8 @@ void orderStores(Operation *root) {
   SmallVector<LLVM::StoreOp> stores;
   root->walk([&](LLVM::StoreOp op) { stores.push_back(op); });
   for (LLVM::StoreOp op : stores) {
+    if (op->removeAttr(kBlockStore))
+      continue;
     OpBuilder b(op);
     Location loc = op.getLoc();
     Operation *whole = op;
@@ -541,6 +549,7 @@ struct DistributeLanes : PassWrapper<DistributeLanes, OperationPass<ModuleOp>> {
 
   void runOnOperation() override {
     placeFrames(getOperation());
+    placeShared(getOperation());
     for (func::FuncOp function : getOperation().getOps<func::FuncOp>()) {
       if (failed(distribute(function)))
         return signalPassFailure();

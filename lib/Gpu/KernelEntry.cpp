@@ -6,7 +6,8 @@
 //          sequence of launches serves any sizes and addresses. Group g of the grid does tasks as
 //          worker g of a pool: contiguous ranges, none shorter than the grain. Its frame and its
 //          scratch memory are at workers + g * stride. The lowest faulting range leaves
-//          (begin << 8 | fault) at `fault`, by an atomic minimum of unsigned numbers.
+//          (begin << 8 | fault) at `fault`, by an atomic minimum of unsigned numbers. Kernels with
+//          shared memory are cooperative: all groups are given all tasks, and find their own part.
 // Example: test/Gpu/kernel-entry.mlir
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -19,7 +20,8 @@ using namespace qcc::ptx;
 
 namespace {
 
-constexpr const char *kFrameBytes = "qcc.frame_bytes", *kSlots = "qcc.slots";
+constexpr const char *kFrameBytes = "qcc.frame_bytes", *kSlots = "qcc.slots",
+                     *kSharedBytes = "qcc.shared_bytes";
 
 LLVM::LLVMPointerType globalPointer(MLIRContext *context) {
   return LLVM::LLVMPointerType::get(context, static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
@@ -51,12 +53,13 @@ void markGlobal(LLVM::LLVMFuncOp kernel) {
     auto ptr = dyn_cast<LLVM::LLVMPointerType>(load.getType());
     if (!ptr)
       continue;
-    OpBuilder b(load->getContext());
-    b.setInsertionPointAfter(load);
-    Value there = LLVM::AddrSpaceCastOp::create(b, load.getLoc(), globalPointer(load->getContext()),
-                                                load.getResult());
-    Value generic = LLVM::AddrSpaceCastOp::create(b, load.getLoc(), ptr, there);
-    load.getResult().replaceAllUsesExcept(generic, there.getDefiningOp());
+    // Loaded as such: a cast there and back would be folded.
+    OpBuilder b(load);
+    Value there = LLVM::LoadOp::create(b, load.getLoc(), globalPointer(load->getContext()),
+                                       load.getAddr(), load.getAlignment().value_or(8));
+    load.replaceAllUsesWith(
+        LLVM::AddrSpaceCastOp::create(b, load.getLoc(), ptr, there).getResult());
+    load.erase();
   }
 }
 
@@ -86,16 +89,21 @@ public:
       entry.getBody().push_back(block);
     b.setInsertionPointToStart(first);
     Value tasks = field(offsetof(qcc_gpu_launch, tasks)), one = constant(1);
-    Value thread = special<NVVM::ThreadIdXOp>();
-    Value perBlock = constant(kBlockThreads / kGroupThreads);
-    Value inBlock = LLVM::UDivOp::create(b, loc, thread, constant(kGroupThreads));
-    Value worker = add(mul(special<NVVM::BlockIdXOp>(), perBlock), inBlock);
-    Value workers = mul(special<NVVM::GridDimXOp>(), perBlock);
-    Value range = LLVM::UDivOp::create(b, loc, add(tasks, sub(workers, one)), workers);
-    range = LLVM::SMaxOp::create(b, loc, range, field(offsetof(qcc_gpu_launch, grain)));
-    Value begin = mul(worker, range);
-    Value end = LLVM::SMinOp::create(b, loc, add(begin, range), tasks);
-    branch(LLVM::ICmpPredicate::slt, begin, end, work, done);
+    Value worker = special<NVVM::BlockIdXOp>(), begin = constant(0), end = tasks;
+    if (body->hasAttr(kSharedBytes)) {
+      LLVM::BrOp::create(b, loc, ValueRange(), work);
+    } else {
+      Value perBlock = constant(kBlockThreads / kGroupThreads);
+      Value inBlock =
+          LLVM::UDivOp::create(b, loc, special<NVVM::ThreadIdXOp>(), constant(kGroupThreads));
+      worker = add(mul(worker, perBlock), inBlock);
+      Value workers = mul(special<NVVM::GridDimXOp>(), perBlock);
+      Value range = LLVM::UDivOp::create(b, loc, add(tasks, sub(workers, one)), workers);
+      range = LLVM::SMaxOp::create(b, loc, range, field(offsetof(qcc_gpu_launch, grain)));
+      begin = mul(worker, range);
+      end = LLVM::SMinOp::create(b, loc, add(begin, range), tasks);
+      branch(LLVM::ICmpPredicate::slt, begin, end, work, done);
+    }
 
     b.setInsertionPointToStart(work);
     Value offset = add(mul(worker, field(offsetof(qcc_gpu_launch, stride))), constant(frame));
@@ -175,6 +183,8 @@ struct KernelEntry : PassWrapper<KernelEntry, OperationPass<ModuleOp>> {
       LLVM::LLVMFuncOp entry = builder.function();
       entry->setAttr(kFrameBytes, frame);
       entry->setAttr(kSlots, IntegerAttr::get(frame.getType(), slots));
+      if (Attribute shared = body->removeAttr(kSharedBytes))
+        entry->setAttr(kSharedBytes, shared);
       body->removeAttr(kFrameBytes);
     }
   }

@@ -57,10 +57,20 @@ llvm::Expected<PtxModule> ptx::emitPtx(ModuleOp kernels, const Target &target) {
   if (failed(pm.run(*work)))
     return fail(" do not lower to NVVM");
   PtxModule result;
-  for (auto function : work->getOps<LLVM::LLVMFuncOp>())
-    if (auto slots = function->getAttrOfType<IntegerAttr>("qcc.slots"))
-      result.kernels.push_back({function.getSymName().str(), slots.getInt(),
-                                function->getAttrOfType<IntegerAttr>("qcc.frame_bytes").getInt()});
+  for (auto function : work->getOps<LLVM::LLVMFuncOp>()) {
+    auto number = [&](const char *name) {
+      auto attribute = function->getAttrOfType<IntegerAttr>(name);
+      return attribute ? attribute.getInt() : 0;
+    };
+    if (!function->hasAttr("qcc.slots"))
+      continue;
+    PtxKernel &kernel = result.kernels.emplace_back();
+    kernel.name = function.getSymName().str();
+    kernel.slots = number("qcc.slots"), kernel.frameBytes = number("qcc.frame_bytes");
+    kernel.sharedBytes = number("qcc.shared_bytes");
+    if (kernel.sharedBytes)
+      kernel.blockWorkers = 1;
+  }
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> code = translateLowered(*work, target, context);
   if (!code)

@@ -381,7 +381,7 @@ Error addGpu(ModuleOp module, const Target &target, emit::ModelParts &parts) {
     k.name = name;
     k.slots = kernel.slots;
     k.blockThreads = kernel.blockThreads;
-    k.blockWorkers = kernel.blockThreads / ptx::kGroupThreads;
+    k.blockWorkers = kernel.blockWorkers;
     k.dynamicSharedBytes = kernel.sharedBytes;
     k.frameBytes = kernel.frameBytes;
     part.kernels.push_back(std::move(k));

@@ -46,11 +46,11 @@ static const Target kTargets[] = {
     // One PTX version for all, which drivers since CUDA 12.7 know. Registers are those of a thread,
     // vectors those of a group of sixteen.
     {"nvptx-sm_90a", Arch::Nvptx, kNvptx, "sm_90a", "+ptx86", 0, 128, 64, DotLowering::Dp4a, false,
-     false, true, true, true, true, 128 << 10, 50 << 20, nullptr},
+     false, true, true, true, true, 128 << 10, 50 << 20, nullptr, 227 << 10},
     {"nvptx-sm_89", Arch::Nvptx, kNvptx, "sm_89", "+ptx86", 0, 128, 64, DotLowering::Dp4a, false,
-     false, true, true, true, true, 96 << 10, 48 << 20, nullptr},
+     false, true, true, true, true, 96 << 10, 48 << 20, nullptr, 99 << 10},
     {"nvptx-sm_80", Arch::Nvptx, kNvptx, "sm_80", "+ptx86", 0, 128, 64, DotLowering::Dp4a, false,
-     false, true, true, true, true, 128 << 10, 40 << 20, nullptr},
+     false, true, true, true, true, 128 << 10, 40 << 20, nullptr, 163 << 10},
 };
 
 static const TargetName kNames[] = {

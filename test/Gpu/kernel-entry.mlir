@@ -16,14 +16,23 @@
 // CHECK: llvm.atomicrmw umin %{{.*}}, %{{.*}} monotonic
 // CHECK: llvm.func internal @copy_body(%{{.*}}: !llvm.ptr, {{.*}}) -> i64 attributes {always_inline
 // Addresses among the slots are of global memory.
-// CHECK: %[[P:.*]] = llvm.load %{{.*}} : !llvm.ptr -> !llvm.ptr
-// CHECK-NEXT: %[[G:.*]] = llvm.addrspacecast %[[P]] : !llvm.ptr to !llvm.ptr<1>
+// CHECK: %[[G:.*]] = llvm.load %{{.*}} : !llvm.ptr -> !llvm.ptr<1>
 // CHECK-NEXT: %[[PG:.*]] = llvm.addrspacecast %[[G]] : !llvm.ptr<1> to !llvm.ptr
 // CHECK-NEXT: llvm.store %{{.*}}, %[[PG]]
 llvm.func @copy(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 attributes {qcc.frame_bytes = 64 : i64} {
   %at = llvm.getelementptr inbounds %args[3] : (!llvm.ptr) -> !llvm.ptr, i64
   %p = llvm.load %at : !llvm.ptr -> !llvm.ptr
   llvm.store %begin, %p : i64, !llvm.ptr
+  %c0 = llvm.mlir.constant(0 : i64) : i64
+  llvm.return %c0 : i64
+}
+
+// All groups of a cooperative kernel are given all tasks.
+// CHECK: llvm.func @together({{.*}}qcc.shared_bytes = 256 : i64
+// CHECK: %[[TASKS:.*]] = llvm.load
+// CHECK-NOT: llvm.intr.smin
+// CHECK: llvm.call @together_body(%{{.*}}, %{{.*}}, %[[TASKS]], %{{.*}}, %{{.*}})
+llvm.func @together(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 attributes {qcc.frame_bytes = 0 : i64, qcc.shared_bytes = 256 : i64} {
   %c0 = llvm.mlir.constant(0 : i64) : i64
   llvm.return %c0 : i64
 }

@@ -26,6 +26,8 @@ GpuKernels::GpuKernels(const Target &target, const std::function<void(ModuleOp)>
   }
   auto entry = module->lookupSymbol<LLVM::LLVMFuncOp>("kernel");
   frameBytes = entry->getAttrOfType<IntegerAttr>("qcc.frame_bytes").getInt();
+  if (auto shared = entry->getAttrOfType<IntegerAttr>("qcc.shared_bytes"))
+    sharedBytes = shared.getInt();
 }
 
 int64_t GpuKernels::launch(ArrayRef<int64_t> slots, ArrayRef<HostBytes> buffers, int64_t tasks,
@@ -53,6 +55,7 @@ int64_t GpuKernels::launch(ArrayRef<int64_t> slots, ArrayRef<HostBytes> buffers,
   simt::Launch launch;
   launch.grid[0] = blocks;
   launch.block[0] = ptx::kBlockThreads;
+  launch.dynamicSharedBytes = sharedBytes;
   uint64_t at = device.upload(bytes, "launch");
   auto report = simt::run(*module, "kernel", device, {simt::argument(at)}, launch);
   if (!report) {
@@ -60,6 +63,7 @@ int64_t GpuKernels::launch(ArrayRef<int64_t> slots, ArrayRef<HostBytes> buffers,
     return 0;
   }
   EXPECT_TRUE(report->clean()) << report->text();
+  passes = report->counts.extraPasses;
   for (HostBytes host : buffers) {
     auto view = device.view(copies[reinterpret_cast<int64_t>(host.data)]);
     std::memcpy(host.data, view.data(), view.size());

@@ -23,10 +23,13 @@ public:
   /// Returns the fault.
   int64_t launch(llvm::ArrayRef<int64_t> slots, llvm::ArrayRef<HostBytes> buffers, int64_t tasks,
                  int64_t grain, int64_t scratchBytes);
+  /// Passes over shared memory of the last launch beyond those without bank conflicts.
+  uint64_t extraPasses() const { return passes; }
 
 private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  int64_t frameBytes = 0;
+  int64_t frameBytes = 0, sharedBytes = 0;
+  uint64_t passes = 0;
 };
 
 } // namespace qcc::lower::test

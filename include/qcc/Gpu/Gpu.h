@@ -44,6 +44,8 @@ struct PtxKernel {
   int64_t frameBytes = 0; ///< of each group, before its scratch
   int64_t blockThreads = kBlockThreads;
   int64_t sharedBytes = 0; ///< that a launch gives a block, beyond those that the code names
+  /// Of a block, each with its frame and scratch memory; the block of a cooperative kernel is one.
+  int64_t blockWorkers = kBlockThreads / kGroupThreads;
 };
 
 struct PtxModule {

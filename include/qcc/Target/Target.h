@@ -43,6 +43,7 @@ struct Target {
   int64_t l1Bytes, l2Bytes; ///< cache sizes that blocking assumes
   const char *base;         ///< level whose code is the same but for kernels with what it lacks of
                             ///< tiles and dots of bf16, or null
+  int64_t sharedBytes = 0;  ///< memory that the threads of a block of a GPU can share
 
   bool hasVnni() const { return dot == DotLowering::Vnni512; }
   /// Dot products take their four broadcast bytes from a lane of a register.
@@ -56,6 +57,9 @@ struct Target {
   bool isGpu() const { return arch == Arch::Nvptx; }
   /// Of a GPU: what it must have at least, or exactly.
   ComputeCapability capability() const;
+  /// Warps multiply matrices: products of codes, or of pairs of bf16, are done by blocks of
+  /// threads.
+  bool hasTensorCores() const { return isGpu(); }
   /// Registers that one 16-lane f32 vector takes.
   int registersPerVector() const { return 64 / vectorBytes; }
 };

@@ -188,3 +188,93 @@ func.func @to_bf16_c1(%x: vector<8xf32>) {
   %0 = tile.to_bf16 %x : vector<8xf32> -> vector<8xbf16>
   return
 }
+
+// -----
+
+// tile.shared (C1)
+func.func @sharedBytes() {
+  // expected-error@+1 {{has 0 bytes, expected some}}
+  %p = tile.shared 0 : !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.copy_async (C1)
+func.func @copyRuns(%p: !llvm.ptr, %n: i64) {
+  // expected-error@+1 {{copies 16 lines of 96 bytes in runs of 96, expected powers of two}}
+  tile.copy_async %p by %n lines %n bytes %n to %p {maxLines = 16 : i64, width = 96 : i64, run = 96 : i64, pad = 16 : i64} : !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.copy_async (C2)
+func.func @copyPadding(%p: !llvm.ptr, %n: i64) {
+  // expected-error@+1 {{has 8 bytes of padding, expected a multiple of 16}}
+  tile.copy_async %p by %n lines %n bytes %n to %p {maxLines = 16 : i64, width = 64 : i64, run = 64 : i64, pad = 8 : i64} : !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.await (C1)
+func.func @awaitPending() {
+  // expected-error@+1 {{leaves -1 batches, expected none or more}}
+  tile.await -1
+  return
+}
+
+// -----
+
+// sums of tiles (S1)
+func.func @sumsShape(%p: !llvm.ptr) {
+  // expected-error@+1 {{has a tile of 48 rows and 32 columns in 1 slices}}
+  %c = tile.by_column %p {rows = 48 : i64, columns = 32 : i64, slices = 1 : i64} : !llvm.ptr -> vector<64xf32>
+  return
+}
+
+// -----
+
+// sums of tiles (S2)
+func.func @sumsCount(%p: !llvm.ptr, %n: i64) {
+  // expected-error@+1 {{has 2 vectors, expected 1}}
+  %c:2 = tile.by_row %p by %n last %n {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64} : !llvm.ptr -> vector<64xi32>, vector<64xi32>
+  return
+}
+
+// -----
+
+// sums of tiles (S2)
+func.func @sumsVectors(%p: !llvm.ptr, %s: vector<16xi32>) {
+  // expected-error@+1 {{has 'vector<16xi32>', expected 64 elements}}
+  tile.store_sums %s to %p {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64} : !llvm.ptr, vector<16xi32>
+  return
+}
+
+// -----
+
+// sums of tiles (S2)
+func.func @sumsTypes(%p: !llvm.ptr, %s: vector<64xi32>) {
+  // expected-error@+1 {{gives sums of other types than it is given}}
+  %r = tile.multiply %s a %p b %p {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64, aStride = 80 : i64, bStride = 1280 : i64, depth = 64 : i64} : (vector<64xi32>, !llvm.ptr, !llvm.ptr) -> vector<64xf32>
+  return
+}
+
+// -----
+
+// tile.multiply (C1)
+func.func @multiplyDepth(%p: !llvm.ptr, %s: vector<64xi32>) {
+  // expected-error@+1 {{has depth 48, expected 32 or 64}}
+  %r = tile.multiply %s a %p b %p {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64, aStride = 80 : i64, bStride = 1280 : i64, depth = 48 : i64} : (vector<64xi32>, !llvm.ptr, !llvm.ptr) -> vector<64xi32>
+  return
+}
+
+// -----
+
+// tile.multiply (C2)
+func.func @multiplyStrides(%p: !llvm.ptr, %s: vector<64xi32>) {
+  // expected-error@+1 {{has strides 72 and 1280, expected multiples of 16}}
+  %r = tile.multiply %s a %p b %p {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64, aStride = 72 : i64, bStride = 1280 : i64, depth = 64 : i64} : (vector<64xi32>, !llvm.ptr, !llvm.ptr) -> vector<64xi32>
+  return
+}

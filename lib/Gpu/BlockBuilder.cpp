@@ -1,0 +1,379 @@
+// Operations of a block as code for one of its threads.
+//
+// A warp multiplies 16 rows with 8 columns and 32 bytes of K at once (mma.sync). What a thread
+// holds of them is in terms of g = lane / 4 and t = lane % 4 (PTX ISA, "Matrix Fragments for
+// mma.m16n8k32"): of A words t and t + 4 of rows g and g + 8, of B words t and t + 4 of column g,
+// of sums columns 2 t and 2 t + 1 of rows g and g + 8. Which columns of the matrix the eight of a
+// product are is free: a thread loads neighbouring words of a panel, which are w columns of one
+// step of K, at once. So product j of w has columns w g + j; a thread's sums of all w are of 2 w
+// neighbouring columns.
+//
+// Shared memory has 32 banks of 4 bytes; accesses of 16 bytes go by quarters of a warp. Rows of A
+// are 16 bytes longer than a multiple of 64, so that eight of them begin in different banks; rows
+// of sums likewise. Of a panel, t picks lines of 64 bytes: the padding behind every second one
+// keeps lines 2 and 3 out of the banks of 0 and 1.
+#include "BlockBuilder.h"
+#include "LaneBuilder.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace qcc;
+using namespace qcc::ptx;
+
+namespace {
+
+constexpr int64_t kPanelColumns = 16, kWordBytes = 4;
+constexpr int64_t kStepBytes = 32;  ///< of K, in a product
+constexpr int64_t kSliceBytes = 64; ///< of a row, that a slice reads
+/// Bytes of a panel in shared memory: for half a product, a product and a slice.
+constexpr int64_t panelBytes(int64_t depth) { return depth * kPanelColumns / 128 * 160; }
+
+} // namespace
+
+//===-- Values --------------------------------------------------------------------------------===//
+
+Value BlockBuilder::ci(int64_t v) { return arith::ConstantIntOp::create(b, loc, v, 32); }
+Value BlockBuilder::add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
+Value BlockBuilder::mul(Value x, int64_t y) {
+  return y == 1 ? x : arith::MulIOp::create(b, loc, x, ci(y)).getResult();
+}
+Value BlockBuilder::shr(Value x, int64_t bits) {
+  return bits ? arith::ShRUIOp::create(b, loc, x, ci(bits)).getResult() : x;
+}
+Value BlockBuilder::and_(Value x, int64_t mask) {
+  return arith::AndIOp::create(b, loc, x, ci(mask));
+}
+Value BlockBuilder::toI32(Value v) { return arith::TruncIOp::create(b, loc, b.getI32Type(), v); }
+Value BlockBuilder::thread() { return NVVM::ThreadIdXOp::create(b, loc, b.getI32Type()); }
+
+/// The same through a shuffle, which stays in its loop, and so does what is computed from it. Ahead
+/// of the loop addresses of all that a thread copies or decodes would take the registers of sums.
+Value BlockBuilder::threadHere() {
+  LaneBuilder lanes(b, loc);
+  return lanes.shuffle(thread(), lanes.lane());
+}
+
+Value BlockBuilder::sharedPtr(Value generic) {
+  auto type = LLVM::LLVMPointerType::get(b.getContext(),
+                                         static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
+  return LLVM::AddrSpaceCastOp::create(b, loc, type, generic);
+}
+Value BlockBuilder::at(Value base, Value bytes) {
+  return LLVM::GEPOp::create(b, loc, base.getType(), b.getI8Type(), base, ValueRange{bytes},
+                             LLVM::GEPNoWrapFlags::none);
+}
+Value BlockBuilder::at(Value base, int64_t bytes) {
+  return LLVM::GEPOp::create(b, loc, base.getType(), b.getI8Type(), base,
+                             ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(bytes)},
+                             LLVM::GEPNoWrapFlags::none);
+}
+Type BlockBuilder::wordsType(int64_t words) {
+  return words == 1 ? Type(b.getI32Type()) : VectorType::get(words, b.getI32Type());
+}
+
+//===-- The block and its memory --------------------------------------------------------------===//
+
+BlockBuilder::Values BlockBuilder::position() {
+  auto wide = [&](Value v) { return arith::ExtUIOp::create(b, loc, b.getI64Type(), v); };
+  static_assert(kGroupThreads == 16 && kBlockThreads == tile::kBlockGroups * kGroupThreads);
+  return {wide(shr(threadHere(), 4)), wide(ci(tile::kBlockGroups)),
+          wide(NVVM::BlockIdXOp::create(b, loc, b.getI32Type())),
+          wide(NVVM::GridDimXOp::create(b, loc, b.getI32Type()))};
+}
+
+void ptx::placeShared(ModuleOp module) {
+  OpBuilder b(module.getContext());
+  bool some = false;
+  for (func::FuncOp kernel : module.getOps<func::FuncOp>()) {
+    uint64_t bytes = 0;
+    kernel.walk([&](tile::SharedOp op) { bytes = std::max(bytes, op.getBytes()); });
+    if (bytes)
+      kernel->setAttr("qcc.shared_bytes", b.getI64IntegerAttr(static_cast<int64_t>(bytes)));
+    some |= bytes != 0;
+  }
+  if (!some)
+    return;
+  b.setInsertionPointToStart(module.getBody());
+  auto type = LLVM::LLVMArrayType::get(b.getI8Type(), 0);
+  auto memory = LLVM::GlobalOp::create(b, module.getLoc(), type, /*isConstant=*/false,
+                                       LLVM::Linkage::External, kSharedMemory, Attribute(),
+                                       /*alignment=*/128);
+  memory.setAddrSpace(static_cast<uint32_t>(NVVM::NVVMMemorySpace::Shared));
+}
+
+Value BlockBuilder::shared(tile::SharedOp op) {
+  auto type = LLVM::LLVMPointerType::get(b.getContext(),
+                                         static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
+  Value base = LLVM::AddressOfOp::create(b, loc, type, kSharedMemory);
+  return LLVM::AddrSpaceCastOp::create(b, loc, op.getType(), base);
+}
+
+/// Pieces of 16 bytes, neighbouring ones by neighbouring threads.
+void BlockBuilder::copyAsync(tile::CopyAsyncOp op) {
+  constexpr int64_t piece = 16, turn = kBlockThreads * piece;
+  auto width = static_cast<int64_t>(op.getWidth()), run = static_cast<int64_t>(op.getRun());
+  int64_t all = static_cast<int64_t>(op.getMaxLines()) * width;
+  auto globalType = LLVM::LLVMPointerType::get(
+      b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
+  Value from = LLVM::AddrSpaceCastOp::create(b, loc, globalType, in(op.getFrom()));
+  Value lines = toI32(in(op.getLines())), bytes = toI32(in(op.getBytes()));
+  Value first = mul(threadHere(), piece), zero = ci(0);
+  // A thread's pieces are `turn` bytes apart: in the same place of other lines or of the same line.
+  Value line = shr(first, llvm::Log2_64(width)), byte = and_(first, width - 1);
+  Value padded = add(first, mul(shr(first, llvm::Log2_64(run)), op.getPad()));
+  Value to = at(sharedPtr(in(op.getTo())), padded);
+  OpBuilder::InsertionGuard guard(b);
+  if (all < turn) {
+    Value some = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, first, ci(all));
+    auto choice = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
+    b.setInsertionPointToStart(choice.thenBlock());
+  }
+  for (int64_t x = 0; x < all; x += turn) {
+    Value l = add(line, x / width), j = add(byte, x % width);
+    Value left = arith::SubIOp::create(b, loc, bytes, j);
+    left = arith::MaxSIOp::create(b, loc, arith::MinSIOp::create(b, loc, left, ci(piece)), zero);
+    Value exists = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, l, lines);
+    left = arith::SelectOp::create(b, loc, exists, left, zero);
+    Value offset = arith::MulIOp::create(b, loc, arith::ExtUIOp::create(b, loc, b.getI64Type(), l),
+                                         in(op.getStride()));
+    offset =
+        arith::AddIOp::create(b, loc, offset, arith::ExtUIOp::create(b, loc, b.getI64Type(), j));
+    NVVM::CpAsyncOp::create(b, loc, at(to, x + x / run * static_cast<int64_t>(op.getPad())),
+                            at(from, offset), piece, NVVM::LoadCacheModifierKind::CG, left);
+  }
+}
+
+//===-- Products ------------------------------------------------------------------------------===//
+
+BlockBuilder::Place BlockBuilder::place(const tile::SumsShape &shape) {
+  Place p;
+  p.lane = NVVM::LaneIdOp::create(b, loc, b.getI32Type());
+  p.group = shr(p.lane, 2), p.inGroup = and_(p.lane, 3);
+  // A warp's number comes from its first thread, which tells that it is the same in all.
+  Value everyone = ci(-1), warp = shr(thread(), 5);
+  warp = NVVM::ShflOp::create(b, loc, b.getI32Type(), everyone, warp, ci(0), ci(31),
+                              NVVM::ShflKind::idx, UnitAttr());
+  int64_t columns = llvm::Log2_64(shape.columnWarps()), rows = llvm::Log2_64(shape.rowWarps());
+  p.columnWarp = and_(warp, shape.columnWarps() - 1);
+  p.rowWarp = and_(shr(warp, columns), shape.rowWarps() - 1);
+  p.slice = shr(warp, columns + rows);
+  return p;
+}
+
+/// Columns of a tile whose words a thread loads at once: a warp has the columns of eight threads.
+static int64_t wordsAtOnce(const tile::SumsShape &shape) {
+  return std::min<int64_t>(4, shape.columnVectors());
+}
+
+/// Of the first 16 rows and 32 bytes, the line of 16 bytes whose address this thread gives.
+Value BlockBuilder::rowsOfA(tile::MultiplyOp op, const Place &p) {
+  tile::SumsShape shape = tile::shapeOf(op);
+  Value row = add(and_(p.lane, 15), mul(p.rowWarp, shape.warpRows()));
+  Value offset = add(mul(row, op.getAStride()), mul(shr(p.lane, 4), 16));
+  return at(sharedPtr(in(op.getA())), add(offset, mul(p.slice, kSliceBytes)));
+}
+
+/// The first words of the thread's columns.
+Value BlockBuilder::columnsOfB(tile::MultiplyOp op, const Place &p) {
+  tile::SumsShape shape = tile::shapeOf(op);
+  Value column = add(mul(p.columnWarp, shape.warpColumns()), mul(p.group, wordsAtOnce(shape)));
+  Value panel = shr(column, llvm::Log2_64(kPanelColumns));
+  Value offset = mul(panel, op.getBStride());
+  offset = add(offset, mul(and_(column, kPanelColumns - 1), kWordBytes));
+  Value line = add(mul(p.inGroup, 64), mul(shr(p.inGroup, 1), 32));
+  offset = add(add(offset, line), mul(p.slice, panelBytes(kSliceBytes)));
+  return at(sharedPtr(in(op.getB())), offset);
+}
+
+BlockBuilder::Values BlockBuilder::loadA(Value from) {
+  Type word = b.getI32Type();
+  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), {word, word, word, word});
+  Value matrices = NVVM::LdMatrixOp::create(b, loc, type, from, 4, NVVM::MMALayout::row,
+                                            NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
+                                            NVVM::LdStMatrixEltType::B16);
+  Values words;
+  for (int64_t i = 0; i < 4; ++i)
+    words.push_back(LLVM::ExtractValueOp::create(b, loc, matrices, i));
+  return words;
+}
+
+BlockBuilder::Values BlockBuilder::loadWords(Value from, int64_t words) {
+  Value all = LLVM::LoadOp::create(b, loc, wordsType(words), from, words * kWordBytes);
+  if (words == 1)
+    return {all};
+  Values each;
+  for (int64_t i = 0; i < words; ++i)
+    each.push_back(vector::ExtractOp::create(b, loc, all, i));
+  return each;
+}
+
+/// 16 rows with 8 columns.
+Value BlockBuilder::product(tile::MultiplyOp op, ValueRange a, ValueRange columns, Value sum) {
+  bool reals = op.getBf16();
+  Type element = cast<VectorType>(sum.getType()).getElementType();
+  auto type =
+      LLVM::LLVMStructType::getLiteral(b.getContext(), {element, element, element, element});
+  Values sums;
+  for (int64_t i = 0; i < 4; ++i)
+    sums.push_back(vector::ExtractOp::create(b, loc, sum, i));
+  using Kind = NVVM::MMATypes;
+  std::array<Kind, 2> kinds = {op.getIsSigned() ? Kind::s8 : Kind::u8, Kind::s8};
+  if (reals)
+    kinds = {Kind::bf16, Kind::bf16};
+  std::optional<NVVM::MMAIntOverflow> overflow;
+  if (!reals)
+    overflow = NVVM::MMAIntOverflow::wrapped;
+  Value made = NVVM::MmaOp::create(
+      b, loc, type, a, columns, sums, ArrayRef<int64_t>{16, 8, reals ? 16 : 32}, std::nullopt,
+      overflow, kinds, std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
+  Values results;
+  for (int64_t i = 0; i < 4; ++i)
+    results.push_back(LLVM::ExtractValueOp::create(b, loc, made, i));
+  return vector::FromElementsOp::create(b, loc, sum.getType(), results);
+}
+
+BlockBuilder::Values BlockBuilder::multiply(tile::MultiplyOp op) {
+  tile::SumsShape shape = tile::shapeOf(op);
+  NVVM::SyncWarpOp::create(b, loc, ci(-1)); // both groups go on together
+  Place p = place(shape);
+  Value rows = rowsOfA(op, p), columns = columnsOfB(op, p);
+  auto aStride = static_cast<int64_t>(op.getAStride()),
+       bStride = static_cast<int64_t>(op.getBStride());
+  int64_t words = wordsAtOnce(shape);
+  Values sums;
+  for (Value sum : op.getSums())
+    sums.push_back(in(sum));
+  for (int64_t step = 0; step < static_cast<int64_t>(op.getDepth()) / kStepBytes; ++step) {
+    Value ofStep = at(columns, step * panelBytes(kStepBytes));
+    Values b0, b1; // of each eight columns
+    for (int64_t q = 0; q < shape.columnVectors() / words; ++q) {
+      Value from = at(ofStep, q * std::max<int64_t>(1, words / 2) * bStride);
+      llvm::append_range(b0, loadWords(from, words));
+      llvm::append_range(b1, loadWords(at(from, panelBytes(kStepBytes / 2)), words));
+    }
+    for (int64_t r = 0; r < shape.rowVectors(); ++r) {
+      Values a = loadA(at(rows, r * 16 * aStride + step * kStepBytes));
+      for (int64_t c = 0; c < shape.columnVectors(); ++c) {
+        Value &sum = sums[r * shape.columnVectors() + c];
+        sum = product(op, a, {b0[c], b1[c]}, sum);
+      }
+    }
+  }
+  return sums;
+}
+
+//===-- What lies beside sums -----------------------------------------------------------------===//
+
+/// Neighbouring columns, of every 8 w, of which a thread has sums.
+static int64_t neighbours(const tile::SumsShape &shape) { return 2 * wordsAtOnce(shape); }
+
+BlockBuilder::Values BlockBuilder::byColumn(tile::ByColumnOp op) {
+  tile::SumsShape shape = tile::shapeOf(op);
+  Place p = place(shape);
+  int64_t words = wordsAtOnce(shape), wide = std::min<int64_t>(4, neighbours(shape));
+  Value column = add(mul(p.columnWarp, shape.warpColumns()), mul(p.inGroup, neighbours(shape)));
+  Value from = at(sharedPtr(in(op.getPtr())), mul(column, kWordBytes));
+  Values results;
+  Type element = cast<VectorType>(op.getResultTypes()[0]).getElementType();
+  auto type = VectorType::get(4, element);
+  for (int64_t q = 0; q < shape.columnVectors() / words; ++q) {
+    Values near;
+    for (int64_t i = 0; i < neighbours(shape); i += wide)
+      llvm::append_range(near, loadWords(at(from, (q * 8 * words + i) * kWordBytes), wide));
+    for (int64_t j = 0; j < words; ++j) {
+      Values four = {near[j], near[words + j], near[j], near[words + j]};
+      if (!element.isInteger(32))
+        for (Value &v : four)
+          v = arith::BitcastOp::create(b, loc, element, v);
+      results.push_back(vector::FromElementsOp::create(b, loc, type, four));
+    }
+  }
+  return results;
+}
+
+BlockBuilder::Values BlockBuilder::byRow(tile::ByRowOp op) {
+  tile::SumsShape shape = tile::shapeOf(op);
+  Place p = place(shape);
+  Type element = cast<VectorType>(op.getResultTypes()[0]).getElementType();
+  Value first = add(mul(p.rowWarp, shape.warpRows()), p.group), last = toI32(in(op.getLast()));
+  auto number = [&](int64_t row) -> Value {
+    Value r = arith::MinSIOp::create(b, loc, add(first, row), last);
+    Value offset = arith::MulIOp::create(b, loc, arith::ExtUIOp::create(b, loc, b.getI64Type(), r),
+                                         in(op.getStride()));
+    Value from = in(op.getPtr());
+    from = LLVM::GEPOp::create(b, loc, from.getType(), element, from, ValueRange{offset},
+                               LLVM::GEPNoWrapFlags::none);
+    return LLVM::LoadOp::create(b, loc, element, from, kWordBytes);
+  };
+  Values results;
+  for (int64_t r = 0; r < shape.rowVectors(); ++r) {
+    Value upper = number(r * 16), lower = number(r * 16 + 8);
+    results.push_back(vector::FromElementsOp::create(b, loc, VectorType::get(4, element),
+                                                     ValueRange{upper, upper, lower, lower}));
+  }
+  return results;
+}
+
+void BlockBuilder::storeSums(tile::StoreSumsOp op) {
+  tile::SumsShape shape = tile::shapeOf(op);
+  Place p = place(shape);
+  int64_t words = wordsAtOnce(shape), wide = std::min<int64_t>(4, neighbours(shape));
+  int64_t stride = (shape.columns + 4) * kWordBytes;
+  Value row = add(mul(p.rowWarp, shape.warpRows()), p.group);
+  Value column = add(mul(p.columnWarp, shape.warpColumns()), mul(p.inGroup, neighbours(shape)));
+  Value offset = add(mul(row, stride), mul(column, kWordBytes));
+  Value to = at(sharedPtr(in(op.getTo())), add(offset, mul(p.slice, shape.rows * stride)));
+  for (int64_t r = 0; r < shape.rowVectors(); ++r)
+    for (int64_t q = 0; q < shape.columnVectors() / words; ++q)
+      for (int64_t half = 0; half < 2; ++half) { // rows g, then rows g + 8
+        Values near;
+        for (int64_t i = 0; i < neighbours(shape); ++i) {
+          Value sum = in(op.getSums()[r * shape.columnVectors() + q * words + i % words]);
+          near.push_back(vector::ExtractOp::create(b, loc, sum, half * 2 + i / words));
+        }
+        for (int64_t i = 0; i < neighbours(shape); i += wide) {
+          auto type = VectorType::get(wide, near[0].getType());
+          Value some = vector::FromElementsOp::create(b, loc, type, ArrayRef(near).slice(i, wide));
+          int64_t place = (r * 16 + half * 8) * stride + (q * 8 * words + i) * kWordBytes;
+          LLVM::StoreOp::create(b, loc, some, at(to, place), wide * kWordBytes)
+              ->setAttr(kBlockStore, b.getUnitAttr());
+        }
+      }
+}
+
+std::optional<BlockBuilder::Values> BlockBuilder::rewrite(Operation *op) {
+  auto nothing = [] { return Values(); };
+  using Result = std::optional<Values>;
+  return llvm::TypeSwitch<Operation *, Result>(op)
+      .Case([&](tile::PositionOp) { return position(); })
+      .Case([&](tile::SharedOp o) { return Values{shared(o)}; })
+      .Case([&](tile::BarrierOp) {
+        NVVM::BarrierOp::create(b, loc);
+        return nothing();
+      })
+      .Case([&](tile::CopyAsyncOp o) {
+        copyAsync(o);
+        return nothing();
+      })
+      .Case([&](tile::CommitOp) {
+        NVVM::CpAsyncCommitGroupOp::create(b, loc);
+        return nothing();
+      })
+      .Case([&](tile::AwaitOp o) {
+        NVVM::CpAsyncWaitGroupOp::create(b, loc, static_cast<uint32_t>(o.getPending()));
+        return nothing();
+      })
+      .Case([&](tile::MultiplyOp o) { return multiply(o); })
+      .Case([&](tile::ByColumnOp o) { return byColumn(o); })
+      .Case([&](tile::ByRowOp o) { return byRow(o); })
+      .Case([&](tile::StoreSumsOp o) {
+        storeSums(o);
+        return nothing();
+      })
+      .Default([](Operation *) { return std::nullopt; });
+}

@@ -1,0 +1,76 @@
+// What one thread does of the operations of a block: copies to shared memory, matrix products.
+#ifndef QCC_LIB_GPU_BLOCKBUILDER_H
+#define QCC_LIB_GPU_BLOCKBUILDER_H
+
+#include "Tile/Tile.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "qcc/Gpu/Gpu.h"
+
+namespace qcc::ptx {
+
+/// The symbol that shared memory has in a module.
+constexpr const char *kSharedMemory = "qcc_shared";
+/// Marks stores that `tile.barrier` orders, not waits around them.
+constexpr const char *kBlockStore = "qcc.block";
+
+/// Gives a module its shared memory, one symbol; kernels that use some are cooperative, and have
+/// its size as `qcc.shared_bytes`.
+void placeShared(mlir::ModuleOp module);
+
+class BlockBuilder {
+public:
+  using Value = mlir::Value;
+  using Values = llvm::SmallVector<Value>;
+  /// `map` gives operands as this thread holds them.
+  BlockBuilder(mlir::OpBuilder &b, mlir::Location loc, const mlir::IRMapping &map)
+      : b(b), loc(loc), map(map) {}
+
+  /// Rewrites an operation of a block and gives its results; nothing for other operations.
+  std::optional<Values> rewrite(mlir::Operation *op);
+
+private:
+  Values position();
+  Value shared(tile::SharedOp op);
+  void copyAsync(tile::CopyAsyncOp op);
+  Values multiply(tile::MultiplyOp op);
+  Values byColumn(tile::ByColumnOp op);
+  Values byRow(tile::ByRowOp op);
+  void storeSums(tile::StoreSumsOp op);
+
+  // Where the thread is in its warp, and its warp in the tile.
+  struct Place {
+    Value group, inGroup; ///< as the PTX ISA has it: lane / 4 and lane % 4
+    Value lane, slice, rowWarp, columnWarp;
+  };
+  Place place(const tile::SumsShape &shape);
+  Value rowsOfA(tile::MultiplyOp op, const Place &p);
+  Value columnsOfB(tile::MultiplyOp op, const Place &p);
+  Values loadA(Value from);
+  Values loadWords(Value from, int64_t words);
+  Value product(tile::MultiplyOp op, mlir::ValueRange a, mlir::ValueRange columns, Value sum);
+
+  Value in(Value v) { return map.lookup(v); }
+  Value ci(int64_t v);
+  Value add(Value x, Value y);
+  Value add(Value x, int64_t y) { return y ? add(x, ci(y)) : x; }
+  Value mul(Value x, int64_t y);
+  Value shr(Value x, int64_t bits);
+  Value and_(Value x, int64_t mask);
+  Value toI32(Value v);
+  Value thread();
+  Value threadHere();
+  Value sharedPtr(Value generic);
+  Value at(Value base, Value bytes);
+  Value at(Value base, int64_t bytes);
+  mlir::Type wordsType(int64_t words);
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  const mlir::IRMapping &map;
+};
+
+} // namespace qcc::ptx
+#endif
