@@ -138,4 +138,19 @@ Value BlockDecoder::integerCodes(ArrayRef<Value> planes, int sub) {
                                 subCodes(planes, sub, 0));
 }
 
+/// Four bytes at a time: with its highest bit set no byte borrows from the next one, and that bit
+/// is corrected afterwards.
+Value BlockDecoder::signedCodes(ArrayRef<Value> planes, int sub, Value zeros) {
+  Value codes = k.bitcast(integerCodes(planes, sub), k.vec(k.i32()));
+  Value high = k.ci32(INT32_C(-0x7f7f7f80)); // 0x80808080
+  int32_t bias = integerBias(p);
+  if (!fitsSignedBytes(p) || (!zeros && bias == kSignShift))
+    return k.xor_(codes, high);
+  Value less = zeros ? k.mul(zeros, k.ci32(0x01010101)) : k.ci32(bias * 0x01010101);
+  Value flipped = high; // no code has it, and neither has what is taken off
+  if (largestInteger(p) > 127)
+    flipped = k.and_(k.not_(codes), high);
+  return k.xor_(k.sub(k.or_(codes, high), less), flipped);
+}
+
 } // namespace qcc

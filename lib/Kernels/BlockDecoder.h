@@ -35,6 +35,9 @@ public:
   /// What integer cores multiply: unsigned bytes up to largestInteger(), too large by
   /// integerBias() where no zero point is taken off.
   Value integerCodes(llvm::ArrayRef<Value> planes, int sub);
+  /// The same as signed bytes, in words of four: less `zeros` or, where they are null, the bias, if
+  /// fitsSignedBytes(), else less kSignShift.
+  Value signedCodes(llvm::ArrayRef<Value> planes, int sub, Value zeros);
 
 private:
   Value byteField(Value vector, int from, int width, int to);

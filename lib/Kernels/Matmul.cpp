@@ -11,6 +11,7 @@
 #include "ByteMicro.h"
 #include "MatmulResults.h"
 #include "PairMicro.h"
+#include "TensorMatmul.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "qcc/Kernels/RegisterTiles.h"
@@ -555,6 +556,8 @@ void MatmulEmitter::storeTile(Value rows, Value sums, Value width, Value row, Va
 
 void emitMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &operands,
                 MatmulEpilogue epilogue) {
+  if (k.target().hasTensorCores() && fitsTensorCores(spec))
+    return emitTensorMatmul(k, spec, operands, epilogue);
   MatmulEmitter(k, spec, operands, epilogue).run();
 }
 

@@ -56,6 +56,28 @@ def test_schemes(qcc_tool, ptxas, tmp_path, decoder, scheme):
     assembled(qcc_tool, ptxas, decoder, "sm_80", tmp_path, f"--quantize={scheme}")
 
 
+# Of the three shapes of tiles, together: products, and loads of 16 rows of A. 8-bit codes: two steps of 32 bytes of
+# 4, 16 and 32 products. Codes in blocks of 32: the eight steps of a stage of one product, then two steps of 8 and of 16.
+TENSOR_CODE = {"w8a8": (2 * (4 + 16 + 32), 2 * (1 + 4 + 4)), "w4a8:g32": (8 * 1 + 2 * (8 + 16), 8 * 1 + 2 * (4 + 4))}
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90a"])
+@pytest.mark.parametrize("scheme", TENSOR_CODE)
+def test_products_are_on_tensor_cores(qcc_tool, ptxas, tmp_path, decoder, scheme, arch):
+    registers = assembled(qcc_tool, ptxas, decoder, arch, tmp_path, f"--quantize={scheme}")
+    text = (tmp_path / f"{arch}.ptx").read_text()
+    bodies = dict(re.findall(r"\.visible \.entry (\w+)(.*?)\n}\n", text, re.DOTALL))
+    counts = {name: (body.count("mma.sync.aligned.m16n8k32"), body.count("ldmatrix.sync.aligned.m8n8.x4"))
+              for name, body in bodies.items() if "mma.sync" in body}
+    assert TENSOR_CODE[scheme] in counts.values()
+    assert set(counts.values()) <= set(TENSOR_CODE.values())  # some layers stay with 8 bits
+    for name in counts:
+        assert "cp.async.cg.shared.global" in bodies[name] and "st.shared.v4.b32" in bodies[name]
+        assert not re.search(r"\b(ld|st)\.(b|s|u)(8|16|32|64)\b", bodies[name])  # of no known memory
+        # A block of 128 threads leaves room for a second one.
+        assert registers[name] <= 255
+
+
 def test_targets_are_named(qcc_tool, decoder, tmp_path):
     def refusal(*options):
         done = subprocess.run([qcc_tool, decoder, *options], text=True, capture_output=True)

@@ -1,0 +1,226 @@
+// Products by tensor cores: tiles of results, one after another for each block of threads.
+//
+// A block computes a tile of sums over all of K, operands passing through a ring of stages in
+// shared memory, and leaves the sums there. From there its groups of lanes scale them and call the
+// epilogue, sixteen columns of a row at a time, as on every other level. Few rows are a matter of
+// memory: tiles are narrow then, so that there are enough of them, and deep, as four warps share K.
+#include "TensorMatmul.h"
+#include "MatmulResults.h"
+#include "TensorTiles.h"
+
+using namespace mlir;
+
+namespace qcc {
+namespace {
+
+/// Launches with fewer tiles of many rows take smaller ones: GPUs have more multiprocessors.
+constexpr int64_t kFewTiles = 64;
+
+class TensorMatmul {
+public:
+  using Values = KernelBuilder::Values;
+  TensorMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
+               MatmulEpilogue epilogue)
+      : k(k), spec(spec), o(o), epilogue(epilogue) {}
+  void run();
+
+private:
+  /// Shapes for up to 16 rows, for up to 64 or few tiles, and for all others.
+  std::array<tile::SumsShape, 3> shapes() const {
+    if (spec.kind == MatmulKind::Block) // a warp keeps all of K: steps are added in turn
+      return {{{16, 32, 1}, {64, 64, 1}, {128, 64, 1}}};
+    return {{{16, 32, 4}, {64, 32, 4}, {128, 128, 1}}};
+  }
+  Value pick(llvm::function_ref<int64_t(const tile::SumsShape &)> what);
+  void sums(TensorTileAt at);
+  void results(TensorTileAt at);
+  Value sumsOf(Value row, Value panel);
+
+  KernelBuilder &k;
+  const MatmulSpec &spec;
+  const MatmulOperands &o;
+  MatmulEpilogue epilogue;
+  Value group, groups, isFew, isMany;
+  Value rows, panels, slices; ///< of a tile
+};
+
+Value TensorMatmul::pick(llvm::function_ref<int64_t(const tile::SumsShape &)> what) {
+  auto all = shapes();
+  Value fewer = k.select(isFew, k.ci64(what(all[0])), k.ci64(what(all[1])));
+  return k.select(isMany, k.ci64(what(all[2])), fewer);
+}
+
+void TensorMatmul::run() {
+  auto place = tile::PositionOp::create(k.builder(), k.loc());
+  group = place.getGroup(), groups = place.getGroups();
+  tile::SumsShape large = shapes()[2];
+  Value largeTiles =
+      k.mul(k.ceilDiv(o.m, k.ci64(large.rows)), k.ceilDiv(o.n, k.ci64(large.columns)));
+  isFew = k.le(o.m, k.ci64(shapes()[0].rows));
+  isMany = k.and_(k.gt(o.m, k.ci64(shapes()[1].rows)), k.ge(largeTiles, k.ci64(kFewTiles)));
+  rows = pick([](const tile::SumsShape &s) { return s.rows; });
+  panels = pick([](const tile::SumsShape &s) { return s.columns / kPanel; });
+  slices = pick([](const tile::SumsShape &s) { return s.slices; });
+  // Tiles of the same columns follow each other, and find these in the second-level cache.
+  Value rowTiles = k.ceilDiv(o.m, rows);
+  Value columnTiles = k.ceilDiv(o.n, k.mul(panels, k.ci64(kPanel)));
+  k.forLoop(place.getBlock(), k.mul(rowTiles, columnTiles), place.getBlocks(), [&](Value t) {
+    Value column = k.div(t, rowTiles), row = k.sub(t, k.mul(column, rowTiles));
+    TensorTileAt at{k.mul(row, rows), k.mul(column, panels)};
+    sums(at);
+    results(at);
+    tile::BarrierOp::create(k.builder(), k.loc()); // the next tile's operands go to the same place
+  });
+}
+
+void TensorMatmul::sums(TensorTileAt at) {
+  auto emit = [&](int shape) {
+    TensorTile tile(k, shapes()[shape]);
+    if (spec.kind == MatmulKind::Block)
+      emitBlockSums(k, spec, o, tile, at);
+    else if (spec.kind == MatmulKind::W8A8)
+      emitByteSums(k, o, tile, at);
+    else
+      emitPairSums(k, spec, o, tile, at);
+  };
+  k.ifElse(isMany, [&] { emit(2); }, [&] { k.ifElse(isFew, [&] { emit(0); }, [&] { emit(1); }); });
+  tile::BarrierOp::create(k.builder(), k.loc());
+}
+
+/// Sixteen sums; of slices together, always in the same order.
+Value TensorMatmul::sumsOf(Value row, Value panel) {
+  Type type = k.vec(spec.kind == MatmulKind::W8A8 ? k.i32() : k.f32());
+  Value stride = k.add(k.mul(panels, k.ci64(kPanel)), k.ci64(4));
+  Value first = k.add(k.mul(row, stride), k.mul(panel, k.ci64(kPanel)));
+  Value shared = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), 128);
+  auto slice = [&](int64_t w) {
+    Value number = k.add(first, k.mul(k.mul(rows, stride), k.ci64(w)));
+    return k.rawLoad(type, k.bytePtr(shared, k.mul(number, k.ci64(4))), 4);
+  };
+  return k.ifElse(
+      k.eq(slices, k.ci64(1)), {type}, [&] { return Values{slice(0)}; },
+      [&] { return Values{k.add(k.add(slice(0), slice(1)), k.add(slice(2), slice(3)))}; })[0];
+}
+
+/// Neighbouring groups do neighbouring columns.
+void TensorMatmul::results(TensorTileAt at) {
+  Value here = k.min(rows, k.sub(o.m, at.row)), lastPanel = k.ceilDiv(o.n, k.ci64(kPanel));
+  k.forLoop(group, k.mul(here, panels), groups, [&](Value i) {
+    Value row = k.divU(i, panels), panel = k.sub(i, k.mul(row, panels));
+    Value column = k.add(at.panel, panel);
+    MatmulResult result;
+    result.row = k.add(at.row, row), result.col = k.mul(column, k.ci64(kPanel));
+    k.ifThen(k.lt(column, lastPanel), [&] {
+      result.acc = sumsOf(row, panel);
+      if (spec.kind == MatmulKind::W8A8) // what codes with 128 added make the sums too large by
+        result.acc = k.add(result.acc, k.vload(Elem::I32, o.bCorrection, result.col));
+      storeGroup(k, spec, o, epilogue, result, rowScaleOf(k, spec, o, result.row));
+    });
+  });
+}
+
+} // namespace
+
+//===-- Products without scales ---------------------------------------------------------------===//
+
+/// The ring of a tile whose panels go to shared memory as they are.
+static Ring ringFor(KernelBuilder &k, const TensorTile &tile) {
+  Ring ring = Ring::of(k.target(), tile.rowsBytes() + tile.panels() * tile.panelBytes());
+  int64_t bytes = std::max(ring.stages * ring.bytes, tile.resultBytes());
+  ring.base = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), bytes);
+  return ring;
+}
+
+/// Begins to copy panels of words of four bytes of K for a step, where there is one.
+static void beginPanels(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile,
+                        TensorTileAt at, Value panelBytes, Value step, Value stage) {
+  Value offset = k.mul(step, k.ci64(tile.depth() * kPanel));
+  Value from = k.bytePtr(o.b, k.add(k.mul(at.panel, panelBytes), offset));
+  tile.copyPanels(from, panelBytes, k.sub(k.ceilDiv(o.n, k.ci64(kPanel)), at.panel),
+                  k.sub(panelBytes, offset), k.bytePtr(stage, k.ci64(tile.rowsBytes())));
+}
+
+static KernelBuilder::Values multiplyStage(KernelBuilder &k, TensorTile &tile, Value stage,
+                                           ValueRange sums, TensorTile::Codes codes) {
+  return tile.multiply(sums, stage, tile.rowBytes(), k.bytePtr(stage, k.ci64(tile.rowsBytes())),
+                       tile.panelBytes(), kSliceDepth, codes);
+}
+
+void emitByteSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, TensorTileAt at) {
+  using Values = KernelBuilder::Values;
+  Ring ring = ringFor(k, tile);
+  Value panelBytes = k.mul(k.ceilDiv(o.k, k.ci64(4)), k.ci64(4 * kPanel));
+  Value steps = k.ceilDiv(o.k, k.ci64(tile.depth()));
+  auto begin = [&](Value step, Value stage) {
+    k.ifThen(k.lt(step, steps), [&] {
+      Value offset = k.mul(step, k.ci64(tile.depth()));
+      Value from = k.bytePtr(o.a, k.add(k.mul(at.row, o.aStride), offset));
+      tile.copyRows(from, o.aStride, k.sub(o.m, at.row), k.sub(o.k, offset), stage, tile.depth());
+      beginPanels(k, o, tile, at, panelBytes, step, stage);
+    });
+    return Values();
+  };
+  Values sums = runRing(
+      k, ring, steps, tile.noSums(k.i32()), begin, [](ValueRange, Value) {},
+      [&](Value, Value stage, ValueRange c) {
+        return multiplyStage(k, tile, stage, c, TensorTile::Codes::Unsigned);
+      });
+  tile.store(sums, ring.base);
+}
+
+/// Rows are rounded to bf16 on their way: each group does rows of its own, sixteen numbers at a
+/// time.
+void emitPairSums(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
+                  TensorTile &tile, TensorTileAt at) {
+  using Values = KernelBuilder::Values;
+  Ring ring = ringFor(k, tile);
+  Value panelBytes = k.mul(k.ceilDiv(o.k, k.ci64(2)), k.ci64(4 * kPanel));
+  int64_t inputs = tile.depth() / 2, vectors = inputs / kLanes;
+  Value steps = k.ceilDiv(o.k, k.ci64(inputs)), lastRow = k.sub(o.m, k.ci64(1));
+  auto groupHere = [&] { return tile::PositionOp::create(k.builder(), k.loc()).getGroup(); };
+  VectorType bf16 = k.vec(k.builder().getBF16Type());
+  auto begin = [&](Value step, Value stage) {
+    k.ifThen(k.lt(step, steps), [&] { beginPanels(k, o, tile, at, panelBytes, step, stage); });
+    Values numbers;
+    Value group = groupHere();
+    for (int64_t r = 0; r < tile.shape.rows; r += tile::kBlockGroups) {
+      Value row = k.min(k.add(at.row, k.add(group, k.ci64(r))), lastRow);
+      Value from = k.elemPtr(spec.a, o.a, k.mul(row, o.aStride));
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value first = k.add(k.mul(step, k.ci64(inputs)), k.ci64(v * kLanes));
+        Value reals = k.vload(spec.a, from, first, k.sub(o.k, first));
+        numbers.push_back(tile::ToBf16Op::create(k.builder(), k.loc(), bf16, reals));
+      }
+    }
+    return numbers;
+  };
+  auto finish = [&](ValueRange numbers, Value stage) {
+    Value group = groupHere();
+    for (auto [i, value] : llvm::enumerate(numbers)) {
+      auto number = static_cast<int64_t>(i);
+      Value row = k.add(group, k.ci64(number / vectors * tile::kBlockGroups));
+      Value to = k.bytePtr(
+          stage, k.add(k.mul(row, k.ci64(tile.rowBytes())), k.ci64(number % vectors * kLanes * 2)));
+      k.rawStore(value, to, 2);
+    }
+  };
+  Values sums = runRing(k, ring, steps, tile.noSums(k.f32()), begin, finish,
+                        [&](Value, Value stage, ValueRange c) {
+                          return multiplyStage(k, tile, stage, c, TensorTile::Codes::Bf16);
+                        });
+  tile.store(sums, ring.base);
+}
+
+bool fitsTensorCores(const MatmulSpec &spec) {
+  if (spec.kind == MatmulKind::Block)
+    return fitsTensorBlocks(spec.block);
+  return spec.kind == MatmulKind::W8A8 ||
+         (spec.kind == MatmulKind::F32 && spec.pairs && spec.b == Elem::BF16);
+}
+
+void emitTensorMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &operands,
+                      MatmulEpilogue epilogue) {
+  TensorMatmul(k, spec, operands, epilogue).run();
+}
+
+} // namespace qcc

@@ -1,0 +1,18 @@
+// Products on levels whose warps multiply matrices: a block of threads computes a tile of results.
+#ifndef QCC_LIB_KERNELS_TENSORMATMUL_H
+#define QCC_LIB_KERNELS_TENSORMATMUL_H
+
+#include "qcc/Kernels/Matmul.h"
+
+namespace qcc {
+
+/// Whether tensor cores compute what the product is said to be (Matmul.h): exact sums of codes, and
+/// sums of pairs of bf16 where those are allowed.
+bool fitsTensorCores(const MatmulSpec &spec);
+
+/// The whole kernel, of all tasks.
+void emitTensorMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &operands,
+                      MatmulEpilogue epilogue);
+
+} // namespace qcc
+#endif

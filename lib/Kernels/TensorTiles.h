@@ -1,0 +1,89 @@
+// Tiles of products by tensor cores: what kinds of products share.
+#ifndef QCC_LIB_KERNELS_TENSORTILES_H
+#define QCC_LIB_KERNELS_TENSORTILES_H
+
+#include "Tile/Tile.h"
+#include "qcc/Kernels/Matmul.h"
+
+namespace qcc {
+
+/// Bytes of K that a slice of a tile takes at once, and what padding makes of them: of a row of A,
+/// and of a panel.
+constexpr int64_t kSliceDepth = 64, kRowPadding = 16;
+constexpr int64_t kPanelRun = 128, kPanelPadding = 32;
+constexpr int64_t paddedPanel(int64_t depth) {
+  return depth * kPanel / kPanelRun * (kPanelRun + kPanelPadding);
+}
+
+/// Operations on a tile of one shape.
+class TensorTile {
+public:
+  using Value = mlir::Value;
+  using Values = KernelBuilder::Values;
+  TensorTile(KernelBuilder &k, tile::SumsShape shape) : shape(shape), k(k) {}
+
+  const tile::SumsShape shape;
+  int64_t panels() const { return shape.columns / kPanel; }
+  /// Bytes of K in a stage: all slices.
+  int64_t depth() const { return shape.slices * kSliceDepth; }
+  int64_t rowBytes() const { return depth() + kRowPadding; }
+  int64_t panelBytes() const { return paddedPanel(depth()); }
+  int64_t rowsBytes() const { return shape.rows * rowBytes(); }
+  int64_t resultBytes() const { return shape.slices * shape.rows * (shape.columns + 4) * 4; }
+
+  /// What products are of.
+  enum class Codes { Unsigned, Signed, Bf16 }; ///< of A; B is signed, or bf16 too
+  Values noSums(mlir::Type element);
+  /// Adds products over `bytes` of K; `aStride` and `bStride` are those of rows and panels.
+  Values multiply(mlir::ValueRange sums, Value a, int64_t aStride, Value b, int64_t bStride,
+                  int64_t bytes, Codes codes);
+  Values byColumn(Value numbers, mlir::Type element);
+  Values byRow(Value numbers, Value stride, Value last, mlir::Type element);
+  void store(mlir::ValueRange sums, Value to);
+
+  /// Begins to copy rows of `bytes` bytes, as far as they exist, to where a stage has its rows.
+  void copyRows(Value from, Value stride, Value rows, Value bytes, Value to, int64_t width);
+  /// The same of panels.
+  void copyPanels(Value from, Value stride, Value panels, Value bytes, Value to);
+
+private:
+  llvm::SmallVector<mlir::Type> vectors(int64_t count, mlir::Type element);
+
+  KernelBuilder &k;
+};
+
+/// Stages of shared memory that are filled in turn while others are used.
+struct Ring {
+  int64_t stages, bytes; ///< of a stage
+  mlir::Value base;
+
+  /// As many stages as leave room for a second block, and at least three.
+  static Ring of(const Target &target, int64_t bytes);
+};
+
+/// For steps 0 to `steps` - 1: sums = use(step, stage, sums), when the copies that begin(step,
+/// stage) began are there, and the values that it gave have been passed to finish(values, stage).
+/// These run ahead of `use`, for steps beyond the last as well. In the end nothing uses the ring.
+KernelBuilder::Values
+runRing(KernelBuilder &k, const Ring &ring, mlir::Value steps, mlir::ValueRange sums,
+        llvm::function_ref<KernelBuilder::Values(mlir::Value, mlir::Value)> begin,
+        llvm::function_ref<void(mlir::ValueRange, mlir::Value)> finish,
+        llvm::function_ref<KernelBuilder::Values(mlir::Value, mlir::Value, mlir::ValueRange)> use);
+
+/// A tile of a product: its first row and panel.
+struct TensorTileAt {
+  mlir::Value row, panel;
+};
+
+/// Computes the sums of a tile, scaled by step and block but not yet by row, and leaves them at
+/// `shared` as tile.store_sums does.
+void emitByteSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, TensorTileAt at);
+void emitPairSums(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
+                  TensorTile &tile, TensorTileAt at);
+void emitBlockSums(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
+                   TensorTile &tile, TensorTileAt at);
+/// Whether emitBlockSums() computes it.
+bool fitsTensorBlocks(const BlockProduct &product);
+
+} // namespace qcc
+#endif

@@ -1,0 +1,286 @@
+// Products by tensor cores, in the tile interpreter, against the same products on a CPU: equal in
+// every bit where sums are exact, and without findings.
+#include "BlockTesting.h"
+#include "GpuLaunch.h"
+#include "TensorMatmul.h"
+#include "qcc/Algorithms/FloatFormats.h"
+#include "qcc/Gpu/Gpu.h"
+
+using namespace qcc;
+using namespace qcc::test;
+using qcc::lower::test::GpuKernels;
+using qcc::lower::test::HostBytes;
+
+namespace {
+
+/// Buffers of a launch by the slots that point to them.
+class Operands {
+public:
+  template <typename T> std::vector<T> &make(Slot slot, int64_t count) {
+    auto owner = std::make_shared<std::vector<T>>(count);
+    slots[slot] = int64_t(owner->data());
+    bytes.push_back({reinterpret_cast<char *>(owner->data()), int64_t(count * sizeof(T))});
+    owners.push_back(owner);
+    return *owner;
+  }
+
+  std::vector<int64_t> slots = std::vector<int64_t>(Slots);
+  std::vector<HostBytes> bytes;
+
+private:
+  std::vector<std::shared_ptr<void>> owners;
+};
+
+/// A kernel for CPUs without any special instructions, and one for a GPU.
+class Both {
+public:
+  Both(const char *level, const MatmulSpec &spec)
+      : spec(spec), plain(compileMatmul(*findTarget("scalar"), spec)),
+        blocks(*findTarget(level),
+               [&](mlir::ModuleOp m) { buildMatmul(m, "kernel", *findTarget(level), spec); }) {}
+
+  /// Results of both.
+  std::pair<std::vector<float>, std::vector<float>> run(Operands &o, const Shape &s) {
+    std::vector<float> &out = o.make<float>(Out, s.m * s.n);
+    o.slots[M] = s.m, o.slots[N] = s.n, o.slots[K] = s.k, o.slots[OutStride] = s.n;
+    int64_t tasks = matmulTasks(s.m, s.n), scratch = matmulScratchBytes(spec, s.k);
+    std::fill(out.begin(), out.end(), -1.0f);
+    launch(*plain, o.slots.data(), tasks, scratch);
+    std::vector<float> want = out;
+    std::fill(out.begin(), out.end(), -1.0f);
+    EXPECT_EQ(blocks.launch(o.slots, o.bytes, tasks, 1, scratch), 0);
+    return {out, want};
+  }
+
+  uint64_t bankConflicts() const { return blocks.extraPasses(); }
+
+private:
+  const MatmulSpec spec;
+  std::unique_ptr<Jit> plain;
+  GpuKernels blocks;
+};
+
+class TensorProducts : public testing::TestWithParam<const char *> {};
+INSTANTIATE_TEST_SUITE_P(Gpus, TensorProducts, testing::Values("nvptx-sm_80", "nvptx-sm_90a"),
+                         [](auto &i) {
+                           std::string name = i.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+/// Numbers of rows for every shape of tiles, and all kinds of ends.
+std::vector<Shape> tiles() {
+  std::vector<Shape> s = {{1, 1, 1},    {9, 96, 520},  {16, 32, 256}, {17, 33, 260},
+                          {64, 64, 64}, {65, 40, 300}, {1, 50, 2000}, {66, 8130, 70}};
+  for (int64_t m = 2; m <= 70; m += integer(1, 16))
+    s.push_back({m, integer(1, 100), integer(1, 400)});
+  return s;
+}
+
+//===-- Codes of eight bits -------------------------------------------------------------------===//
+
+void testBytes(const char *level, bool zeroPoints, const std::vector<Shape> &shapes) {
+  MatmulSpec spec;
+  spec.kind = MatmulKind::W8A8;
+  spec.weightZeroPoints = zeroPoints;
+  Both kernels(level, spec);
+  for (const Shape &s : shapes) {
+    Operands o;
+    int64_t n16 = roundUp(s.n, 16);
+    o.slots[AStride] = roundUp(s.k, 64) + 64 * integer(0, 1), o.slots[ASumStride] = 1;
+    for (uint8_t &v : o.make<uint8_t>(A, s.m * o.slots[AStride]))
+      v = integer(0, 9) ? integer(0, 255) : 255 * integer(0, 1);
+    std::vector<int8_t> w(s.n * s.k);
+    for (int8_t &v : w)
+      v = integer(0, 9) ? integer(-128, 127) : -128 + 255 * integer(0, 1);
+    auto &packed = o.make<int8_t>(B, packedW8Bytes(s.n, s.k));
+    auto &correction = o.make<int32_t>(BCorrection, n16);
+    packW8({w.data(), s.n, s.k, s.k, 1}, 0, panels(s.n), 128, packed.data(), correction.data());
+    for (float &v : o.make<float>(AScale, s.m))
+      v = uniform(0.001f, 1);
+    for (float &v : o.make<float>(BScale, n16))
+      v = uniform(0.001f, 1);
+    for (int32_t &v : o.make<int32_t>(BZero, n16))
+      v = integer(-100, 100);
+    for (int32_t &v : o.make<int32_t>(ASum, s.m))
+      v = integer(-10000, 10000);
+    auto [got, want] = kernels.run(o, s);
+    expectSame(got, want, s, s.n);
+    // Rows of 64 bytes, which tiles of many rows have, are copied two at a time and meet in one
+    // bank. Groups of a warp read results side by side where all columns exist.
+    if (s.m <= 64 && s.n % 32 == 0)
+      EXPECT_EQ(kernels.bankConflicts(), 0u) << "M " << s.m << " N " << s.n << " K " << s.k;
+    if (testing::Test::HasFailure())
+      return;
+  }
+}
+TEST_P(TensorProducts, BytesAreExact) { testBytes(GetParam(), false, tiles()); }
+TEST_P(TensorProducts, BytesWithZeroPoints) {
+  testBytes(GetParam(), true, {{5, 33, 100}, {35, 80, 500}});
+}
+
+//===-- Pairs of bf16 -------------------------------------------------------------------------===//
+
+void testPairs(const char *level, Elem elem, const std::vector<Shape> &shapes) {
+  MatmulSpec spec;
+  spec.a = elem, spec.b = Elem::BF16, spec.pairs = true;
+  Both kernels(level, spec);
+  for (const Shape &s : shapes) {
+    Operands o;
+    o.slots[AStride] = s.k + integer(0, 3);
+    int64_t count = s.m * o.slots[AStride];
+    // Numbers of bf16 with few bits, whose sums are the same in any order.
+    auto number = [] { return float(integer(-16, 16)) / 16; };
+    if (elem == Elem::F32)
+      for (float &v : o.make<float>(A, count))
+        v = number();
+    else
+      for (uint16_t &v : o.make<uint16_t>(A, count))
+        v = elem == Elem::F16 ? halfFromFloat(number()) : bfloatFromFloat(number());
+    std::vector<uint16_t> w(s.n * s.k);
+    for (uint16_t &v : w)
+      v = bfloatFromFloat(number());
+    auto &packed = o.make<uint16_t>(B, packedPairBytes(s.n, s.k) / 2);
+    packPairs({w.data(), s.n, s.k, s.k, 1}, 0, panels(s.n), packed.data());
+    auto [got, want] = kernels.run(o, s);
+    for (size_t i = 0; i < got.size(); ++i) // 0 may have either sign
+      got[i] += 0.0f, want[i] += 0.0f;
+    expectSame(got, want, s, s.n);
+    if (testing::Test::HasFailure())
+      return;
+  }
+}
+TEST_P(TensorProducts, PairsOfBfloat) {
+  testPairs(GetParam(), Elem::F32, tiles());
+  for (Elem elem : {Elem::F16, Elem::BF16})
+    testPairs(GetParam(), elem, {{3, 33, 101}, {35, 40, 64}});
+}
+
+//===-- Codes in blocks -----------------------------------------------------------------------===//
+
+void testBlocks(const char *level, const BlockProduct &p, const std::vector<Shape> &shapes,
+                bool extreme = false) {
+  SCOPED_TRACE("bits " + std::to_string(p.layout.bits) + " group " +
+               std::to_string(p.layout.group) + " inputs " + std::to_string(p.inputs) + " aGroup " +
+               std::to_string(p.aGroup) + " zeros " + std::to_string(int(p.layout.zeros)));
+  MatmulSpec spec;
+  spec.kind = MatmulKind::Block, spec.block = p;
+  Both kernels(level, spec);
+  for (const Shape &s : shapes) {
+    Operands o;
+    Weights w(p, s.n, s.k, extreme);
+    std::ranges::copy(w.packed, o.make<uint8_t>(B, int64_t(w.packed.size())).begin());
+    int64_t step = p.inputs ? p.inputs : s.k, steps = ceilDiv(s.k, step);
+    int64_t groups = p.aGroup ? ceilDiv(s.k, p.aGroup) : 1;
+    int64_t row = roundUp(roundUp(s.k, p.layout.group ? p.layout.group : step), 64);
+    auto &codes = o.make<int8_t>(A, s.m * row);
+    auto &sums = o.make<int32_t>(ASum, s.m * steps);
+    for (int64_t m = 0; m < s.m; ++m)
+      for (int64_t i = 0; i < s.k; ++i) {
+        codes[m * row + i] = int8_t(extreme ? 127 - 254 * integer(0, 1) : integer(-127, 127));
+        sums[m * steps + i / step] += codes[m * row + i];
+      }
+    for (float &v : o.make<float>(AScale, s.m * groups))
+      v = uniform(0.001f, 1);
+    o.slots[AStride] = row, o.slots[ASumStride] = steps, o.slots[AScaleStride] = groups;
+    auto [got, want] = kernels.run(o, s);
+    expectSame(got, want, s, s.n);
+    if (testing::Test::HasFailure())
+      return;
+  }
+}
+
+/// Few rows, and more.
+std::vector<Shape> fewShapes() { return {{3, 33, 321}, {18, 70, 161}, {66, 20, 90}}; }
+
+TEST_P(TensorProducts, BlocksOfEveryWidth) {
+  for (int bits = 1; bits <= 8; ++bits)
+    for (BlockZeros zeros : {BlockZeros::None, BlockZeros::Packed})
+      testBlocks(GetParam(), product(bits, bits % 3 ? 32 : 64, BlockCore::Int8, zeros),
+                 {fewShapes()[bits % 3]}, bits % 2);
+}
+
+TEST_P(TensorProducts, BlocksOfEveryShape) {
+  std::vector<Shape> shapes = {{16, 64, 256}, {64, 64, 64}, {66, 4090, 40}, {1, 1, 1}};
+  for (int64_t m = 1; m <= 70; m += integer(1, 16))
+    shapes.push_back({m, integer(1, 100), integer(1, 700)});
+  testBlocks(GetParam(), product(4, 32, BlockCore::Int8), shapes);
+}
+
+TEST_P(TensorProducts, BlocksOfEverySize) {
+  for (int64_t group : {0, 128, 256, 512})
+    for (BlockZeros zeros : {BlockZeros::None, BlockZeros::Packed}) {
+      std::vector<Shape> shapes = {{5, 20, integer(300, 1200)}, {20, 33, integer(300, 600)}};
+      testBlocks(GetParam(),
+                 product(zeros == BlockZeros::None ? 4 : 8, group, BlockCore::Int8, zeros), shapes);
+    }
+}
+
+TEST_P(TensorProducts, BlocksOfAllKinds) {
+  BlockProduct grouped = product(4, 128, BlockCore::Int8, BlockZeros::Packed);
+  grouped.inputs = grouped.aGroup = 32;
+  testBlocks(GetParam(), grouped, fewShapes());
+  BlockProduct rows = product(8, 0, BlockCore::Int8);
+  rows.inputs = rows.aGroup = 64;
+  testBlocks(GetParam(), rows, fewShapes());
+  BlockProduct listed = product(3, 32, BlockCore::Int8);
+  listed.value = CodeValue::Integers, listed.bias = 100, listed.unit = 0.25f;
+  listed.integers = {0, 40, 80, 99, 101, 120, 160, 255}; // 155 is beyond a signed byte
+  testBlocks(GetParam(), listed, {fewShapes()[1]});
+  listed.bias = 127, listed.integers[7] = 254, listed.aSums = false;
+  testBlocks(GetParam(), listed, {fewShapes()[0]});
+  BlockProduct floats = product(4, 32, BlockCore::Int8);
+  floats.value = CodeValue::Float4E2M1, floats.bias = 0, floats.layout.twoLevel = true;
+  setScale(floats, ScaleForm::E4M3);
+  testBlocks(GetParam(), floats, {fewShapes()[0]});
+  BlockProduct binary = product(1, 32, BlockCore::Int8);
+  binary.step = 2, binary.bias = 1, binary.aSums = false;
+  testBlocks(GetParam(), binary, {fewShapes()[1]});
+}
+
+//===-- Launches ------------------------------------------------------------------------------===//
+
+MatmulSpec specOf(MatmulKind kind) {
+  MatmulSpec spec;
+  spec.kind = kind, spec.block = product(4, 32, BlockCore::Int8);
+  if (kind == MatmulKind::F32)
+    spec.b = Elem::BF16, spec.pairs = true;
+  return spec;
+}
+
+TEST_P(TensorProducts, LaunchesAreToldWhatBlocksNeed) {
+  const Target &target = *findTarget(GetParam());
+  for (MatmulKind kind : {MatmulKind::W8A8, MatmulKind::Block, MatmulKind::F32}) {
+    mlir::OwningOpRef<mlir::ModuleOp> module =
+        mlir::ModuleOp::create(mlir::UnknownLoc::get(&testContext()));
+    buildMatmul(*module, "kernel", target, specOf(kind));
+    auto code = ptx::emitPtx(*module, target);
+    ASSERT_TRUE(bool(code)) << llvm::toString(code.takeError());
+    ASSERT_EQ(code->kernels.size(), 1u);
+    const ptx::PtxKernel &kernel = code->kernels[0];
+    EXPECT_EQ(kernel.blockWorkers, 1);
+    EXPECT_EQ(kernel.blockThreads, ptx::kBlockThreads);
+    EXPECT_GT(kernel.sharedBytes, 128 * 68 * 4); // the results of the largest tile
+    EXPECT_LE(kernel.sharedBytes, target.sharedBytes);
+  }
+}
+
+/// Sums of floats are in the order that is promised, unless pairs are allowed.
+TEST(TensorProduct, FitsTensorCores) {
+  EXPECT_TRUE(fitsTensorCores(specOf(MatmulKind::W8A8)));
+  EXPECT_TRUE(fitsTensorCores(specOf(MatmulKind::F32)));
+  EXPECT_FALSE(fitsTensorCores(specOf(MatmulKind::Batched)));
+  MatmulSpec exact = specOf(MatmulKind::F32);
+  exact.pairs = false;
+  EXPECT_FALSE(fitsTensorCores(exact));
+  for (auto [inputs, fits] :
+       {std::pair(0, true), {32, true}, {128, true}, {16, false}, {48, false}}) {
+    MatmulSpec spec = specOf(MatmulKind::Block);
+    spec.block.inputs = spec.block.layout.group = inputs;
+    EXPECT_EQ(fitsTensorCores(spec), fits) << inputs;
+    spec.block.core = BlockCore::Float;
+    EXPECT_FALSE(fitsTensorCores(spec));
+  }
+}
+
+} // namespace
