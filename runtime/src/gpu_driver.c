@@ -22,16 +22,22 @@ static bool loses_context(cuda_result result) {
   return result == 700 || result == 702 || (result >= 714 && result <= 719);
 }
 
+/* What the driver calls an error, and says of it. */
+static void name_error(const qcc_gpu *gpu, cuda_result result, const char **name,
+                       const char **text) {
+  if (gpu->cuda.cuGetErrorName(result, name) || !*name)
+    *name = "an unknown error";
+  if (gpu->cuda.cuGetErrorString(result, text) || !*text)
+    *text = "";
+}
+
 qcc_status qcc_gpu_check(const qcc_gpu *gpu, cuda_result result, const char *doing,
                          qcc_error *err) {
   const char *name = NULL, *text = NULL;
   size_t free_bytes = 0, total = 0;
   if (!result)
     return QCC_OK;
-  if (gpu->cuda.cuGetErrorName(result, &name) || !name)
-    name = "an unknown error";
-  if (gpu->cuda.cuGetErrorString(result, &text) || !text)
-    text = "";
+  name_error(gpu, result, &name, &text);
   if (result == OUT_OF_MEMORY) {
     gpu->cuda.cuMemGetInfo_v2(&free_bytes, &total);
     return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY,
@@ -84,10 +90,7 @@ static qcc_status check_driver(const qcc_gpu *gpu, cuda_result result, qcc_error
   const char *name = NULL, *text = NULL;
   if (!result)
     return QCC_OK;
-  if (gpu->cuda.cuGetErrorName(result, &name) || !name)
-    name = "an unknown error";
-  if (gpu->cuda.cuGetErrorString(result, &text) || !text)
-    text = "";
+  name_error(gpu, result, &name, &text);
   return qcc_fail(err, QCC_ERR_DEVICE, "no GPU can be used: the driver says %s (%d) %s", name,
                   result, text);
 }
