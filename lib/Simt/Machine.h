@@ -188,6 +188,7 @@ private:
   void memoryCopy(Warp &warp, uint32_t lanes, uint32_t pc);
   Place locate(Warp &warp, unsigned lane, uint32_t pc, Space space, uint64_t address,
                uint64_t bytes);
+  Place rowOfMatrix(Warp &warp, unsigned giver, uint32_t pc);
   Place locateShared(Warp &warp, uint64_t offset, uint64_t bytes);
   void outOfBounds(Warp &warp, unsigned lane, uint32_t pc, Space space, uint64_t address,
                    uint64_t bytes);

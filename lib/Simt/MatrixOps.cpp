@@ -56,6 +56,13 @@ void Machine::multiply(Warp &warp, uint32_t, const Instruction &inst) {
   setAccumulators(warp, product, d);
 }
 
+/// A row of a matrix, at the address that lane `giver` gives; without bytes where that is wrong.
+Machine::Place Machine::rowOfMatrix(Warp &warp, unsigned giver, uint32_t pc) {
+  uint64_t at = warp.registers[program.code[pc].a].v[giver];
+  return aligned(warp, giver, pc, at, 16) ? locate(warp, giver, pc, Space::Shared, at, 16)
+                                          : Place{};
+}
+
 /// Eight rows of 16 bytes for each of `count` matrices, at addresses that lanes 8 * i + row give.
 /// The lane that gets a word reads it. flags is 1 for transposed ones.
 void Machine::loadMatrix(Warp &warp, uint32_t lanes, uint32_t pc) {
@@ -65,10 +72,7 @@ void Machine::loadMatrix(Warp &warp, uint32_t lanes, uint32_t pc) {
     uint16_t elements[8][8] = {};
     for (unsigned row = 0; row != 8; ++row) {
       unsigned giver = 8 * matrix + row;
-      uint64_t at = warp.registers[inst.a].v[giver];
-      if (!aligned(warp, giver, pc, at, 16))
-        continue;
-      Place place = locate(warp, giver, pc, Space::Shared, at, 16);
+      Place place = rowOfMatrix(warp, giver, pc);
       if (!place.bytes)
         continue;
       std::memcpy(elements[row], place.bytes, 16);
@@ -92,10 +96,7 @@ void Machine::storeMatrix(Warp &warp, uint32_t, uint32_t pc) {
   for (unsigned matrix = 0; matrix != inst.listCount; ++matrix)
     for (unsigned row = 0; row != 8; ++row) {
       unsigned giver = 8 * matrix + row;
-      uint64_t at = warp.registers[inst.a].v[giver];
-      if (!aligned(warp, giver, pc, at, 16))
-        continue;
-      Place place = locate(warp, giver, pc, Space::Shared, at, 16);
+      Place place = rowOfMatrix(warp, giver, pc);
       if (!place.bytes)
         continue;
       const Lanes &words = warp.registers[program.wideList[inst.list + matrix]];

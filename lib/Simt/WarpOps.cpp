@@ -7,8 +7,8 @@ namespace qcc::simt {
 
 static bool isConverging(const Group &group) { return group.state == Group::State::Converging; }
 
-/// The register that holds the member mask; instructions on matrices are for all lanes.
-static uint32_t memberRegister(const Instruction &inst) {
+/// Whether register `a` holds a member mask; instructions on matrices are for all lanes.
+static bool hasMembers(const Instruction &inst) {
   switch (inst.op) {
   case Op::WarpSync:
   case Op::Shuffle:
@@ -16,9 +16,9 @@ static uint32_t memberRegister(const Instruction &inst) {
   case Op::Reduce:
   case Op::Match:
   case Op::Elect:
-    return inst.a;
+    return true;
   default:
-    return noRegister;
+    return false;
   }
 }
 
@@ -27,8 +27,7 @@ void Machine::converge(Warp &warp, size_t index) {
   const Instruction &inst = program.code[pc];
   std::map<uint32_t, uint32_t> lanesOf;
   forLanes(warp.groups[index].lanes, [&](unsigned lane) {
-    uint32_t members =
-        memberRegister(inst) == noRegister ? allLanes : warp.registers[inst.a].v[lane];
+    uint32_t members = hasMembers(inst) ? warp.registers[inst.a].v[lane] : allLanes;
     if (!(members >> lane & 1))
       report(FindingKind::Divergence, pc, 0, [&] {
         return llvm::formatv("{0} is not in its own member mask {1:x}",
@@ -64,7 +63,7 @@ bool Machine::completeConvergence(Warp &warp, uint32_t pc, uint32_t members) {
 
 void Machine::executeTogether(Warp &warp, uint32_t lanes, uint32_t pc) {
   const Instruction &inst = program.code[pc];
-  if (lanes != allLanes && memberRegister(inst) == noRegister && inst.op != Op::Elect)
+  if (lanes != allLanes && !hasMembers(inst) && inst.op != Op::Elect)
     report(FindingKind::Divergence, pc, 0, [&] {
       return llvm::formatv("lanes {0:x} of a warp execute what all lanes must", lanes).str();
     });
