@@ -90,7 +90,7 @@ void TensorMatmul::sums(TensorTileAt at) {
 /// Sixteen sums; of slices together, always in the same order.
 Value TensorMatmul::sumsOf(Value row, Value panel) {
   Type type = k.vec(spec.kind == MatmulKind::W8A8 ? k.i32() : k.f32());
-  Value stride = k.add(k.mul(panels, k.ci64(kPanel)), k.ci64(4));
+  Value stride = k.add(k.mul(panels, k.ci64(kPanel)), k.ci64(kSumsPadding));
   Value first = k.add(k.mul(row, stride), k.mul(panel, k.ci64(kPanel)));
   Value shared = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), 128);
   auto slice = [&](int64_t w) {

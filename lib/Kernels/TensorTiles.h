@@ -15,6 +15,9 @@ constexpr int64_t paddedPanel(int64_t depth) {
   return depth * kPanel / kPanelRun * (kPanelRun + kPanelPadding);
 }
 
+/// Numbers behind a row of sums, as tile.store_sums leaves them.
+constexpr int64_t kSumsPadding = 4;
+
 /// Operations on a tile of one shape.
 class TensorTile {
 public:
@@ -29,7 +32,9 @@ public:
   int64_t rowBytes() const { return depth() + kRowPadding; }
   int64_t panelBytes() const { return paddedPanel(depth()); }
   int64_t rowsBytes() const { return shape.rows * rowBytes(); }
-  int64_t resultBytes() const { return shape.slices * shape.rows * (shape.columns + 4) * 4; }
+  int64_t resultBytes() const {
+    return shape.slices * shape.rows * (shape.columns + kSumsPadding) * 4;
+  }
 
   /// What products are of.
   enum class Codes { Unsigned, Signed, Bf16 }; ///< of A; B is signed, or bf16 too
