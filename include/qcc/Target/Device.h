@@ -20,7 +20,8 @@ struct Device {
 /// The device that stands for `target`, or null where it is no GPU.
 const Device *deviceOf(const Target &target);
 
-/// A kernel that follows another one in a graph of launches takes so long at least.
+/// A kernel that follows another one in a graph of launches takes so long at least: an assumption,
+/// not measured.
 constexpr double kGraphLaunchSeconds = 1.5e-6;
 
 /// What a block of a kernel takes.
