@@ -3,6 +3,7 @@
 #include "mlir/Support/Timing.h"
 #include "qcc/Algorithms/Collectors.h"
 #include "qcc/Algorithms/Moments.h"
+#include "qcc/Emit/Emit.h"
 #include "qcc/Support/AtomicOutput.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Support/TempFolder.h"
@@ -184,6 +185,7 @@ Error qcc::calibrateModel(const CalibrateRequest &request, llvm::raw_ostream &er
   Expected<LoadedModel> model = loadModel(*context, load);
   if (!model)
     return model.takeError();
+  model->codes = std::make_shared<emit::CodeCache>();
   DefaultTimingManager manager;
   TimingScope timing = manager.getRootScope();
   PipelineOptions pipeline;

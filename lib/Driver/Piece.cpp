@@ -112,6 +112,7 @@ Expected<std::unique_ptr<data::RuntimeModel>> qcc::compilePiece(const LoadedMode
   part.module = extractPiece(function, piece);
   part.modelDir = model.modelDir;
   part.blobDir = model.blobDir;
+  part.codes = model.codes;
   CompileRequest request;
   request.name = "piece";
   request.quiet = true;

@@ -12,6 +12,7 @@
 #include "qcc/Driver/RowPromotion.h"
 #include "qcc/Driver/Treatments.h"
 #include "qcc/Driver/WorkFolder.h"
+#include "qcc/Emit/Emit.h"
 #include "qcc/Kernels/QuantizedLayout.h"
 #include "qcc/Pack/WeightFormats.h"
 #include "qcc/Pipeline/Compile.h"
@@ -129,6 +130,7 @@ Error Quantization::load() {
   if (!loaded)
     return loaded.takeError();
   model = std::move(*loaded);
+  model.codes = std::make_shared<emit::CodeCache>(); // layers are alike, and compiled many times
   return Error::success();
 }
 

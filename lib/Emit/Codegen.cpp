@@ -40,10 +40,13 @@ bool isOurs(const GlobalValue &value) {
 
 StringSet<> definedBy(ArrayRef<CodeModule> modules) {
   StringSet<> names;
-  for (const CodeModule &code : modules)
-    for (const GlobalValue &value : code.module->global_values())
-      if (isOurs(value))
-        names.insert(value.getName());
+  for (const CodeModule &code : modules) {
+    names.insert_range(code.symbols);
+    if (code.module)
+      for (const GlobalValue &value : code.module->global_values())
+        if (isOurs(value))
+          names.insert(value.getName());
+  }
   return names;
 }
 
@@ -154,6 +157,10 @@ Error collectErrors(Module &module, function_ref<Error()> work) {
 
 Error compileOne(CodeModule &code, const std::string &triple, unsigned optLevel,
                  ObjectCode *object) {
+  if (code.cached) {
+    *object = {code.symbols.front(), *code.cached};
+    return Error::success();
+  }
   Module &module = *code.module;
   Expected<std::unique_ptr<TargetMachine>> machine = makeMachine(triple, optLevel);
   if (!machine)
@@ -182,6 +189,8 @@ void prepareGroup(MutableArrayRef<CodeModule> modules, StringRef cpu, StringRef 
                   function_ref<std::string(StringRef)> rename) {
   StringSet<> names = definedBy(modules);
   for (CodeModule &code : modules) {
+    if (!code.module)
+      continue;
     for (GlobalValue &value : code.module->global_values()) {
       if (isOurs(value) && !value.hasAppendingLinkage()) {
         value.setVisibility(GlobalValue::HiddenVisibility);
@@ -211,6 +220,21 @@ void prepareGroup(MutableArrayRef<CodeModule> modules, StringRef cpu, StringRef 
 }
 
 } // namespace
+
+std::shared_ptr<const MachineCode> CodeCache::find(StringRef key) const {
+  std::lock_guard<std::mutex> lock(mutex);
+  return codes.lookup(key);
+}
+
+void CodeCache::insert(StringRef key, MachineCode code) {
+  std::lock_guard<std::mutex> lock(mutex);
+  codes.try_emplace(key, std::make_shared<const MachineCode>(std::move(code)));
+}
+
+size_t CodeCache::size() const {
+  std::lock_guard<std::mutex> lock(mutex);
+  return codes.size();
+}
 
 Error checkParts(const ModelParts &parts) {
   if (!isIdentifier(parts.name))

@@ -14,7 +14,7 @@ namespace qcc::emit {
 /// Machine code of one module, with a name for messages.
 struct ObjectCode {
   std::string name;
-  llvm::SmallVector<char, 0> bytes;
+  MachineCode bytes;
 };
 
 //--- Names of what an artifact holds, all local to it.

@@ -128,9 +128,12 @@ Error Emission::emitText() {
 }
 
 Error Emission::compile(std::vector<ObjectCode> &objects) {
-  if (Error e =
-          compileModules(allModules(), parts.triple, options.optLevel, options.threads, &objects))
+  std::vector<CodeModule *> modules = allModules();
+  if (Error e = compileModules(modules, parts.triple, options.optLevel, options.threads, &objects))
     return e;
+  for (const auto &[code, object] : zip_equal(modules, objects))
+    if (!code->key.empty() && !code->cached)
+      parts.cache->insert(code->key, object.bytes);
   if (embedded())
     objects.push_back(makeWeightsObject(Triple(parts.triple), parts.name, parts.weights.bytes));
   std::vector<const ObjectCode *> list;

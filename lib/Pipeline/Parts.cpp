@@ -10,6 +10,7 @@
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Target/Target.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/SHA256.h"
 #include <atomic>
 #include <thread>
 
@@ -129,8 +130,27 @@ emit::EntryPart entryPart(qnt::EntryOp entry) {
   return part;
 }
 
-/// Kernels a chunk: small enough to keep all cores busy, large enough to amortise a module.
+/// Kernels a chunk: small enough to keep all cores busy, large enough to amortise a module. What
+/// goes to a cache goes there by kernels.
 constexpr size_t chunkSize = 6;
+
+/// What is there of a module before it is translated: the code that a cache has, or a key for it.
+/// Emission puts the names of model and level before those of symbols.
+emit::CodeModule asCached(ModuleOp module, StringRef level, const emit::ModelParts &parts) {
+  emit::CodeModule code;
+  if (!parts.cache)
+    return code;
+  std::string text = parts.name + ' ' + parts.triple + ' ' + level.str() + '\n';
+  llvm::raw_string_ostream os(text);
+  module.print(os, OpPrintingFlags().printGenericOpForm().useLocalScope());
+  code.key = llvm::toHex(llvm::SHA256::hash(llvm::arrayRefFromStringRef(text)));
+  code.cached = parts.cache->find(code.key);
+  if (code.cached)
+    for (func::FuncOp function : module.getOps<func::FuncOp>())
+      if (function.isPublic() && !function.isDeclaration())
+        code.symbols.push_back(function.getSymName().str());
+  return code;
+}
 
 /// The kernels of a level in the order of its table; the other functions are parts of kernels.
 SmallVector<func::FuncOp> kernelFunctions(ModuleOp level) {
@@ -227,13 +247,13 @@ void copyWithParts(func::FuncOp function, SymbolTable &symbols, ModuleOp chunk) 
 }
 
 /// Kernels of a level as nested modules of a few, so that they lower and compile in parallel.
-OwningOpRef<ModuleOp> splitKernels(ModuleOp level, ArrayRef<func::FuncOp> kernels) {
+OwningOpRef<ModuleOp> splitKernels(ModuleOp level, ArrayRef<func::FuncOp> kernels, size_t each) {
   OwningOpRef<ModuleOp> all(ModuleOp::create(level.getLoc()));
   OpBuilder outer = OpBuilder::atBlockEnd(all->getBody());
   SymbolTable symbols(level);
   ModuleOp chunk;
   for (auto [i, function] : llvm::enumerate(kernels)) {
-    if (i % chunkSize == 0)
+    if (i % each == 0)
       chunk = ModuleOp::create(outer, level.getLoc());
     copyWithParts(function, symbols, chunk);
   }
@@ -242,19 +262,28 @@ OwningOpRef<ModuleOp> splitKernels(ModuleOp level, ArrayRef<func::FuncOp> kernel
 
 Expected<std::vector<emit::CodeModule>> translateLevel(ModuleOp level,
                                                        ArrayRef<func::FuncOp> kernels,
-                                                       const Target &target, unsigned threads) {
-  OwningOpRef<ModuleOp> all = splitKernels(level, kernels);
+                                                       const Target &target, unsigned threads,
+                                                       const emit::ModelParts &parts) {
+  OwningOpRef<ModuleOp> all = splitKernels(level, kernels, parts.cache ? 1 : chunkSize);
+  std::vector<emit::CodeModule> modules;
+  SmallVector<ModuleOp> chunks; // null where there is code
+  for (ModuleOp chunk : llvm::make_early_inc_range(all->getOps<ModuleOp>())) {
+    modules.push_back(asCached(chunk, target.name, parts));
+    chunks.push_back(modules.back().cached ? ModuleOp() : chunk);
+    if (modules.back().cached)
+      chunk.erase();
+  }
   PassManager pm(level.getContext());
   pm.enableVerifier(false);
   populateKernelToLlvm(pm.nest<ModuleOp>(), target);
   if (failed(pm.run(*all)))
     return makeError(Diag::Internal, "",
                      std::string("the kernels for ") + target.name + " do not lower to LLVM");
-  SmallVector<ModuleOp> chunks(all->getOps<ModuleOp>());
-  std::vector<emit::CodeModule> modules(chunks.size());
   std::atomic<size_t> next = 0;
   auto work = [&] {
     for (size_t i; (i = next++) < chunks.size();) {
+      if (!chunks[i])
+        continue;
       modules[i].context = std::make_unique<llvm::LLVMContext>();
       modules[i].module = translateLowered(chunks[i], target, *modules[i].context);
       modules[i].optimized = true;
@@ -269,19 +298,25 @@ Expected<std::vector<emit::CodeModule>> translateLevel(ModuleOp level,
   for (std::thread &worker : workers)
     worker.join();
   for (emit::CodeModule &module : modules)
-    if (!module.module)
+    if (!module.module && !module.cached)
       return makeError(Diag::Internal, "",
                        std::string("the kernels for ") + target.name + " do not translate to LLVM");
   return modules;
 }
 
-Expected<emit::CodeModule> translateBody(ModuleOp body) {
+Expected<emit::CodeModule> translateBody(ModuleOp body, const emit::ModelParts &parts) {
+  emit::CodeModule code = asCached(body, "", parts);
+  if (code.cached)
+    return code;
   OwningOpRef<ModuleOp> copy(cast<ModuleOp>(body->clone()));
   PassManager pm(body.getContext());
   populateKernelToLlvm(pm, *findTarget("scalar"));
   if (failed(pm.run(*copy)))
     return makeError(Diag::Internal, "", "the model body does not translate to LLVM");
-  return emit::translateModule(*copy, "body");
+  auto made = emit::translateModule(*copy, "body");
+  if (made)
+    made->key = std::move(code.key);
+  return made;
 }
 
 /// What a weight is called in reports: its storage and granularity, or its element type.
@@ -348,7 +383,7 @@ Error addLevels(ModuleOp module, ArrayRef<std::string> requested, unsigned threa
     level.features = target.featureBits;
     level.cpu = target.cpu;
     level.cpuFeatures = target.features;
-    auto modules = translateLevel(code.module, code.own, target, threads);
+    auto modules = translateLevel(code.module, code.own, target, threads, parts);
     if (!modules)
       return modules.takeError();
     level.modules = std::move(*modules);
@@ -407,6 +442,8 @@ Expected<emit::ModelParts> pipeline::makeParts(LoadedModel &model, ArrayRef<std:
     (isGpu(level) ? gpus : cpus).push_back(level);
   emit::ModelParts parts;
   parts.name = request.name;
+  if (request.emit != EmitKind::LlvmIr && request.emit != EmitKind::Assembly)
+    parts.cache = model.codes;
   parts.triple = tripleOf(cpus);
   unsigned threads =
       request.threads ? request.threads : std::max(1u, std::thread::hardware_concurrency());
@@ -418,7 +455,7 @@ Expected<emit::ModelParts> pipeline::makeParts(LoadedModel &model, ArrayRef<std:
   for (const std::string &gpu : gpus)
     if (Error failed = addGpu(module, *findTarget(gpu), parts))
       return std::move(failed);
-  auto body = translateBody(pipeline::nestedModule(module, "body"));
+  auto body = translateBody(pipeline::nestedModule(module, "body"), parts);
   if (!body)
     return body.takeError();
   parts.bodyModules.push_back(std::move(*body));

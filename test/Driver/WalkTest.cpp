@@ -1,6 +1,7 @@
 // Walking over a function piece by piece gives what running it whole gives.
 #include "qcc/Driver/Walk.h"
 #include "mlir/Parser/Parser.h"
+#include "qcc/Emit/Emit.h"
 #include "llvm/Support/FileSystem.h"
 #include "gtest/gtest.h"
 #include <fstream>
@@ -94,6 +95,28 @@ TEST_F(WalkTest, RewritingBehindTheFrontCounts) {
         return llvm::Error::success();
       })));
   EXPECT_EQ(got, 6 * -3.0f); // -(x + x) * x at x = -3
+}
+
+/// Pieces of a walk find the code of equal pieces before, and of no others.
+TEST_F(WalkTest, CodeIsMadeOnce) {
+  model.codes = std::make_shared<emit::CodeCache>();
+  auto firstNumber = [&](Value value) {
+    float got = 0;
+    Walk walk(model, function, 1, sample, {folder, 1, 1});
+    llvm::Error failed = walk.compute({value}, [&](size_t, ArrayRef<qcc_tensor> tensors) {
+      got = static_cast<const float *>(tensors[0].data)[0];
+      return llvm::Error::success();
+    });
+    EXPECT_FALSE(static_cast<bool>(failed)) << llvm::toString(std::move(failed));
+    return got;
+  };
+  EXPECT_EQ(firstNumber(values[0]), -6.0f);
+  size_t made = model.codes->size();
+  EXPECT_GT(made, 0u);
+  EXPECT_EQ(firstNumber(values[0]), -6.0f);
+  EXPECT_EQ(model.codes->size(), made);
+  EXPECT_EQ(firstNumber(values[1]), 0.0f);
+  EXPECT_GT(model.codes->size(), made);
 }
 
 TEST_F(WalkTest, ErrorsOfTheVisitorEndTheWalk) {

@@ -285,6 +285,34 @@ TEST(Artifact, BytesDoNotDependOnFolderOrThreads) {
   }
 }
 
+TEST(Artifact, CodeOfACacheIsTheSame) {
+  TempFolder folder;
+  auto cache = std::make_shared<CodeCache>();
+  auto keyed = [&] {
+    ModelParts parts = testModel("same");
+    parts.cache = cache;
+    for (LevelPart &level : parts.levels)
+      for (auto [i, code] : llvm::enumerate(level.modules)) {
+        code.key = level.name + std::to_string(i);
+        code.cached = cache->find(code.key);
+        if (!code.cached)
+          continue;
+        for (const llvm::Function &function : *code.module)
+          if (!function.isDeclaration())
+            code.symbols.push_back(function.getName().str());
+        code.module.reset();
+      }
+    return parts;
+  };
+  emitOk(testModel("same"), folder / "without.so", OutputKind::SharedObject);
+  emitOk(keyed(), folder / "first.so", OutputKind::SharedObject);
+  ModelParts second = keyed();
+  ASSERT_NE(second.levels[0].modules[0].cached, nullptr);
+  emitOk(std::move(second), folder / "second.so", OutputKind::SharedObject);
+  EXPECT_EQ(readFile(folder / "without.so"), readFile(folder / "first.so"));
+  EXPECT_EQ(readFile(folder / "first.so"), readFile(folder / "second.so"));
+}
+
 TEST(Artifact, SurvivesStrip) {
   TempFolder folder;
   emitOk(testModel("tiny", 100000), folder / "tiny.so", OutputKind::SharedObject);

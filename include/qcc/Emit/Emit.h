@@ -5,31 +5,60 @@
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/Error.h"
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace qcc::emit {
 
-/// An LLVM module with a context of its own, so that modules compile in parallel.
+using MachineCode = llvm::SmallVector<char, 0>; ///< an object file
+
+/// Machine code by the text that it follows from, for models whose parts are much alike. Any number
+/// of threads may use one.
+class CodeCache {
+public:
+  /// Null where there is none.
+  std::shared_ptr<const MachineCode> find(llvm::StringRef key) const;
+  void insert(llvm::StringRef key, MachineCode code);
+  size_t size() const;
+
+private:
+  mutable std::mutex mutex;
+  llvm::StringMap<std::shared_ptr<const MachineCode>> codes;
+};
+
+/// An LLVM module with a context of its own, so that modules compile in parallel; or machine code
+/// that a cache had.
 struct CodeModule {
   CodeModule() = default;
   CodeModule(CodeModule &&) = default;
   CodeModule &operator=(CodeModule &&other) {
     module = std::move(other.module); // before the context that the old module lives in
     context = std::move(other.context);
+    optimized = other.optimized;
+    cached = std::move(other.cached);
+    key = std::move(other.key);
+    symbols = std::move(other.symbols);
     return *this;
   }
 
   std::unique_ptr<llvm::LLVMContext> context; // declared first: must outlive the module
   std::unique_ptr<llvm::Module> module;
   bool optimized = false; // only instruction selection is left to do
+
+  // With a cache: the code, if it was there (then there is no module), or the key to keep it by.
+  std::shared_ptr<const MachineCode> cached;
+  std::string key;
+  std::vector<std::string> symbols; // that `cached` defines, without the prefix of emission
 };
 
 /// One slot of a kernel table: a function of the level's own modules, or, where the code would be
@@ -128,7 +157,8 @@ struct ModelParts {
   std::string bodyCpu, bodyCpuFeatures; // empty: the baseline of the architecture
   std::vector<EntryPart> entries;
   WeightsPart weights;
-  std::string manifest; // JSON
+  std::string manifest;             // JSON
+  std::shared_ptr<CodeCache> cache; // of modules with a key; not for the text kinds
 };
 
 enum class OutputKind { SharedObject, Object, Archive, LlvmIr, Assembly };

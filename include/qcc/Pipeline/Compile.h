@@ -10,6 +10,9 @@
 namespace qcc {
 
 struct ImportOptions;
+namespace emit {
+class CodeCache;
+}
 
 /// A context with every dialect of the line.
 std::unique_ptr<mlir::MLIRContext> makeContext(unsigned threads);
@@ -18,10 +21,13 @@ std::unique_ptr<mlir::MLIRContext> makeContext(unsigned threads);
 struct LoadedModel {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::string modelDir, blobDir;
+  /// Where artifacts of the model, of its copies and of their pieces leave machine code for each
+  /// other; null: they do not.
+  std::shared_ptr<emit::CodeCache> codes;
 
   /// A module of its own over the same files.
   LoadedModel clone() const {
-    return {mlir::cast<mlir::ModuleOp>(module.get()->clone()), modelDir, blobDir};
+    return {mlir::cast<mlir::ModuleOp>(module.get()->clone()), modelDir, blobDir, codes};
   }
 };
 
