@@ -1,4 +1,5 @@
 // `qcc inspect`, `check`, `targets`, `explain`, `version`: what there is to know.
+#include "GpuCode.h"
 #include "qcc/Cli/Context.h"
 #include "qcc/Data/RuntimeModel.h"
 #include "qcc/Support/Diagnostics.h"
@@ -51,15 +52,6 @@ std::vector<std::pair<std::string, std::vector<std::string>>> hostOpsOf(const Ru
   return ops;
 }
 
-std::vector<qcc_gpu_code_info> gpuCodesOf(const RuntimeModel &model, uint32_t count) {
-  std::vector<qcc_gpu_code_info> codes(count);
-  for (uint32_t i = 0; i < count; ++i) {
-    codes[i].struct_size = sizeof(codes[i]);
-    qcc_model_gpu_code(model.handle, i, &codes[i], nullptr);
-  }
-  return codes;
-}
-
 void printSignature(llvm::raw_ostream &out, StringRef title, llvm::ArrayRef<TensorInfo> tensors) {
   out << title << '\n';
   std::vector<std::vector<std::string>> rows;
@@ -82,7 +74,7 @@ llvm::Error inspectArtifact(StringRef file, const Context &context) {
   if (qcc_model_get_info((*model)->handle, &info, &error))
     return runtimeError(error, file);
   std::vector<qcc_level_info> levels = levelsOf(**model, info.n_levels);
-  std::vector<qcc_gpu_code_info> gpus = gpuCodesOf(**model, info.n_gpu_codes);
+  std::vector<GpuCode> gpus = gpuCodesOf((*model)->handle, info.n_gpu_codes, info.n_kernels);
   std::string hash =
       info.weights_sha256 ? llvm::toHex(llvm::ArrayRef(info.weights_sha256, 32), true) : "";
   auto manifest = llvm::json::parse((*model)->manifest);
@@ -93,14 +85,11 @@ llvm::Error inspectArtifact(StringRef file, const Context &context) {
   std::string abi = std::to_string(info.abi_major) + "." + std::to_string(info.abi_minor);
   auto hostOps = hostOpsOf(**model);
   if (context.json) {
-    llvm::json::Array list, hosts, gpuList;
+    llvm::json::Array list, hosts;
     for (auto &[op, nodes] : hostOps)
       hosts.push_back(llvm::json::Object{{"op", op}, {"nodes", llvm::json::Array(nodes)}});
     for (const qcc_level_info &level : levels)
       list.push_back(llvm::json::Object{{"name", level.name}, {"usable", level.usable != 0}});
-    for (const qcc_gpu_code_info &gpu : gpus)
-      gpuList.push_back(llvm::json::Object{{"name", gpu.name},
-                                           {"ptx_bytes", static_cast<int64_t>(gpu.ptx_bytes)}});
     context.printJson(
         llvm::json::Object{{"schema", "qcc.inspect/1"},
                            {"model", file.str()},
@@ -110,7 +99,7 @@ llvm::Error inspectArtifact(StringRef file, const Context &context) {
                            {"outputs", signatureJson((*model)->outputs)},
                            {"levels", std::move(list)},
                            {"level", info.level ? info.level : ""},
-                           {"gpus", std::move(gpuList)},
+                           {"gpus", gpuCodesJson(gpus)},
                            {"kernels", static_cast<int64_t>(info.n_kernels)},
                            {"caches", static_cast<int64_t>((*model)->caches)},
                            {"host_ops", std::move(hosts)},
@@ -132,11 +121,7 @@ llvm::Error inspectArtifact(StringRef file, const Context &context) {
             : level.usable                           ? "  (usable here)"
                                                      : "  (not on this machine)")
         << '\n';
-  if (!gpus.empty())
-    out << "GPUs\n";
-  for (const qcc_gpu_code_info &gpu : gpus)
-    out << "  " << gpu.name << "  compute capability " << gpu.major << '.' << gpu.minor
-        << (gpu.exact ? "" : " and later") << ", PTX " << formatBytes(gpu.ptx_bytes) << '\n';
+  printGpuCodes(out, gpus);
   if ((*model)->caches)
     out << "decoder with " << (*model)->caches << " cache tensors\n";
   if (!hostOps.empty())

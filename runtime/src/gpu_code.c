@@ -56,22 +56,48 @@ qcc_status qcc_validate_gpu_codes(const qcc_model_desc *desc, qcc_error *err) {
               : qcc_fail(err, QCC_ERR_NOT_A_MODEL, "malformed model: its tables of code for GPUs");
 }
 
-qcc_status qcc_model_gpu_code(const qcc_model *model, uint32_t index, qcc_gpu_code_info *info,
-                              qcc_error *err) {
-  qcc_gpu_code_info i = {sizeof i, NULL, 0, 0, 0, 0, NULL, 0};
-  const qcc_gpu_code_desc *code;
+static qcc_status code_at(const qcc_model *model, uint32_t index, const qcc_gpu_code_desc **code,
+                          qcc_error *err) {
   if (!model)
     return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "model is null");
   if (index >= qcc_gpu_code_count(model->desc))
     return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "code %u for GPUs asked for, there are %u",
                     index, qcc_gpu_code_count(model->desc));
-  code = qcc_gpu_code_at(model->desc, index);
+  *code = qcc_gpu_code_at(model->desc, index);
+  return QCC_OK;
+}
+
+qcc_status qcc_model_gpu_code(const qcc_model *model, uint32_t index, qcc_gpu_code_info *info,
+                              qcc_error *err) {
+  qcc_gpu_code_info i = {sizeof i, NULL, 0, 0, 0, 0, NULL, 0};
+  const qcc_gpu_code_desc *code;
+  qcc_status status = code_at(model, index, &code, err);
+  if (status)
+    return status;
   i.name = code->name;
   i.major = code->major;
   i.minor = code->minor;
   i.exact = code->exact;
   i.ptx = code->ptx;
   i.ptx_bytes = code->ptx_bytes;
+  return qcc_write_info(info, &i, sizeof i, err);
+}
+
+qcc_status qcc_model_gpu_kernel(const qcc_model *model, uint32_t code, uint32_t index,
+                                qcc_gpu_kernel_info *info, qcc_error *err) {
+  qcc_gpu_kernel_info i = {sizeof i, NULL, 0, 0};
+  const qcc_gpu_code_desc *desc;
+  const qcc_gpu_kernel_desc *kernel;
+  qcc_status status = code_at(model, code, &desc, err);
+  if (status)
+    return status;
+  if (index >= model->desc->n_kernels)
+    return qcc_fail(err, QCC_ERR_INVALID_ARGUMENT, "kernel %u asked for, there are %u", index,
+                    model->desc->n_kernels);
+  kernel = qcc_gpu_kernel_at(desc, index);
+  i.name = kernel->name;
+  i.block_threads = kernel->block_threads;
+  i.shared_bytes = kernel->static_shared_bytes + kernel->dynamic_shared_bytes;
   return qcc_write_info(info, &i, sizeof i, err);
 }
 

@@ -334,6 +334,14 @@ TEST(Model, LinksWithCodeForGpusAlone) {
   EXPECT_STREQ(info.name, "nvptx-sm_80");
   EXPECT_EQ(info.ptx_bytes, 12u);
   EXPECT_EQ(qcc_model_gpu_code(model->get(), 2, &info, nullptr), QCC_ERR_INVALID_ARGUMENT);
+  qcc_gpu_kernel_info kernel{};
+  kernel.struct_size = sizeof kernel;
+  ASSERT_EQ(qcc_model_gpu_kernel(model->get(), 1, 0, &kernel, nullptr), QCC_OK);
+  EXPECT_STREQ(kernel.name, "k");
+  EXPECT_EQ(kernel.block_threads, 128u);
+  EXPECT_EQ(qcc_model_gpu_kernel(model->get(), 2, 0, &kernel, nullptr), QCC_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(qcc_model_gpu_kernel(model->get(), 1, described.model.n_kernels, &kernel, nullptr),
+            QCC_ERR_INVALID_ARGUMENT);
   const char *name = nullptr;
   ASSERT_EQ(qcc_model_kernel_name(model->get(), 0, &name, nullptr), QCC_OK);
   EXPECT_STREQ(name, "k");

@@ -194,6 +194,16 @@ typedef struct qcc_gpu_code_info {
  * run. */
 QCC_API qcc_status qcc_model_gpu_code(const qcc_model *model, uint32_t index,
                                       qcc_gpu_code_info *info, qcc_error *err);
+typedef struct qcc_gpu_kernel_info {
+  uint64_t struct_size;
+  const char *name; /* of the entry point in the PTX */
+  uint32_t block_threads;
+  uint32_t shared_bytes; /* of a block */
+} qcc_gpu_kernel_info;
+
+/* Kernel `index` (< n_kernels) of code `code` for GPUs. */
+QCC_API qcc_status qcc_model_gpu_kernel(const qcc_model *model, uint32_t code, uint32_t index,
+                                        qcc_gpu_kernel_info *info, qcc_error *err);
 /* Name of kernel `index` (< n_kernels) at the level in use. */
 QCC_API qcc_status qcc_model_kernel_name(const qcc_model *model, uint32_t index, const char **name,
                                          qcc_error *err);
