@@ -2,11 +2,11 @@
 
 import re
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import tiny
+from fakegpu import find_ptxas
 
 ZOO = Path(__file__).resolve().parent.parent / "data/zoo"
 GRAPHS = sorted(p.name for p in ZOO.iterdir() if p.is_dir())
@@ -17,9 +17,8 @@ SCHEMES = ["w8a8", "w8", "w4a8:g32", "w4:g32", "nf4", "fp8e4m3", "w3a8:g32"]
 
 @pytest.fixture(scope="session")
 def ptxas():
-    found = find_spec("nvidia.cu13")
-    tool = Path(list(found.submodule_search_locations)[0], "bin/ptxas") if found else None
-    if not tool or not tool.exists():
+    tool = find_ptxas()
+    if not tool:
         pytest.skip("ptxas is not there: pip install nvidia-cuda-nvcc")
     return tool
 

@@ -1,53 +1,20 @@
 """Artifacts with code for GPUs run through the runtime on a driver that interprets kernels, and give the bits of a CPU."""
 
-import ctypes
-import gc
 import json
-import os
-import subprocess
 
 import numpy as np
 import pytest
 import tiny
-from conftest import BUILD, ROOT
+from conftest import ROOT
+from fakegpu import LIBRARY, Driver, agree, compiled, run, same
 
 onnx = pytest.importorskip("onnx")
 import qcc  # noqa: E402
 from graphs import helper, model, normal, subgraph  # noqa: E402
 
 ZOO = ROOT / "test/data/zoo"
-LIBRARY = BUILD / "test/Gpu/driver/libcuda.so.1"
 FLOAT, INT64, BOOL = 1, 7, 9
 node = helper.make_node
-
-
-class Driver:
-    """The fake driver. Whoever has loaded it has loaded libcuda.so.1, which is how the runtime finds it."""
-
-    def __init__(self):
-        self.library = ctypes.CDLL(str(LIBRARY))
-        for name in ("fake_calls", "fake_live"):
-            getattr(self.library, name).restype = ctypes.c_int64
-
-    def set(self, **values):
-        for name, value in values.items():
-            self.library.fake_set(name.encode(), ctypes.c_int64(value))
-
-    def kernels(self, file):
-        self.library.fake_kernels(str(file).encode())
-
-    def fail(self, function, nth, result):
-        self.library.fake_fail(function.encode(), ctypes.c_int64(nth), result)
-
-    def calls(self, function):
-        return self.library.fake_calls(function.encode())
-
-    def live(self):
-        gc.collect()
-        return self.library.fake_live()
-
-    def reset(self):
-        self.library.fake_reset()
 
 
 @pytest.fixture(scope="session")
@@ -60,26 +27,10 @@ def loaded():
 @pytest.fixture
 def driver(loaded):
     loaded.reset()
-    loaded.set(devices=1, major=8, minor=0, driver=12080, units=2, blocks=2, memory=1 << 30)
+    loaded.plug_in()
     yield loaded
     loaded.reset()
     assert loaded.live() == 0
-
-
-def run(*command, **environment):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, errors="replace",
-                          env=dict(os.environ, **environment))
-    return done.returncode, done.stdout + done.stderr
-
-
-def compiled(qcc_tool, folder, source, *options, target="native,nvptx-sm_80", name="m"):
-    """The artifact, and the file with the kernels that it was made of."""
-    kernels, artifact = folder / f"{name}.mlir", folder / f"{name}.so"
-    status, text = run(qcc_tool, source, "-O1", f"--target={target}", "--accept=none", "--emit=mlir", "-o", kernels, *options)
-    assert status == 0, text
-    status, text = run(qcc_tool, kernels, "--from=lower", f"--target={target}", "-o", artifact)
-    assert status == 0, text
-    return artifact, kernels
 
 
 def graph(qcc_tool, driver, folder, proto, *options):
@@ -87,21 +38,6 @@ def graph(qcc_tool, driver, folder, proto, *options):
     artifact, kernels = compiled(qcc_tool, folder, folder / "m.onnx", *options)
     driver.kernels(kernels)
     return qcc.load(artifact)
-
-
-def same(got, want):
-    assert got.keys() == want.keys()
-    for name in want:
-        assert got[name].shape == want[name].shape and got[name].dtype == want[name].dtype
-        assert got[name].tobytes() == want[name].tobytes(), name
-
-
-def agree(model, many):
-    """Each run on the GPU, in one session, gives the bits of the CPU."""
-    here, there = model.session(), model.session(gpu=0)
-    for inputs in many:
-        want = here(**inputs)
-        same(there(**inputs), want)
 
 
 # --- whole models ---
