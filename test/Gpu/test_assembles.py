@@ -1,5 +1,7 @@
 """All PTX assembles, without spills; ptxas comes with the Python environment and needs no GPU."""
 
+import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -13,6 +15,11 @@ GRAPHS = sorted(p.name for p in ZOO.iterdir() if p.is_dir())
 # What is for sm_89 is the same code as for sm_80, as long as no kernel is for it alone.
 BUILDS = [(graph, arch) for arch in ("sm_80", "sm_90a") for graph in GRAPHS] + [("bert-ts17", "sm_89")]
 SCHEMES = ["w8a8", "w8", "w4a8:g32", "w4:g32", "nf4", "fp8e4m3", "w3a8:g32"]
+# What products and attention take of a GPU: lines "scheme numerics architecture kernel threads registers shared-bytes".
+RESOURCES = Path(__file__).resolve().parent / "resources.txt"
+MAIN_KERNELS = re.compile("q?linear|attention")
+# Of another release of LLVM or ptxas a few registers more are no fault, as long as as many blocks run at once.
+MORE_REGISTERS = 8
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +57,33 @@ def test_zoo(qcc_tool, ptxas, tmp_path, graph, arch):
     assembled(qcc_tool, ptxas, ZOO / graph / "model.onnx", arch, tmp_path)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_schemes(qcc_tool, ptxas, tmp_path, decoder, scheme):
-    assembled(qcc_tool, ptxas, decoder, "sm_80", tmp_path, f"--quantize={scheme}")
+def resources(qcc_tool, ptxas, model, folder, scheme, numerics):
+    """Main kernels as inspect describes them: {(architecture, kernel): its object}."""
+    artifact = folder / "model.so"
+    subprocess.run([qcc_tool, model, "--target=nvptx-sm_80,nvptx-sm_90a", f"--quantize={scheme}", f"--numerics={numerics}",
+                    "--accept=none", "-o", artifact], check=True, capture_output=True)
+    done = subprocess.run([qcc_tool, "inspect", artifact, "--json"], check=True, capture_output=True, text=True,
+                          env=dict(os.environ, PATH=f"{ptxas.parent}:{os.environ['PATH']}"))
+    codes = json.loads(done.stdout)["gpus"]
+    assert all(code["registers_counted"] for code in codes)
+    return {(code["name"].removeprefix("nvptx-"), kernel["name"]): kernel for code in codes for kernel in code["kernels"]}
+
+
+@pytest.mark.parametrize("numerics", ["exact", "fast"])
+@pytest.mark.parametrize("scheme", ["keep", *SCHEMES])
+def test_schemes(qcc_tool, ptxas, tmp_path, decoder, scheme, numerics):
+    """No kernel spills, and none of the main ones takes more than the table says."""
+    found = resources(qcc_tool, ptxas, decoder, tmp_path, scheme, numerics)
+    assert not [key for key, kernel in found.items() if kernel["spilled_bytes"]]
+    rows = [line.split() for line in RESOURCES.read_text().splitlines() if line.startswith(f"{scheme} {numerics} ")]
+    known = {(arch, name): list(map(int, numbers)) for _, _, arch, name, *numbers in rows}
+    now = {key: [kernel[what] for what in ("threads", "registers", "shared_bytes")]
+           for key, kernel in found.items() if MAIN_KERNELS.match(key[1])}
+    fresh = "\n".join(" ".join(map(str, [scheme, numerics, *key, *numbers])) for key, numbers in now.items())
+    assert known.keys() == now.keys(), f"lines of the table now:\n{fresh}"
+    for key, (threads, registers, shared) in now.items():
+        assert threads == known[key][0] and shared <= known[key][2], f"{key}; lines of the table now:\n{fresh}"
+        assert registers <= known[key][1] + MORE_REGISTERS, f"{key}; lines of the table now:\n{fresh}"
 
 
 # Of the three shapes of tiles, together: products, and loads of 16 rows of A. 8-bit codes: two steps of 32 bytes of
