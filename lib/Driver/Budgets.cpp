@@ -240,6 +240,7 @@ Expected<double> BudgetedChoice::chosenLayersMs(const CostTable &table) const {
 /// `floats` under `options`, codes to nearest: what it takes does not depend on which codes.
 Error BudgetedChoice::emitBuild(const PipelineOptions &options, const std::string &path) const {
   LoadedModel copy = floats.clone();
+  copy.codes = nullptr; // code that is kept for others is split finer, and larger
   CompileRequest writing = request;
   writing.output = path;
   writing.emit = EmitKind::SharedObject;
