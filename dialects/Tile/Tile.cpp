@@ -135,14 +135,16 @@ LogicalResult SharedOp::verify() {
 
 LogicalResult CopyAsyncOp::verify() {
   uint64_t all = getMaxLines() * getWidth(), run = getRun();
-  bool powers = llvm::isPowerOf2_64(getMaxLines()) && llvm::isPowerOf2_64(getWidth()) &&
-                llvm::isPowerOf2_64(run);
+  bool wide = getMaxLines() == 1 ? getWidth() % 16 == 0 : llvm::isPowerOf2_64(getWidth());
+  bool powers = llvm::isPowerOf2_64(getMaxLines()) && wide && llvm::isPowerOf2_64(run);
   if (!powers || getWidth() < 16 || run < 16 || run > 2048 || run > all) // (C1)
     return emitOpError("copies ") << getMaxLines() << " lines of " << getWidth()
                                   << " bytes in runs of " << run
                                   << ", expected powers of two from 16 on, runs up to 2048";
   if (getPad() % 16 != 0) // (C2)
     return emitOpError("has ") << getPad() << " bytes of padding, expected a multiple of 16";
+  if (getPiece() != 4 && getPiece() != 16) // (C2)
+    return emitOpError("copies pieces of ") << getPiece() << " bytes, expected 4 or 16";
   return success();
 }
 
@@ -172,11 +174,26 @@ LogicalResult MultiplyOp::verify() {
     return failure();
   if (getSums().getTypes() != getResults().getTypes()) // (S2)
     return emitOpError("gives sums of other types than it is given");
-  if (getDepth() != 32 && getDepth() != 64) // (C1)
-    return emitOpError("has depth ") << getDepth() << ", expected 32 or 64";
+  if (getDepth() != 32 && getDepth() != 64 && (getBf16() || getDepth() != 16)) // (C1)
+    return emitOpError("has depth ") << getDepth() << ", expected 32 or 64, or 16 for bytes";
+  if (getWide() && !getBf16()) // (C3)
+    return emitOpError("has wide numbers that are not of bf16");
   if (getAStride() % 16 != 0 || getBStride() % 16 != 0) // (C2)
     return emitOpError("has strides ")
            << getAStride() << " and " << getBStride() << ", expected multiples of 16";
+  return success();
+}
+
+LogicalResult MultiplyWordsOp::verify() {
+  if (getSums().getType() != getResult().getType()) // (C1)
+    return emitOpError("gives sums of another type than it is given");
+  bool reals = cast<VectorType>(getSums().getType()).getElementType().isF32();
+  size_t words = getWords().size();
+  if (words != (reals ? 2 : 1) && words != (reals ? 4 : 2)) // (C2)
+    return emitOpError("has ") << words << " words, expected "
+                               << (reals ? "2 or 4 of numbers" : "1 or 2 of codes");
+  if (getAStride() % 16 != 0) // (C3)
+    return emitOpError("has a stride of ") << getAStride() << ", expected a multiple of 16";
   return success();
 }
 

@@ -293,12 +293,12 @@ def Tile_CopyAsyncOp : Tile_Op<"copy_async", [MemoryEffects<[MemRead, MemWrite]>
     it waits with `tile.await`.
 
     (C1) maxLines, width and run are powers of two; width and run at least 16, run at most 2048 and
-         at most all bytes.
-    (C2) pad is a multiple of 16. So are from, to and stride.
+         at most all bytes. The width of a single line may be any multiple of 16.
+    (C2) pad is a multiple of 16. So is to; from and stride are multiples of `piece`, 4 or 16.
   }];
   let arguments = (ins LLVM_AnyPointer:$from, I64:$stride, I64:$lines, I64:$bytes,
                        LLVM_AnyPointer:$to, I64Attr:$maxLines, I64Attr:$width, I64Attr:$run,
-                       I64Attr:$pad);
+                       I64Attr:$pad, DefaultValuedAttr<I64Attr, "16">:$piece);
   let assemblyFormat = [{
     $from `by` $stride `lines` $lines `bytes` $bytes `to` $to attr-dict `:` type($from) `,` type($to)
   }];
@@ -345,18 +345,68 @@ def Tile_MultiplyOp : Tile_SumsOp<"multiply", [MemoryEffects<[MemRead]>]> {
     x = 64 (i / 4) + 4 (c mod 16) + i mod 4: a panel with 32 bytes of padding behind each 128.
 
     With `bf16` two bytes are a number, sums are f32, and additions are rounded in a way and an order
-    that the level chooses; operands and sums below 2^-126 in magnitude may count as 0.
+    that the level chooses; operands and sums below 2^-126 in magnitude may count as 0. If A is also
+    `wide` its numbers are f32, which are rounded to bf16 first, at a[r · aStride + 2 (64 w + i)].
 
-    (C1) depth is 32 or 64.
+    (C1) depth is 32 or 64, or 16 for bytes.
     (C2) aStride and bStride are multiples of 16.
+    (C3) only numbers of bf16 are wide.
   }];
   let arguments = (ins Tile_Sums:$sums, LLVM_AnyPointer:$a, LLVM_AnyPointer:$b, I64Attr:$rows,
                        I64Attr:$columns, I64Attr:$slices, I64Attr:$aStride, I64Attr:$bStride,
-                       I64Attr:$depth, UnitAttr:$isSigned, UnitAttr:$bf16);
+                       I64Attr:$depth, UnitAttr:$isSigned, UnitAttr:$bf16, UnitAttr:$wide);
   let results = (outs Tile_Sums:$results);
   let assemblyFormat = [{
     $sums `a` $a `b` $b (`signed` $isSigned^)? attr-dict `:` functional-type(operands, results)
   }];
+}
+
+// A tile of 16 rows and 32 columns whose B goes through registers: of the 128 lanes of a block each
+// has a column c < 32 and a quarter t < 4 of some inputs, the level chooses which.
+
+def Tile_LoadWordsOp : Tile_Op<"load_words", [MemoryEffects<[MemRead]>]> {
+  let summary = "words of panels, as products of registers take them";
+  let description = [{
+    A lane's result is the word
+
+        ptr[c / 16 · stride + 4 (c mod 16) + t / 2 · high + t mod 2 · low]
+
+    offsets in bytes, moved right by t / 2 · highBits + t mod 2 · lowBits bits.
+
+    (C1) ptr and stride are multiples of 4; ptr is in shared memory.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$ptr, I64:$stride, I64Attr:$high, I64Attr:$low,
+                       I64Attr:$highBits, I64Attr:$lowBits);
+  let results = (outs VectorOfLengthAndType<[16], [I32]>:$result);
+  let assemblyFormat = "$ptr `by` $stride attr-dict `:` type($ptr) `->` type($result)";
+}
+
+def Tile_MultiplyWordsOp : Tile_Op<"multiply_words", [MemoryEffects<[MemRead]>]> {
+  let summary = "products of rows in shared memory and words in registers, added to the sums of a tile";
+  let description = [{
+    Of w words each lane has the codes 0 .. 4 w - 1 of a quarter, four a word, as signed bytes:
+
+        sum(r, c) += Σ_{t < 4} Σ_{i < 4 w} s(a[r · aStride + 4 w t + i]) · code(c, t, i)   (mod 2^32)
+
+    Where sums are f32 words hold two numbers of bf16 each, and A is f32, rounded to bf16:
+
+        sum(r, c) += Σ_{t < 4} Σ_{i < 2 w} a[r · aStride + 4 (2 w t + i)] · number(c, t, i)
+
+    in an order and a rounding that the level chooses; the words of numbers 4 j to 4 j + 3 are
+    (4 j, 4 j + 2) and (4 j + 1, 4 j + 3), the first of them in the low bits.
+
+    (C1) sums are 64 elements of i32 or f32, those of 16 rows, 32 columns and one slice.
+    (C2) there are 1 or 2 words of codes, 2 or 4 of numbers.
+    (C3) aStride is a multiple of 16.
+  }];
+  let arguments = (ins VectorOfLengthAndType<[64], [I32, F32]>:$sums, LLVM_AnyPointer:$a,
+                       Variadic<VectorOfLengthAndType<[16], [I32]>>:$words, I64Attr:$aStride);
+  let results = (outs VectorOfLengthAndType<[64], [I32, F32]>:$result);
+  let assemblyFormat = [{
+    $sums `a` $a `words` $words attr-dict `:` type($a) `,` type($words) `,` type($sums) `->`
+    type($result)
+  }];
+  let hasVerifier = 1;
 }
 
 def Tile_ByColumnOp : Tile_SumsOp<"by_column", [MemoryEffects<[MemRead]>]> {

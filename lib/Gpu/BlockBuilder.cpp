@@ -113,9 +113,9 @@ Value BlockBuilder::shared(tile::SharedOp op) {
   return LLVM::AddrSpaceCastOp::create(b, loc, op.getType(), base);
 }
 
-/// Pieces of 16 bytes, neighbouring ones by neighbouring threads.
+/// Pieces of 16 bytes, neighbouring ones by neighbouring threads; of 4 where lines begin anywhere.
 void BlockBuilder::copyAsync(tile::CopyAsyncOp op) {
-  constexpr int64_t piece = 16, turn = kBlockThreads * piece;
+  auto piece = static_cast<int64_t>(op.getPiece()), turn = kBlockThreads * piece;
   auto width = static_cast<int64_t>(op.getWidth()), run = static_cast<int64_t>(op.getRun());
   int64_t all = static_cast<int64_t>(op.getMaxLines()) * width;
   auto globalType = LLVM::LLVMPointerType::get(
@@ -124,17 +124,20 @@ void BlockBuilder::copyAsync(tile::CopyAsyncOp op) {
   Value lines = toI32(in(op.getLines())), bytes = toI32(in(op.getBytes()));
   Value first = mul(threadHere(), piece), zero = ci(0);
   // A thread's pieces are `turn` bytes apart: in the same place of other lines or of the same line.
-  Value line = shr(first, llvm::Log2_64(width)), byte = and_(first, width - 1);
+  bool single = op.getMaxLines() == 1;
+  Value line = single ? zero : shr(first, llvm::Log2_64(width));
+  Value byte = single ? first : and_(first, width - 1);
   Value padded = add(first, mul(shr(first, llvm::Log2_64(run)), op.getPad()));
   Value to = at(sharedPtr(in(op.getTo())), padded);
+  auto cache = piece == 16 ? NVVM::LoadCacheModifierKind::CG : NVVM::LoadCacheModifierKind::CA;
   OpBuilder::InsertionGuard guard(b);
-  if (all < turn) {
-    Value some = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, first, ci(all));
-    auto choice = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
-    b.setInsertionPointToStart(choice.thenBlock());
-  }
   for (int64_t x = 0; x < all; x += turn) {
-    Value l = add(line, x / width), j = add(byte, x % width);
+    if (all - x < turn) { // a part of the threads
+      Value some = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, first, ci(all - x));
+      auto choice = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
+      b.setInsertionPointToStart(choice.thenBlock());
+    }
+    Value l = single ? line : add(line, x / width), j = add(byte, single ? x : x % width);
     Value left = arith::SubIOp::create(b, loc, bytes, j);
     left = arith::MaxSIOp::create(b, loc, arith::MinSIOp::create(b, loc, left, ci(piece)), zero);
     Value exists = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, l, lines);
@@ -144,7 +147,7 @@ void BlockBuilder::copyAsync(tile::CopyAsyncOp op) {
     offset =
         arith::AddIOp::create(b, loc, offset, arith::ExtUIOp::create(b, loc, b.getI64Type(), j));
     NVVM::CpAsyncOp::create(b, loc, at(to, x + x / run * static_cast<int64_t>(op.getPad())),
-                            at(from, offset), piece, NVVM::LoadCacheModifierKind::CG, left);
+                            at(from, offset), piece, cache, left);
   }
 }
 
@@ -170,12 +173,14 @@ static int64_t wordsAtOnce(const tile::SumsShape &shape) {
   return std::min<int64_t>(4, shape.columnVectors());
 }
 
-/// Of the first 16 rows and 32 bytes, the line of 16 bytes whose address this thread gives.
+/// Of the first 16 rows and 32 bytes, the line of 16 bytes whose address this thread gives; wide
+/// numbers it reads itself.
 Value BlockBuilder::rowsOfA(tile::MultiplyOp op, const Place &p) {
   tile::SumsShape shape = tile::shapeOf(op);
-  Value row = add(and_(p.lane, 15), mul(p.rowWarp, shape.warpRows()));
-  Value offset = add(mul(row, op.getAStride()), mul(shr(p.lane, 4), 16));
-  return at(sharedPtr(in(op.getA())), add(offset, mul(p.slice, kSliceBytes)));
+  Value row = add(op.getWide() ? p.group : and_(p.lane, 15), mul(p.rowWarp, shape.warpRows()));
+  Value within = op.getWide() ? mul(p.inGroup, 8) : mul(shr(p.lane, 4), 16);
+  Value slice = mul(p.slice, op.getWide() ? 2 * kSliceBytes : kSliceBytes);
+  return at(sharedPtr(in(op.getA())), add(add(mul(row, op.getAStride()), within), slice));
 }
 
 /// The first words of the thread's columns.
@@ -212,9 +217,37 @@ BlockBuilder::Values BlockBuilder::loadWords(Value from, int64_t words) {
   return each;
 }
 
-/// 16 rows with 8 columns.
-Value BlockBuilder::product(tile::MultiplyOp op, ValueRange a, ValueRange columns, Value sum) {
-  bool reals = op.getBf16();
+/// The same of 16 bytes of K: words t alone. Threads 16 and up give lines that are not looked at.
+BlockBuilder::Values BlockBuilder::loadHalfA(Value from) {
+  Type word = b.getI32Type();
+  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), {word, word});
+  Value matrices = NVVM::LdMatrixOp::create(b, loc, type, from, 2, NVVM::MMALayout::row,
+                                            NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
+                                            NVVM::LdStMatrixEltType::B16);
+  return {LLVM::ExtractValueOp::create(b, loc, matrices, 0),
+          LLVM::ExtractValueOp::create(b, loc, matrices, 1)};
+}
+
+/// Two words of f32 as one of bf16.
+Value BlockBuilder::pairOf(Value low, Value high) {
+  auto real = [&](Value v) { return arith::BitcastOp::create(b, loc, b.getF32Type(), v); };
+  Value both = LaneBuilder(b, loc).pairOfBf16(real(low), real(high));
+  return LLVM::BitcastOp::create(b, loc, b.getI32Type(), both);
+}
+
+/// The same of 16 rows of wide numbers: 2 t and 2 t + 1, and those eight further.
+BlockBuilder::Values BlockBuilder::loadWideA(Value from, int64_t stride) {
+  Values words;
+  for (int64_t i = 0; i < 4; ++i) {
+    Values two = loadWords(at(from, i % 2 * 8 * stride + i / 2 * 8 * kWordBytes), 2);
+    words.push_back(pairOf(two[0], two[1]));
+  }
+  return words;
+}
+
+/// 16 rows with 8 columns, of bf16 where sums are f32; as many inputs as there are words.
+Value BlockBuilder::product(ValueRange a, ValueRange columns, Value sum, bool isSigned) {
+  bool reals = cast<VectorType>(sum.getType()).getElementType().isF32();
   Type element = cast<VectorType>(sum.getType()).getElementType();
   auto type =
       LLVM::LLVMStructType::getLiteral(b.getContext(), {element, element, element, element});
@@ -222,15 +255,17 @@ Value BlockBuilder::product(tile::MultiplyOp op, ValueRange a, ValueRange column
   for (int64_t i = 0; i < 4; ++i)
     sums.push_back(vector::ExtractOp::create(b, loc, sum, i));
   using Kind = NVVM::MMATypes;
-  std::array<Kind, 2> kinds = {op.getIsSigned() ? Kind::s8 : Kind::u8, Kind::s8};
+  std::array<Kind, 2> kinds = {isSigned ? Kind::s8 : Kind::u8, Kind::s8};
   if (reals)
     kinds = {Kind::bf16, Kind::bf16};
   std::optional<NVVM::MMAIntOverflow> overflow;
   if (!reals)
     overflow = NVVM::MMAIntOverflow::wrapped;
   Value made = NVVM::MmaOp::create(
-      b, loc, type, a, columns, sums, ArrayRef<int64_t>{16, 8, reals ? 16 : 32}, std::nullopt,
-      overflow, kinds, std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
+      b, loc, type, a, columns, sums,
+      ArrayRef<int64_t>{16, 8, static_cast<int64_t>(columns.size()) * (reals ? 8 : 16)},
+      std::nullopt, overflow, kinds,
+      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
   Values results;
   for (int64_t i = 0; i < 4; ++i)
     results.push_back(LLVM::ExtractValueOp::create(b, loc, made, i));
@@ -245,26 +280,81 @@ BlockBuilder::Values BlockBuilder::multiply(tile::MultiplyOp op) {
   auto aStride = static_cast<int64_t>(op.getAStride()),
        bStride = static_cast<int64_t>(op.getBStride());
   int64_t words = wordsAtOnce(shape);
+  auto depth = static_cast<int64_t>(op.getDepth()), halves = std::min<int64_t>(2, depth / 16);
   Values sums;
   for (Value sum : op.getSums())
     sums.push_back(in(sum));
-  for (int64_t step = 0; step < static_cast<int64_t>(op.getDepth()) / kStepBytes; ++step) {
-    Value ofStep = at(columns, step * panelBytes(kStepBytes));
-    Values b0, b1; // of each eight columns
-    for (int64_t q = 0; q < shape.columnVectors() / words; ++q) {
-      Value from = at(ofStep, q * std::max<int64_t>(1, words / 2) * bStride);
-      llvm::append_range(b0, loadWords(from, words));
-      llvm::append_range(b1, loadWords(at(from, panelBytes(kStepBytes / 2)), words));
-    }
+  auto rowsAt = [&](int64_t row, int64_t byte) {
+    if (op.getWide())
+      return loadWideA(at(rows, row * aStride + 2 * byte), aStride);
+    Value from = at(rows, row * aStride + byte);
+    return halves == 1 ? loadHalfA(from) : loadA(from);
+  };
+  for (int64_t byte = 0; byte < depth; byte += kStepBytes) {
+    SmallVector<Values> ofColumns(shape.columnVectors()); // words of each eight columns
+    for (int64_t q = 0; q < shape.columnVectors() / words; ++q)
+      for (int64_t half = 0; half < halves; ++half) {
+        Value from = at(columns, panelBytes(byte + half * kStepBytes / 2));
+        from = at(from, q * std::max<int64_t>(1, words / 2) * bStride);
+        for (auto [j, word] : llvm::enumerate(loadWords(from, words)))
+          ofColumns[q * words + static_cast<int64_t>(j)].push_back(word);
+      }
     for (int64_t r = 0; r < shape.rowVectors(); ++r) {
-      Values a = loadA(at(rows, r * 16 * aStride + step * kStepBytes));
+      Values a = rowsAt(r * 16, byte);
       for (int64_t c = 0; c < shape.columnVectors(); ++c) {
         Value &sum = sums[r * shape.columnVectors() + c];
-        sum = product(op, a, {b0[c], b1[c]}, sum);
+        sum = product(a, ofColumns[c], sum, op.getIsSigned());
       }
     }
   }
   return sums;
+}
+
+//===-- Products of words in registers --------------------------------------------------------===//
+
+/// Thread (g, t) of a warp of eight columns has column g.
+static tile::SumsShape shapeOfWords() { return {16, 32, 1}; }
+
+Value BlockBuilder::loadWords(tile::LoadWordsOp op) {
+  Place p = place(shapeOfWords());
+  Value high = shr(p.inGroup, 1), low = and_(p.inGroup, 1);
+  Value panel = arith::MulIOp::create(b, loc, shr(p.columnWarp, 1), toI32(in(op.getStride())));
+  Value column = add(mul(and_(p.columnWarp, 1), 8 * kWordBytes), mul(p.group, kWordBytes));
+  Value line = add(mul(high, op.getHigh()), mul(low, op.getLow()));
+  Value from = at(sharedPtr(in(op.getPtr())), add(panel, add(column, line)));
+  Value word = LLVM::LoadOp::create(b, loc, b.getI32Type(), from, kWordBytes);
+  if (!op.getHighBits() && !op.getLowBits())
+    return word;
+  Value bits = add(mul(high, op.getHighBits()), mul(low, op.getLowBits()));
+  return arith::ShRUIOp::create(b, loc, word, bits);
+}
+
+/// Which inputs the four quarters have is free too: a thread reads those of its words at once.
+Value BlockBuilder::multiplyWords(tile::MultiplyWordsOp op) {
+  NVVM::SyncWarpOp::create(b, loc, ci(-1)); // both groups go on together
+  Place p = place(shapeOfWords());
+  Value sum = in(op.getSums());
+  Values words;
+  for (Value word : op.getWords())
+    words.push_back(in(word));
+  bool reals = cast<VectorType>(sum.getType()).getElementType().isF32();
+  auto stride = static_cast<int64_t>(op.getAStride()), count = static_cast<int64_t>(words.size());
+  int64_t own = count * (reals ? 2 : 1) * kWordBytes; // bytes of A, of a quarter
+  Value rows = at(sharedPtr(in(op.getA())), add(mul(p.group, stride), mul(p.inGroup, own)));
+  if (!reals) {
+    Values upper = loadWords(rows, count), lower = loadWords(at(rows, 8 * stride), count), a;
+    for (int64_t i = 0; i < count; ++i)
+      a.append({upper[i], lower[i]});
+    return product(a, words, sum, /*isSigned=*/true);
+  }
+  for (int64_t i = 0; i < count; i += 2) {
+    Values upper = loadWords(at(rows, i * 8), 4),
+           lower = loadWords(at(rows, 8 * stride + i * 8), 4);
+    Values a = {pairOf(upper[0], upper[2]), pairOf(lower[0], lower[2]), pairOf(upper[1], upper[3]),
+                pairOf(lower[1], lower[3])};
+    sum = product(a, ArrayRef(words).slice(i, 2), sum, /*isSigned=*/true);
+  }
+  return sum;
 }
 
 //===-- What lies beside sums -----------------------------------------------------------------===//
@@ -369,6 +459,8 @@ std::optional<BlockBuilder::Values> BlockBuilder::rewrite(Operation *op) {
         return nothing();
       })
       .Case([&](tile::MultiplyOp o) { return multiply(o); })
+      .Case([&](tile::LoadWordsOp o) { return Values{loadWords(o)}; })
+      .Case([&](tile::MultiplyWordsOp o) { return Values{multiplyWords(o)}; })
       .Case([&](tile::ByColumnOp o) { return byColumn(o); })
       .Case([&](tile::ByRowOp o) { return byRow(o); })
       .Case([&](tile::StoreSumsOp o) {

@@ -39,6 +39,8 @@ private:
   Values byColumn(tile::ByColumnOp op);
   Values byRow(tile::ByRowOp op);
   void storeSums(tile::StoreSumsOp op);
+  Value loadWords(tile::LoadWordsOp op);
+  Value multiplyWords(tile::MultiplyWordsOp op);
 
   // Where the thread is in its warp, and its warp in the tile.
   struct Place {
@@ -49,8 +51,11 @@ private:
   Value rowsOfA(tile::MultiplyOp op, const Place &p);
   Value columnsOfB(tile::MultiplyOp op, const Place &p);
   Values loadA(Value from);
+  Values loadHalfA(Value from);
+  Values loadWideA(Value from, int64_t stride);
   Values loadWords(Value from, int64_t words);
-  Value product(tile::MultiplyOp op, mlir::ValueRange a, mlir::ValueRange columns, Value sum);
+  Value pairOf(Value low, Value high);
+  Value product(mlir::ValueRange a, mlir::ValueRange columns, Value sum, bool isSigned);
 
   Value in(Value v) { return map.lookup(v); }
   Value ci(int64_t v);

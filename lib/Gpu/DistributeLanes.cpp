@@ -436,8 +436,11 @@ LogicalResult Distributor::rewrite(Operation *op) {
       .Case([&](tile::Dot2Op o) { return give(dot2(o)); })
       .Case([&](tile::DotBf16Op o) { return give(dotBf16(o)); })
       .Case([&](tile::ToBf16Op o) {
-        Type share = shareOf(cast<VectorType>(o.getType()));
-        return give(arith::TruncFOp::create(b, loc, share, in(o.getValue())));
+        auto type = cast<VectorType>(o.getType());
+        Value share = in(o.getValue());
+        if (elementsPerThread(type) != 2)
+          return give(arith::TruncFOp::create(b, loc, shareOf(type), share));
+        return give(lanes().pairOfBf16(lanes().element(share, 0), lanes().element(share, 1)));
       })
       .Case([&](tile::LookupOp o) { return give(lookup(o)); })
       .Case([&](tile::RoundEvenToI32Op o) { return give(roundEven(o)); })

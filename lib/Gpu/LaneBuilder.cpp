@@ -85,6 +85,12 @@ Value LaneBuilder::share(ArrayRef<Value> elements) {
   return vector::FromElementsOp::create(b, loc, type, elements);
 }
 
+Value LaneBuilder::pairOfBf16(Value low, Value high) {
+  auto type = VectorType::get(2, b.getBF16Type());
+  return NVVM::ConvertF32x2ToBF16x2Op::create(b, loc, type, high, low, Value(),
+                                              NVVM::FPRoundingMode::RN);
+}
+
 /// Whether the own bit of a mask of sixteen is set.
 Value LaneBuilder::whoHas(int64_t mask) {
   Value own = arith::ShRUIOp::create(b, loc, constant(static_cast<int32_t>(mask)), lane());

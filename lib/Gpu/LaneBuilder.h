@@ -38,6 +38,8 @@ public:
   Value element(Value share, int64_t index);
   /// A share of these elements, as many as a thread holds.
   Value share(llvm::ArrayRef<Value> elements);
+  /// Two f32 as bf16, rounded together.
+  Value pairOfBf16(Value low, Value high);
   /// Per thread one of `values`, of which there are 1 to 16 (thread l has number l mod size).
   Value byLane(llvm::ArrayRef<Value> values);
   /// The elements `positions` of vectors side by side (`shares`, of `types`) as a vector of as many

@@ -29,6 +29,8 @@ private:
   std::array<tile::SumsShape, 3> shapes() const {
     if (spec.kind == MatmulKind::Block) // a warp keeps all of K: steps are added in turn
       return {{{16, 32, 1}, {64, 64, 1}, {128, 64, 1}}};
+    if (spec.kind == MatmulKind::F32) // rows are f32: more of them do not fit
+      return {{{16, 32, 4}, {64, 64, 1}, {128, 128, 1}}};
     return {{{16, 32, 4}, {64, 32, 4}, {128, 128, 1}}};
   }
   Value pick(llvm::function_ref<int64_t(const tile::SumsShape &)> what);
@@ -81,7 +83,7 @@ void TensorMatmul::sums(TensorTileAt at) {
     else if (spec.kind == MatmulKind::W8A8)
       emitByteSums(k, o, tile, at);
     else
-      emitPairSums(k, spec, o, tile, at);
+      emitPairSums(k, o, tile, at);
   };
   k.ifElse(isMany, [&] { emit(2); }, [&] { k.ifElse(isFew, [&] { emit(0); }, [&] { emit(1); }); });
   tile::BarrierOp::create(k.builder(), k.loc());
@@ -123,32 +125,30 @@ void TensorMatmul::results(TensorTileAt at) {
 
 //===-- Products without scales ---------------------------------------------------------------===//
 
-/// The ring of a tile whose panels go to shared memory as they are.
-static Ring ringFor(KernelBuilder &k, const TensorTile &tile) {
-  Ring ring = Ring::of(k.target(), tile.rowsBytes() + tile.panels() * tile.panelBytes());
+static Value here(KernelBuilder &k, Value base, int64_t offset) {
+  return k.bytePtr(base, k.ci64(offset));
+}
+
+/// The ring of a tile whose panels go to shared memory as they are, behind `rowsBytes` of rows.
+static Ring ringFor(KernelBuilder &k, const TensorTile &tile, int64_t rowsBytes) {
+  Ring ring = Ring::of(k.target(), rowsBytes + tile.panels() * tile.panelBytes());
   int64_t bytes = std::max(ring.stages * ring.bytes, tile.resultBytes());
   ring.base = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), bytes);
   return ring;
 }
 
-/// Begins to copy panels of words of four bytes of K for a step, where there is one.
+/// Begins to copy panels of words of four bytes of K for a step.
 static void beginPanels(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile,
-                        TensorTileAt at, Value panelBytes, Value step, Value stage) {
+                        TensorTileAt at, Value panelBytes, Value step, Value to) {
   Value offset = k.mul(step, k.ci64(tile.depth() * kPanel));
   Value from = k.bytePtr(o.b, k.add(k.mul(at.panel, panelBytes), offset));
   tile.copyPanels(from, panelBytes, k.sub(k.ceilDiv(o.n, k.ci64(kPanel)), at.panel),
-                  k.sub(panelBytes, offset), k.bytePtr(stage, k.ci64(tile.rowsBytes())));
-}
-
-static KernelBuilder::Values multiplyStage(KernelBuilder &k, TensorTile &tile, Value stage,
-                                           ValueRange sums, TensorTile::Codes codes) {
-  return tile.multiply(sums, stage, tile.rowBytes(), k.bytePtr(stage, k.ci64(tile.rowsBytes())),
-                       tile.panelBytes(), kSliceDepth, codes);
+                  k.sub(panelBytes, offset), to);
 }
 
 void emitByteSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, TensorTileAt at) {
   using Values = KernelBuilder::Values;
-  Ring ring = ringFor(k, tile);
+  Ring ring = ringFor(k, tile, tile.rowsBytes());
   Value panelBytes = k.mul(k.ceilDiv(o.k, k.ci64(4)), k.ci64(4 * kPanel));
   Value steps = k.ceilDiv(o.k, k.ci64(tile.depth()));
   auto begin = [&](Value step, Value stage) {
@@ -156,66 +156,47 @@ void emitByteSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, T
       Value offset = k.mul(step, k.ci64(tile.depth()));
       Value from = k.bytePtr(o.a, k.add(k.mul(at.row, o.aStride), offset));
       tile.copyRows(from, o.aStride, k.sub(o.m, at.row), k.sub(o.k, offset), stage, tile.depth());
-      beginPanels(k, o, tile, at, panelBytes, step, stage);
+      beginPanels(k, o, tile, at, panelBytes, step, here(k, stage, tile.rowsBytes()));
     });
     return Values();
   };
   Values sums = runRing(
       k, ring, steps, tile.noSums(k.i32()), begin, [](ValueRange, Value) {},
       [&](Value, Value stage, ValueRange c) {
-        return multiplyStage(k, tile, stage, c, TensorTile::Codes::Unsigned);
+        return tile.multiply(c, stage, tile.rowBytes(), here(k, stage, tile.rowsBytes()),
+                             tile.panelBytes(), kSliceDepth, TensorTile::Codes::Unsigned);
       });
   tile.store(sums, ring.base);
 }
 
-/// Rows are rounded to bf16 on their way: each group does rows of its own, sixteen numbers at a
-/// time.
-void emitPairSums(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
-                  TensorTile &tile, TensorTileAt at) {
+/// Rows stay f32 until they are multiplied: what rounds them is on its way to registers anyway.
+void emitPairSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, TensorTileAt at) {
   using Values = KernelBuilder::Values;
-  Ring ring = ringFor(k, tile);
+  Ring ring = ringFor(k, tile, tile.wideRowsBytes());
   Value panelBytes = k.mul(k.ceilDiv(o.k, k.ci64(2)), k.ci64(4 * kPanel));
-  int64_t inputs = tile.depth() / 2, vectors = inputs / kLanes;
-  Value steps = k.ceilDiv(o.k, k.ci64(inputs)), lastRow = k.sub(o.m, k.ci64(1));
-  auto groupHere = [&] { return tile::PositionOp::create(k.builder(), k.loc()).getGroup(); };
-  VectorType bf16 = k.vec(k.builder().getBF16Type());
+  int64_t inputs = tile.depth() / 2;
+  Value steps = k.ceilDiv(o.k, k.ci64(inputs));
   auto begin = [&](Value step, Value stage) {
-    k.ifThen(k.lt(step, steps), [&] { beginPanels(k, o, tile, at, panelBytes, step, stage); });
-    Values numbers;
-    Value group = groupHere();
-    for (int64_t r = 0; r < tile.shape.rows; r += tile::kBlockGroups) {
-      Value row = k.min(k.add(at.row, k.add(group, k.ci64(r))), lastRow);
-      Value from = k.elemPtr(spec.a, o.a, k.mul(row, o.aStride));
-      for (int64_t v = 0; v < vectors; ++v) {
-        Value first = k.add(k.mul(step, k.ci64(inputs)), k.ci64(v * kLanes));
-        Value reals = k.vload(spec.a, from, first, k.sub(o.k, first));
-        numbers.push_back(tile::ToBf16Op::create(k.builder(), k.loc(), bf16, reals));
-      }
-    }
-    return numbers;
+    k.ifThen(k.lt(step, steps), [&] {
+      tile.copyReals(o, at.row, k.mul(step, k.ci64(inputs)), stage, inputs, kWidePadding);
+      beginPanels(k, o, tile, at, panelBytes, step, here(k, stage, tile.wideRowsBytes()));
+    });
+    return Values();
   };
-  auto finish = [&](ValueRange numbers, Value stage) {
-    Value group = groupHere();
-    for (auto [i, value] : llvm::enumerate(numbers)) {
-      auto number = static_cast<int64_t>(i);
-      Value row = k.add(group, k.ci64(number / vectors * tile::kBlockGroups));
-      Value to = k.bytePtr(
-          stage, k.add(k.mul(row, k.ci64(tile.rowBytes())), k.ci64(number % vectors * kLanes * 2)));
-      k.rawStore(value, to, 2);
-    }
-  };
-  Values sums = runRing(k, ring, steps, tile.noSums(k.f32()), begin, finish,
-                        [&](Value, Value stage, ValueRange c) {
-                          return multiplyStage(k, tile, stage, c, TensorTile::Codes::Bf16);
-                        });
+  Values sums = runRing(
+      k, ring, steps, tile.noSums(k.f32()), begin, [](ValueRange, Value) {},
+      [&](Value, Value stage, ValueRange c) {
+        return tile.multiply(c, stage, tile.wideRowBytes(), here(k, stage, tile.wideRowsBytes()),
+                             tile.panelBytes(), kSliceDepth, TensorTile::Codes::Reals);
+      });
   tile.store(sums, ring.base);
 }
 
 bool fitsTensorCores(const MatmulSpec &spec) {
   if (spec.kind == MatmulKind::Block)
     return fitsTensorBlocks(spec.block);
-  return spec.kind == MatmulKind::W8A8 ||
-         (spec.kind == MatmulKind::F32 && spec.pairs && spec.b == Elem::BF16);
+  return spec.kind == MatmulKind::W8A8 || (spec.kind == MatmulKind::F32 && spec.pairs &&
+                                           spec.a == Elem::F32 && spec.b == Elem::BF16);
 }
 
 void emitTensorMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &operands,

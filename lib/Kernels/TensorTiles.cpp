@@ -17,7 +17,8 @@ TensorTile::Values TensorTile::multiply(ValueRange sums, Value a, int64_t aStrid
                                         int64_t bStride, int64_t bytes, Codes codes) {
   auto op = tile::MultiplyOp::create(k.builder(), k.loc(), sums.getTypes(), sums, a, b, shape.rows,
                                      shape.columns, shape.slices, aStride, bStride, bytes,
-                                     codes == Codes::Signed, codes == Codes::Bf16);
+                                     codes == Codes::Signed, codes == Codes::Reals,
+                                     codes == Codes::Reals);
   return Values(op.getResults());
 }
 
@@ -41,9 +42,24 @@ void TensorTile::store(ValueRange sums, Value to) {
 }
 
 void TensorTile::copyRows(Value from, Value stride, Value rows, Value bytes, Value to,
-                          int64_t width) {
+                          int64_t width, int64_t padding) {
   tile::CopyAsyncOp::create(k.builder(), k.loc(), from, stride, rows, bytes, to, shape.rows, width,
-                            width, kRowPadding);
+                            width, padding);
+}
+
+void TensorTile::copyReals(const MatmulOperands &o, Value row, Value first, Value to,
+                           int64_t inputs, int64_t padding) {
+  constexpr int64_t size = 4, piece = 16;
+  Value stride = k.mul(o.aStride, k.ci64(size));
+  Value from = k.elemPtr(Elem::F32, o.a, k.add(k.mul(row, o.aStride), first));
+  Value bytes = k.mul(k.sub(o.k, first), k.ci64(size)), rows = k.sub(o.m, row);
+  Value place = LLVM::PtrToIntOp::create(k.builder(), k.loc(), k.i64(), o.a);
+  Value isAligned = k.eq(k.and_(k.or_(place, stride), k.ci64(piece - 1)), k.ci64(0));
+  auto copy = [&](int64_t each) {
+    tile::CopyAsyncOp::create(k.builder(), k.loc(), from, stride, rows, bytes, to, shape.rows,
+                              inputs * size, inputs * size, padding, each);
+  };
+  k.ifElse(isAligned, [&] { copy(piece); }, [&] { copy(size); });
 }
 
 void TensorTile::copyPanels(Value from, Value stride, Value count, Value bytes, Value to) {

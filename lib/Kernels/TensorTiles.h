@@ -11,6 +11,8 @@ namespace qcc {
 /// and of a panel.
 constexpr int64_t kSliceDepth = 64, kRowPadding = 16;
 constexpr int64_t kPanelRun = 128, kPanelPadding = 32;
+/// Padding of rows of f32, of which a slice has 128 bytes: threads read eight of them at a time.
+constexpr int64_t kWidePadding = 32;
 constexpr int64_t paddedPanel(int64_t depth) {
   return depth * kPanel / kPanelRun * (kPanelRun + kPanelPadding);
 }
@@ -30,14 +32,17 @@ public:
   /// Bytes of K in a stage: all slices.
   int64_t depth() const { return shape.slices * kSliceDepth; }
   int64_t rowBytes() const { return depth() + kRowPadding; }
+  /// The same of rows of f32 that are rounded to bf16 when multiplied.
+  int64_t wideRowBytes() const { return 2 * depth() + kWidePadding; }
   int64_t panelBytes() const { return paddedPanel(depth()); }
   int64_t rowsBytes() const { return shape.rows * rowBytes(); }
+  int64_t wideRowsBytes() const { return shape.rows * wideRowBytes(); }
   int64_t resultBytes() const {
     return shape.slices * shape.rows * (shape.columns + kSumsPadding) * 4;
   }
 
   /// What products are of.
-  enum class Codes { Unsigned, Signed, Bf16 }; ///< of A; B is signed, or bf16 too
+  enum class Codes { Unsigned, Signed, Reals }; ///< of A; B is signed; Reals: f32, and B bf16
   Values noSums(mlir::Type element);
   /// Adds products over `bytes` of K; `aStride` and `bStride` are those of rows and panels.
   Values multiply(mlir::ValueRange sums, Value a, int64_t aStride, Value b, int64_t bStride,
@@ -47,7 +52,11 @@ public:
   void store(mlir::ValueRange sums, Value to);
 
   /// Begins to copy rows of `bytes` bytes, as far as they exist, to where a stage has its rows.
-  void copyRows(Value from, Value stride, Value rows, Value bytes, Value to, int64_t width);
+  void copyRows(Value from, Value stride, Value rows, Value bytes, Value to, int64_t width,
+                int64_t padding = kRowPadding);
+  /// The same of inputs `first` and on of rows of f32, which may begin at any number.
+  void copyReals(const MatmulOperands &o, Value row, Value first, Value to, int64_t inputs,
+                 int64_t padding);
   /// The same of panels.
   void copyPanels(Value from, Value stride, Value panels, Value bytes, Value to);
 
@@ -83,8 +92,7 @@ struct TensorTileAt {
 /// Computes the sums of a tile, scaled by step and block but not yet by row, and leaves them at
 /// `shared` as tile.store_sums does.
 void emitByteSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, TensorTileAt at);
-void emitPairSums(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
-                  TensorTile &tile, TensorTileAt at);
+void emitPairSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, TensorTileAt at);
 void emitBlockSums(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
                    TensorTile &tile, TensorTileAt at);
 /// Whether emitBlockSums() computes it.

@@ -86,6 +86,13 @@ def test_schemes(qcc_tool, ptxas, tmp_path, decoder, scheme, numerics):
         assert registers <= known[key][1] + MORE_REGISTERS, f"{key}; lines of the table now:\n{fresh}"
 
 
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90a"])
+def test_fast_numerics(qcc_tool, ptxas, tmp_path, decoder, arch):
+    assembled(qcc_tool, ptxas, decoder, arch, tmp_path, "--numerics=fast")
+    text = (tmp_path / f"{arch}.ptx").read_text()
+    assert "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32" in text and "cvt.rn.bf16x2.f32" in text
+
+
 # Of the three shapes of tiles, together: products, and loads of 16 rows of A. 8-bit codes: two steps of 32 bytes of
 # 4, 16 and 32 products. Codes in blocks of 32: the eight steps of a stage of one product, then two steps of 8 and of 16.
 TENSOR_CODE = {"w8a8": (2 * (4 + 16 + 32), 2 * (1 + 4 + 4)), "w4a8:g32": (8 * 1 + 2 * (8 + 16), 8 * 1 + 2 * (4 + 4))}
