@@ -38,8 +38,8 @@ bool fitsSignedBytes(const BlockProduct &p) {
   return p.layout.bits <= 7 && largestInteger(p) <= 127;
 }
 
-BlockDecoder::BlockDecoder(KernelBuilder &k, const BlockProduct &product)
-    : k(k), p(product), w(product.layout) {
+BlockDecoder::BlockDecoder(KernelBuilder &k, const BlockProduct &product, int64_t inputs)
+    : k(k), p(product), w(product.layout), inputs(inputs ? inputs : w.unit()) {
   if (!looksUpIntegers(p))
     return;
   int8_t bytes[16];
@@ -60,17 +60,19 @@ Value BlockDecoder::codeBytes(Value depth) {
 
 Value BlockDecoder::scales(Value panel, Value offset, Value depth) {
   Value at = k.bytePtr(panel, k.add(offset, codeBytes(depth)));
+  return scalesAt(at, w.twoLevel ? k.vload(Elem::F32, panel) : Value());
+}
+
+Value BlockDecoder::scalesAt(Value at, Value super) {
   Value scale = scaleToF32(k, p.scale, k.vload(scaleElem(p.scale), at));
-  if (w.twoLevel)
-    scale = k.mul(scale, k.vload(Elem::F32, panel));
+  if (super)
+    scale = k.mul(scale, super);
   if (p.core != BlockCore::Float && unit() != 1) // the integers are multiples of it
     scale = k.mul(scale, k.cf32(unit()));
   return scale;
 }
 
-Value BlockDecoder::zeros(Value panel, Value offset, Value depth) {
-  Value behind = k.add(codeBytes(depth), k.ci64(kPanel * w.scaleBytes));
-  Value at = k.bytePtr(panel, k.add(offset, behind));
+Value BlockDecoder::zerosAt(Value at) {
   if (w.zeros == BlockZeros::Float)
     return k.vload(Elem::F32, at);
   if (w.bits > 4)
@@ -125,7 +127,7 @@ Value BlockDecoder::subCodes(ArrayRef<Value> planes, int sub, int shift) {
     int perVector = 8 / width;
     Value part = byteField(planes[sub / perVector], sub % perVector * width, width, bit);
     codes = codes ? k.or_(codes, part) : part;
-    planes = planes.drop_front(w.unit() / 4 / perVector);
+    planes = planes.drop_front(std::max<int64_t>(1, inputs / 4 / perVector));
     bit += width;
   }
   return codes;
@@ -151,6 +153,74 @@ Value BlockDecoder::signedCodes(ArrayRef<Value> planes, int sub, Value zeros) {
   if (largestInteger(p) > 127)
     flipped = k.and_(k.not_(codes), high);
   return k.xor_(k.sub(k.or_(codes, high), less), flipped);
+}
+
+//===-- Values of the float core --------------------------------------------------------------===//
+
+/// Whether codes look up their values: up to four bits where a permutation is one instruction.
+bool BlockDecoder::looksUpValues() const {
+  if (p.value == CodeValue::Uniform)
+    return w.zeros == BlockZeros::None && w.bits <= 4 && k.target().vectorBytes == 64 &&
+           !k.target().isGpu();
+  return p.value == CodeValue::Table || p.value == CodeValue::Float4E2M1;
+}
+
+void BlockDecoder::beginValues(Value table) {
+  memory = table;
+  if (!looksUpValues() || !valuesInRegister())
+    return;
+  if (p.value == CodeValue::Table) {
+    entries = k.rawLoad(k.vec(k.f32()), memory);
+    return;
+  }
+  SmallVector<float> all(16);
+  for (int i = 0; i < 16; ++i)
+    all[i] = p.value == CodeValue::Float4E2M1 ? f4Value(i)
+                                              : static_cast<float>(i % (1 << w.bits) - p.bias);
+  entries = arith::ConstantOp::create(k.builder(), k.loc(),
+                                      DenseElementsAttr::get(k.vec(k.f32()), ArrayRef<float>(all)));
+}
+
+/// Zero points that are codes: 2^23 + zero, as valueOf() has the codes.
+Value BlockDecoder::valueZeros(Value zeros) {
+  return w.zeros == BlockZeros::Packed ? k.add(k.toF32(zeros), k.cf32(0x1p23f)) : zeros;
+}
+
+Value BlockDecoder::valueOf(Value code, Value zero) {
+  if (looksUpValues()) {
+    if (valuesInRegister())
+      return tile::LookupOp::create(k.builder(), k.loc(), k.vec(k.f32()), entries, code);
+    return k.vgather(Elem::F32, memory, k.zextI64(code));
+  }
+  switch (p.value) {
+  case CodeValue::Uniform: {
+    // 2^23 + code has the code as its last bits; differences of such numbers are exact.
+    Value large = k.bitcast(k.or_(code, k.ci32(0x4b000000)), k.vec(k.f32()));
+    if (w.zeros == BlockZeros::Packed)
+      return k.sub(large, zero); // 2^23 + zero
+    Value value = k.sub(large, k.cf32(0x1p23f + static_cast<float>(p.bias)));
+    return zero ? k.sub(value, zero) : value;
+  }
+  case CodeValue::Float8E4M3:
+    return e4m3ToF32(k, code);
+  case CodeValue::Float8E5M2:
+    return e5m2ToF32(k, code);
+  default:
+    llvm_unreachable("tables are looked up");
+  }
+}
+
+/// The codes of one input of a sub-vector, as i32: from the plane itself where there is one, else
+/// from the bytes that the planes were joined to.
+Value BlockDecoder::field(ArrayRef<Value> planes, Value bytes, int sub, int input) {
+  int width = bytes ? 8 : w.bits, perVector = 8 / width;
+  Value lanes = bytes ? bytes : planes[sub / perVector];
+  lanes = k.bitcast(lanes, k.vec(k.i32()));
+  int shift = 8 * input + (bytes ? 0 : sub % perVector * width);
+  Value code = shift ? k.shrU(lanes, k.ci32(shift)) : lanes;
+  bool modulo16 = w.bits == 4 && looksUpValues(); // the look-up takes the last four bits
+  bool top = shift + width == 32;
+  return modulo16 || top ? code : k.and_(code, k.ci32((1 << width) - 1));
 }
 
 } // namespace qcc

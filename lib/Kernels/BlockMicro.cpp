@@ -24,7 +24,7 @@ public:
 private:
   // Blocks.
   Values blockScales(Value offset);
-  Values blockZeros(Value offset, bool asFloat);
+  Values blockZeros(Value offset);
   void prefetch(Value at, int64_t bytes) { prefetchAhead(k, tile.panel, at, bytes, tile.prefetch); }
 
   // Integer cores.
@@ -55,8 +55,6 @@ private:
   Values runInteger();
 
   // The float core.
-  Value floatOf(Value code, Value zero);
-  Value field(ArrayRef<Value> planes, Value bytes, int sub, int input);
   Values mulUnits(ValueRange sums, ArrayRef<Value> unit, Value input, int64_t units,
                   ValueRange zeros);
   Values mulOne(ValueRange sums, ArrayRef<Value> units, Value from, Value input, ValueRange zeros);
@@ -68,7 +66,6 @@ private:
   const BlockLayout &w;
   const BlockTile &tile;
   BlockDecoder decoder;
-  Value table; ///< 16 floats in a register
 };
 
 //===-- Blocks --------------------------------------------------------------------------------===//
@@ -81,13 +78,11 @@ BlockMicro::Values BlockMicro::blockScales(Value offset) {
   return scales;
 }
 
-/// The zero points of a block of every panel: i32, or f32 as the float core takes them off.
-BlockMicro::Values BlockMicro::blockZeros(Value offset, bool asFloat) {
+/// The zero points of a block of every panel.
+BlockMicro::Values BlockMicro::blockZeros(Value offset) {
   Values zeros;
-  for (Value panel : tile.panel) {
-    Value zero = decoder.zeros(panel, offset, tile.depth);
-    zeros.push_back(asFloat && w.zeros == BlockZeros::Packed ? k.toF32(zero) : zero);
-  }
+  for (Value panel : tile.panel)
+    zeros.push_back(decoder.zeros(panel, offset, tile.depth));
   return zeros;
 }
 
@@ -245,7 +240,7 @@ BlockMicro::Values BlockMicro::runInteger() {
   Values init(tile.rows * tile.panels, k.broadcast(k.cf32(0)));
   Value header = k.ci64(w.headerBytes());
   auto zerosAt = [&](Value at) {
-    Values zeros = w.zeros == BlockZeros::None ? Values() : blockZeros(at, false);
+    Values zeros = w.zeros == BlockZeros::None ? Values() : blockZeros(at);
     for (Value &zero : zeros)
       if (signShift())
         zero = k.sub(zero, k.ci32(signShift()));
@@ -281,74 +276,23 @@ BlockMicro::Values BlockMicro::runInteger() {
 
 //===-- The float core ------------------------------------------------------------------------===//
 
-/// Entry `code` of the table in memory, or, up to 16 entries, in a register.
-static bool inRegister(const BlockProduct &p) {
-  return p.value == CodeValue::Float4E2M1 || p.layout.bits <= 4;
-}
-
-/// Whether codes look up their values: up to four bits where a permutation is one instruction.
-static bool looksUp(const BlockProduct &p, const Target &target) {
-  if (p.value == CodeValue::Uniform)
-    return p.layout.zeros == BlockZeros::None && p.layout.bits <= 4 && target.vectorBytes == 64;
-  return p.value == CodeValue::Table || p.value == CodeValue::Float4E2M1;
-}
-
-/// value(code) - zero, as f32.
-Value BlockMicro::floatOf(Value code, Value zero) {
-  if (looksUp(p, k.target())) {
-    if (inRegister(p))
-      return tile::LookupOp::create(k.builder(), k.loc(), k.vec(k.f32()), table, code);
-    return k.vgather(Elem::F32, tile.table, k.zextI64(code));
-  }
-  switch (p.value) {
-  case CodeValue::Uniform: {
-    // 2^23 + code has the code as its last bits; differences of such numbers are exact.
-    Value large = k.bitcast(k.or_(code, k.ci32(0x4b000000)), k.vec(k.f32()));
-    if (w.zeros == BlockZeros::Packed)
-      return k.sub(large, zero); // 2^23 + zero
-    Value value = k.sub(large, k.cf32(0x1p23f + static_cast<float>(p.bias)));
-    return zero ? k.sub(value, zero) : value;
-  }
-  case CodeValue::Float8E4M3:
-    return e4m3ToF32(k, code);
-  case CodeValue::Float8E5M2:
-    return e5m2ToF32(k, code);
-  default:
-    llvm_unreachable("tables are looked up");
-  }
-}
-
-/// The codes of one input of a sub-vector, as i32: from the plane itself where there is one, else
-/// from the bytes that the planes were joined to.
-Value BlockMicro::field(ArrayRef<Value> planes, Value bytes, int sub, int input) {
-  int width = bytes ? 8 : w.bits, perVector = 8 / width;
-  Value lanes = bytes ? bytes : planes[sub / perVector];
-  lanes = k.bitcast(lanes, k.vec(k.i32()));
-  int shift = 8 * input + (bytes ? 0 : sub % perVector * width);
-  Value code = shift ? k.shrU(lanes, k.ci32(shift)) : lanes;
-  bool modulo16 = w.bits == 4 && looksUp(p, k.target()); // the look-up takes the last four bits
-  bool top = shift + width == 32;
-  return modulo16 || top ? code : k.and_(code, k.ci32((1 << width) - 1));
-}
-
 /// Whole units from `unit` on, one address per panel; `input` is their first in K.
 BlockMicro::Values BlockMicro::mulUnits(ValueRange sums, ArrayRef<Value> unit, Value input,
                                         int64_t units, ValueRange zeros) {
   Values next(sums);
-  bool joined = (w.bits & (w.bits - 1)) != 0;
   for (int64_t u = 0; u < units; ++u) {
     SmallVector<SmallVector<Value>> planes;
     for (Value address : unit)
       planes.push_back(decoder.loadPlanes(k.bytePtr(address, k.ci64(u * w.unitBytes()))));
     for (int64_t s = 0; s < w.unit() / 4; ++s) {
-      SmallVector<Value> bytes(tile.panels);
-      for (int g = 0; joined && g < tile.panels; ++g)
-        bytes[g] = decoder.subCodes(planes[g], static_cast<int>(s), 0);
+      SmallVector<Value> bytes;
+      for (int g = 0; g < tile.panels; ++g)
+        bytes.push_back(decoder.joined(planes[g], static_cast<int>(s)));
       for (int i = 0; i < 4; ++i) {
         Values values;
         for (int g = 0; g < tile.panels; ++g)
-          values.push_back(floatOf(field(planes[g], bytes[g], static_cast<int>(s), i),
-                                   zeros.empty() ? Value() : zeros[g]));
+          values.push_back(decoder.value(planes[g], bytes[g], static_cast<int>(s), i,
+                                         zeros.empty() ? Value() : zeros[g]));
         Value at = k.add(input, k.ci64(u * w.unit() + 4 * s + i));
         for (int r = 0; r < tile.rows; ++r) {
           Value x = k.broadcast(k.load(aElem, tile.row[r], at));
@@ -385,7 +329,7 @@ BlockMicro::Values BlockMicro::mulOne(ValueRange sums, ArrayRef<Value> units, Va
       plane = k.add(plane, k.ci64(w.unit() / 4 / perVector * 64));
       done += width;
     }
-    values.push_back(floatOf(code, zeros.empty() ? Value() : zeros[g]));
+    values.push_back(decoder.valueOf(code, zeros.empty() ? Value() : zeros[g]));
   }
   for (int r = 0; r < tile.rows; ++r) {
     Value x = k.broadcast(k.load(aElem, tile.row[r], k.add(first, from)));
@@ -396,26 +340,14 @@ BlockMicro::Values BlockMicro::mulOne(ValueRange sums, ArrayRef<Value> units, Va
 }
 
 BlockMicro::Values BlockMicro::runFloat() {
-  if (p.value == CodeValue::Table && inRegister(p))
-    table = k.rawLoad(k.vec(k.f32()), tile.table);
-  else if (looksUp(p, k.target()) && inRegister(p)) {
-    SmallVector<float> entries(16);
-    for (int i = 0; i < 16; ++i)
-      entries[i] = p.value == CodeValue::Float4E2M1
-                       ? f4Value(i)
-                       : static_cast<float>(i % (1 << w.bits) - p.bias);
-    table = arith::ConstantOp::create(
-        k.builder(), k.loc(), DenseElementsAttr::get(k.vec(k.f32()), ArrayRef<float>(entries)));
-  }
+  decoder.beginValues(tile.table);
   Values init(tile.rows * tile.panels, k.broadcast(k.cf32(0)));
   int64_t unroll = std::max<int64_t>(1, 16 / w.unit()), chunk = unroll * w.unit();
   auto block = [&](Value at, Value first, Value inputs, ValueRange acc) {
     Values zeros, units;
     if (w.zeros != BlockZeros::None)
-      zeros = blockZeros(at, true);
-    if (w.zeros == BlockZeros::Packed)
-      for (Value &zero : zeros)
-        zero = k.add(zero, k.cf32(0x1p23f));
+      for (Value zero : blockZeros(at))
+        zeros.push_back(decoder.valueZeros(zero));
     for (Value panel : tile.panel)
       units.push_back(k.bytePtr(panel, at));
     Value whole = k.div(inputs, k.ci64(chunk));

@@ -93,7 +93,9 @@ private:
 
   bool isBlock() const { return spec.kind == MatmulKind::Block; }
   /// A is packed as pairs of bf16, a block of rows at a time.
-  bool usesPairs() const { return spec.pairs && k.target().hasBf16Dots; }
+  bool usesPairs() const {
+    return spec.kind == MatmulKind::F32 && spec.pairs && k.target().hasBf16Dots;
+  }
   bool usesTiles() const {
     bool fits =
         spec.kind == MatmulKind::W8A8 || usesPairs() || (isBlock() && fitsMatrixTiles(spec.block));

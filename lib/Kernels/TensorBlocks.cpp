@@ -1,15 +1,12 @@
 // Products with codes in blocks, by tensor cores.
 //
 // Codes are decoded by the groups of lanes, sixteen outputs at a time as on every level, into
-// stages of shared memory: signed bytes, zero points or bias taken off, in the order of panels of
-// 8-bit codes. Beside them lie the scales of each step. What one iteration decodes it has loaded
-// before it multiplied what was decoded earlier.
-//
-// The sums of a step are exact, and a warp keeps all of K of its results: steps are scaled and
-// added in turn, as everywhere.
-#include "BlockDecoder.h"
+// stages of shared memory, zero points or bias taken off: signed bytes in the order of panels of
+// 8-bit codes, or bf16 in that of pairs, which rows of f32 are rounded to when they are multiplied.
+// Beside them lie the scales of each step. What one iteration decodes it has loaded before it
+// multiplied what was decoded earlier.
 #include "BlockMicro.h"
-#include "TensorTiles.h"
+#include "TensorSteps.h"
 #include <bit>
 
 using namespace mlir;
@@ -20,46 +17,51 @@ namespace {
 class TensorBlocks {
 public:
   using Values = KernelBuilder::Values;
-  TensorBlocks(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o, TensorTile &tile,
+  TensorBlocks(KernelBuilder &k, const BlockProduct &p, const MatmulOperands &o, TensorTile &tile,
                TensorTileAt at)
-      : k(k), p(spec.block), w(p.layout), o(o), tile(tile), at(at), decoder(k, p) {}
+      : k(k), w(p.layout), o(o), tile(tile), at(at), steps(k, p, o, tile, at), decoder(k, p) {}
   void run();
 
 private:
   // A stage: rows of A, panels, and numbers of each of its steps: scales, and what is left of zero
   // points.
   /// Inputs of a stage. Few rows have few columns, and would have too little to load at once.
-  int64_t depth() const { return tile.shape.rows == 16 ? 4 * kSliceDepth : kSliceDepth; }
-  int64_t rowBytes() const { return depth() + kRowPadding; }
+  int64_t depth() const { return (tile.shape.rows == 16 ? 4 : 1) * kSliceDepth / codeBytes(); }
+  int64_t codeBytes() const { return steps.reals() ? 2 : 1; } ///< of what codes are decoded to
+  int64_t inputBytes() const { return steps.reals() ? 4 : 1; }
+  int64_t rowPadding() const { return steps.reals() ? kWidePadding : kRowPadding; }
+  int64_t rowBytes() const { return depth() * inputBytes() + rowPadding(); }
+  int64_t panelSize() const { return paddedPanel(depth() * codeBytes()); }
   int64_t panelsAt() const { return tile.shape.rows * rowBytes(); }
-  int64_t numbersAt() const { return panelsAt() + tile.panels() * paddedPanel(depth()); }
-  int64_t numberBytes() const { return 2 * tile.shape.columns * 4; }
+  int64_t numbersAt() const { return panelsAt() + tile.panels() * panelSize(); }
+  int64_t numberBytes() const { return steps.numberBytes(); }
   int64_t stageBytes() const { return numbersAt() + stageSteps() * numberBytes(); }
   /// Steps of a stage, or stages of a step.
-  int64_t stageSteps() const { return p.inputs ? std::max<int64_t>(1, depth() / p.inputs) : 1; }
-  int64_t stepStages() const { return std::max<int64_t>(1, p.inputs / depth()); }
-  bool needsSums() const { return !fitsSignedBytes(p); }
-  bool hasZeros() const { return w.zeros != BlockZeros::None; }
+  int64_t stageSteps() const { return isStepped() ? std::max<int64_t>(1, depth() / inputs()) : 1; }
+  int64_t stepStages() const { return std::max<int64_t>(1, inputs() / depth()); }
+  int64_t inputs() const { return steps.inputs(); }
+  /// Of a unit, which a block may have a part of alone.
+  int64_t unitInputs() const { return w.group ? std::min(w.unit(), w.group) : w.unit(); }
+  bool isStepped() const { return inputs() != 0; }
+  bool takesZeros() const { return steps.hasZeros() && !steps.needsSums(); } ///< off codes
 
   Value here(Value base, int64_t offset) { return k.bytePtr(base, k.ci64(offset)); }
   Value panelAt(Value panel);
   Value blockAt(Value input);
   Values begin(Value step, Value stage);
   void finish(ValueRange values, Value stage);
-  Values numbersOf(Value panel, Value block);
-  void storeNumbers(ValueRange numbers, Value to, Value panel);
+  void decode(ArrayRef<Value> planes, Value zeros, Value to, Value unit);
 
   Values use(Value step, Value stage, ValueRange carried);
-  Values multiply(Value stage, int64_t first, int64_t bytes, ValueRange sums);
-  Values scaled(ValueRange sums, Value numbers, Value step, ValueRange acc);
+  Values multiply(Value stage, int64_t first, int64_t count, ValueRange sums);
   Values scaleRows(ValueRange sums);
 
   KernelBuilder &k;
-  const BlockProduct &p;
   const BlockLayout &w;
   const MatmulOperands &o;
   TensorTile &tile;
   TensorTileAt at;
+  TensorSteps steps;
   BlockDecoder decoder;
   Value groupHere() { return tile::PositionOp::create(k.builder(), k.loc()).getGroup(); }
   Value panelBytes, base, lastPanel, lastUnit;
@@ -81,128 +83,123 @@ Value TensorBlocks::blockAt(Value input) {
   return k.add(header, k.mul(k.div(input, k.ci64(w.group)), k.ci64(w.blockBytes(0))));
 }
 
-/// Scales of a panel, and zero points that are taken off with sums of A.
-TensorBlocks::Values TensorBlocks::numbersOf(Value panel, Value block) {
-  Values numbers = {decoder.scales(panel, block, o.k)};
-  if (needsSums() && hasZeros())
-    numbers.push_back(k.sub(decoder.zeros(panel, block, o.k), k.ci32(kSignShift)));
-  return numbers;
-}
-
-void TensorBlocks::storeNumbers(ValueRange numbers, Value to, Value panel) {
-  for (auto [i, vector] : llvm::enumerate(numbers)) {
-    Value line = k.bytePtr(to, k.mul(panel, k.ci64(64)));
-    k.rawStore(vector, here(line, static_cast<int64_t>(i) * tile.shape.columns * 4), 4);
-  }
-}
-
 /// Loads what a group decodes of a step: codes, with their zero points, then numbers.
 TensorBlocks::Values TensorBlocks::begin(Value step, Value stage) {
   Value first = k.mul(step, k.ci64(depth()));
-  Value from = k.bytePtr(o.a, k.add(k.mul(at.row, o.aStride), first));
-  tile.copyRows(from, o.aStride, k.sub(o.m, at.row), k.sub(o.k, first), stage, depth());
+  if (steps.reals()) {
+    tile.copyReals(o, at.row, first, stage, depth(), rowPadding());
+  } else {
+    Value from = k.bytePtr(o.a, k.add(k.mul(at.row, o.aStride), first));
+    tile.copyRows(from, o.aStride, k.sub(o.m, at.row), k.sub(o.k, first), stage, depth());
+  }
   Values values;
   Value group = groupHere();
-  int64_t units = depth() / w.unit();
+  int64_t units = depth() / unitInputs();
   for (int64_t i = 0; i < tile.panels() * units; i += tile::kBlockGroups) {
     Value item = k.add(group, k.ci64(i)), panel = k.div(item, k.ci64(units));
     Value unit = k.sub(item, k.mul(panel, k.ci64(units)));
-    Value input = k.min(k.add(first, k.mul(unit, k.ci64(w.unit()))), lastUnit);
+    Value input = k.min(k.add(first, k.mul(unit, k.ci64(unitInputs()))), lastUnit);
     Value block = blockAt(input), own = panelAt(panel);
     Value within = w.group ? k.rem(input, k.ci64(w.group)) : input;
-    Value codes = k.mul(k.div(within, k.ci64(w.unit())), k.ci64(w.unitBytes()));
+    Value codes = k.mul(k.div(within, k.ci64(unitInputs())), k.ci64(w.unitBytes()));
     llvm::append_range(values, decoder.loadPlanes(k.bytePtr(own, k.add(block, codes))));
-    if (hasZeros() && !needsSums())
+    if (takesZeros())
       values.push_back(decoder.zeros(own, block, o.k));
   }
-  if (!p.inputs)
+  if (!isStepped())
     return values;
   for (int64_t i = 0; i < tile.panels() * stageSteps(); i += tile::kBlockGroups) {
     Value item = k.add(group, k.ci64(i)), panel = k.div(item, k.ci64(stageSteps()));
     Value t = k.sub(item, k.mul(panel, k.ci64(stageSteps())));
-    Value input = k.min(k.add(first, k.mul(t, k.ci64(p.inputs))), lastUnit);
-    llvm::append_range(values, numbersOf(panelAt(panel), blockAt(input)));
+    Value input = k.min(k.add(first, k.mul(t, k.ci64(inputs()))), lastUnit);
+    Value own = panelAt(panel), block = blockAt(input);
+    values.push_back(decoder.scales(own, block, o.k));
+    if (steps.needsSums() && steps.hasZeros())
+      values.push_back(decoder.zeros(own, block, o.k));
   }
   return values;
 }
 
+/// Decodes unit `unit` of a panel at `to`.
+void TensorBlocks::decode(ArrayRef<Value> planes, Value zeros, Value to, Value unit) {
+  auto put = [&](Value line, Value words) {
+    Value padding = k.mul(k.shrU(line, k.ci64(1)), k.ci64(kPanelPadding));
+    k.rawStore(words, k.bytePtr(to, k.add(k.mul(line, k.ci64(4 * kPanel)), padding)), 4);
+  };
+  SmallVector<int64_t> pairs;
+  for (int64_t l = 0; l < kLanes; ++l)
+    pairs.append({l, kLanes + l});
+  if (zeros && steps.reals())
+    zeros = decoder.valueZeros(zeros);
+  for (int64_t s = 0; s < unitInputs() / 4; ++s) {
+    Value line = k.add(k.mul(unit, k.ci64(unitInputs() / 4)), k.ci64(s));
+    auto sub = static_cast<int>(s);
+    if (!steps.reals()) {
+      put(line, decoder.signedCodes(planes, sub, zeros));
+      continue;
+    }
+    Value joined = decoder.joined(planes, sub);
+    for (int i = 0; i < 4; i += 2) {
+      Value two = k.shuffle(decoder.value(planes, joined, sub, i, zeros),
+                            decoder.value(planes, joined, sub, i + 1, zeros), pairs);
+      two = tile::ToBf16Op::create(k.builder(), k.loc(),
+                                   k.vec(k.builder().getBF16Type(), 2 * kLanes), two);
+      put(k.add(k.mul(line, k.ci64(2)), k.ci64(i / 2)), two);
+    }
+  }
+}
+
 void TensorBlocks::finish(ValueRange values, Value stage) {
   Value group = groupHere();
-  int64_t units = depth() / w.unit(), vectors = w.unitBytes() / 64;
-  for (int64_t i = 0; i < tile.panels() * units; i += tile::kBlockGroups) {
+  auto take = [&] {
+    Value first = values.front();
+    values = values.drop_front();
+    return first;
+  };
+  auto where = [&](int64_t items, Value item, llvm::function_ref<void()> body) {
+    items % tile::kBlockGroups ? k.ifThen(k.lt(item, k.ci64(items)), body) : body();
+  };
+  int64_t units = depth() / unitInputs(), vectors = w.unitBytes() / 64,
+          items = tile.panels() * units;
+  for (int64_t i = 0; i < items; i += tile::kBlockGroups) {
     Value item = k.add(group, k.ci64(i)), panel = k.div(item, k.ci64(units));
     Value unit = k.sub(item, k.mul(panel, k.ci64(units)));
     SmallVector<Value> planes(values.take_front(vectors));
     values = values.drop_front(vectors);
-    Value zeros;
-    if (hasZeros() && !needsSums())
-      zeros = values.front(), values = values.drop_front();
-    Value to = k.bytePtr(here(stage, panelsAt()), k.mul(panel, k.ci64(paddedPanel(depth()))));
-    for (int64_t s = 0; s < w.unit() / 4; ++s) {
-      Value line = k.add(k.mul(unit, k.ci64(w.unit() / 4)), k.ci64(s));
-      Value padding = k.mul(k.shrU(line, k.ci64(1)), k.ci64(kPanelPadding));
-      k.rawStore(decoder.signedCodes(planes, static_cast<int>(s), zeros),
-                 k.bytePtr(to, k.add(k.mul(line, k.ci64(4 * kPanel)), padding)), 4);
-    }
+    Value zeros = takesZeros() ? take() : Value();
+    Value to = k.bytePtr(here(stage, panelsAt()), k.mul(panel, k.ci64(panelSize())));
+    where(items, item, [&] { decode(planes, zeros, to, unit); });
   }
-  if (!p.inputs)
+  if (!isStepped())
     return;
-  size_t each = needsSums() && hasZeros() ? 2 : 1;
-  int64_t items = tile.panels() * stageSteps();
+  items = tile.panels() * stageSteps();
   for (int64_t i = 0; i < items; i += tile::kBlockGroups) {
     Value item = k.add(group, k.ci64(i)), panel = k.div(item, k.ci64(stageSteps()));
     Value t = k.sub(item, k.mul(panel, k.ci64(stageSteps())));
     Value to = k.bytePtr(here(stage, numbersAt()), k.mul(t, k.ci64(numberBytes())));
-    k.ifThen(k.lt(item, k.ci64(items)), [&] { storeNumbers(values.take_front(each), to, panel); });
-    values = values.drop_front(each);
+    Value scales = take(), zeros = steps.needsSums() && steps.hasZeros() ? take() : Value();
+    where(items, item, [&] { steps.storeNumbers(scales, zeros, to, panel); });
   }
 }
 
 //===-- Products ------------------------------------------------------------------------------===//
 
-/// Adds the products of inputs [first, first + bytes) of a stage.
-TensorBlocks::Values TensorBlocks::multiply(Value stage, int64_t first, int64_t bytes,
+/// Adds the products of inputs [first, first + count) of a stage.
+TensorBlocks::Values TensorBlocks::multiply(Value stage, int64_t first, int64_t count,
                                             ValueRange sums) {
   Values next(sums);
-  for (int64_t each = std::min(bytes, kSliceDepth), i = first; i < first + bytes; i += each)
-    next = tile.multiply(next, here(stage, i), rowBytes(), here(stage, panelsAt() + paddedPanel(i)),
-                         paddedPanel(depth()), each, TensorTile::Codes::Signed);
-  return next;
-}
-
-/// The sums of step `step` of K, times its scales, added to `acc`.
-TensorBlocks::Values TensorBlocks::scaled(ValueRange sums, Value numbers, Value step,
-                                          ValueRange acc) {
-  Value last = k.sub(k.sub(o.m, at.row), k.ci64(1));
-  Values scales = tile.byColumn(numbers, k.f32()), zeros, codeSums, aScales;
-  if (needsSums()) {
-    Value bias = k.broadcast(k.ci32(integerBias(p) - kSignShift), tile::kSumsPerVector);
-    zeros = hasZeros() ? tile.byColumn(here(numbers, tile.shape.columns * 4), k.i32())
-                       : Values(scales.size(), bias);
-    Value from = k.elemPtr(Elem::I32, o.aSum, k.add(k.mul(at.row, o.aSumStride), step));
-    codeSums = tile.byRow(from, o.aSumStride, last, k.i32());
-  }
-  if (p.aGroup) {
-    Value number = k.div(step, k.ci64(p.aGroup / p.inputs));
-    Value from = k.elemPtr(Elem::F32, o.aScale, k.add(k.mul(at.row, o.aScaleStride), number));
-    aScales = tile.byRow(from, o.aScaleStride, last, k.f32());
-  }
-  Values next;
-  for (auto [i, sum] : llvm::enumerate(sums)) {
-    size_t column = i % scales.size(), row = i / scales.size();
-    Value exact = sum, scale = scales[column];
-    if (needsSums())
-      exact = k.sub(exact, k.mul(zeros[column], codeSums[row]));
-    if (p.aGroup)
-      scale = k.mul(scale, aScales[row]);
-    next.push_back(k.fma(k.toF32(exact), scale, acc[i]));
-  }
+  auto codes = steps.reals() ? TensorTile::Codes::Reals : TensorTile::Codes::Signed;
+  int64_t each = std::min(count, kSliceDepth / codeBytes());
+  for (int64_t i = first; i < first + count; i += each)
+    next = tile.multiply(next, here(stage, i * inputBytes()), rowBytes(),
+                         here(stage, panelsAt() + paddedPanel(i * codeBytes())), panelSize(),
+                         each * codeBytes(), codes);
   return next;
 }
 
 /// `carried` are results so far, and sums of a step that has several stages, or only those.
 TensorBlocks::Values TensorBlocks::use(Value step, Value stage, ValueRange carried) {
-  if (!p.inputs)
+  if (!isStepped())
     return multiply(stage, 0, depth(), carried);
   size_t vectors = tile.shape.vectors();
   Value numbers = here(stage, numbersAt());
@@ -215,8 +212,8 @@ TensorBlocks::Values TensorBlocks::use(Value step, Value stage, ValueRange carri
     return k.ifElse(
         isLast, carried.getTypes(),
         [&] {
-          Values next = scaled(sums, numbers, number, acc);
-          llvm::append_range(next, tile.noSums(k.i32()));
+          Values next = steps.scaled(sums, numbers, number, acc);
+          llvm::append_range(next, steps.noSums());
           return next;
         },
         [&] {
@@ -228,10 +225,10 @@ TensorBlocks::Values TensorBlocks::use(Value step, Value stage, ValueRange carri
   for (int64_t t = 0; t < stageSteps(); ++t) {
     Value number = k.add(k.mul(step, k.ci64(stageSteps())), k.ci64(t));
     auto add = [&] {
-      Values sums = multiply(stage, t * p.inputs, p.inputs, tile.noSums(k.i32()));
-      return scaled(sums, here(numbers, t * numberBytes()), number, acc);
+      Values sums = multiply(stage, t * inputs(), inputs(), steps.noSums());
+      return steps.scaled(sums, here(numbers, t * numberBytes()), number, acc);
     };
-    Value exists = k.lt(k.mul(number, k.ci64(p.inputs)), o.k);
+    Value exists = k.lt(k.mul(number, k.ci64(inputs())), o.k);
     acc = t ? k.ifElse(exists, ValueRange(acc).getTypes(), add, [&] { return acc; }) : add();
   }
   return acc;
@@ -241,10 +238,11 @@ TensorBlocks::Values TensorBlocks::use(Value step, Value stage, ValueRange carri
 TensorBlocks::Values TensorBlocks::scaleRows(ValueRange sums) {
   Value numbers = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), numberBytes());
   Value group = groupHere();
-  k.ifThen(k.lt(group, k.ci64(tile.panels())),
-           [&] { storeNumbers(numbersOf(panelAt(group), blockAt(k.ci64(0))), numbers, group); });
+  k.ifThen(k.lt(group, k.ci64(tile.panels())), [&] {
+    steps.storeNumbers(decoder, panelAt(group), blockAt(k.ci64(0)), numbers, group);
+  });
   tile::BarrierOp::create(k.builder(), k.loc());
-  Values results = scaled(sums, numbers, k.ci64(0), tile.noSums(k.f32()));
+  Values results = steps.scaled(sums, numbers, k.ci64(0), tile.noSums(k.f32()));
   tile::BarrierOp::create(k.builder(), k.loc());
   return results;
 }
@@ -253,19 +251,21 @@ void TensorBlocks::run() {
   panelBytes = blockPanelBytes(k, w, o.k);
   base = k.bytePtr(o.b, k.ci64(w.tableBytes()));
   lastPanel = k.sub(k.ceilDiv(o.n, k.ci64(kPanel)), k.ci64(1));
-  lastUnit = k.mul(k.sub(k.ceilDiv(o.k, k.ci64(w.unit())), k.ci64(1)), k.ci64(w.unit()));
+  lastUnit = k.mul(k.sub(k.ceilDiv(o.k, k.ci64(unitInputs())), k.ci64(1)), k.ci64(unitInputs()));
   Ring ring{3, stageBytes(), Value()};
   int64_t bytes = std::max(ring.stages * ring.bytes, tile.resultBytes());
   ring.base = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), bytes);
-  Values start = p.inputs ? tile.noSums(k.f32()) : tile.noSums(k.i32());
-  if (p.inputs && stepStages() > 1)
-    llvm::append_range(start, tile.noSums(k.i32()));
+  if (steps.reals())
+    decoder.beginValues(o.b);
+  Values start = isStepped() ? tile.noSums(k.f32()) : steps.noSums();
+  if (isStepped() && stepStages() > 1)
+    llvm::append_range(start, steps.noSums());
   Values results = runRing(
       k, ring, k.ceilDiv(o.k, k.ci64(depth())), start,
       [&](Value step, Value stage) { return begin(step, stage); },
       [&](ValueRange values, Value stage) { finish(values, stage); },
       [&](Value step, Value stage, ValueRange c) { return use(step, stage, c); });
-  if (!p.inputs)
+  if (!isStepped())
     results = scaleRows(results);
   tile.store(ArrayRef(results).take_front(tile.shape.vectors()), ring.base);
 }
@@ -273,14 +273,16 @@ void TensorBlocks::run() {
 } // namespace
 
 bool fitsTensorBlocks(const BlockProduct &p) {
-  bool isStep = !p.inputs || (std::has_single_bit(uint64_t(p.inputs)) && p.inputs >= 32);
-  return p.core == BlockCore::Int8 && isStep && p.layout.zeros != BlockZeros::Float &&
+  auto isStep = [](int64_t n) { return !n || (std::has_single_bit(uint64_t(n)) && n >= 16); };
+  if (p.core == BlockCore::Float)
+    return isStep(p.layout.group);
+  return p.core == BlockCore::Int8 && isStep(p.inputs) && p.layout.zeros != BlockZeros::Float &&
          (p.aSums || fitsSignedBytes(p));
 }
 
-void emitBlockSums(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
+void emitBlockSums(KernelBuilder &k, const BlockProduct &p, const MatmulOperands &o,
                    TensorTile &tile, TensorTileAt at) {
-  TensorBlocks(k, spec, o, tile, at).run();
+  TensorBlocks(k, p, o, tile, at).run();
 }
 
 } // namespace qcc

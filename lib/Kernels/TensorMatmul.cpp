@@ -78,8 +78,10 @@ void TensorMatmul::run() {
 void TensorMatmul::sums(TensorTileAt at) {
   auto emit = [&](int shape) {
     TensorTile tile(k, shapes()[shape]);
-    if (spec.kind == MatmulKind::Block)
-      emitBlockSums(k, spec, o, tile, at);
+    if (spec.kind == MatmulKind::Block && tile.shape.rows == 16 && fitsFewRows(spec.block))
+      emitFewRowSums(k, spec.block, o, tile, at);
+    else if (spec.kind == MatmulKind::Block)
+      emitBlockSums(k, spec.block, o, tile, at);
     else if (spec.kind == MatmulKind::W8A8)
       emitByteSums(k, o, tile, at);
     else
@@ -193,8 +195,9 @@ void emitPairSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, T
 }
 
 bool fitsTensorCores(const MatmulSpec &spec) {
+  bool allowed = spec.block.core != BlockCore::Float || (spec.pairs && spec.a == Elem::F32);
   if (spec.kind == MatmulKind::Block)
-    return fitsTensorBlocks(spec.block);
+    return allowed && fitsTensorBlocks(spec.block);
   return spec.kind == MatmulKind::W8A8 || (spec.kind == MatmulKind::F32 && spec.pairs &&
                                            spec.a == Elem::F32 && spec.b == Elem::BF16);
 }

@@ -67,11 +67,54 @@ void TensorTile::copyPanels(Value from, Value stride, Value count, Value bytes, 
                             depth() * kPanel, kPanelRun, kPanelPadding);
 }
 
-Ring Ring::of(const Target &target, int64_t bytes) {
+Ring Ring::of(const Target &target, int64_t bytes, int64_t beside) {
   constexpr int64_t reserved = 1024; // of a block, for the system
-  int64_t half = target.sharedBytes / 2 - reserved;
-  return {std::clamp<int64_t>(half / bytes, 3, 8), bytes, Value()};
+  int64_t half = target.sharedBytes / 2 - reserved - beside;
+  return {std::clamp<int64_t>(half / bytes, 3, 12), bytes, Value()};
 }
+
+namespace {
+
+/// A ring in use: which stages are used and filled next.
+class RunningRing {
+public:
+  using Values = KernelBuilder::Values;
+  RunningRing(KernelBuilder &k, const Ring &ring) : k(k), ring(ring) {}
+
+  int64_t ahead() const { return ring.stages - 1; }
+  Value stage(int64_t number) { return at(k.ci64(number * ring.bytes)); }
+  Value at(Value offset) { return k.bytePtr(ring.base, offset); }
+  Value after(Value offset) {
+    Value next = k.add(offset, k.ci64(ring.bytes));
+    return k.select(k.eq(next, k.ci64(ring.stages * ring.bytes)), k.ci64(0), next);
+  }
+  void commit() { tile::CommitOp::create(k.builder(), k.loc()); }
+  /// Copies but those of the last `pending` batches are there for all groups, which use no more
+  /// what they used before.
+  void await(int64_t pending) {
+    tile::AwaitOp::create(k.builder(), k.loc(), pending);
+    tile::BarrierOp::create(k.builder(), k.loc());
+  }
+  /// The loop over all steps: body(step, used, filled, carried).
+  Values loop(Value steps, ValueRange sums,
+              llvm::function_ref<Values(Value, Value, Value, ValueRange)> body) {
+    Values carried = {k.ci64(0), k.ci64(ahead() * ring.bytes)};
+    llvm::append_range(carried, sums);
+    carried = k.forRange(steps, carried, [&](Value step, ValueRange c) {
+      Values next = {after(c[0]), after(c[1])};
+      llvm::append_range(next, body(step, c[0], c[1], c.drop_front(2)));
+      return next;
+    });
+    await(0);
+    return Values(ArrayRef(carried).drop_front(2));
+  }
+
+private:
+  KernelBuilder &k;
+  const Ring &ring;
+};
+
+} // namespace
 
 KernelBuilder::Values
 runRing(KernelBuilder &k, const Ring &ring, Value steps, ValueRange sums,
@@ -79,37 +122,44 @@ runRing(KernelBuilder &k, const Ring &ring, Value steps, ValueRange sums,
         llvm::function_ref<void(ValueRange, Value)> finish,
         llvm::function_ref<KernelBuilder::Values(Value, Value, ValueRange)> use) {
   using Values = KernelBuilder::Values;
-  int64_t ahead = ring.stages - 1;
-  auto commit = [&] { tile::CommitOp::create(k.builder(), k.loc()); };
-  auto barrier = [&] { tile::BarrierOp::create(k.builder(), k.loc()); };
-  auto next = [&](Value offset) {
-    Value after = k.add(offset, k.ci64(ring.bytes));
-    return k.select(k.eq(after, k.ci64(ring.stages * ring.bytes)), k.ci64(0), after);
-  };
-  auto stageAt = [&](int64_t s) { return k.bytePtr(ring.base, k.ci64(s * ring.bytes)); };
+  RunningRing r(k, ring);
   SmallVector<Values> first;
-  for (int64_t s = 0; s < ahead; ++s) {
-    first.push_back(begin(k.ci64(s), stageAt(s)));
-    commit();
+  for (int64_t s = 0; s < r.ahead(); ++s) {
+    first.push_back(begin(k.ci64(s), r.stage(s)));
+    r.commit();
   }
-  for (int64_t s = 0; s < ahead; ++s)
-    finish(first[s], stageAt(s));
-  Values carried = {k.ci64(0), k.ci64(ahead * ring.bytes)};
-  llvm::append_range(carried, sums);
-  carried = k.forRange(steps, carried, [&](Value step, ValueRange c) {
-    Value used = k.bytePtr(ring.base, c[0]), filled = k.bytePtr(ring.base, c[1]);
-    tile::AwaitOp::create(k.builder(), k.loc(), ahead - 1);
-    barrier(); // nobody uses any more what is filled now
-    Values values = begin(k.add(step, k.ci64(ahead)), filled);
-    commit();
-    Values after = {next(c[0]), next(c[1])};
-    llvm::append_range(after, use(step, used, c.drop_front(2)));
-    finish(values, filled);
-    return after;
+  for (int64_t s = 0; s < r.ahead(); ++s)
+    finish(first[s], r.stage(s));
+  return r.loop(steps, sums, [&](Value step, Value used, Value filled, ValueRange c) {
+    r.await(r.ahead() - 1);
+    Values values = begin(k.add(step, k.ci64(r.ahead())), r.at(filled));
+    r.commit();
+    Values next = use(step, r.at(used), c);
+    finish(values, r.at(filled));
+    return next;
   });
-  tile::AwaitOp::create(k.builder(), k.loc(), 0);
-  barrier();
-  return Values(ArrayRef(carried).drop_front(2));
+}
+
+KernelBuilder::Values
+runRingAhead(KernelBuilder &k, const Ring &ring, Value steps, ValueRange sums,
+             llvm::function_ref<void(Value, Value)> begin,
+             llvm::function_ref<void(Value, Value)> unpack,
+             llvm::function_ref<KernelBuilder::Values(Value, Value, ValueRange)> use) {
+  RunningRing r(k, ring);
+  for (int64_t s = 0; s < r.ahead(); ++s) {
+    begin(k.ci64(s), r.stage(s));
+    r.commit();
+  }
+  r.await(r.ahead() - 1);
+  unpack(k.ci64(0), r.stage(0));
+  return r.loop(steps, sums, [&](Value step, Value used, Value filled, ValueRange c) {
+    r.await(r.ahead() - 2);
+    begin(k.add(step, k.ci64(r.ahead())), r.at(filled));
+    r.commit();
+    Value next = k.add(step, k.ci64(1));
+    k.ifThen(k.lt(next, steps), [&] { unpack(next, r.at(r.after(used))); });
+    return use(step, r.at(used), c);
+  });
 }
 
 } // namespace qcc

@@ -71,8 +71,9 @@ struct Ring {
   int64_t stages, bytes; ///< of a stage
   mlir::Value base;
 
-  /// As many stages as leave room for a second block, and at least three.
-  static Ring of(const Target &target, int64_t bytes);
+  /// As many stages as leave room for a second block, each with `beside` bytes more, and at least
+  /// three.
+  static Ring of(const Target &target, int64_t bytes, int64_t beside = 0);
 };
 
 /// For steps 0 to `steps` - 1: sums = use(step, stage, sums), when the copies that begin(step,
@@ -84,6 +85,14 @@ runRing(KernelBuilder &k, const Ring &ring, mlir::Value steps, mlir::ValueRange 
         llvm::function_ref<void(mlir::ValueRange, mlir::Value)> finish,
         llvm::function_ref<KernelBuilder::Values(mlir::Value, mlir::Value, mlir::ValueRange)> use);
 
+/// The same, but begin() only begins copies, and unpack(step, stage) finds them done one step
+/// before `use`, for steps that exist.
+KernelBuilder::Values runRingAhead(
+    KernelBuilder &k, const Ring &ring, mlir::Value steps, mlir::ValueRange sums,
+    llvm::function_ref<void(mlir::Value, mlir::Value)> begin,
+    llvm::function_ref<void(mlir::Value, mlir::Value)> unpack,
+    llvm::function_ref<KernelBuilder::Values(mlir::Value, mlir::Value, mlir::ValueRange)> use);
+
 /// A tile of a product: its first row and panel.
 struct TensorTileAt {
   mlir::Value row, panel;
@@ -93,10 +102,14 @@ struct TensorTileAt {
 /// `shared` as tile.store_sums does.
 void emitByteSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, TensorTileAt at);
 void emitPairSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, TensorTileAt at);
-void emitBlockSums(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
+void emitBlockSums(KernelBuilder &k, const BlockProduct &product, const MatmulOperands &o,
                    TensorTile &tile, TensorTileAt at);
 /// Whether emitBlockSums() computes it.
 bool fitsTensorBlocks(const BlockProduct &product);
+/// The same for a tile of 16 rows, and whether it does.
+void emitFewRowSums(KernelBuilder &k, const BlockProduct &product, const MatmulOperands &o,
+                    TensorTile &tile, TensorTileAt at);
+bool fitsFewRows(const BlockProduct &product);
 
 } // namespace qcc
 #endif

@@ -134,6 +134,7 @@ FailureOr<MatmulSpec> specOf(const Layer &layer) {
     return failure();
   spec.kind = MatmulKind::Block;
   spec.block = *block;
+  spec.pairs = layer.hasPairs();
   return spec;
 }
 
@@ -262,7 +263,7 @@ FailureOr<LaunchShape> lower::linearShape(KernelOp kernel) {
   DimExpr work = layer->m.min(c(kMatmulRowBlock)) * layer->k * kMatmulColBlock;
   shape.grain = c(1 << 17).ceilDiv(work + 1);
   shape.scratchBytes = c(0);
-  if (layer->hasPairs()) // a block of rows
+  if (layer->hasPairs() && holdsReals(layer->weight)) // a block of rows
     shape.scratchBytes = layer->k.ceilDiv(c(kMatmulPairRow)) * kMatmulPairBlock;
   else if (FailureOr<MatmulSpec> spec = specOf(*layer); succeeded(spec))
     shape.scratchBytes = c(matmulScratchBytes(*spec, 0));

@@ -199,7 +199,7 @@ TEST_P(TensorProducts, BlocksOfEveryShape) {
 }
 
 TEST_P(TensorProducts, BlocksOfEverySize) {
-  for (int64_t group : {0, 128, 256, 512})
+  for (int64_t group : {0, 16, 128, 256, 512})
     for (BlockZeros zeros : {BlockZeros::None, BlockZeros::Packed}) {
       std::vector<Shape> shapes = {{5, 20, integer(300, 1200)}, {20, 33, integer(300, 600)}};
       testBlocks(GetParam(),
@@ -227,6 +227,79 @@ TEST_P(TensorProducts, BlocksOfAllKinds) {
   BlockProduct binary = product(1, 32, BlockCore::Int8);
   binary.step = 2, binary.bias = 1, binary.aSums = false;
   testBlocks(GetParam(), binary, {fewShapes()[1]});
+}
+
+//===-- Codes in blocks with floats -----------------------------------------------------------===//
+
+/// Numbers of bf16 with few bits, scales of powers of two: the same sums in any order.
+void testReals(const char *level, BlockProduct p, const std::vector<Shape> &shapes) {
+  SCOPED_TRACE("bits " + std::to_string(p.layout.bits) + " group " +
+               std::to_string(p.layout.group) + " value " + std::to_string(int(p.value)) +
+               " zeros " + std::to_string(int(p.layout.zeros)));
+  p.core = BlockCore::Float;
+  MatmulSpec spec;
+  spec.kind = MatmulKind::Block, spec.block = p, spec.pairs = true;
+  ASSERT_TRUE(fitsTensorCores(spec));
+  Both kernels(level, spec);
+  for (const Shape &s : shapes) {
+    Operands o;
+    Weights w(p, s.n, s.k);
+    // Zero points and tables of few bits; what products of all of them add is exact.
+    for (float &v : w.floatZeros)
+      v = p.layout.bits == 8 ? float(integer(0, 255)) : float(integer(0, 255)) / 2;
+    for (float &v : w.table)
+      v = float(integer(-8, 8)) / 8;
+    for (uint8_t &v : w.codes) {
+      float value = valueOf(p, w.table, v);
+      if (!(std::abs(value) <= 16 && std::abs(value) >= 1.0f / 16) && p.layout.bits == 8 &&
+          p.value != CodeValue::Uniform)
+        v = 0x38; // floats of 8 bits that are neither large nor small
+    }
+    w.pack(p, s.n, s.k);
+    std::ranges::copy(w.packed, o.make<uint8_t>(B, int64_t(w.packed.size())).begin());
+    o.slots[AStride] = s.m < 20 ? s.k + integer(0, 3) : roundUp(s.k, 4);
+    for (float &v : o.make<float>(A, s.m * o.slots[AStride]))
+      v = float(integer(-4, 4)) / 4;
+    auto [got, want] = kernels.run(o, s);
+    for (size_t i = 0; i < got.size(); ++i) // 0 may have either sign
+      got[i] += 0.0f, want[i] += 0.0f;
+    expectSame(got, want, s, s.n);
+    if (testing::Test::HasFailure())
+      return;
+  }
+}
+
+TEST_P(TensorProducts, RealsOfEveryWidth) {
+  for (int bits = 1; bits <= 8; ++bits)
+    for (BlockZeros zeros : {BlockZeros::None, BlockZeros::Packed, BlockZeros::Float})
+      testReals(GetParam(), product(bits, bits % 3 ? 32 : 16, BlockCore::Float, zeros),
+                {fewShapes()[(bits + int(zeros)) % 3]});
+}
+
+TEST_P(TensorProducts, RealsOfEverySize) {
+  for (int64_t group : {0, 16, 64, 128, 256})
+    testReals(GetParam(), product(4, group, BlockCore::Float, BlockZeros::Packed),
+              {{5, 20, integer(300, 700)}, {20, 33, integer(100, 300)}, {66, 4090, 40}});
+}
+
+TEST_P(TensorProducts, RealsOfAllKinds) {
+  BlockProduct table = product(4, 64, BlockCore::Float);
+  table.value = CodeValue::Table, table.layout.tableEntries = 16, table.layout.twoLevel = true;
+  setScale(table, ScaleForm::U8);
+  testReals(GetParam(), table, fewShapes());
+  BlockProduct many = product(6, 32, BlockCore::Float);
+  many.value = CodeValue::Table, many.layout.tableEntries = 64;
+  testReals(GetParam(), many, {fewShapes()[0]});
+  BlockProduct f4 = product(4, 16, BlockCore::Float);
+  f4.value = CodeValue::Float4E2M1, f4.layout.twoLevel = true;
+  setScale(f4, ScaleForm::E4M3);
+  testReals(GetParam(), f4, {fewShapes()[0], fewShapes()[1]});
+  for (CodeValue value : {CodeValue::Float8E4M3, CodeValue::Float8E5M2}) {
+    BlockProduct f8 = product(8, value == CodeValue::Float8E4M3 ? 0 : 32, BlockCore::Float);
+    f8.value = value;
+    setScale(f8, ScaleForm::F32);
+    testReals(GetParam(), f8, fewShapes());
+  }
 }
 
 //===-- Launches ------------------------------------------------------------------------------===//
@@ -267,12 +340,14 @@ TEST(TensorProduct, FitsTensorCores) {
   exact.pairs = true, exact.a = Elem::F16;
   EXPECT_FALSE(fitsTensorCores(exact));
   for (auto [inputs, fits] :
-       {std::pair(0, true), {32, true}, {128, true}, {16, false}, {48, false}}) {
+       {std::pair(0, true), {16, true}, {32, true}, {128, true}, {48, false}}) {
     MatmulSpec spec = specOf(MatmulKind::Block);
     spec.block.inputs = spec.block.layout.group = inputs;
     EXPECT_EQ(fitsTensorCores(spec), fits) << inputs;
     spec.block.core = BlockCore::Float;
     EXPECT_FALSE(fitsTensorCores(spec));
+    spec.pairs = true;
+    EXPECT_EQ(fitsTensorCores(spec), fits) << inputs;
   }
 }
 

@@ -110,6 +110,11 @@ struct Weights {
     }
     for (int64_t i = 0; i < w.tableEntries; ++i)
       table.push_back(uniform(-1, 1));
+    pack(p, n, k);
+  }
+  /// Once more, if parts were changed.
+  void pack(const BlockProduct &p, int64_t n, int64_t k) {
+    const BlockLayout &w = p.layout;
     packed.resize(w.bytes(n, k) + 64);
     if (!table.empty())
       std::memcpy(packed.data(), table.data(), table.size() * 4);

@@ -10,7 +10,8 @@
 //                  sum exact and rounded once; scale = bScale, or bScale * aScale of the step's
 //                  group; then acc * aScale[m] unless grouped
 //   block, float   for blocks b ascending t = Σ_{k in b} by t = fma(a, value(w) - zero, t) from +0,
-//                  acc = fma(t, bScale, acc)
+//                  acc = fma(t, bScale, acc). With pairs, on levels with tensor cores, a and
+//                  value(w) - zero are rounded to bf16, and t is summed in another order
 //
 // Tasks are level-independent: blocks of rows × blocks of kColBlock columns, as matmulTasks()
 // counts. M, N, K, strides and addresses are run-time values, so one kernel serves all layers of
@@ -64,11 +65,12 @@ struct BlockProduct {
 
 struct MatmulSpec {
   MatmulKind kind = MatmulKind::F32;
-  Elem a = Elem::F32;            ///< F32, Batched, Block with floats: type of A in memory
-  Elem b = Elem::F32;            ///< F32, Batched: type of B in memory
-  bool pairs = false;            ///< F32 with B of bf16: A may be rounded to bf16 too
-  bool bTransposed = false;      ///< Batched
-  BlockProduct block;            ///< Block
+  Elem a = Elem::F32;       ///< F32, Batched, Block with floats: type of A in memory
+  Elem b = Elem::F32;       ///< F32, Batched: type of B in memory
+  bool pairs = false;       ///< F32 with B of bf16, Block with floats: A may be rounded to bf16
+                            ///< too, and so may values of B
+  bool bTransposed = false; ///< Batched
+  BlockProduct block;       ///< Block
   bool weightZeroPoints = false; ///< W8A8: B has zero points (bZero, aSum)
 };
 
@@ -138,7 +140,7 @@ constexpr int64_t kMatmulPairBlock = kMatmulRowBlock * kMatmulPairRow * 2;
 inline int64_t matmulScratchBytes(const MatmulSpec &spec, int64_t k) {
   if (spec.kind == MatmulKind::Batched)
     return roundUp(k, 16) * kMatmulColBlock * 4;
-  if (spec.pairs)
+  if (spec.kind == MatmulKind::F32 && spec.pairs)
     return ceilDiv(k, kMatmulPairRow) * kMatmulPairBlock;
   return spec.kind == MatmulKind::Block && fitsMatrixTiles(spec.block) ? kBlockTileScratchBytes : 0;
 }

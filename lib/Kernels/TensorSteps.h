@@ -1,0 +1,48 @@
+// Steps of K of products with codes in blocks, by tensor cores: what becomes of their sums.
+#ifndef QCC_LIB_KERNELS_TENSORSTEPS_H
+#define QCC_LIB_KERNELS_TENSORSTEPS_H
+
+#include "BlockDecoder.h"
+#include "TensorTiles.h"
+
+namespace qcc {
+
+/// What products of codes in blocks share, whether codes are decoded to shared memory or registers.
+class TensorSteps {
+public:
+  using Value = mlir::Value;
+  using Values = KernelBuilder::Values;
+  TensorSteps(KernelBuilder &k, const BlockProduct &p, const MatmulOperands &o, TensorTile &tile,
+              TensorTileAt at)
+      : k(k), p(p), o(o), tile(tile), at(at) {}
+
+  /// Inputs of a step, whose sum is scaled at once; 0 for all of K.
+  int64_t inputs() const { return reals() ? p.layout.group : p.inputs; }
+  /// Whether numbers are multiplied, not codes.
+  bool reals() const { return p.core == BlockCore::Float; }
+  bool hasZeros() const { return p.layout.zeros != BlockZeros::None; }
+  /// Whether zero points, or the bias, are taken off sums of products rather than off codes.
+  bool needsSums() const { return !reals() && !fitsSignedBytes(p); }
+  Values noSums() { return tile.noSums(reals() ? k.f32() : k.i32()); }
+
+  /// Bytes of the numbers of a step in shared memory: a scale and a zero point for each column.
+  int64_t numberBytes() const { return 2 * zerosAt(); }
+  int64_t zerosAt() const { return tile.shape.columns * 4; }
+  /// Writes a panel's scales, and its zero points as products take them off; null for none.
+  void storeNumbers(Value scales, Value zeros, Value to, Value panel);
+  /// The same of numbers that lie at `block` of a panel.
+  void storeNumbers(BlockDecoder &decoder, Value from, Value block, Value to, Value panel);
+
+  /// The sums of step `step` of K, times its scales, added to `acc`.
+  Values scaled(mlir::ValueRange sums, Value numbers, Value step, mlir::ValueRange acc);
+
+private:
+  KernelBuilder &k;
+  const BlockProduct &p;
+  const MatmulOperands &o;
+  TensorTile &tile;
+  TensorTileAt at;
+};
+
+} // namespace qcc
+#endif
