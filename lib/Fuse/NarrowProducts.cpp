@@ -17,10 +17,25 @@ namespace {
 const remark::RemarkOpts remarkNarrow =
     remark::RemarkOpts::name("narrow-products").category("fuse");
 
+/// Codes whose values are multiplied with an input of f32.
+bool sumsFloats(QLinearOp op) {
+  Type x = op.getX().getType();
+  return !isa<QType>(x) && elementTypeOf(x).isF32() &&
+         productOf(x, op.getWeight().getType()) == Product::FloatSums;
+}
+
 struct NarrowProducts : qcc::fuse::impl::NarrowProductsBase<NarrowProducts> {
   void runOnOperation() override {
-    bool hasCodes =
-        getOperation().walk([](QLinearOp) { return WalkResult::interrupt(); }).wasInterrupted();
+    bool hasCodes = false;
+    auto narrow = [&](Operation *op) {
+      op->setAttr("products", StorageAttr::get(&getContext(), Storage::bf16));
+      remark::passed(op->getLoc(), remarkNarrow) << remark::metric("bits", int64_t(16));
+    };
+    getOperation().walk([&](QLinearOp op) {
+      hasCodes = true;
+      if (sumsFloats(op))
+        narrow(op);
+    });
     getOperation().walk([&](LinearOp op) {
       auto refuse = [&](StringRef why) {
         remark::missed(op.getLoc(), remarkNarrow) << remark::reason("{0}", why);
@@ -29,8 +44,7 @@ struct NarrowProducts : qcc::fuse::impl::NarrowProductsBase<NarrowProducts> {
         return refuse("the input is not of f32");
       if (hasCodes)
         return refuse("layers beside it are on codes: this one was kept in floats");
-      op.setProducts(Storage::bf16);
-      remark::passed(op.getLoc(), remarkNarrow) << remark::metric("bits", int64_t(16));
+      narrow(op);
     });
   }
 };

@@ -22,8 +22,8 @@ struct Layer {
 
   /// Whether numbers are multiplied as bf16, two at a time where a level can.
   bool hasPairs() const {
-    auto linear = dyn_cast<LinearOp>(op);
-    return linear && linear.getProducts() == Storage::bf16;
+    auto products = op->getAttrOfType<StorageAttr>("products");
+    return products && products.getValue() == Storage::bf16;
   }
 
   static FailureOr<Layer> of(KernelOp kernel) {

@@ -79,6 +79,8 @@ static uint32_t blocks_for(const struct qcc_gpu_session *g, const qcc_gpu_kernel
                            int64_t tasks, uint64_t stride) {
   uint64_t workers = kernel->desc->block_workers, most = kernel->blocks;
   uint64_t wanted = ((uint64_t)tasks + workers - 1) / workers, blocks = 1;
+  if (workers == 1) /* blocks whose threads work together do half of a task's columns at once */
+    wanted *= 2;
   if (stride && g->scratch.bytes / (stride * workers) < most)
     most = g->scratch.bytes / (stride * workers);
   while (blocks < wanted && blocks < most)

@@ -28,9 +28,21 @@ func.func @others(%i: tensor<5x64xi32>, %wi: tensor<32x64xi32>, %d: tensor<5x64x
 // CHECK-LABEL: func.func @beside_codes
 func.func @beside_codes(%x: tensor<5x64xf32>, %w: tensor<32x64xf32>, %c: !qnt.q<[32, 64], i8, axis 0, scale f32>)
     -> (tensor<5x32xf32>, tensor<5x32xf32>) {
+  // REMARK: bits=16
   // REMARK: layers beside it are on codes
-  // CHECK-NOT: products
+  // CHECK: qnt.linear %{{.*}}, %{{.*}} :
   %0 = qnt.linear %x, %w : (tensor<5x64xf32>, tensor<32x64xf32>) -> tensor<5x32xf32>
+  // CHECK: qnt.qlinear %{{.*}} {products = #qnt<storage bf16>}
   %1 = qnt.qlinear %x, %c : (tensor<5x64xf32>, !qnt.q<[32, 64], i8, axis 0, scale f32>) -> tensor<5x32xf32>
   return %0, %1 : tensor<5x32xf32>, tensor<5x32xf32>
+}
+
+// -----
+
+// Codes of inputs have exact sums.
+// CHECK-LABEL: func.func @codes
+func.func @codes(%x: !qnt.q<[5, 64], i8, token, scale f32>, %c: !qnt.q<[32, 64], i8, axis 0, scale f32>) -> tensor<5x32xf32> {
+  // CHECK-NOT: products
+  %0 = qnt.qlinear %x, %c : (!qnt.q<[5, 64], i8, token, scale f32>, !qnt.q<[32, 64], i8, axis 0, scale f32>) -> tensor<5x32xf32>
+  return %0 : tensor<5x32xf32>
 }

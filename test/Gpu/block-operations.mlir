@@ -115,3 +115,71 @@ func.func @beside(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scrat
   tile.store_sums %sum to %p {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64} : !llvm.ptr, vector<64xf32>
   return %begin : i64
 }
+
+// -----
+
+// Pieces of 4 bytes, for lines that begin anywhere; the last ones of a single line are copied by a
+// part of the threads.
+// CHECK-LABEL: func.func @pieces
+// CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 4, cache = {{ *}}ca
+// CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = {{ *}}cg
+// CHECK: arith.cmpi ult, %{{.*}}, %c256_i32
+// CHECK: scf.if
+// CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = {{ *}}cg
+func.func @pieces(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 {
+  %to = tile.shared 4096 : !llvm.ptr
+  tile.copy_async %args by %begin lines %end bytes %worker to %to {maxLines = 1 : i64, width = 512 : i64, run = 16 : i64, pad = 0 : i64, piece = 4 : i64} : !llvm.ptr, !llvm.ptr
+  tile.copy_async %args by %begin lines %end bytes %worker to %to {maxLines = 1 : i64, width = 2304 : i64, run = 16 : i64, pad = 0 : i64} : !llvm.ptr, !llvm.ptr
+  return %begin : i64
+}
+
+// -----
+
+// Numbers of f32 are rounded two at a time.
+// CHECK-LABEL: func.func @wide
+// CHECK-NOT: nvvm.ldmatrix
+// CHECK: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr<3> -> vector<2xi32>
+// CHECK: nvvm.convert.f32x2.to.bf16x2
+// CHECK: nvvm.mma.sync {{.*}}shape = #nvvm.shape<m = 16, n = 8, k = 16>
+func.func @wide(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 {
+  %a = tile.shared 8192 : !llvm.ptr
+  %zero = arith.constant dense<0.0> : vector<64xf32>
+  %sums = tile.multiply %zero a %a b %a {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64, aStride = 160 : i64, bStride = 1280 : i64, depth = 32 : i64, bf16, wide} : (vector<64xf32>, !llvm.ptr, !llvm.ptr) -> vector<64xf32>
+  tile.store_sums %sums to %a {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64} : !llvm.ptr, vector<64xf32>
+  return %begin : i64
+}
+
+// -----
+
+// Half a product: two matrices of A, a word of B.
+// CHECK-LABEL: func.func @half
+// CHECK: nvvm.ldmatrix %{{.*}} {{.*}}num = 2 : i32
+// CHECK: nvvm.mma.sync {{.*}}shape = #nvvm.shape<m = 16, n = 8, k = 16>
+// CHECK-NOT: nvvm.mma.sync
+func.func @half(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 {
+  %a = tile.shared 8192 : !llvm.ptr
+  %zero = arith.constant dense<0> : vector<64xi32>
+  %sums = tile.multiply %zero a %a b %a {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64, aStride = 80 : i64, bStride = 1280 : i64, depth = 16 : i64} : (vector<64xi32>, !llvm.ptr, !llvm.ptr) -> vector<64xi32>
+  tile.store_sums %sums to %a {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64} : !llvm.ptr, vector<64xi32>
+  return %begin : i64
+}
+
+// -----
+
+// Words of a thread's column and quarter, moved by what the quarter says; codes go to the product as
+// they are, and A has those of the quarter side by side.
+// CHECK-LABEL: func.func @words
+// CHECK: %[[WORD:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<3> -> i32
+// CHECK: arith.shrui %[[WORD]]
+// CHECK: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr<3> -> vector<2xi32>
+// CHECK: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr<3> -> vector<2xi32>
+// CHECK: nvvm.mma.sync {{.*}}shape = #nvvm.shape<m = 16, n = 8, k = 32>
+// CHECK-NOT: nvvm.mma.sync
+func.func @words(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 {
+  %a = tile.shared 8192 : !llvm.ptr
+  %zero = arith.constant dense<0> : vector<64xi32>
+  %word = tile.load_words %a by %begin {high = 64 : i64, low = 0 : i64, highBits = 0 : i64, lowBits = 4 : i64} : !llvm.ptr -> vector<16xi32>
+  %sums = tile.multiply_words %zero a %a words %word, %word {aStride = 288 : i64} : !llvm.ptr, vector<16xi32>, vector<16xi32>, vector<64xi32> -> vector<64xi32>
+  tile.store_sums %sums to %a {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64} : !llvm.ptr, vector<64xi32>
+  return %begin : i64
+}

@@ -56,11 +56,13 @@ def NarrowProducts : Pass<"qcc-narrow-products", "::mlir::func::FuncOp"> {
   let summary = "Multiply floats as bf16 in layers of floats";
   let description = [{
     `linear` with inputs of f32 gets `products = bf16`: dots of pairs take half the time of multiply-adds where a
-    level has them, and the weights half the space everywhere. Part of `--numerics=fast` only.
+    level has them, and the weights half the space everywhere. `qlinear` with inputs of f32 gets an attribute of the
+    same name, which GPUs look at: their tensor cores multiply the values of codes as bf16. Part of
+    `--numerics=fast` only.
 
     Needs: `qcc-quantize-linear`, which leaves `linear` to layers of floats. Leaves: such layers with products of
-    bf16, weights as they were; `qcc-pack-weights` rounds them. Refuses: inputs of other types, and layers
-    beside layers on codes, which somebody kept in floats for the sake of their precision.
+    bf16, weights as they were; `qcc-pack-weights` rounds them. Refuses: inputs of other types, and layers of
+    floats beside layers on codes, which somebody kept in floats for the sake of their precision.
 
     Example: test/Fuse/narrow-products.mlir
   }];

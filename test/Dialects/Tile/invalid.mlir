@@ -278,3 +278,39 @@ func.func @multiplyStrides(%p: !llvm.ptr, %s: vector<64xi32>) {
   %r = tile.multiply %s a %p b %p {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64, aStride = 72 : i64, bStride = 1280 : i64, depth = 64 : i64} : (vector<64xi32>, !llvm.ptr, !llvm.ptr) -> vector<64xi32>
   return
 }
+
+// -----
+
+// tile.multiply (C3)
+func.func @multiplyWide(%p: !llvm.ptr, %s: vector<64xi32>) {
+  // expected-error@+1 {{has wide numbers that are not of bf16}}
+  %r = tile.multiply %s a %p b %p {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64, aStride = 80 : i64, bStride = 1280 : i64, depth = 64 : i64, wide} : (vector<64xi32>, !llvm.ptr, !llvm.ptr) -> vector<64xi32>
+  return
+}
+
+// -----
+
+// tile.multiply_words (C2)
+func.func @wordCount(%p: !llvm.ptr, %s: vector<64xf32>, %w: vector<16xi32>) {
+  // expected-error@+1 {{has 1 words, expected 2 or 4 of numbers}}
+  %r = tile.multiply_words %s a %p words %w {aStride = 16 : i64} : !llvm.ptr, vector<16xi32>, vector<64xf32> -> vector<64xf32>
+  return
+}
+
+// -----
+
+// tile.multiply_words (C3)
+func.func @wordStride(%p: !llvm.ptr, %s: vector<64xi32>, %w: vector<16xi32>) {
+  // expected-error@+1 {{has a stride of 8, expected a multiple of 16}}
+  %r = tile.multiply_words %s a %p words %w {aStride = 8 : i64} : !llvm.ptr, vector<16xi32>, vector<64xi32> -> vector<64xi32>
+  return
+}
+
+// -----
+
+// tile.copy_async (C2)
+func.func @copyPiece(%p: !llvm.ptr, %n: i64) {
+  // expected-error@+1 {{copies pieces of 8 bytes, expected 4 or 16}}
+  tile.copy_async %p by %n lines %n bytes %n to %p {maxLines = 16 : i64, width = 64 : i64, run = 64 : i64, pad = 0 : i64, piece = 8 : i64} : !llvm.ptr, !llvm.ptr
+  return
+}
