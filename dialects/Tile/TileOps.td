@@ -403,8 +403,7 @@ def Tile_MultiplyWordsOp : Tile_Op<"multiply_words", [MemoryEffects<[MemRead]>]>
                        Variadic<VectorOfLengthAndType<[16], [I32]>>:$words, I64Attr:$aStride);
   let results = (outs VectorOfLengthAndType<[64], [I32, F32]>:$result);
   let assemblyFormat = [{
-    $sums `a` $a `words` $words attr-dict `:` type($a) `,` type($words) `,` type($sums) `->`
-    type($result)
+    $sums `a` $a `words` $words attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }

@@ -179,7 +179,7 @@ func.func @words(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratc
   %a = tile.shared 8192 : !llvm.ptr
   %zero = arith.constant dense<0> : vector<64xi32>
   %word = tile.load_words %a by %begin {high = 64 : i64, low = 0 : i64, highBits = 0 : i64, lowBits = 4 : i64} : !llvm.ptr -> vector<16xi32>
-  %sums = tile.multiply_words %zero a %a words %word, %word {aStride = 288 : i64} : !llvm.ptr, vector<16xi32>, vector<16xi32>, vector<64xi32> -> vector<64xi32>
+  %sums = tile.multiply_words %zero a %a words %word, %word {aStride = 288 : i64} : (vector<64xi32>, !llvm.ptr, vector<16xi32>, vector<16xi32>) -> vector<64xi32>
   tile.store_sums %sums to %a {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64} : !llvm.ptr, vector<64xi32>
   return %begin : i64
 }

@@ -293,7 +293,7 @@ func.func @multiplyWide(%p: !llvm.ptr, %s: vector<64xi32>) {
 // tile.multiply_words (C2)
 func.func @wordCount(%p: !llvm.ptr, %s: vector<64xf32>, %w: vector<16xi32>) {
   // expected-error@+1 {{has 1 words, expected 2 or 4 of numbers}}
-  %r = tile.multiply_words %s a %p words %w {aStride = 16 : i64} : !llvm.ptr, vector<16xi32>, vector<64xf32> -> vector<64xf32>
+  %r = tile.multiply_words %s a %p words %w {aStride = 16 : i64} : (vector<64xf32>, !llvm.ptr, vector<16xi32>) -> vector<64xf32>
   return
 }
 
@@ -302,7 +302,7 @@ func.func @wordCount(%p: !llvm.ptr, %s: vector<64xf32>, %w: vector<16xi32>) {
 // tile.multiply_words (C3)
 func.func @wordStride(%p: !llvm.ptr, %s: vector<64xi32>, %w: vector<16xi32>) {
   // expected-error@+1 {{has a stride of 8, expected a multiple of 16}}
-  %r = tile.multiply_words %s a %p words %w {aStride = 8 : i64} : !llvm.ptr, vector<16xi32>, vector<64xi32> -> vector<64xi32>
+  %r = tile.multiply_words %s a %p words %w {aStride = 8 : i64} : (vector<64xi32>, !llvm.ptr, vector<16xi32>) -> vector<64xi32>
   return
 }
 
