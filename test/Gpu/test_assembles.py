@@ -94,8 +94,9 @@ def test_fast_numerics(qcc_tool, ptxas, tmp_path, decoder, arch):
 
 
 # Of the three shapes of tiles, together: products, and loads of 16 rows of A. 8-bit codes: two steps of 32 bytes of
-# 4, 16 and 32 products. Codes in blocks of 32: the eight steps of a stage of one product, then two steps of 8 and of 16.
-TENSOR_CODE = {"w8a8": (2 * (4 + 16 + 32), 2 * (1 + 4 + 4)), "w4a8:g32": (8 * 1 + 2 * (8 + 16), 8 * 1 + 2 * (4 + 4))}
+# 4, 16 and 32 products. Codes in blocks of 32: the eight steps of a stage of few rows, whole and at the end of K, whose
+# rows are loaded otherwise; then two steps of 8 and of 16.
+TENSOR_CODE = {"w8a8": (2 * (4 + 16 + 32), 2 * (1 + 4 + 4)), "w4a8:g32": (2 * 8 * 1 + 2 * (8 + 16), 2 * (4 + 4))}
 
 
 @pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90a"])
