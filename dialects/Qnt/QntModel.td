@@ -140,12 +140,17 @@ def Qnt_AttentionOp : Qnt_ShapeOp<"attention", [Pure, AttrSizedOperandSegments]>
     so that a result depends on no key that it does not admit. Where a row of q, k or v holds an infinity or a NaN,
     results that read it are NaN.
 
+    With `products = bf16`, which only `--numerics=fast` asks for, a level may round what it multiplies to bf16, or
+    f16 where keys and values are of that: query, times the scale, keys, values and weights; sums are of f32 in
+    an order of its own, and exponentials within 2^-20 of what they are. Levels without products of matrices do
+    as with f32.
+
     Constraints:
     * (C1) all ranks are 4, batches are equal, G divides H, D and T agree.
     * (C2) `mask`, if present, broadcasts to [B, H, S, T] and is float or `i1`.
     * (C3) `out` is [B, H, S, E].
     * (C4) `sink`, if present, is [H] and float.
-    * (C5) `products` is f32 or i16; with i16, D is a constant and the keys and values are no caches.
+    * (C5) `products` is f32, bf16 or i16; with i16, D is a constant and the keys and values are no caches.
   }];
   let arguments = (ins Qnt_Tensor:$query, Qnt_TensorOrKv:$key, Qnt_TensorOrKv:$value, Optional<Qnt_Tensor>:$mask,
                        Optional<Qnt_Tensor>:$sink,

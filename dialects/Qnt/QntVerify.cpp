@@ -413,8 +413,8 @@ LogicalResult AttentionOp::verify() {
   if (failed(sameDims(*this, "result", dimsOf(getType()), {q[0], q[1], q[2], v[3]}))) // (C3)
     return failure();
   bool codes = getProducts() == Storage::i16; // (C5)
-  if (!codes && getProducts() != Storage::f32)
-    return emitOpError() << "products must be of f32 or i16, but are of "
+  if (!codes && getProducts() != Storage::f32 && getProducts() != Storage::bf16)
+    return emitOpError() << "products must be of f32, bf16 or i16, but are of "
                          << stringifyStorage(getProducts());
   if (codes && !q[3].constantValue())
     return emitOpError() << "products of i16 need a known number of channels, but there are "

@@ -211,3 +211,64 @@ LogicalResult StoreSumsOp::verify() {
   SumsShape shape = shapeOf(*this);
   return verifySums(*this, shape, getSums().getTypes(), shape.vectors());
 }
+
+//===-- Strips --------------------------------------------------------------------------------===//
+
+template <typename Op> static LogicalResult verifySlices(Op op) {
+  int64_t slices = op.getSlices();
+  if (slices != 1 && slices != 2 && slices != 4) // (R1)
+    return op.emitOpError("has ") << slices << " slices, expected 1, 2 or 4";
+  return success();
+}
+
+static LogicalResult verifyVectors(Operation *op, TypeRange vectors) {
+  for (Type type : vectors)
+    if (cast<VectorType>(type).getNumElements() != kSumsPerVector)
+      return op->emitOpError("has ") << type << ", expected " << kSumsPerVector << " elements";
+  return success();
+}
+
+/// Sums that pairs of vectors, or lines at multiples of 16 bytes, are added to.
+template <typename Op> static LogicalResult verifyLines(Op op, ValueRange pairs) {
+  if (failed(verifySlices(op)) || failed(verifyVectors(op, pairs.getTypes())))
+    return failure();
+  if (op.getSums().getTypes() != op.getResults().getTypes())
+    return op.emitOpError("gives sums of other types than it is given");
+  if (pairs.size() % 2) // (C1)
+    return op.emitOpError("has ") << pairs.size() << " vectors, expected pairs";
+  if (op.getStride() % 16 != 0) // (C2)
+    return op.emitOpError("has stride ") << op.getStride() << ", expected a multiple of 16";
+  return success();
+}
+
+LogicalResult PlacesOp::verify() { return verifySlices(*this); }
+LogicalResult LoadRowsOp::verify() {
+  if (getStride() % 16 != 0) // (C1)
+    return emitOpError("has stride ") << getStride() << ", expected a multiple of 16";
+  return failed(verifySlices(*this)) ? failure() : verifyVectors(*this, getResults().getTypes());
+}
+LogicalResult DotLinesOp::verify() { return verifyLines(*this, getSums()); }
+LogicalResult WeighLinesOp::verify() {
+  return failed(verifyLines(*this, getSums())) ? failure() : verifyLines(*this, getWeights());
+}
+
+LogicalResult StoreRowsOp::verify() {
+  if (getStride() % 8 != 0) // (C1)
+    return emitOpError("has stride ") << getStride() << ", expected a multiple of 8";
+  return verifyVectors(*this, getSums().getTypes());
+}
+
+LogicalResult NarrowLinesOp::verify() {
+  if (getWidth() % 8 || getFromStride() % 16 || getToStride() % 16) // (C1)
+    return emitOpError("has lines of ")
+           << getWidth() << " numbers, " << getFromStride() << " and " << getToStride()
+           << " bytes apart, expected multiples of 8 and of 16";
+  return success();
+}
+
+LogicalResult GatherOp::verify() {
+  if (cast<VectorType>(getResult().getType()).getShape() !=
+      cast<VectorType>(getIndices().getType()).getShape()) // (C1)
+    return emitOpError("gives ") << getResult().getType() << " for " << getIndices().getType();
+  return success();
+}

@@ -445,4 +445,143 @@ def Tile_StoreSumsOp : Tile_SumsOp<"store_sums", [MemoryEffects<[MemWrite]>]> {
   let assemblyFormat = "$sums `to` $to attr-dict `:` type($to) `,` type($sums)";
 }
 
+//===-- Strips --------------------------------------------------------------------------------===//
+//
+// A strip is sixteen rows of numbers in the registers of two groups of a block, a *warp*; for one
+// count of columns its vectors hold the same places of it everywhere, which the level chooses. A
+// vector is of 8 columns of sums, 64 f32 in each group, or of 16 columns of operands: 16-bit numbers
+// two to a word, 64 i32. The four strips of a block are those of groups 0 and 1, 2 and 3, and so on:
+// strip w, with `slices` s, is strip w mod 4/s of rows and slice w s/4 of columns.
+//
+// (R1) slices is 1, 2 or 4.
+class Tile_StripOp<string mnemonic, list<Trait> traits> : Tile_Op<mnemonic, traits> {
+  let hasVerifier = 1;
+}
+defvar Tile_StripSums = Variadic<VectorOfRankAndType<[1], [F32]>>;
+defvar Tile_StripWords = Variadic<VectorOfRankAndType<[1], [I32]>>;
+
+def Tile_PlacesOp : Tile_StripOp<"places", [Pure]> {
+  let summary = "numbers of rows and columns in the places of sums";
+  let description = [{
+    In the place of row r and column c of a strip's first vector are 16 (w mod 4/s) + r in `rows` and
+    columns · (w s/4) + c in `columnsOf`, where `columns` is the count of a strip.
+  }];
+  let arguments = (ins I64Attr:$columns, I64Attr:$slices);
+  let results = (outs VectorOfLengthAndType<[64], [I32]>:$rows, VectorOfLengthAndType<[64], [I32]>:$columnsOf);
+  let assemblyFormat = "attr-dict `:` type($rows) `,` type($columnsOf)";
+}
+
+def Tile_LoadRowsOp : Tile_StripOp<"load_rows", [MemoryEffects<[MemRead]>]> {
+  let summary = "rows of 16-bit numbers in shared memory as operands";
+  let description = [{
+    row(r, i) = number i at from + (16 (w mod 4/s) + r) · stride, for i < 16 times the count of vectors.
+    stride is in bytes.
+
+    (C1) from and stride are multiples of 16.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$from, I64Attr:$stride, I64Attr:$slices);
+  let results = (outs Tile_StripWords:$results);
+  let assemblyFormat = "$from attr-dict `:` type($from) `->` type($results)";
+}
+
+def Tile_DotLinesOp : Tile_StripOp<"dot_lines", [AttrSizedOperandSegments, MemoryEffects<[MemRead]>]> {
+  let summary = "dot products of a strip's rows with lines in shared memory, added to sums";
+  let description = [{
+    sum(r, c) += Σ_i row(r, i) · b[C (w s/4) + c, i]
+
+    where C is the columns of the sums, and b[l, i] number i at b + l · stride, of f16 if `half`, else
+    of bf16. Additions are rounded in a way and an order that the level chooses; operands and sums
+    below the smallest normal number may count as 0.
+
+    (C1) sums are pairs of vectors.
+    (C2) b and stride are multiples of 16.
+  }];
+  let arguments = (ins Tile_StripSums:$sums, Tile_StripWords:$numbers, LLVM_AnyPointer:$b, I64Attr:$stride,
+                       I64Attr:$slices, UnitAttr:$half);
+  let results = (outs Tile_StripSums:$results);
+  let assemblyFormat = [{
+    $sums `rows` $numbers `b` $b attr-dict `:` functional-type(operands, results)
+  }];
+}
+def Tile_WeighLinesOp : Tile_StripOp<"weigh_lines", [AttrSizedOperandSegments, MemoryEffects<[MemRead]>]> {
+  let summary = "sums of lines in shared memory, weighted by a strip's numbers";
+  let description = [{
+    sum(r, e) += Σ_{c < C} round(weight(r, c)) · b[C (w s/4) + c, e]
+
+    where C is the columns of the weights; round() to the nearest number of 16 bits, ties to even, and
+    all else as in `tile.dot_lines`.
+
+    (C1) sums and weights are pairs of vectors.
+    (C2) b and stride are multiples of 16.
+  }];
+  let arguments = (ins Tile_StripSums:$sums, Tile_StripSums:$weights, LLVM_AnyPointer:$b, I64Attr:$stride,
+                       I64Attr:$slices, UnitAttr:$half);
+  let results = (outs Tile_StripSums:$results);
+  let assemblyFormat = [{
+    $sums `weights` $weights `b` $b attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Tile_ReduceRowsOp : Tile_Op<"reduce_rows", [Pure, SameOperandsAndResultType]> {
+  let summary = "sums, or largest, of the eight numbers of each row";
+  let description = [{
+    In all places of a row is the sum of what is in them, in an order that the level chooses, or with
+    `largest` the largest; then a NaN is left out if anything else is there.
+  }];
+  let arguments = (ins VectorOfLengthAndType<[64], [F32]>:$value, UnitAttr:$largest);
+  let results = (outs VectorOfLengthAndType<[64], [F32]>:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+def Tile_StoreRowsOp : Tile_Op<"store_rows", [MemoryEffects<[MemWrite]>]> {
+  let summary = "the sums of all strips to shared memory";
+  let description = [{
+    f32 number c at to + (16 w + r) · stride is sum(r, c) of strip w. stride is in bytes.
+
+    (C1) to and stride are multiples of 8.
+  }];
+  let arguments = (ins Tile_StripSums:$sums, LLVM_AnyPointer:$to, I64Attr:$stride);
+  let assemblyFormat = "$sums `to` $to attr-dict `:` type($to) `,` type($sums)";
+  let hasVerifier = 1;
+}
+
+def Tile_NarrowLinesOp : Tile_Op<"narrow_lines", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "lines of f32 in shared memory as lines of bf16";
+  let description = [{
+    bf16 number i at to + l · toStride is the nearest to f32 number i at from + l · fromStride, ties to
+    even, for l < lines and i < width. Strides are in bytes. Every group does a part, without waiting for
+    others.
+
+    (C1) width is a multiple of 8; from, to and strides are of 16.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$from, LLVM_AnyPointer:$to, I64Attr:$lines, I64Attr:$width,
+                       I64Attr:$fromStride, I64Attr:$toStride);
+  let assemblyFormat = "$from `to` $to attr-dict `:` type($from) `,` type($to)";
+  let hasVerifier = 1;
+}
+
+def Tile_GatherOp : Tile_Op<"gather", [MemoryEffects<[MemRead]>]> {
+  let summary = "elements of memory by their numbers";
+  let description = [{
+    result[i] = element indices[i] at ptr.
+
+    (C1) the result has the lanes of the indices.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$ptr, VectorOfRankAndType<[1], [I64]>:$indices);
+  let results = (outs Tile_Vec:$result);
+  let assemblyFormat = "$ptr `,` $indices attr-dict `:` type($ptr) `,` type($indices) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_Exp2Op : Tile_Op<"exp2", [Pure, SameOperandsAndResultType]> {
+  let summary = "powers of two, approximately";
+  let description = [{
+    result[i] = 2^value[i] within 2^-22 of it, 0 for value[i] = -inf. Operands and results below 2^-126 in
+    magnitude may count as 0.
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [F32]>:$value);
+  let results = (outs VectorOfRankAndType<[1], [F32]>:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
 #endif

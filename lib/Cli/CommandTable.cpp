@@ -188,7 +188,8 @@ usage: qcc [compile] MODEL.(onnx|qnt|mlir) [options] [-o OUT]
   --method M[,M]         rtn, clip, gptq, awq, smoothquant, hadamard …
   --calib, --accept, --budget-size, --recipe …   see qcc quantize --help
   --numerics exact|fast  exact (default): equal bits on every target, thread count and batch;
-                         fast: layers of floats multiply in bf16, their weights take half the space
+                         fast: layers of floats multiply in bf16, their weights take half the space;
+                         so does attention on GPUs
   --shape NAME=1x128     fix an input's shape, or bound it: NAME=1..8x1..512
   --weights embed|file   inside the output, or in a file beside it
   --name IDENT           C name of the model

@@ -1,4 +1,4 @@
-// Layers of floats in products of bf16, as fast numerics allow.
+// Layers and attention of floats in products of bf16, as fast numerics allow.
 #include "Qnt/Qnt.h"
 #include "mlir/IR/Remarks.h"
 #include "qcc/Fuse/Passes.h"
@@ -24,8 +24,32 @@ bool sumsFloats(QLinearOp op) {
          productOf(x, op.getWeight().getType()) == Product::FloatSums;
 }
 
+/// What was widened to f32 without loss; the value itself else.
+Value beforeWidening(Value value) {
+  auto cast = value.getDefiningOp<CastOp>();
+  if (!cast || !elementTypeOf(cast.getType()).isF32())
+    return value;
+  Type from = elementTypeOf(cast.getX().getType());
+  return from.isF16() || from.isBF16() ? cast.getX() : value;
+}
+
+/// Products of attention, with 16-bit operands as they are. Nobody has kept it in floats for its
+/// precision, whatever layers are.
+void narrowAttention(AttentionOp op) {
+  if (op.getProducts() != Storage::f32)
+    return;
+  op.setProducts(Storage::bf16);
+  op.getQueryMutable().assign(beforeWidening(op.getQuery()));
+  Value key = beforeWidening(op.getKey()), value = beforeWidening(op.getValue());
+  if (elementTypeOf(key.getType()) != elementTypeOf(value.getType()))
+    return;
+  op.getKeyMutable().assign(key);
+  op.getValueMutable().assign(value);
+}
+
 struct NarrowProducts : qcc::fuse::impl::NarrowProductsBase<NarrowProducts> {
   void runOnOperation() override {
+    getOperation().walk(narrowAttention);
     bool hasCodes = false;
     auto narrow = [&](Operation *op) {
       op->setAttr("products", StorageAttr::get(&getContext(), Storage::bf16));

@@ -58,6 +58,12 @@ Value BlockBuilder::threadHere() {
   return lanes.shuffle(thread(), lanes.lane());
 }
 
+/// It comes from the warp's first thread, which tells that it is the same in all.
+Value BlockBuilder::warp() {
+  return NVVM::ShflOp::create(b, loc, b.getI32Type(), ci(-1), shr(thread(), 5), ci(0), ci(31),
+                              NVVM::ShflKind::idx, UnitAttr());
+}
+
 Value BlockBuilder::sharedPtr(Value generic) {
   auto type = LLVM::LLVMPointerType::get(b.getContext(),
                                          static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
@@ -157,10 +163,7 @@ BlockBuilder::Place BlockBuilder::place(const tile::SumsShape &shape) {
   Place p;
   p.lane = NVVM::LaneIdOp::create(b, loc, b.getI32Type());
   p.group = shr(p.lane, 2), p.inGroup = and_(p.lane, 3);
-  // A warp's number comes from its first thread, which tells that it is the same in all.
-  Value everyone = ci(-1), warp = shr(thread(), 5);
-  warp = NVVM::ShflOp::create(b, loc, b.getI32Type(), everyone, warp, ci(0), ci(31),
-                              NVVM::ShflKind::idx, UnitAttr());
+  Value warp = this->warp();
   int64_t columns = llvm::Log2_64(shape.columnWarps()), rows = llvm::Log2_64(shape.rowWarps());
   p.columnWarp = and_(warp, shape.columnWarps() - 1);
   p.rowWarp = and_(shr(warp, columns), shape.rowWarps() - 1);
@@ -195,12 +198,12 @@ Value BlockBuilder::columnsOfB(tile::MultiplyOp op, const Place &p) {
   return at(sharedPtr(in(op.getB())), offset);
 }
 
-BlockBuilder::Values BlockBuilder::loadA(Value from) {
+BlockBuilder::Values BlockBuilder::loadMatrices(Value from, bool turned) {
   Type word = b.getI32Type();
   auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), {word, word, word, word});
-  Value matrices = NVVM::LdMatrixOp::create(b, loc, type, from, 4, NVVM::MMALayout::row,
-                                            NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
-                                            NVVM::LdStMatrixEltType::B16);
+  Value matrices = NVVM::LdMatrixOp::create(
+      b, loc, type, from, 4, turned ? NVVM::MMALayout::col : NVVM::MMALayout::row,
+      NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8), NVVM::LdStMatrixEltType::B16);
   Values words;
   for (int64_t i = 0; i < 4; ++i)
     words.push_back(LLVM::ExtractValueOp::create(b, loc, matrices, i));
@@ -288,7 +291,7 @@ BlockBuilder::Values BlockBuilder::multiply(tile::MultiplyOp op) {
     if (op.getWide())
       return loadWideA(at(rows, row * aStride + 2 * byte), aStride);
     Value from = at(rows, row * aStride + byte);
-    return halves == 1 ? loadHalfA(from) : loadA(from);
+    return halves == 1 ? loadHalfA(from) : loadMatrices(from);
   };
   for (int64_t byte = 0; byte < depth; byte += kStepBytes) {
     SmallVector<Values> ofColumns(shape.columnVectors()); // words of each eight columns

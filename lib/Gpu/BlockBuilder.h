@@ -31,6 +31,31 @@ public:
   /// Rewrites an operation of a block and gives its results; nothing for other operations.
   std::optional<Values> rewrite(mlir::Operation *op);
 
+protected:
+  Value in(Value v) { return map.lookup(v); }
+  Value ci(int64_t v);
+  Value add(Value x, Value y);
+  Value add(Value x, int64_t y) { return y ? add(x, ci(y)) : x; }
+  Value mul(Value x, int64_t y);
+  Value shr(Value x, int64_t bits);
+  Value and_(Value x, int64_t mask);
+  Value toI32(Value v);
+  Value thread();
+  Value threadHere();
+  /// The number of the thread's warp, which is known to be the same in all of it.
+  Value warp();
+  Value sharedPtr(Value generic);
+  Value at(Value base, Value bytes);
+  Value at(Value base, int64_t bytes);
+  mlir::Type wordsType(int64_t words);
+  /// Four matrices of 8 rows of 16 bytes, of which this thread gives the address of one; `turned`
+  /// with rows and columns of 16-bit numbers exchanged.
+  Values loadMatrices(Value from, bool turned = false);
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  const mlir::IRMapping &map;
+
 private:
   Values position();
   Value shared(tile::SharedOp op);
@@ -50,31 +75,11 @@ private:
   Place place(const tile::SumsShape &shape);
   Value rowsOfA(tile::MultiplyOp op, const Place &p);
   Value columnsOfB(tile::MultiplyOp op, const Place &p);
-  Values loadA(Value from);
   Values loadHalfA(Value from);
   Values loadWideA(Value from, int64_t stride);
   Values loadWords(Value from, int64_t words);
   Value pairOf(Value low, Value high);
   Value product(mlir::ValueRange a, mlir::ValueRange columns, Value sum, bool isSigned);
-
-  Value in(Value v) { return map.lookup(v); }
-  Value ci(int64_t v);
-  Value add(Value x, Value y);
-  Value add(Value x, int64_t y) { return y ? add(x, ci(y)) : x; }
-  Value mul(Value x, int64_t y);
-  Value shr(Value x, int64_t bits);
-  Value and_(Value x, int64_t mask);
-  Value toI32(Value v);
-  Value thread();
-  Value threadHere();
-  Value sharedPtr(Value generic);
-  Value at(Value base, Value bytes);
-  Value at(Value base, int64_t bytes);
-  mlir::Type wordsType(int64_t words);
-
-  mlir::OpBuilder &b;
-  mlir::Location loc;
-  const mlir::IRMapping &map;
 };
 
 } // namespace qcc::ptx

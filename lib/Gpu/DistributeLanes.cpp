@@ -10,6 +10,7 @@
 // Example: test/Gpu/distribute-lanes.mlir
 #include "BlockBuilder.h"
 #include "LaneBuilder.h"
+#include "StripBuilder.h"
 #include "Tile/Tile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -383,7 +384,10 @@ LogicalResult Distributor::rewrite(Operation *op) {
     return success();
   };
   using LLVM::LoadOp, LLVM::StoreOp;
-  if (auto results = BlockBuilder(b, loc, map).rewrite(op)) {
+  auto results = BlockBuilder(b, loc, map).rewrite(op);
+  if (!results)
+    results = StripBuilder(b, loc, map).rewrite(op);
+  if (results) {
     map.map(op->getResults(), ValueRange(*results));
     return success();
   }

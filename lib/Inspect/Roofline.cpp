@@ -39,7 +39,7 @@ Product ofLayer(Operation *op) {
 Product ofAttention(AttentionOp op) {
   SmallVector<DimExpr> q = dimsOf(op.getQuery().getType()), v = dimsOf(op.getValue().getType());
   Product product{{q[0] * q[1] * q[2], v[2], q[3] + v[3]}};
-  if (op.getProducts() == Storage::i16) // two products of bytes each
+  if (op.getProducts() != Storage::f32) // of i16: two products of bytes each
     product.peak = &Device::bf16;
   return product;
 }

@@ -44,17 +44,40 @@ private:
   }
 };
 
-class AttentionEmitter {
+/// What kernels of attention are given, and where its parts lie.
+class AttentionOperands {
 public:
-  AttentionEmitter(KernelFrame &frame, const AttentionPlan &plan)
+  using Value = mlir::Value;
+  using Values = KernelBuilder::Values;
+  AttentionOperands(KernelFrame &frame, const AttentionPlan &plan)
       : frame(frame), k(frame.k), plan(plan), op(plan.op) {}
+
+protected:
+  /// Finds them; at the top level, before loops.
+  llvm::LogicalResult findOperands();
+  bool hasPositions() { return op.getCausal() || op.getWindow() > 0; }
+  /// Of query rows first .. first + count of a group: the smallest and the largest number of a key
+  /// at the row's own position.
+  std::pair<Value, Value> positionRange(Value first, Value count);
+  /// The keys that a position in `positions` can admit, from a block's start.
+  std::pair<Value, Value> keyRange(std::pair<Value, Value> positions);
+
+  KernelFrame &frame;
+  KernelBuilder &k;
+  const AttentionPlan &plan;
+  qnt::AttentionOp op;
+  Operand query, key, value, mask, sink;
+  llvm::SmallVector<Value> outStrides;
+  Value keys, queries, width, outWidth, perGroup, rows, rowBlocks, groups;
+};
+
+class AttentionEmitter : public AttentionOperands {
+public:
+  using AttentionOperands::AttentionOperands;
   virtual ~AttentionEmitter() = default;
   llvm::LogicalResult emit();
 
 protected:
-  using Value = mlir::Value;
-  using Values = KernelBuilder::Values;
-
   // What products add.
 
   /// Stack buffers; before loops.
@@ -99,12 +122,6 @@ protected:
   void storeSums(llvm::ArrayRef<Value> sums, Value row, int64_t count, Value column,
                  int64_t vectors);
 
-  KernelFrame &frame;
-  KernelBuilder &k;
-  const AttentionPlan &plan;
-  qnt::AttentionOp op;
-  Operand query, key, value;
-  Value keys, width, outWidth;
   Value queryStride, sumStride; ///< elements of padded rows
   Value keysAt, queriesAt, sumsAt, valuesAt;
   /// Weights of row groups, the first of which is at slot 0: [row][keyBlock].
@@ -116,20 +133,15 @@ private:
   llvm::LogicalResult prepare();
   void emitTask(Value task);
   void startRows(Value batch, Value group, Value first, Value count);
-  std::pair<Value, Value> keyRange(Value first, Value count);
   Values scores(Value row, int64_t count);
   Value admit(Value score, Value first, Value row);
   void weights(Value row, int64_t count, int64_t slot);
   void rowsTogether(Value row, int64_t count, Value valueBase);
   void accumulate(Value row, int64_t count, Value valueBase);
   void finishRow(Value row);
-  bool hasPositions() { return op.getCausal() || op.getWindow() > 0; }
   llvm::SmallVector<int64_t> rowSteps();
   int64_t vectorsFor(int64_t count);
 
-  Operand mask, sink;
-  llvm::SmallVector<Value> outStrides;
-  Value queries, perGroup, rows, rowBlocks, groups;
   // Per row the maximum, the sum, what the sums so far are scaled by, and the offsets that the row
   // needs again.
   Value maxima, totals, corrections;
@@ -138,6 +150,11 @@ private:
 
 std::unique_ptr<AttentionEmitter> makeFloatAttention(KernelFrame &frame, const AttentionPlan &plan);
 std::unique_ptr<AttentionEmitter> makeCodeAttention(KernelFrame &frame, const AttentionPlan &plan);
+
+/// Whether emitTensorAttention() computes it on `target`: products of bf16 are allowed, and
+/// channels are as tensor cores take them.
+bool fitsTensorAttention(const AttentionPlan &plan, const Target &target);
+llvm::LogicalResult emitTensorAttention(KernelFrame &frame, const AttentionPlan &plan);
 
 } // namespace qcc::lower
 #endif

@@ -79,7 +79,7 @@ static FailureOr<SmallVector<DimExpr>> outputStrides(KernelFrame &frame, Attenti
   return denseStrides(context, dimsOf(op.getType()));
 }
 
-LogicalResult AttentionEmitter::prepare() {
+LogicalResult AttentionOperands::findOperands() {
   SmallVector<DimExpr> full = {plan.batch, plan.heads, plan.queries, plan.keys};
   auto q = operandOf(frame, op.getQuery()), kk = operandOf(frame, op.getKey());
   auto v = operandOf(frame, op.getValue());
@@ -114,6 +114,12 @@ LogicalResult AttentionEmitter::prepare() {
   rows = frame.dim(plan.rows);
   rowBlocks = frame.dim(plan.rowBlocks);
   groups = frame.dim(plan.groups);
+  return success();
+}
+
+LogicalResult AttentionEmitter::prepare() {
+  if (failed(findOperands()))
+    return failure();
   queryStride = frame.dim(plan.paddedWidth());
   sumStride = frame.dim(plan.paddedOutWidth());
   keysAt = k.scratch();
@@ -156,18 +162,20 @@ void AttentionEmitter::startRows(Value batch, Value group, Value first, Value co
   });
 }
 
-/// The keys that some row of the task can admit, from a block's start.
-std::pair<Value, Value> AttentionEmitter::keyRange(Value first, Value count) {
-  Value zero = k.ci64(0), from = zero, to = keys;
+std::pair<Value, Value> AttentionOperands::positionRange(Value first, Value count) {
   Value last = k.sub(k.add(first, count), k.ci64(1)), shift = k.sub(keys, queries);
   Value oneHead = k.eq(k.divU(first, queries), k.divU(last, queries));
-  if (op.getCausal()) {
-    Value s = k.select(oneHead, k.remU(last, queries), k.sub(queries, k.ci64(1)));
-    to = k.max(zero, k.min(keys, k.add(k.add(s, shift), k.ci64(1))));
-  }
+  Value smallest = k.select(oneHead, k.remU(first, queries), k.ci64(0));
+  Value largest = k.select(oneHead, k.remU(last, queries), k.sub(queries, k.ci64(1)));
+  return {k.add(smallest, shift), k.add(largest, shift)};
+}
+
+std::pair<Value, Value> AttentionOperands::keyRange(std::pair<Value, Value> positions) {
+  Value zero = k.ci64(0), from = zero, to = keys;
+  if (op.getCausal())
+    to = k.max(zero, k.min(keys, k.add(positions.second, k.ci64(1))));
   if (op.getWindow() > 0) {
-    Value s = k.select(oneHead, k.remU(first, queries), zero);
-    Value oldest = k.add(k.sub(k.add(s, shift), k.ci64(op.getWindow())), k.ci64(1));
+    Value oldest = k.add(k.sub(positions.first, k.ci64(op.getWindow())), k.ci64(1));
     from = k.and_(k.max(zero, oldest), k.ci64(-keyBlock));
   }
   return {from, to};
@@ -387,7 +395,7 @@ void AttentionEmitter::emitTask(Value task) {
   Value first = k.mul(block, k.ci64(queryBlock));
   Value count = k.min(k.ci64(queryBlock), k.sub(rows, first));
   startRows(batch, group, first, count);
-  auto [from, to] = keyRange(first, count);
+  auto [from, to] = keyRange(positionRange(first, count));
   Value keyBase = key.at(k, {batch, group}), valueBase = value.at(k, {batch, group});
   k.forLoop(from, to, k.ci64(keyBlock), [&](Value t) {
     blockKey = t;
@@ -428,6 +436,8 @@ LogicalResult lower::emitAttention(KernelFrame &frame) {
   auto plan = AttentionPlan::build(frame.kernel);
   if (failed(plan))
     return failure();
+  if (fitsTensorAttention(*plan, frame.k.target()))
+    return emitTensorAttention(frame, *plan);
   auto emitter =
       plan->onCodes() ? makeCodeAttention(frame, *plan) : makeFloatAttention(frame, *plan);
   return emitter->emit();

@@ -46,3 +46,32 @@ func.func @codes(%x: !qnt.q<[5, 64], i8, token, scale f32>, %c: !qnt.q<[32, 64],
   %0 = qnt.qlinear %x, %c : (!qnt.q<[5, 64], i8, token, scale f32>, !qnt.q<[32, 64], i8, axis 0, scale f32>) -> tensor<5x32xf32>
   return %0 : tensor<5x32xf32>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @attention
+func.func @attention(%q: tensor<1x4x5x64xf32>, %k: tensor<1x2x7x64xf32>, %x: tensor<5x64xf32>,
+    %c: !qnt.q<[32, 64], i8, axis 0, scale f32>) -> (tensor<1x4x5x64xf32>, tensor<1x4x5x64xf32>, tensor<5x32xf32>) {
+  // CHECK: qnt.attention %arg0, %arg1, %arg1 {products = #qnt<storage bf16>, scale = 1.250000e-01 : f64}
+  // CHECK: qnt.attention %arg0, %arg1, %arg1 {products = #qnt<storage i16>, scale = 1.250000e-01 : f64}
+  %0 = qnt.attention %q, %k, %k {scale = 0.125 : f64} : (tensor<1x4x5x64xf32>, tensor<1x2x7x64xf32>, tensor<1x2x7x64xf32>) -> tensor<1x4x5x64xf32>
+  %1 = qnt.attention %q, %k, %k {scale = 0.125 : f64, products = #qnt<storage i16>} : (tensor<1x4x5x64xf32>, tensor<1x2x7x64xf32>, tensor<1x2x7x64xf32>) -> tensor<1x4x5x64xf32>
+  %2 = qnt.qlinear %x, %c : (tensor<5x64xf32>, !qnt.q<[32, 64], i8, axis 0, scale f32>) -> tensor<5x32xf32>
+  return %0, %1, %2 : tensor<1x4x5x64xf32>, tensor<1x4x5x64xf32>, tensor<5x32xf32>
+}
+
+// -----
+
+// What was widened is read as it was; keys and values are of one type.
+// CHECK-LABEL: func.func @halves
+func.func @halves(%q: tensor<1x4x5x64xf16>, %k: tensor<1x2x7x64xf16>, %w: tensor<1x2x7x64xf32>)
+    -> (tensor<1x4x5x64xf32>, tensor<1x4x5x64xf32>) {
+  // CHECK: %[[WIDE:.*]] = qnt.cast %arg1
+  // CHECK: qnt.attention %arg0, %arg1, %arg1 {{.*}} : (tensor<1x4x5x64xf16>, tensor<1x2x7x64xf16>, tensor<1x2x7x64xf16>) -> tensor<1x4x5x64xf32>
+  // CHECK: qnt.attention %arg0, %[[WIDE]], %arg2
+  %0 = qnt.cast %q : (tensor<1x4x5x64xf16>) -> tensor<1x4x5x64xf32>
+  %1 = qnt.cast %k : (tensor<1x2x7x64xf16>) -> tensor<1x2x7x64xf32>
+  %2 = qnt.attention %0, %1, %1 {scale = 0.125 : f64} : (tensor<1x4x5x64xf32>, tensor<1x2x7x64xf32>, tensor<1x2x7x64xf32>) -> tensor<1x4x5x64xf32>
+  %3 = qnt.attention %0, %1, %w {scale = 0.125 : f64} : (tensor<1x4x5x64xf32>, tensor<1x2x7x64xf32>, tensor<1x2x7x64xf32>) -> tensor<1x4x5x64xf32>
+  return %2, %3 : tensor<1x4x5x64xf32>, tensor<1x4x5x64xf32>
+}

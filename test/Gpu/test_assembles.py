@@ -10,6 +10,9 @@ import pytest
 import tiny
 from fakegpu import find_ptxas
 
+onnx = pytest.importorskip("onnx")
+from onnx import helper  # noqa: E402
+
 ZOO = Path(__file__).resolve().parent.parent / "data/zoo"
 GRAPHS = sorted(p.name for p in ZOO.iterdir() if p.is_dir())
 # What is for sm_89 is the same code as for sm_80, as long as no kernel is for it alone.
@@ -114,6 +117,36 @@ def test_products_are_on_tensor_cores(qcc_tool, ptxas, tmp_path, decoder, scheme
         assert not re.search(r"\b(ld|st)\.(b|s|u)(8|16|32|64)\b", bodies[name])  # of no known memory
         # A block of 128 threads leaves room for a second one.
         assert registers[name] <= 255
+
+
+def attention(folder, channels, element):
+    shape = {name: ["b", heads, length, channels] for name, heads, length in (("q", 8, "s"), ("k", 2, "t"), ("v", 2, "t"))}
+    inputs = [helper.make_tensor_value_info(name, element, dims) for name, dims in shape.items()]
+    inputs.append(helper.make_tensor_value_info("m", element, ["b", 1, 1, "t"]))
+    node = helper.make_node("Attention", ["q", "k", "v", "m"], ["y"], is_causal=1)
+    graph = helper.make_graph([node], "g", inputs, [helper.make_tensor_value_info("y", element, shape["q"])])
+    path = folder / "attention.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10), path)
+    return path
+
+
+# Scores and sums take a product for 16 channels with 8 keys each: of all keys of a tile for many rows, and of 16, which
+# a warp has, for few.
+@pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90a"])
+@pytest.mark.parametrize("channels,element", [(64, "FLOAT"), (80, "BFLOAT16"), (128, "FLOAT16"), (256, "FLOAT")])
+def test_attention_is_on_tensor_cores(qcc_tool, ptxas, tmp_path, channels, element, arch):
+    source = attention(tmp_path, channels, getattr(onnx.TensorProto, element))
+    registers = assembled(qcc_tool, ptxas, source, arch, tmp_path, "--numerics=fast")
+    text = (tmp_path / f"{arch}.ptx").read_text()
+    bodies = dict(re.findall(r"\.visible \.entry (\w+)(.*?)\n}\n", text, re.DOTALL))
+    (name,) = [name for name, body in bodies.items() if "mma.sync" in body]
+    kind = "f16" if element == "FLOAT16" else "bf16"
+    products = bodies[name].count(f"mma.sync.aligned.m16n8k16.row.col.f32.{kind}.{kind}.f32")
+    assert products in {channels // 16 * 2 * (keys // 8 + few) for keys, few in ((16, 0), (32, 2), (64, 2))}
+    assert bodies[name].count("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16") == products // 4
+    for instruction in ("cp.async.cg.shared.global", "ex2.approx.ftz.f32", f"cvt.rn.{kind}x2.f32"):
+        assert instruction in bodies[name], instruction
+    assert registers[name] <= 255  # a block of 128 threads leaves room for a second one
 
 
 def test_targets_are_named(qcc_tool, decoder, tmp_path):

@@ -49,7 +49,8 @@ def zoo_inputs(name, index=0):
     return dict(zip([value.name for value in proto.graph.input], arrays))
 
 
-@pytest.mark.parametrize("name", ["bert-ts17", "bert-qdq-u8s8", "vit-ts17", "llama-cache-dyn23"])
+@pytest.mark.parametrize("name", ["bert-ts17", "bert-qdq-u8s8", "vit-ts17", "llama-cache-dyn23",
+                                  "llama-cache-fp16-ts17"])
 def test_zoo(qcc_tool, driver, tmp_path, name):
     artifact, kernels = compiled(qcc_tool, tmp_path, ZOO / name / "model.onnx")
     driver.kernels(kernels)
@@ -88,6 +89,20 @@ def test_decoder(driver, llama):
     assert memory["device"] > memory["kv"] + memory["arena"] > memory["kv"] > 0
     with pytest.raises(qcc.Error, match="do not fit a capacity of 16"):
         there.step(np.zeros((2, 14), np.int64))
+
+
+def test_attention_in_pairs(qcc_tool, driver, tmp_path):
+    """A prompt, tokens and padding: products of bf16 are near those of f32."""
+    artifact, kernels = compiled(qcc_tool, tmp_path, tiny.write_llama(tmp_path), "--numerics=fast")
+    driver.kernels(kernels)
+    loaded = qcc.load(artifact)
+    options = {"batch": 2, "capacity": 16, "max_step": 8}
+    there, here = loaded.decoder(**options, gpu=0), loaded.decoder(**options)
+    differ = 0
+    for got, want in zip(steps(there), steps(here)):
+        np.testing.assert_allclose(got, want, atol=0.05 * np.abs(want).max())
+        differ += got.tobytes() != want.tobytes()
+    assert differ
 
 
 # --- what a body asks for beyond launches ---

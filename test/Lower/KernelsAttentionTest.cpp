@@ -1,4 +1,5 @@
 // Attention, rotary embedding and caches: against the interpreter, and what must not change a bit.
+#include "AttentionText.h"
 #include "KernelHarness.h"
 #include <cmath>
 #include <limits>
@@ -7,54 +8,6 @@ using namespace qcc;
 using namespace qcc::lower::test;
 
 namespace {
-
-struct AttentionText {
-  int heads = 6, groups = 2, width = 32, outWidth = 32;
-  std::string mask; ///< dimensions of the mask, or nothing
-  std::string maskType = "f32";
-  std::string type = "f32";
-  std::string more;    ///< further attributes
-  bool cached = false; ///< key and value are caches
-
-  /// Query [d0, H, d1, D], keys [d0, G, d1 + d2, D], and the result heads-last.
-  std::string str() const {
-    auto n = [](int v) { return std::to_string(v); };
-    auto tensor = [&](std::string dims, std::string element) {
-      // Constant axes need their sizes in the shape.
-      std::string shape;
-      llvm::SmallVector<llvm::StringRef> parts;
-      llvm::StringRef(dims).split(parts, ',');
-      bool dynamic = false;
-      for (llvm::StringRef part : parts) {
-        int value;
-        bool isNumber = !part.trim().getAsInteger(10, value);
-        shape += (isNumber ? part.trim().str() : "?") + "x";
-        dynamic |= !isNumber;
-      }
-      return "tensor<" + shape + element + (dynamic ? ", #qnt.dims<[" + dims + "]>>" : ">");
-    };
-    std::string rows = tensor("d0, d1, " + n(heads) + ", " + n(width), type);
-    std::string q = tensor("d0, " + n(heads) + ", d1, " + n(width), type);
-    auto keys = [&](int w) {
-      std::string dims = "d0, " + n(groups) + ", d1 + d2, " + n(w);
-      return cached ? "!qnt.kv<[" + dims + "], " + type + ">" : tensor(dims, type);
-    };
-    std::string k = keys(width), v = keys(outWidth);
-    std::string out = tensor("d0, " + n(heads) + ", d1, " + n(outWidth), type);
-    std::string last = tensor("d0, d1, " + n(heads) + ", " + n(outWidth), type);
-    std::string flat = tensor("d0, d1, " + n(heads * outWidth), type);
-    std::string m = mask.empty() ? "" : tensor(mask, maskType);
-    return "qnt.kernel @k \"attention\" dims 3 { ^bb0(%r: " + rows + ", %k: " + k + ", %v: " + v +
-           (mask.empty() ? "" : ", %m: " + m) +
-           "): %q = qnt.transpose %r {permutation = array<i64: 0, 2, 1, 3>} : (" + rows + ") -> " +
-           q + " %a = qnt.attention %q, %k, %v" + (mask.empty() ? "" : ", %m") +
-           " {scale = 0.17 : f64" + more + "} : (" + q + ", " + k + ", " + v +
-           (mask.empty() ? "" : ", " + m) + ") -> " + out +
-           " %t = qnt.transpose %a {permutation = array<i64: 0, 2, 1, 3>} : (" + out + ") -> " +
-           last + " %f = qnt.reshape %t : (" + last + ") -> " + flat + " qnt.yield %f : " + flat +
-           " }";
-  }
-};
 
 void checkFormula(const std::string &products, double tolerance) {
   AttentionText text;

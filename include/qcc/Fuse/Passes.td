@@ -57,7 +57,8 @@ def NarrowProducts : Pass<"qcc-narrow-products", "::mlir::func::FuncOp"> {
   let description = [{
     `linear` with inputs of f32 gets `products = bf16`: dots of pairs take half the time of multiply-adds where a
     level has them, and the weights half the space everywhere. `qlinear` with inputs of f32 gets an attribute of the
-    same name, which GPUs look at: their tensor cores multiply the values of codes as bf16. Part of
+    same name, which GPUs look at: their tensor cores multiply the values of codes as bf16. `attention` with products
+    of f32 gets it too, which says what tensor cores may round; other levels compute it as before. Part of
     `--numerics=fast` only.
 
     Needs: `qcc-quantize-linear`, which leaves `linear` to layers of floats. Leaves: such layers with products of

@@ -836,7 +836,7 @@ func.func @f(%q: tensor<1x4x2x8xf32>, %k: tensor<1x2x5x8xf32>) {
 
 // attention C5, storage
 func.func @f(%q: tensor<1x4x2x8xf32>) {
-  // expected-error@+1 {{products must be of f32 or i16, but are of i8}}
+  // expected-error@+1 {{products must be of f32, bf16 or i16, but are of i8}}
   %0 = qnt.attention %q, %q, %q {scale = 1.0, products = #qnt<storage i8>} : (tensor<1x4x2x8xf32>, tensor<1x4x2x8xf32>, tensor<1x4x2x8xf32>) -> tensor<1x4x2x8xf32>
   return
 }

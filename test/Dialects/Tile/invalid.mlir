@@ -314,3 +314,84 @@ func.func @copyPiece(%p: !llvm.ptr, %n: i64) {
   tile.copy_async %p by %n lines %n bytes %n to %p {maxLines = 16 : i64, width = 64 : i64, run = 64 : i64, pad = 0 : i64, piece = 8 : i64} : !llvm.ptr, !llvm.ptr
   return
 }
+
+// -----
+
+// tile.places (R1)
+func.func @placesR1() {
+  // expected-error @+1 {{has 3 slices, expected 1, 2 or 4}}
+  %r, %c = tile.places {columns = 16 : i64, slices = 3 : i64} : vector<64xi32>, vector<64xi32>
+  return
+}
+
+// -----
+
+// tile.load_rows (C1)
+func.func @load_rowsC1(%p: !llvm.ptr) {
+  // expected-error @+1 {{has stride 40, expected a multiple of 16}}
+  %r = tile.load_rows %p {stride = 40 : i64, slices = 1 : i64} : !llvm.ptr -> vector<64xi32>
+  return
+}
+
+// -----
+
+// tile.dot_lines (C1)
+func.func @dotLinesC1(%p: !llvm.ptr, %s: vector<64xf32>, %r: vector<64xi32>) {
+  // expected-error @+1 {{has 1 vectors, expected pairs}}
+  %t = tile.dot_lines %s rows %r b %p {stride = 48 : i64, slices = 1 : i64} : (vector<64xf32>, vector<64xi32>, !llvm.ptr) -> vector<64xf32>
+  return
+}
+
+// -----
+
+// tile.dot_lines (C2)
+func.func @dotLinesC2(%p: !llvm.ptr, %s: vector<64xf32>, %r: vector<64xi32>) {
+  // expected-error @+1 {{has stride 40, expected a multiple of 16}}
+  %t:2 = tile.dot_lines %s, %s rows %r b %p {stride = 40 : i64, slices = 1 : i64} : (vector<64xf32>, vector<64xf32>, vector<64xi32>, !llvm.ptr) -> (vector<64xf32>, vector<64xf32>)
+  return
+}
+
+// -----
+
+// tile.weigh_lines (C1)
+func.func @weighLinesC1(%p: !llvm.ptr, %s: vector<64xf32>) {
+  // expected-error @+1 {{has 1 vectors, expected pairs}}
+  %t:2 = tile.weigh_lines %s, %s weights %s b %p {stride = 48 : i64, slices = 1 : i64} : (vector<64xf32>, vector<64xf32>, vector<64xf32>, !llvm.ptr) -> (vector<64xf32>, vector<64xf32>)
+  return
+}
+
+// -----
+
+// tile.weigh_lines (C2)
+func.func @weighLinesC2(%p: !llvm.ptr, %s: vector<64xf32>) {
+  // expected-error @+1 {{has stride 40, expected a multiple of 16}}
+  %t:2 = tile.weigh_lines %s, %s weights %s, %s b %p {stride = 40 : i64, slices = 1 : i64} : (vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, !llvm.ptr) -> (vector<64xf32>, vector<64xf32>)
+  return
+}
+
+// -----
+
+// tile.store_rows (C1)
+func.func @store_rowsC1(%p: !llvm.ptr, %s: vector<64xf32>) {
+  // expected-error @+1 {{has stride 36, expected a multiple of 8}}
+  tile.store_rows %s to %p {stride = 36 : i64} : !llvm.ptr, vector<64xf32>
+  return
+}
+
+// -----
+
+// tile.narrow_lines (C1)
+func.func @narrow_linesC1(%p: !llvm.ptr) {
+  // expected-error @+1 {{has lines of 12 numbers, 64 and 48 bytes apart, expected multiples of 8 and of 16}}
+  tile.narrow_lines %p to %p {lines = 4 : i64, width = 12 : i64, fromStride = 64 : i64, toStride = 48 : i64} : !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.gather (C1)
+func.func @gatherC1(%p: !llvm.ptr, %i: vector<64xi64>) {
+  // expected-error @+1 {{gives 'vector<16xf32>' for 'vector<64xi64>'}}
+  %r = tile.gather %p, %i : !llvm.ptr, vector<64xi64> -> vector<16xf32>
+  return
+}

@@ -1,0 +1,37 @@
+// What one thread does of the operations on strips: rows of a warp as operands and sums.
+#ifndef QCC_LIB_GPU_STRIPBUILDER_H
+#define QCC_LIB_GPU_STRIPBUILDER_H
+
+#include "BlockBuilder.h"
+
+namespace qcc::ptx {
+
+class StripBuilder : public BlockBuilder {
+public:
+  using BlockBuilder::BlockBuilder;
+
+  /// Rewrites an operation on strips and gives its results; nothing for other operations.
+  std::optional<Values> rewrite(mlir::Operation *op);
+
+private:
+  struct Strip {
+    Value lane, rows, slice; ///< which strip of rows, which slice of columns
+  };
+  Strip strip(int64_t slices);
+  Values places(tile::PlacesOp op);
+  Values loadRows(tile::LoadRowsOp op);
+  Values dotLines(tile::DotLinesOp op);
+  Values weighLines(tile::WeighLinesOp op);
+  Value reduceRows(tile::ReduceRowsOp op);
+  void storeRows(tile::StoreRowsOp op);
+  void narrowLines(tile::NarrowLinesOp op);
+  Value gather(tile::GatherOp op);
+  Value exp2(tile::Exp2Op op);
+
+  Value element(Value vector, int64_t index);
+  Value packed(Value low, Value high, bool half);
+  Value product(mlir::ValueRange a, mlir::ValueRange b, Value sum, bool half);
+};
+
+} // namespace qcc::ptx
+#endif

@@ -1,0 +1,149 @@
+// Attention by tensor cores, in the tile interpreter, without findings: near the formula, as bf16
+// and f16 allow.
+#include "AttentionEmitter.h"
+#include "AttentionText.h"
+#include "KernelHarness.h"
+#include <limits>
+
+using namespace qcc;
+using namespace qcc::lower;
+using namespace qcc::lower::test;
+
+namespace {
+
+const char *const inPairs = ", products = #qnt<storage bf16>";
+
+/// A kernel's results on a GPU against the formula. Weights and values are rounded once each, a
+/// score by up to 2^-8 of its parts: `bound` holds for standard normal numbers.
+void checkNear(KernelHarness &attention, const Dims &dims, const std::vector<Tensor> &inputs,
+               const char *level = "nvptx-sm_80", double bound = 0.03) {
+  Outcome got = attention.run(*findTarget(level), dims, inputs);
+  Tensor want = attention.expected(dims, inputs)[0];
+  EXPECT_EQ(got.fault, 0);
+  double error = 0, size = 0;
+  for (int64_t i = 0; i < want.size(); ++i) {
+    double a = got.results[0].real(i), b = want.real(i);
+    ASSERT_EQ(std::isnan(a), std::isnan(b)) << i;
+    if (std::isnan(b))
+      continue;
+    ASSERT_LE(std::fabs(a - b), bound * (1 + std::fabs(b))) << "element " << i << ": " << b;
+    error += (a - b) * (a - b), size += b * b;
+  }
+  EXPECT_LE(error, 1e-4 * size); // 1 % of the root of the mean square
+}
+
+void checkNear(const AttentionText &text, std::initializer_list<Dims> sizes,
+               const char *level = "nvptx-sm_80") {
+  KernelHarness attention(text.str());
+  auto plan = AttentionPlan::build(attention.kernel());
+  ASSERT_TRUE(succeeded(plan) && fitsTensorAttention(*plan, *findTarget(level)));
+  for (const Dims &dims : sizes) {
+    checkNear(attention, dims, attention.randomInputs(dims), level);
+    if (testing::Test::HasFatalFailure() || testing::Test::HasFailure())
+      return;
+  }
+}
+
+TEST(KernelsTensorAttention, IsTheFormula) {
+  AttentionText text;
+  for (std::string more : {"", ", causal = true", ", causal = true, window = 17 : i64",
+                           ", softcap = 3.0 : f64", ", window = 90 : i64, safe = true"}) {
+    SCOPED_TRACE(more);
+    text.more = more + inPairs;
+    checkNear(text, {{2, 37, 0}, {1, 1, 200}, {1, 5, 59}, {1, 64, 64}, {1, 1, 0}});
+  }
+}
+
+TEST(KernelsTensorAttention, TakesChannelsByTheSixteen) {
+  for (auto [heads, groups, width, outWidth] : {std::array{3, 3, 48, 16},
+                                                {4, 1, 64, 80},
+                                                {1, 1, 16, 256},
+                                                {8, 2, 128, 128},
+                                                {1, 1, 256, 48}})
+    for (const char *type : {"f32", "bf16", "f16"}) {
+      SCOPED_TRACE(std::string(type) + " " + std::to_string(width));
+      AttentionText text;
+      text.heads = heads, text.groups = groups, text.width = width, text.outWidth = outWidth;
+      text.type = type, text.more = std::string(", causal = true") + inPairs;
+      checkNear(text, {{1, 21, 70}, {1, 1, 130}}, "nvptx-sm_90a");
+    }
+}
+
+TEST(KernelsTensorAttention, TakesMasks) {
+  for (std::string type : {"f32", "i1", "f16"})
+    for (std::string mask :
+         {"d0, 1, d1, d1 + d2", "d1, d1 + d2", "d0, 1, 1, d1 + d2", "1, 6, d1, 1"}) {
+      AttentionText text;
+      text.mask = mask, text.maskType = type;
+      text.more = std::string(inPairs) + ", safe = true";
+      SCOPED_TRACE(mask + " " + type);
+      checkNear(text, {{2, 5, 90}, {1, 1, 70}});
+    }
+}
+
+/// Rows without keys are NaN, or 0, or what equal scores give.
+TEST(KernelsTensorAttention, SaysWhenNoKeyIsAdmitted) {
+  for (float masked :
+       {-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::lowest()})
+    for (bool safe : {false, true}) {
+      AttentionText text;
+      text.mask = "d0, 1, 1, d1 + d2";
+      text.more = std::string(inPairs) + (safe ? ", safe = true" : "");
+      KernelHarness attention(text.str());
+      for (Dims dims : {Dims{2, 3, 0}, Dims{2, 3, 70}, Dims{2, 20, 70}}) {
+        std::vector<Tensor> inputs = attention.randomInputs(dims);
+        auto *mask = reinterpret_cast<float *>(inputs[3].mutableData());
+        std::fill(mask, mask + dims[1] + dims[2], masked); // the first sample
+        checkNear(attention, dims, inputs);
+      }
+    }
+}
+
+/// Caches whose lines lie anywhere, and such as copies of 16 bytes can read.
+TEST(KernelsTensorAttention, ReadsCaches) {
+  for (const char *type : {"f32", "bf16", "f16"}) {
+    AttentionText text;
+    text.cached = true, text.type = type;
+    text.more = std::string(", causal = true") + inPairs;
+    SCOPED_TRACE(type);
+    checkNear(text, {{2, 3, 100}, {1, 1, 63}, {1, 70, 3}});
+  }
+}
+
+TEST(KernelsTensorAttention, HasSinks) {
+  std::string q = "tensor<1x4x?x32xf32, #qnt.dims<[1, 4, d0, 32]>>";
+  std::string keys = "tensor<1x2x?x32xf32, #qnt.dims<[1, 2, d1, 32]>>";
+  KernelHarness attention("qnt.kernel @k \"attention\" dims 2 { ^bb0(%q: " + q + ", %k: " + keys +
+                          ", %v: " + keys +
+                          ", %s: tensor<4xf32>): %a = qnt.attention %q, %k, %v sink %s" +
+                          " {scale = 0.2 : f64" + inPairs + "} : (" + q + ", " + keys + ", " +
+                          keys + ", tensor<4xf32>) -> " + q + " qnt.yield %a : " + q + " }");
+  for (Dims dims : {Dims{1, 90}, Dims{40, 70}})
+    checkNear(attention, dims, attention.randomInputs(dims));
+}
+
+/// What tensor cores do not take stays with lanes, and with f32.
+TEST(KernelsTensorAttention, LeavesOthersToLanes) {
+  const Target &gpu = *findTarget("nvptx-sm_80"), &cpu = *hostLevels()[0];
+  auto fits = [](const AttentionText &text, const Target &target) {
+    KernelHarness attention(text.str());
+    return fitsTensorAttention(*AttentionPlan::build(attention.kernel()), target);
+  };
+  AttentionText text;
+  EXPECT_FALSE(fits(text, gpu));
+  text.more = inPairs;
+  EXPECT_TRUE(fits(text, gpu));
+  EXPECT_FALSE(fits(text, cpu));
+  for (int width : {20, 272}) {
+    text.width = width;
+    EXPECT_FALSE(fits(text, gpu)) << width;
+    KernelHarness attention(text.str());
+    Dims dims = {1, 5, 20};
+    attention.check(dims, attention.randomInputs(dims), 2e-6);
+  }
+  // 256 channels of f32 need more than half of the memory, and as few keys as there can be.
+  text.width = text.outWidth = 256;
+  EXPECT_TRUE(fits(text, gpu));
+}
+
+} // namespace
