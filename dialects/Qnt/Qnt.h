@@ -79,6 +79,8 @@ bool holdsReals(QType type);
 enum class Product { FullSum = 1, BlockSums = 2, FloatSums = 3, WideSums = 4 };
 /// The meaning for an input (a float tensor or codes) and a weight that the verifier accepts.
 Product productOf(mlir::Type x, QType weight);
+/// Whether a product of the two is of floats as `x` has them, of f32, with values of codes.
+bool sumsFloatInputs(mlir::Type x, QType weight);
 /// The step of wide sums where scales are per row.
 inline constexpr int64_t kWideBlock = 256;
 

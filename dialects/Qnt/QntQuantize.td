@@ -131,6 +131,9 @@ def Qnt_QLinearOp : Qnt_QuantOp<"qlinear"> {
     4. *Wide sums*, where `x` has i16 codes and weights are as in 2 or 1: as 2, with exact sums rounded
        once to f32, and blocks of 256 where the weight's scales are per row.
 
+    With `products = bf16` levels with tensor cores may round `x` and `value(code) - zero` of meaning 3
+    to bf16, and take the sums `t` in another order; others compute it as without.
+
     Constraints:
     * (C1) `weight` is `[N, K]` of at most 8 bits: one scale, per axis 0, or in blocks along axis 1.
     * (C2) `x` is a float tensor, or has i8 or i16 codes per token, symmetric for meanings 2 and 4;
@@ -140,8 +143,10 @@ def Qnt_QLinearOp : Qnt_QuantOp<"qlinear"> {
     * (C4) `out` has the leading dimensions of `x`, then N; `bias`, if present, is `[N]`.
     * (C5) of the groups of `x` and the weight's blocks the smaller size divides the larger.
     * (C6) in meanings 2 and 4 the sums of `x`, if it has any, are those of the steps.
+    * (C7) `products` is f32, or bf16 in meaning 3 with an `x` of f32.
   }];
-  let arguments = (ins Qnt_Value:$x, Qnt_QType:$weight, Optional<Qnt_Tensor>:$bias);
+  let arguments = (ins Qnt_Value:$x, Qnt_QType:$weight, Optional<Qnt_Tensor>:$bias,
+                       DefaultValuedAttr<Qnt_StorageAttr, "Storage::f32">:$products);
   let results = (outs Qnt_Tensor:$out);
 }
 

@@ -175,6 +175,10 @@ Product qcc::qnt::productOf(Type x, QType weight) {
   return plain && !inBlocks ? Product::FullSum : Product::BlockSums;
 }
 
+bool qcc::qnt::sumsFloatInputs(Type x, QType weight) {
+  return !isa<QType>(x) && elementTypeOf(x).isF32() && productOf(x, weight) == Product::FloatSums;
+}
+
 bool qcc::qnt::holdsReals(QType type) {
   return type.getLayout() == Layout::panel16_f32 || type.getLayout() == Layout::panel16_k2;
 }

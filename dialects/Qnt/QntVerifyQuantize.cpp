@@ -123,7 +123,16 @@ LogicalResult QLinearOp::verify() {
     return emitOpError() << "weight must have codes of at most 8 bits, with one scale, per axis 0 "
                             "or in blocks along axis 1, but is "
                          << weight;
-  return verifyProductInput(*this, weight);
+  if (failed(verifyProductInput(*this, weight)))
+    return failure();
+  if (getProducts() == Storage::f32)
+    return success();
+  if (getProducts() != Storage::bf16) // (C7)
+    return emitOpError() << "products must be of f32 or bf16, but are of "
+                         << stringifyStorage(getProducts());
+  if (!sumsFloatInputs(getX().getType(), weight))
+    return emitOpError("products of bf16 need sums of floats of an input of f32");
+  return success();
 }
 LogicalResult QGatherOp::verify() {
   QType table = getTable().getType();

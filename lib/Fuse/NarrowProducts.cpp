@@ -17,13 +17,6 @@ namespace {
 const remark::RemarkOpts remarkNarrow =
     remark::RemarkOpts::name("narrow-products").category("fuse");
 
-/// Codes whose values are multiplied with an input of f32.
-bool sumsFloats(QLinearOp op) {
-  Type x = op.getX().getType();
-  return !isa<QType>(x) && elementTypeOf(x).isF32() &&
-         productOf(x, op.getWeight().getType()) == Product::FloatSums;
-}
-
 /// What was widened to f32 without loss; the value itself else.
 Value beforeWidening(Value value) {
   auto cast = value.getDefiningOp<CastOp>();
@@ -51,13 +44,13 @@ struct NarrowProducts : qcc::fuse::impl::NarrowProductsBase<NarrowProducts> {
   void runOnOperation() override {
     getOperation().walk(narrowAttention);
     bool hasCodes = false;
-    auto narrow = [&](Operation *op) {
-      op->setAttr("products", StorageAttr::get(&getContext(), Storage::bf16));
+    auto narrow = [&](auto op) {
+      op.setProducts(Storage::bf16);
       remark::passed(op->getLoc(), remarkNarrow) << remark::metric("bits", int64_t(16));
     };
     getOperation().walk([&](QLinearOp op) {
       hasCodes = true;
-      if (sumsFloats(op))
+      if (sumsFloatInputs(op.getX().getType(), op.getWeight().getType()))
         narrow(op);
     });
     getOperation().walk([&](LinearOp op) {

@@ -30,8 +30,8 @@ Product ofLayer(Operation *op) {
   SmallVector<DimExpr> rows = dimsOf(op->getResult(0).getType()), matrix = dimsOf(weight);
   DimExpr n = rows.pop_back_val();
   Product product{{elementCount(op->getContext(), rows), n, matrix.back()}, peakOf(x, weight)};
-  auto linear = dyn_cast<LinearOp>(op);
-  if (linear && linear.getProducts() == Storage::bf16)
+  auto products = op->getAttrOfType<StorageAttr>("products");
+  if (products && products.getValue() == Storage::bf16)
     product.peak = &Device::bf16;
   return product;
 }

@@ -146,3 +146,19 @@ func.func @f(%x: !qnt.q<[1, 8], i8, token, scale f32>, %w: !qnt.q<[2, 8], i16, a
   %0 = qnt.qlinear %x, %w : (!qnt.q<[1, 8], i8, token, scale f32>, !qnt.q<[2, 8], i16, axis 0, scale f32>) -> tensor<1x2xf32>
   return
 }
+
+// -----
+
+func.func @products_of_codes(%x: !qnt.q<[1, 8], i8, token, scale f32>, %w: !qnt.q<[2, 8], i8, axis 0, scale f32>) {
+  // expected-error @+1 {{products of bf16 need sums of floats of an input of f32}}
+  %0 = qnt.qlinear %x, %w {products = #qnt<storage bf16>} : (!qnt.q<[1, 8], i8, token, scale f32>, !qnt.q<[2, 8], i8, axis 0, scale f32>) -> tensor<1x2xf32>
+  return
+}
+
+// -----
+
+func.func @products_of_bytes(%x: tensor<1x8xf32>, %w: !qnt.q<[2, 8], i8, axis 0, scale f32>) {
+  // expected-error @+1 {{products must be of f32 or bf16, but are of i8}}
+  %0 = qnt.qlinear %x, %w {products = #qnt<storage i8>} : (tensor<1x8xf32>, !qnt.q<[2, 8], i8, axis 0, scale f32>) -> tensor<1x2xf32>
+  return
+}
