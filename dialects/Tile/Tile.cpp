@@ -145,6 +145,9 @@ LogicalResult CopyAsyncOp::verify() {
     return emitOpError("has ") << getPad() << " bytes of padding, expected a multiple of 16";
   if (getPiece() != 4 && getPiece() != 16) // (C2)
     return emitOpError("copies pieces of ") << getPiece() << " bytes, expected 4 or 16";
+  if (getSwizzled() && (getWidth() != 128 || getPad() != 0 || getPiece() != 16)) // (C3)
+    return emitOpError("swizzles lines of ")
+           << getWidth() << " bytes with " << getPad() << " of padding, expected 128 without any";
   return success();
 }
 
@@ -212,19 +215,20 @@ LogicalResult StoreSumsOp::verify() {
   return verifySums(*this, shape, getSums().getTypes(), shape.vectors());
 }
 
+/// Sums of a warp or a warpgroup.
+static LogicalResult verifyVectors(Operation *op, TypeRange vectors) {
+  for (Type type : vectors)
+    if (cast<VectorType>(type).getNumElements() != kSumsPerVector)
+      return op->emitOpError("has ") << type << ", expected " << kSumsPerVector << " elements";
+  return success();
+}
+
 //===-- Strips --------------------------------------------------------------------------------===//
 
 template <typename Op> static LogicalResult verifySlices(Op op) {
   int64_t slices = op.getSlices();
   if (slices != 1 && slices != 2 && slices != 4) // (R1)
     return op.emitOpError("has ") << slices << " slices, expected 1, 2 or 4";
-  return success();
-}
-
-static LogicalResult verifyVectors(Operation *op, TypeRange vectors) {
-  for (Type type : vectors)
-    if (cast<VectorType>(type).getNumElements() != kSumsPerVector)
-      return op->emitOpError("has ") << type << ", expected " << kSumsPerVector << " elements";
   return success();
 }
 
@@ -271,4 +275,49 @@ LogicalResult GatherOp::verify() {
       cast<VectorType>(getIndices().getType()).getShape()) // (C1)
     return emitOpError("gives ") << getResult().getType() << " for " << getIndices().getType();
   return success();
+}
+
+//===-- Blocks of warpgroups ------------------------------------------------------------------===//
+
+LogicalResult RegistersOp::verify() {
+  if (getCount() % 8 != 0 || getCount() < 24 || getCount() > 256) // (C1)
+    return emitOpError("has ") << getCount()
+                               << " registers, expected a multiple of 8 from 24 to 256";
+  return success();
+}
+
+static LogicalResult verifyStages(Operation *op, uint64_t stages) {
+  if (!llvm::isPowerOf2_64(stages) || stages > 16) // (C1)
+    return op->emitOpError("has ") << stages << " stages, expected a power of two up to 16";
+  return success();
+}
+
+LogicalResult RingBeginOp::verify() { return verifyStages(*this, getStages()); }
+LogicalResult RingWaitOp::verify() { return verifyStages(*this, getStages()); }
+LogicalResult RingPassOp::verify() { return verifyStages(*this, getStages()); }
+
+LogicalResult CopyBulkOp::verify() {
+  if (getWidth() % 16 != 0 || getLines() > 128) // (C2)
+    return emitOpError("copies ") << getLines() << " lines of " << getWidth()
+                                  << " bytes, expected up to 128 of a multiple of 16";
+  return verifyStages(*this, getStages());
+}
+
+static LogicalResult verifyWarpgroupSums(Operation *op, uint64_t rows, TypeRange vectors) {
+  if (rows == 0 || rows % 64 != 0 || rows > 256) // (W1)
+    return op->emitOpError("has ") << rows << " rows, expected 64, 128, 192 or 256";
+  if (vectors.size() != rows / kWarpgroupVectorRows) // (W2)
+    return op->emitOpError("has ")
+           << vectors.size() << " vectors, expected " << rows / kWarpgroupVectorRows;
+  return verifyVectors(op, vectors); // (W2)
+}
+
+LogicalResult WarpgroupMultiplyOp::verify() {
+  if (getSums().getTypes() != getResults().getTypes()) // (W2)
+    return emitOpError("gives sums of other types than it is given");
+  return verifyWarpgroupSums(*this, getRows(), getSums().getTypes());
+}
+
+LogicalResult WarpgroupStoreOp::verify() {
+  return verifyWarpgroupSums(*this, getRows(), getSums().getTypes());
 }

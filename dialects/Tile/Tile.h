@@ -35,6 +35,12 @@ struct SumsShape {
 };
 constexpr int64_t kSumsPerVector = 64;
 
+/// Attribute of kernels in blocks of several warpgroups, of kBlockGroups each: how many.
+constexpr const char *kWarpgroups = "tile.warpgroups";
+/// Of a tile: columns of a warpgroup, rows that a vector of its sums has, and bytes of K of a
+/// stage.
+constexpr int64_t kWarpgroupColumns = 64, kWarpgroupVectorRows = 8, kWarpgroupDepth = 128;
+
 } // namespace qcc::tile
 
 #include "Tile/TileDialect.h.inc"

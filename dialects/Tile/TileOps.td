@@ -268,13 +268,14 @@ def Tile_SharedOp : Tile_Op<"shared", [Pure]> {
   let summary = "the memory that the groups of a block share";
   let description = [{
     The address of at least `bytes` bytes, a multiple of 128. All of them in a kernel are one memory,
-    whose contents are undefined when the kernel begins.
+    whose contents are undefined when the kernel begins. In blocks of warpgroups each warpgroup has a
+    memory of its own; `whole` is that of all, a multiple of 1024.
 
     (C1) bytes > 0.
   }];
-  let arguments = (ins I64Attr:$bytes);
+  let arguments = (ins I64Attr:$bytes, UnitAttr:$whole);
   let results = (outs LLVM_AnyPointer:$ptr);
-  let assemblyFormat = "$bytes attr-dict `:` type($ptr)";
+  let assemblyFormat = "(`whole` $whole^)? $bytes attr-dict `:` type($ptr)";
   let hasVerifier = 1;
 }
 
@@ -290,15 +291,17 @@ def Tile_CopyAsyncOp : Tile_Op<"copy_async", [MemoryEffects<[MemRead, MemWrite]>
     to[x + x / run · pad] = from[l · stride + j] if l < lines and j < bytes, else 0
 
     for x = width · l + j, l < maxLines, j < width, all in bytes. Every group copies a part, for which
-    it waits with `tile.await`.
+    it waits with `tile.await`. If `swizzled`, bits 4 to 6 of the address in `to` are exclusive-ored
+    with bits 7 to 9.
 
     (C1) maxLines, width and run are powers of two; width and run at least 16, run at most 2048 and
          at most all bytes. The width of a single line may be any multiple of 16.
     (C2) pad is a multiple of 16. So is to; from and stride are multiples of `piece`, 4 or 16.
+    (C3) `swizzled` lines have 128 bytes in pieces of 16 and no padding; to is a multiple of 1024.
   }];
   let arguments = (ins LLVM_AnyPointer:$from, I64:$stride, I64:$lines, I64:$bytes,
                        LLVM_AnyPointer:$to, I64Attr:$maxLines, I64Attr:$width, I64Attr:$run,
-                       I64Attr:$pad, DefaultValuedAttr<I64Attr, "16">:$piece);
+                       I64Attr:$pad, DefaultValuedAttr<I64Attr, "16">:$piece, UnitAttr:$swizzled);
   let assemblyFormat = [{
     $from `by` $stride `lines` $lines `bytes` $bytes `to` $to attr-dict `:` type($from) `,` type($to)
   }];
@@ -582,6 +585,127 @@ def Tile_Exp2Op : Tile_Op<"exp2", [Pure, SameOperandsAndResultType]> {
   let arguments = (ins VectorOfRankAndType<[1], [F32]>:$value);
   let results = (outs VectorOfRankAndType<[1], [F32]>:$result);
   let assemblyFormat = "$value attr-dict `:` type($value)";
+
+//===-- Blocks of warpgroups ------------------------------------------------------------------===//
+//
+// A cooperative kernel with the attribute `tile.warpgroups` runs in blocks of that many warpgroups,
+// eight groups each. To the operations above a warpgroup is a block: it has its own number among
+// blocks, its own shared memory, and a barrier of its own. With the operations below the warpgroups
+// of a block work on one tile, and no longer do all the same: the last one fills stages of shared
+// memory, which the others use.
+//
+// Stages are a ring. Their uses are numbered from 0: use n is of stage n mod `stages`. All groups of
+// a warpgroup execute these operations, in the same order, with the same operands but for sums.
+
+def Tile_WarpgroupOp : Tile_Op<"warpgroup"> {
+  let summary = "which warpgroup of which block this is";
+  let description = [{
+    Warpgroup `warpgroup` of block `block` of `blocks`, which are whole blocks.
+  }];
+  let results = (outs I64:$warpgroup, I64:$block, I64:$blocks);
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_RegistersOp : Tile_Op<"registers", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "how many registers the threads of this warpgroup have from here on";
+  let description = [{
+    Before, all have as many as a block leaves room for; `more` than those wait until others gave
+    theirs up.
+
+    (C1) count is a multiple of 8 from 24 to 256.
+  }];
+  let arguments = (ins I64Attr:$count, UnitAttr:$more);
+  let assemblyFormat = "(`more` $more^)? $count attr-dict";
+  let hasVerifier = 1;
+}
+
+class Tile_RingOp<string mnemonic> : Tile_Op<mnemonic, [MemoryEffects<[MemRead, MemWrite]>]> {
+  let hasVerifier = 1;
+}
+
+def Tile_RingBeginOp : Tile_RingOp<"ring_begin"> {
+  let summary = "all stages of a ring are free";
+  let description = [{
+    `ring` is the address of 16 · stages bytes of memory of the whole block, all of which executes this.
+
+    (C1) stages is a power of two up to 16.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$ring, I64Attr:$stages);
+  let assemblyFormat = "$ring attr-dict `:` type($ring)";
+}
+
+def Tile_RingWaitOp : Tile_RingOp<"ring_wait"> {
+  let summary = "waits until a stage may be used, or filled";
+  let description = [{
+    Until the stage of use `use` has been filled for it; or, with `free`, until its use before, if any,
+    is over.
+
+    (C1) stages is a power of two up to 16.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$ring, I64:$use, I64Attr:$stages, UnitAttr:$free);
+  let assemblyFormat = "(`free` $free^)? $ring `use` $use attr-dict `:` type($ring)";
+}
+
+def Tile_RingPassOp : Tile_RingOp<"ring_pass"> {
+  let summary = "hands a stage over";
+  let description = [{
+    The stage of use `use` is filled as soon as the copies are there that its warpgroup has begun; or,
+    with `free`, it is not used any more.
+
+    (C1) stages is a power of two up to 16.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$ring, I64:$use, I64Attr:$stages, UnitAttr:$free);
+  let assemblyFormat = "(`free` $free^)? $ring `use` $use attr-dict `:` type($ring)";
+}
+
+def Tile_CopyBulkOp : Tile_RingOp<"copy_bulk"> {
+  let summary = "begins to copy long lines to a stage";
+  let description = [{
+    to[width · l + j] = from[min(l, last) · stride + j]   for l < lines, j < width
+
+    all in bytes. The stage of use `use` is not full before they are there.
+
+    (C1) stages is a power of two up to 16.
+    (C2) width is a multiple of 16. So are from, to and stride. lines are at most 128.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$from, I64:$stride, I64:$last, LLVM_AnyPointer:$to,
+                       LLVM_AnyPointer:$ring, I64:$use, I64Attr:$lines, I64Attr:$width,
+                       I64Attr:$stages);
+  let assemblyFormat = [{
+    $from `by` $stride `last` $last `to` $to `ring` $ring `use` $use attr-dict `:` type($from) `,`
+    type($to) `,` type($ring)
+  }];
+}
+
+// The sums of a warpgroup are of 64 columns, in rows / 8 vectors. Vector i holds those of rows 8 i to
+// 8 i + 7.
+//
+// (W1) rows is a multiple of 64 up to 256.
+// (W2) there are rows / 8 vectors of 64 i32 or f32.
+
+def Tile_WarpgroupMultiplyOp : Tile_SumsOp<"warpgroup_multiply", [MemoryEffects<[MemRead]>]> {
+  let summary = "products of rows and panels in shared memory, added to the sums of a warpgroup";
+  let description = [{
+    sum(r, c) += Σ_{i < 128} u(A(r, i)) · s(b[2048 (c / 16) + 64 (i / 4) + 4 (c mod 16) + i mod 4])   (mod 2^32)
+
+    for r < rows, c < 64, where A(r, i) is byte 128 r + i at a, swizzled as `tile.copy_async` has it, and
+    u(), s(), `signed` and `bf16` are as for `tile.multiply`. b is 16 bytes aligned, a 1024.
+  }];
+  let arguments = (ins Tile_Sums:$sums, LLVM_AnyPointer:$a, LLVM_AnyPointer:$b, I64Attr:$rows,
+                       UnitAttr:$isSigned, UnitAttr:$bf16);
+  let results = (outs Tile_Sums:$results);
+  let assemblyFormat = [{
+    $sums `a` $a `b` $b (`signed` $isSigned^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Tile_WarpgroupStoreOp : Tile_SumsOp<"warpgroup_store", [MemoryEffects<[MemWrite]>]> {
+  let summary = "sums of a warpgroup to shared memory";
+  let description = [{
+    to[r · (64 + 4) + c] = sum(r, c)   (numbers of 32 bits), for r < rows, as many as the vectors hold
+  }];
+  let arguments = (ins Tile_Sums:$sums, LLVM_AnyPointer:$to, I64Attr:$rows);
+  let assemblyFormat = "$sums `to` $to attr-dict `:` type($to) `,` type($sums)";
 }
 
 #endif

@@ -49,7 +49,11 @@ Value BlockBuilder::and_(Value x, int64_t mask) {
   return arith::AndIOp::create(b, loc, x, ci(mask));
 }
 Value BlockBuilder::toI32(Value v) { return arith::TruncIOp::create(b, loc, b.getI32Type(), v); }
-Value BlockBuilder::thread() { return NVVM::ThreadIdXOp::create(b, loc, b.getI32Type()); }
+/// Number in the warpgroup.
+Value BlockBuilder::thread() {
+  Value number = NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
+  return warpgroups == 1 ? number : and_(number, kBlockThreads - 1);
+}
 
 /// The same through a shuffle, which stays in its loop, and so does what is computed from it. Ahead
 /// of the loop addresses of all that a thread copies or decodes would take the registers of sums.
@@ -58,10 +62,24 @@ Value BlockBuilder::threadHere() {
   return lanes.shuffle(thread(), lanes.lane());
 }
 
-/// It comes from the warp's first thread, which tells that it is the same in all.
-Value BlockBuilder::warp() {
-  return NVVM::ShflOp::create(b, loc, b.getI32Type(), ci(-1), shr(thread(), 5), ci(0), ci(31),
+/// What comes from the warp's first thread is known to be the same in all.
+Value BlockBuilder::ofFirstThread(Value number) {
+  return NVVM::ShflOp::create(b, loc, b.getI32Type(), ci(-1), number, ci(0), ci(31),
                               NVVM::ShflKind::idx, UnitAttr());
+}
+Value BlockBuilder::warp() { return ofFirstThread(shr(thread(), 5)); }
+Value BlockBuilder::warpgroup() {
+  Value number = NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
+  return ofFirstThread(shr(number, llvm::Log2_64(kBlockThreads)));
+}
+
+/// Of a warpgroup; the hardware's barrier 0 is left to whole blocks.
+void BlockBuilder::barrier() {
+  if (warpgroups == 1)
+    NVVM::BarrierOp::create(b, loc);
+  else
+    NVVM::BarrierOp::create(b, loc, Type(), add(warpgroup(), 1), ci(kBlockThreads), nullptr,
+                            Value());
 }
 
 Value BlockBuilder::sharedPtr(Value generic) {
@@ -87,17 +105,33 @@ Type BlockBuilder::wordsType(int64_t words) {
 BlockBuilder::Values BlockBuilder::position() {
   auto wide = [&](Value v) { return arith::ExtUIOp::create(b, loc, b.getI64Type(), v); };
   static_assert(kGroupThreads == 16 && kBlockThreads == tile::kBlockGroups * kGroupThreads);
-  return {wide(shr(threadHere(), 4)), wide(ci(tile::kBlockGroups)),
-          wide(NVVM::BlockIdXOp::create(b, loc, b.getI32Type())),
-          wide(NVVM::GridDimXOp::create(b, loc, b.getI32Type()))};
+  Value group = shr(threadHere(), 4);
+  Value block = NVVM::BlockIdXOp::create(b, loc, b.getI32Type());
+  Value blocks = NVVM::GridDimXOp::create(b, loc, b.getI32Type());
+  if (warpgroups > 1) { // the first of all blocks come first, so that few tiles are far apart
+    block = add(block, arith::MulIOp::create(b, loc, warpgroup(), blocks));
+    blocks = mul(blocks, warpgroups);
+  }
+  return {wide(group), wide(ci(tile::kBlockGroups)), wide(block), wide(blocks)};
 }
 
 void ptx::placeShared(ModuleOp module) {
   OpBuilder b(module.getContext());
   bool some = false;
+  int64_t alignment = 128;
   for (func::FuncOp kernel : module.getOps<func::FuncOp>()) {
-    uint64_t bytes = 0;
-    kernel.walk([&](tile::SharedOp op) { bytes = std::max(bytes, op.getBytes()); });
+    uint64_t bytes = 0, whole = 0;
+    kernel.walk([&](tile::SharedOp op) {
+      uint64_t &most = op.getWhole() ? whole : bytes;
+      most = std::max(most, op.getBytes());
+    });
+    if (auto warpgroups = kernel->getAttrOfType<IntegerAttr>(tile::kWarpgroups)) {
+      alignment = 1024;
+      kernel->setAttr("qcc.block_threads",
+                      b.getI64IntegerAttr(warpgroups.getInt() * kBlockThreads));
+      kernel->setAttr(kWarpgroupBytes, b.getI64IntegerAttr(static_cast<int64_t>(bytes)));
+      bytes = std::max(whole, bytes * static_cast<uint64_t>(warpgroups.getInt()));
+    }
     if (bytes)
       kernel->setAttr("qcc.shared_bytes", b.getI64IntegerAttr(static_cast<int64_t>(bytes)));
     some |= bytes != 0;
@@ -108,7 +142,7 @@ void ptx::placeShared(ModuleOp module) {
   auto type = LLVM::LLVMArrayType::get(b.getI8Type(), 0);
   auto memory = LLVM::GlobalOp::create(b, module.getLoc(), type, /*isConstant=*/false,
                                        LLVM::Linkage::External, kSharedMemory, Attribute(),
-                                       /*alignment=*/128);
+                                       static_cast<uint64_t>(alignment));
   memory.setAddrSpace(static_cast<uint32_t>(NVVM::NVVMMemorySpace::Shared));
 }
 
@@ -116,6 +150,10 @@ Value BlockBuilder::shared(tile::SharedOp op) {
   auto type = LLVM::LLVMPointerType::get(b.getContext(),
                                          static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
   Value base = LLVM::AddressOfOp::create(b, loc, type, kSharedMemory);
+  if (warpgroups > 1 && !op.getWhole()) {
+    auto kernel = op->getParentOfType<func::FuncOp>();
+    base = at(base, mul(warpgroup(), kernel->getAttrOfType<IntegerAttr>(kWarpgroupBytes).getInt()));
+  }
   return LLVM::AddrSpaceCastOp::create(b, loc, op.getType(), base);
 }
 
@@ -134,6 +172,9 @@ void BlockBuilder::copyAsync(tile::CopyAsyncOp op) {
   Value line = single ? zero : shr(first, llvm::Log2_64(width));
   Value byte = single ? first : and_(first, width - 1);
   Value padded = add(first, mul(shr(first, llvm::Log2_64(run)), op.getPad()));
+  // Pieces of a thread are in lines that are a multiple of eight apart.
+  if (op.getSwizzled())
+    padded = arith::XOrIOp::create(b, loc, padded, mul(and_(line, 7), piece));
   Value to = at(sharedPtr(in(op.getTo())), padded);
   auto cache = piece == 16 ? NVVM::LoadCacheModifierKind::CG : NVVM::LoadCacheModifierKind::CA;
   OpBuilder::InsertionGuard guard(b);
@@ -442,11 +483,14 @@ void BlockBuilder::storeSums(tile::StoreSumsOp op) {
 std::optional<BlockBuilder::Values> BlockBuilder::rewrite(Operation *op) {
   auto nothing = [] { return Values(); };
   using Result = std::optional<Values>;
+  if (auto kernel = op->getParentOfType<func::FuncOp>())
+    if (auto count = kernel->getAttrOfType<IntegerAttr>(tile::kWarpgroups))
+      warpgroups = count.getInt();
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](tile::PositionOp) { return position(); })
       .Case([&](tile::SharedOp o) { return Values{shared(o)}; })
       .Case([&](tile::BarrierOp) {
-        NVVM::BarrierOp::create(b, loc);
+        barrier();
         return nothing();
       })
       .Case([&](tile::CopyAsyncOp o) {

@@ -13,6 +13,8 @@ namespace qcc::ptx {
 
 /// The symbol that shared memory has in a module.
 constexpr const char *kSharedMemory = "qcc_shared";
+/// Of a kernel in blocks of warpgroups: bytes of each one's shared memory.
+constexpr const char *kWarpgroupBytes = "qcc.warpgroup_bytes";
 /// Marks stores that `tile.barrier` orders, not waits around them.
 constexpr const char *kBlockStore = "qcc.block";
 
@@ -42,8 +44,10 @@ protected:
   Value toI32(Value v);
   Value thread();
   Value threadHere();
-  /// The number of the thread's warp, which is known to be the same in all of it.
+  /// The numbers of the thread's warp, in its warpgroup, and of the warpgroup.
   Value warp();
+  Value warpgroup();
+  void barrier();
   Value sharedPtr(Value generic);
   Value at(Value base, Value bytes);
   Value at(Value base, int64_t bytes);
@@ -55,8 +59,10 @@ protected:
   mlir::OpBuilder &b;
   mlir::Location loc;
   const mlir::IRMapping &map;
+  int64_t warpgroups = 1; ///< of the kernel's blocks
 
 private:
+  Value ofFirstThread(Value number);
   Values position();
   Value shared(tile::SharedOp op);
   void copyAsync(tile::CopyAsyncOp op);

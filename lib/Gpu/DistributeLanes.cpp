@@ -8,10 +8,10 @@
 //          of shared memory, if they use some, as `qcc.shared_bytes`.
 // Refuses: vectors whose bits would have to move between threads to be read as another type.
 // Example: test/Gpu/distribute-lanes.mlir
-#include "BlockBuilder.h"
 #include "LaneBuilder.h"
 #include "StripBuilder.h"
 #include "Tile/Tile.h"
+#include "WarpgroupBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -384,7 +384,7 @@ LogicalResult Distributor::rewrite(Operation *op) {
     return success();
   };
   using LLVM::LoadOp, LLVM::StoreOp;
-  auto results = BlockBuilder(b, loc, map).rewrite(op);
+  auto results = WarpgroupBuilder(b, loc, map).rewrite(op);
   if (!results)
     results = StripBuilder(b, loc, map).rewrite(op);
   if (results) {

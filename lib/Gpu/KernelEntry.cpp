@@ -8,6 +8,7 @@
 //          scratch memory are at workers + g * stride. The lowest faulting range leaves
 //          (begin << 8 | fault) at `fault`, by an atomic minimum of unsigned numbers. Kernels with
 //          shared memory are cooperative: all groups are given all tasks, and find their own part.
+//          Their blocks may have more threads, `qcc.block_threads`.
 // Example: test/Gpu/kernel-entry.mlir
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -21,7 +22,7 @@ using namespace qcc::ptx;
 namespace {
 
 constexpr const char *kFrameBytes = "qcc.frame_bytes", *kSlots = "qcc.slots",
-                     *kSharedBytes = "qcc.shared_bytes";
+                     *kSharedBytes = "qcc.shared_bytes", *kThreads = "qcc.block_threads";
 
 LLVM::LLVMPointerType globalPointer(MLIRContext *context) {
   return LLVM::LLVMPointerType::get(context, static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
@@ -72,7 +73,10 @@ public:
                                             {globalPointer(b.getContext())});
     entry = LLVM::LLVMFuncOp::create(b, loc, name, type);
     entry->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
-    entry->setAttr("nvvm.maxntid", b.getDenseI32ArrayAttr({static_cast<int32_t>(kBlockThreads)}));
+    auto threads = body->getAttrOfType<IntegerAttr>(kThreads);
+    entry->setAttr(
+        "nvvm.maxntid",
+        b.getDenseI32ArrayAttr({static_cast<int32_t>(threads ? threads.getInt() : kBlockThreads)}));
     // As many registers as a thread can have, rather than as many blocks.
     entry->setAttr("nvvm.minctasm", b.getI32IntegerAttr(1));
     for (StringRef what :
@@ -183,8 +187,9 @@ struct KernelEntry : PassWrapper<KernelEntry, OperationPass<ModuleOp>> {
       LLVM::LLVMFuncOp entry = builder.function();
       entry->setAttr(kFrameBytes, frame);
       entry->setAttr(kSlots, IntegerAttr::get(frame.getType(), slots));
-      if (Attribute shared = body->removeAttr(kSharedBytes))
-        entry->setAttr(kSharedBytes, shared);
+      for (StringRef name : {kSharedBytes, kThreads})
+        if (Attribute number = body->removeAttr(name))
+          entry->setAttr(name, number);
       body->removeAttr(kFrameBytes);
     }
   }

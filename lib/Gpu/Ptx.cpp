@@ -70,6 +70,8 @@ llvm::Expected<PtxModule> ptx::emitPtx(ModuleOp kernels, const Target &target) {
     kernel.sharedBytes = number("qcc.shared_bytes");
     if (kernel.sharedBytes)
       kernel.blockWorkers = 1;
+    if (int64_t threads = number("qcc.block_threads"))
+      kernel.blockThreads = threads;
   }
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> code = translateLowered(*work, target, context);

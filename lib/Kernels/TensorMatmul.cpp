@@ -7,25 +7,24 @@
 #include "TensorMatmul.h"
 #include "MatmulResults.h"
 #include "TensorTiles.h"
+#include "WarpgroupTiles.h"
 
 using namespace mlir;
 
 namespace qcc {
 namespace {
 
-/// Launches with fewer tiles of many rows take smaller ones: GPUs have more multiprocessors.
-constexpr int64_t kFewTiles = 64;
-
 class TensorMatmul {
 public:
   using Values = KernelBuilder::Values;
   TensorMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
-               MatmulEpilogue epilogue)
-      : k(k), spec(spec), o(o), epilogue(epilogue) {}
+               MatmulEpilogue epilogue, int64_t fewTiles)
+      : k(k), spec(spec), o(o), epilogue(epilogue), fewTiles(fewTiles) {}
   void run();
 
 private:
-  /// Shapes for up to 16 rows, for up to 64 or few tiles, and for all others.
+  /// Shapes for up to 16 rows, for up to 64 or few tiles, and for all others, which warpgroups may
+  /// do instead.
   std::array<tile::SumsShape, 3> shapes() const {
     if (spec.kind == MatmulKind::Block) // a warp keeps all of K: steps are added in turn
       return {{{16, 32, 1}, {64, 64, 1}, {128, 64, 1}}};
@@ -34,35 +33,48 @@ private:
     return {{{16, 32, 4}, {64, 32, 4}, {128, 128, 1}}};
   }
   Value pick(llvm::function_ref<int64_t(const tile::SumsShape &)> what);
+  void walk();
   void sums(TensorTileAt at);
-  void results(TensorTileAt at);
-  Value sumsOf(Value row, Value panel);
+  void results(const TensorSums &sums);
+  Value sumsOf(const TensorSums &sums, Value row, Value panel);
 
   KernelBuilder &k;
   const MatmulSpec &spec;
   const MatmulOperands &o;
   MatmulEpilogue epilogue;
-  Value group, groups, isFew, isMany;
-  Value rows, panels, slices; ///< of a tile
+  const int64_t fewTiles;
+  Value isFew, isMany; ///< isMany: null where all others do not come here
 };
 
 Value TensorMatmul::pick(llvm::function_ref<int64_t(const tile::SumsShape &)> what) {
   auto all = shapes();
   Value fewer = k.select(isFew, k.ci64(what(all[0])), k.ci64(what(all[1])));
-  return k.select(isMany, k.ci64(what(all[2])), fewer);
+  return isMany ? k.select(isMany, k.ci64(what(all[2])), fewer) : fewer;
 }
 
 void TensorMatmul::run() {
-  auto place = tile::PositionOp::create(k.builder(), k.loc());
-  group = place.getGroup(), groups = place.getGroups();
+  bool warpgroups = usesWarpgroups(k.target(), spec);
   tile::SumsShape large = shapes()[2];
+  if (warpgroups)
+    large.rows = kWarpgroupTileRows, large.columns = kWarpgroupTileColumns;
   Value largeTiles =
       k.mul(k.ceilDiv(o.m, k.ci64(large.rows)), k.ceilDiv(o.n, k.ci64(large.columns)));
   isFew = k.le(o.m, k.ci64(shapes()[0].rows));
-  isMany = k.and_(k.gt(o.m, k.ci64(shapes()[1].rows)), k.ge(largeTiles, k.ci64(kFewTiles)));
-  rows = pick([](const tile::SumsShape &s) { return s.rows; });
-  panels = pick([](const tile::SumsShape &s) { return s.columns / kPanel; });
-  slices = pick([](const tile::SumsShape &s) { return s.slices; });
+  isMany = k.and_(k.gt(o.m, k.ci64(shapes()[1].rows)), k.ge(largeTiles, k.ci64(fewTiles)));
+  if (!warpgroups)
+    return walk();
+  k.func()->setAttr(tile::kWarpgroups, k.builder().getI64IntegerAttr(kTileWarpgroups));
+  Value many = std::exchange(isMany, Value());
+  k.ifElse(
+      many, [&] { emitWarpgroupTiles(k, o, [&](const TensorSums &s) { results(s); }); },
+      [&] { walk(); });
+}
+
+void TensorMatmul::walk() {
+  auto place = tile::PositionOp::create(k.builder(), k.loc());
+  Value rows = pick([](const tile::SumsShape &s) { return s.rows; });
+  Value panels = pick([](const tile::SumsShape &s) { return s.columns / kPanel; });
+  Value slices = pick([](const tile::SumsShape &s) { return s.slices; });
   // Tiles of the same columns follow each other, and find these in the second-level cache.
   Value rowTiles = k.ceilDiv(o.m, rows);
   Value columnTiles = k.ceilDiv(o.n, k.mul(panels, k.ci64(kPanel)));
@@ -70,7 +82,8 @@ void TensorMatmul::run() {
     Value column = k.div(t, rowTiles), row = k.sub(t, k.mul(column, rowTiles));
     TensorTileAt at{k.mul(row, rows), k.mul(column, panels)};
     sums(at);
-    results(at);
+    Value shared = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), 128);
+    results({at, rows, panels, shared, slices});
     tile::BarrierOp::create(k.builder(), k.loc()); // the next tile's operands go to the same place
   });
 }
@@ -87,35 +100,42 @@ void TensorMatmul::sums(TensorTileAt at) {
     else
       emitPairSums(k, o, tile, at);
   };
-  k.ifElse(isMany, [&] { emit(2); }, [&] { k.ifElse(isFew, [&] { emit(0); }, [&] { emit(1); }); });
+  auto few = [&] { k.ifElse(isFew, [&] { emit(0); }, [&] { emit(1); }); };
+  if (isMany)
+    k.ifElse(isMany, [&] { emit(2); }, few);
+  else
+    few();
   tile::BarrierOp::create(k.builder(), k.loc());
 }
 
 /// Sixteen sums; of slices together, always in the same order.
-Value TensorMatmul::sumsOf(Value row, Value panel) {
+Value TensorMatmul::sumsOf(const TensorSums &sums, Value row, Value panel) {
   Type type = k.vec(spec.kind == MatmulKind::W8A8 ? k.i32() : k.f32());
-  Value stride = k.add(k.mul(panels, k.ci64(kPanel)), k.ci64(kSumsPadding));
+  Value stride = k.add(k.mul(sums.panels, k.ci64(kPanel)), k.ci64(kSumsPadding));
   Value first = k.add(k.mul(row, stride), k.mul(panel, k.ci64(kPanel)));
-  Value shared = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), 128);
   auto slice = [&](int64_t w) {
-    Value number = k.add(first, k.mul(k.mul(rows, stride), k.ci64(w)));
-    return k.rawLoad(type, k.bytePtr(shared, k.mul(number, k.ci64(4))), 4);
+    Value number = k.add(first, k.mul(k.mul(sums.rows, stride), k.ci64(w)));
+    return k.rawLoad(type, k.bytePtr(sums.base, k.mul(number, k.ci64(4))), 4);
   };
+  if (!sums.slices)
+    return slice(0);
   return k.ifElse(
-      k.eq(slices, k.ci64(1)), {type}, [&] { return Values{slice(0)}; },
+      k.eq(sums.slices, k.ci64(1)), {type}, [&] { return Values{slice(0)}; },
       [&] { return Values{k.add(k.add(slice(0), slice(1)), k.add(slice(2), slice(3)))}; })[0];
 }
 
 /// Neighbouring groups do neighbouring columns.
-void TensorMatmul::results(TensorTileAt at) {
-  Value here = k.min(rows, k.sub(o.m, at.row)), lastPanel = k.ceilDiv(o.n, k.ci64(kPanel));
-  k.forLoop(group, k.mul(here, panels), groups, [&](Value i) {
-    Value row = k.divU(i, panels), panel = k.sub(i, k.mul(row, panels));
-    Value column = k.add(at.panel, panel);
+void TensorMatmul::results(const TensorSums &sums) {
+  auto place = tile::PositionOp::create(k.builder(), k.loc());
+  Value here = k.min(sums.rows, k.sub(o.m, sums.at.row));
+  Value lastPanel = k.ceilDiv(o.n, k.ci64(kPanel));
+  k.forLoop(place.getGroup(), k.mul(here, sums.panels), place.getGroups(), [&](Value i) {
+    Value row = k.divU(i, sums.panels), panel = k.sub(i, k.mul(row, sums.panels));
+    Value column = k.add(sums.at.panel, panel);
     MatmulResult result;
-    result.row = k.add(at.row, row), result.col = k.mul(column, k.ci64(kPanel));
+    result.row = k.add(sums.at.row, row), result.col = k.mul(column, k.ci64(kPanel));
     k.ifThen(k.lt(column, lastPanel), [&] {
-      result.acc = sumsOf(row, panel);
+      result.acc = sumsOf(sums, row, panel);
       if (spec.kind == MatmulKind::W8A8) // what codes with 128 added make the sums too large by
         result.acc = k.add(result.acc, k.vload(Elem::I32, o.bCorrection, result.col));
       storeGroup(k, spec, o, epilogue, result, rowScaleOf(k, spec, o, result.row));
@@ -133,7 +153,9 @@ static Value here(KernelBuilder &k, Value base, int64_t offset) {
 
 /// The ring of a tile whose panels go to shared memory as they are, behind `rowsBytes` of rows.
 static Ring ringFor(KernelBuilder &k, const TensorTile &tile, int64_t rowsBytes) {
-  Ring ring = Ring::of(k.target(), rowsBytes + tile.panels() * tile.panelBytes());
+  int64_t blocks = k.func()->hasAttr(tile::kWarpgroups) ? kTileWarpgroups : 2;
+  int64_t bytesOfStage = rowsBytes + tile.panels() * tile.panelBytes();
+  Ring ring = Ring::of(k.target(), bytesOfStage, /*beside=*/0, blocks);
   int64_t bytes = std::max(ring.stages * ring.bytes, tile.resultBytes());
   ring.base = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), bytes);
   return ring;
@@ -203,8 +225,8 @@ bool fitsTensorCores(const MatmulSpec &spec) {
 }
 
 void emitTensorMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &operands,
-                      MatmulEpilogue epilogue) {
-  TensorMatmul(k, spec, operands, epilogue).run();
+                      MatmulEpilogue epilogue, int64_t fewTiles) {
+  TensorMatmul(k, spec, operands, epilogue, fewTiles).run();
 }
 
 } // namespace qcc

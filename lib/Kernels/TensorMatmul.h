@@ -10,9 +10,12 @@ namespace qcc {
 /// sums of pairs of bf16 where those are allowed.
 bool fitsTensorCores(const MatmulSpec &spec);
 
+/// Launches with fewer tiles of many rows take smaller ones: GPUs have more multiprocessors.
+constexpr int64_t kFewTiles = 64;
+
 /// The whole kernel, of all tasks.
 void emitTensorMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &operands,
-                      MatmulEpilogue epilogue);
+                      MatmulEpilogue epilogue, int64_t fewTiles = kFewTiles);
 
 } // namespace qcc
 #endif

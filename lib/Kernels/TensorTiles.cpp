@@ -67,10 +67,10 @@ void TensorTile::copyPanels(Value from, Value stride, Value count, Value bytes, 
                             depth() * kPanel, kPanelRun, kPanelPadding);
 }
 
-Ring Ring::of(const Target &target, int64_t bytes, int64_t beside) {
+Ring Ring::of(const Target &target, int64_t bytes, int64_t beside, int64_t blocks) {
   constexpr int64_t reserved = 1024; // of a block, for the system
-  int64_t half = target.sharedBytes / 2 - reserved - beside;
-  return {std::clamp<int64_t>(half / bytes, 3, 12), bytes, Value()};
+  int64_t part = target.sharedBytes / blocks - reserved - beside;
+  return {std::clamp<int64_t>(part / bytes, blocks > 2 ? 2 : 3, 12), bytes, Value()};
 }
 
 namespace {

@@ -71,9 +71,9 @@ struct Ring {
   int64_t stages, bytes; ///< of a stage
   mlir::Value base;
 
-  /// As many stages as leave room for a second block, each with `beside` bytes more, and at least
-  /// three.
-  static Ring of(const Target &target, int64_t bytes, int64_t beside = 0);
+  /// As many stages as leave room for `blocks`, in which a warpgroup counts as one, each with
+  /// `beside` bytes more; at least three, or two where blocks are three.
+  static Ring of(const Target &target, int64_t bytes, int64_t beside = 0, int64_t blocks = 2);
 };
 
 /// For steps 0 to `steps` - 1: sums = use(step, stage, sums), when the copies that begin(step,
@@ -96,6 +96,14 @@ KernelBuilder::Values runRingAhead(
 /// A tile of a product: its first row and panel.
 struct TensorTileAt {
   mlir::Value row, panel;
+};
+
+/// Sums in shared memory, as tile.store_sums leaves them, of rows and panels of which some may not
+/// exist.
+struct TensorSums {
+  TensorTileAt at;
+  mlir::Value rows, panels, base;
+  mlir::Value slices; ///< how many numbers make a sum, one if null
 };
 
 /// Computes the sums of a tile, scaled by step and block but not yet by row, and leaves them at

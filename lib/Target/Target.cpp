@@ -85,6 +85,10 @@ ComputeCapability Target::capability() const {
   return result;
 }
 
+bool Target::hasWarpgroupProducts() const {
+  return isGpu() && capability().exact && capability().major == 9;
+}
+
 const Target &fallbackGpu() { return *findTarget("nvptx-sm_80"); }
 
 ArrayRef<Target> allTargets() { return kTargets; }

@@ -3,6 +3,7 @@
 #include "BlockTesting.h"
 #include "GpuLaunch.h"
 #include "TensorMatmul.h"
+#include "WarpgroupTiles.h"
 #include "qcc/Algorithms/FloatFormats.h"
 #include "qcc/Gpu/Gpu.h"
 
@@ -34,10 +35,15 @@ private:
 /// A kernel for CPUs without any special instructions, and one for a GPU.
 class Both {
 public:
-  Both(const char *level, const MatmulSpec &spec)
+  Both(const char *level, const MatmulSpec &spec, int64_t fewTiles = kFewTiles)
       : spec(spec), plain(compileMatmul(*findTarget("scalar"), spec)),
-        blocks(*findTarget(level),
-               [&](mlir::ModuleOp m) { buildMatmul(m, "kernel", *findTarget(level), spec); }) {}
+        blocks(*findTarget(level), [&](mlir::ModuleOp m) {
+          auto emit = [&](KernelBuilder &k, const MatmulSpec &s, const MatmulOperands &o,
+                          MatmulEpilogue epilogue) {
+            emitTensorMatmul(k, s, o, epilogue, fewTiles);
+          };
+          buildMatmul(m, "kernel", *findTarget(level), spec, emit);
+        }) {}
 
   /// Results of both.
   std::pair<std::vector<float>, std::vector<float>> run(Operands &o, const Shape &s) {
@@ -77,13 +83,18 @@ std::vector<Shape> tiles() {
   return s;
 }
 
+/// Some of many rows, for kernels that take the largest tiles for any number of them: several for a
+/// block, and stages that are used again.
+std::vector<Shape> largeTiles() { return {{66, 130, 1100}, {257, 150, 650}, {300, 20, 130}}; }
+
 //===-- Codes of eight bits -------------------------------------------------------------------===//
 
-void testBytes(const char *level, bool zeroPoints, const std::vector<Shape> &shapes) {
+void testBytes(const char *level, bool zeroPoints, const std::vector<Shape> &shapes,
+               int64_t fewTiles = kFewTiles) {
   MatmulSpec spec;
   spec.kind = MatmulKind::W8A8;
   spec.weightZeroPoints = zeroPoints;
-  Both kernels(level, spec);
+  Both kernels(level, spec, fewTiles);
   for (const Shape &s : shapes) {
     Operands o;
     int64_t n16 = roundUp(s.n, 16);
@@ -115,6 +126,7 @@ void testBytes(const char *level, bool zeroPoints, const std::vector<Shape> &sha
   }
 }
 TEST_P(TensorProducts, BytesAreExact) { testBytes(GetParam(), false, tiles()); }
+TEST_P(TensorProducts, BytesInLargeTiles) { testBytes(GetParam(), true, largeTiles(), 1); }
 TEST_P(TensorProducts, BytesWithZeroPoints) {
   testBytes(GetParam(), true, {{5, 33, 100}, {35, 80, 500}});
 }
@@ -323,7 +335,8 @@ TEST_P(TensorProducts, LaunchesAreToldWhatBlocksNeed) {
     ASSERT_EQ(code->kernels.size(), 1u);
     const ptx::PtxKernel &kernel = code->kernels[0];
     EXPECT_EQ(kernel.blockWorkers, 1);
-    EXPECT_EQ(kernel.blockThreads, ptx::kBlockThreads);
+    EXPECT_EQ(kernel.blockThreads,
+              usesWarpgroups(target, specOf(kind)) ? 3 * ptx::kBlockThreads : ptx::kBlockThreads);
     EXPECT_GT(kernel.sharedBytes, 128 * 68 * 4); // the results of the largest tile
     EXPECT_LE(kernel.sharedBytes, target.sharedBytes);
   }

@@ -100,6 +100,8 @@ def test_fast_numerics(qcc_tool, ptxas, tmp_path, decoder, arch):
 # 4, 16 and 32 products. Codes in blocks of 32: the eight steps of a stage of few rows, whole and at the end of K, whose
 # rows are loaded otherwise; then two steps of 8 and of 16.
 TENSOR_CODE = {"w8a8": (2 * (4 + 16 + 32), 2 * (1 + 4 + 4)), "w4a8:g32": (2 * 8 * 1 + 2 * (8 + 16), 2 * (4 + 4))}
+# Where warpgroups multiply, they have the third shape.
+WARPGROUP_CODE = {("w8a8", "sm_90a"): (2 * (4 + 16), 2 * (1 + 4))}
 
 
 @pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90a"])
@@ -110,8 +112,9 @@ def test_products_are_on_tensor_cores(qcc_tool, ptxas, tmp_path, decoder, scheme
     bodies = dict(re.findall(r"\.visible \.entry (\w+)(.*?)\n}\n", text, re.DOTALL))
     counts = {name: (body.count("mma.sync.aligned.m16n8k32"), body.count("ldmatrix.sync.aligned.m8n8.x4"))
               for name, body in bodies.items() if "mma.sync" in body}
-    assert TENSOR_CODE[scheme] in counts.values()
-    assert set(counts.values()) <= set(TENSOR_CODE.values())  # some layers stay with 8 bits
+    expected = {s: WARPGROUP_CODE.get((s, arch), code) for s, code in TENSOR_CODE.items()}
+    assert expected[scheme] in counts.values()
+    assert set(counts.values()) <= set(expected.values())  # some layers stay with 8 bits
     for name in counts:
         assert "cp.async.cg.shared.global" in bodies[name] and "st.shared.v4.b32" in bodies[name]
         assert not re.search(r"\b(ld|st)\.(b|s|u)(8|16|32|64)\b", bodies[name])  # of no known memory
@@ -159,3 +162,17 @@ def test_targets_are_named(qcc_tool, decoder, tmp_path):
     assert "PTX is for one GPU target" in refusal("--target=x86", "-o", text)
     assert "PTX is for one GPU target" in refusal("--target=nvptx-sm_80,nvptx-sm_89", "-o", text)
     assert "no code generator for target 'nvptx-sm_10'" in refusal("--target=nvptx-sm_10", "-o", text)
+
+
+# A stage of K is four products; bulk copies and barriers are in memory that both sides of the ring know.
+def test_products_of_warpgroups(qcc_tool, ptxas, tmp_path, decoder):
+    registers = assembled(qcc_tool, ptxas, decoder, "sm_90a", tmp_path, "--quantize=w8a8")
+    bodies = dict(re.findall(r"\.visible \.entry (\w+)(.*?)\n}\n", (tmp_path / "sm_90a.ptx").read_text(), re.DOTALL))
+    products = {name: body for name, body in bodies.items() if "wgmma" in body}
+    assert products
+    for name, body in products.items():
+        assert body.count("wgmma.mma_async.sync.aligned.m64n256k32.s32.s8.u8") == 4
+        assert ".maxntid 384" in body and "setmaxnreg.dec.sync.aligned.u32" in body
+        assert body.count("cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes") == 1
+        assert "cp.async.mbarrier.arrive.noinc.shared.b64" in body and "fence.proxy.async" in body
+        assert registers[name] <= 168  # of 65536, for 384 threads

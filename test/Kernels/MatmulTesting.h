@@ -53,8 +53,10 @@ enum Slot {
 };
 
 /// A kernel that stores the results as they come.
+using MatmulEmitter = llvm::function_ref<void(KernelBuilder &, const MatmulSpec &,
+                                              const MatmulOperands &, MatmulEpilogue)>;
 inline void buildMatmul(mlir::ModuleOp module, llvm::StringRef name, const Target &target,
-                        const MatmulSpec &spec) {
+                        const MatmulSpec &spec, MatmulEmitter emit = emitMatmul) {
   KernelBuilder k(module, name, target);
   MatmulOperands o;
   o.m = k.argI64(M), o.n = k.argI64(N), o.k = k.argI64(K);
@@ -65,7 +67,7 @@ inline void buildMatmul(mlir::ModuleOp module, llvm::StringRef name, const Targe
   o.bStride = k.argI64(BStride), o.batchCount0 = k.argI64(Count0), o.batchCount1 = k.argI64(Count1);
   o.aBatch0 = k.argI64(A0), o.aBatch1 = k.argI64(A1);
   o.bBatch0 = k.argI64(B0), o.bBatch1 = k.argI64(B1);
-  emitMatmul(k, spec, o, [&](const MatmulResult &r) {
+  emit(k, spec, o, [&](const MatmulResult &r) {
     Value row = r.row;
     if (r.batch0) // out is [batch0][batch1][M][N]
       row = k.add(row, k.mul(k.add(k.mul(r.batch0, o.batchCount1), r.batch1), o.m));

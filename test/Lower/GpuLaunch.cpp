@@ -28,11 +28,14 @@ GpuKernels::GpuKernels(const Target &target, const std::function<void(ModuleOp)>
   frameBytes = entry->getAttrOfType<IntegerAttr>("qcc.frame_bytes").getInt();
   if (auto shared = entry->getAttrOfType<IntegerAttr>("qcc.shared_bytes"))
     sharedBytes = shared.getInt();
+  if (auto threads = entry->getAttrOfType<IntegerAttr>("qcc.block_threads"))
+    blockThreads = threads.getInt();
 }
 
 int64_t GpuKernels::launch(ArrayRef<int64_t> slots, ArrayRef<HostBytes> buffers, int64_t tasks,
                            int64_t grain, int64_t scratchBytes) {
-  constexpr int64_t blocks = 2, groups = blocks * ptx::kBlockThreads / ptx::kGroupThreads;
+  constexpr int64_t blocks = 2;
+  int64_t groups = blocks * blockThreads / ptx::kGroupThreads;
   simt::Device device;
   std::map<int64_t, uint64_t> copies;
   for (HostBytes bytes : buffers)
@@ -54,7 +57,7 @@ int64_t GpuKernels::launch(ArrayRef<int64_t> slots, ArrayRef<HostBytes> buffers,
   }
   simt::Launch launch;
   launch.grid[0] = blocks;
-  launch.block[0] = ptx::kBlockThreads;
+  launch.block[0] = blockThreads;
   launch.dynamicSharedBytes = sharedBytes;
   uint64_t at = device.upload(bytes, "launch");
   auto report = simt::run(*module, "kernel", device, {simt::argument(at)}, launch);

@@ -4,6 +4,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "qcc/Gpu/Gpu.h"
 #include "qcc/Target/Target.h"
 #include <functional>
 
@@ -28,7 +29,7 @@ public:
 
 private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  int64_t frameBytes = 0, sharedBytes = 0;
+  int64_t frameBytes = 0, sharedBytes = 0, blockThreads = ptx::kBlockThreads;
   uint64_t passes = 0;
 };
 

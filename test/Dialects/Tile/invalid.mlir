@@ -218,6 +218,87 @@ func.func @copyPadding(%p: !llvm.ptr, %n: i64) {
 
 // -----
 
+// tile.copy_async (C3)
+func.func @copySwizzled(%p: !llvm.ptr, %n: i64) {
+  // expected-error@+1 {{swizzles lines of 64 bytes with 0 of padding, expected 128 without any}}
+  tile.copy_async %p by %n lines %n bytes %n to %p {maxLines = 16 : i64, width = 64 : i64, run = 64 : i64, pad = 0 : i64, swizzled} : !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.registers (C1)
+func.func @registers() {
+  // expected-error@+1 {{has 20 registers, expected a multiple of 8 from 24 to 256}}
+  tile.registers 20
+  return
+}
+
+// -----
+
+// tile.ring_begin (C1)
+func.func @ringStages(%p: !llvm.ptr) {
+  // expected-error@+1 {{has 3 stages, expected a power of two up to 16}}
+  tile.ring_begin %p {stages = 3 : i64} : !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.ring_wait (C1)
+func.func @ringWait(%p: !llvm.ptr, %n: i64) {
+  // expected-error@+1 {{has 32 stages, expected a power of two up to 16}}
+  tile.ring_wait %p use %n {stages = 32 : i64} : !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.ring_pass (C1)
+func.func @ringPass(%p: !llvm.ptr, %n: i64) {
+  // expected-error@+1 {{has 5 stages, expected a power of two up to 16}}
+  tile.ring_pass free %p use %n {stages = 5 : i64} : !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.copy_bulk (C1)
+func.func @bulkStages(%p: !llvm.ptr, %n: i64) {
+  // expected-error@+1 {{has 3 stages, expected a power of two up to 16}}
+  tile.copy_bulk %p by %n last %n to %p ring %p use %n {lines = 8 : i64, width = 2048 : i64, stages = 3 : i64} : !llvm.ptr, !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.copy_bulk (C2)
+func.func @bulkLines(%p: !llvm.ptr, %n: i64) {
+  // expected-error@+1 {{copies 8 lines of 24 bytes, expected up to 128 of a multiple of 16}}
+  tile.copy_bulk %p by %n last %n to %p ring %p use %n {lines = 8 : i64, width = 24 : i64, stages = 4 : i64} : !llvm.ptr, !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+// sums of a warpgroup (W1)
+func.func @warpgroupRows(%p: !llvm.ptr, %v: vector<64xi32>) {
+  // expected-error@+1 {{has 48 rows, expected 64, 128, 192 or 256}}
+  tile.warpgroup_store %v to %p {rows = 48 : i64} : !llvm.ptr, vector<64xi32>
+  return
+}
+
+// -----
+
+// sums of a warpgroup (W2)
+func.func @warpgroupVectors(%p: !llvm.ptr, %v: vector<64xi32>) {
+  // expected-error@+1 {{has 1 vectors, expected 8}}
+  tile.warpgroup_multiply %v a %p b %p {rows = 64 : i64} : (vector<64xi32>, !llvm.ptr, !llvm.ptr) -> vector<64xi32>
+  return
+}
+
+// -----
+
 // tile.await (C1)
 func.func @awaitPending() {
   // expected-error@+1 {{leaves -1 batches, expected none or more}}
