@@ -585,6 +585,7 @@ def Tile_Exp2Op : Tile_Op<"exp2", [Pure, SameOperandsAndResultType]> {
   let arguments = (ins VectorOfRankAndType<[1], [F32]>:$value);
   let results = (outs VectorOfRankAndType<[1], [F32]>:$result);
   let assemblyFormat = "$value attr-dict `:` type($value)";
+}
 
 //===-- Blocks of warpgroups ------------------------------------------------------------------===//
 //

@@ -52,6 +52,8 @@ protected:
   Value at(Value base, Value bytes);
   Value at(Value base, int64_t bytes);
   mlir::Type wordsType(int64_t words);
+  /// Words that lie side by side, aligned to all of them.
+  Values loadWords(Value from, int64_t words);
   /// Four matrices of 8 rows of 16 bytes, of which this thread gives the address of one; `turned`
   /// with rows and columns of 16-bit numbers exchanged.
   Values loadMatrices(Value from, bool turned = false);
@@ -83,7 +85,6 @@ private:
   Value columnsOfB(tile::MultiplyOp op, const Place &p);
   Values loadHalfA(Value from);
   Values loadWideA(Value from, int64_t stride);
-  Values loadWords(Value from, int64_t words);
   Value pairOf(Value low, Value high);
   Value product(mlir::ValueRange a, mlir::ValueRange columns, Value sum, bool isSigned);
 };
