@@ -57,6 +57,17 @@ def test_zoo(qcc_tool, driver, tmp_path, name):
     agree(qcc.load(artifact), [zoo_inputs(name)])
 
 
+def test_blocks_of_warpgroups(qcc_tool, driver, tmp_path):
+    """Products of codes have blocks of 384 threads on sm_90a, other kernels of 128."""
+    driver.plug_in(major=9)
+    artifact, kernels = compiled(qcc_tool, tmp_path, ZOO / "bert-ts17/model.onnx", "--quantize=w8a8",
+                                 target="native,nvptx-sm_90a")
+    driver.kernels(kernels)
+    _, text = run(qcc_tool, "inspect", artifact, "--json")
+    assert {k["threads"] for k in json.loads(text)["gpus"][0]["kernels"]} == {128, 384}
+    agree(qcc.load(artifact), [zoo_inputs("bert-ts17")])
+
+
 @pytest.fixture(scope="module")
 def llama(qcc_tool, tmp_path_factory):
     folder = tmp_path_factory.mktemp("llama")
