@@ -18,97 +18,16 @@ import json
 import shutil
 import subprocess
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+
+from feeds import feeds
+from gpu_cases import case_of, cases
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@dataclass
-class Case:
-    """Layers of N × K on M rows; `bar` is what we are after."""
-
-    name: str
-    scheme: str
-    m: int
-    n: int
-    k: int
-    layers: int = 1
-    chained: bool = False
-    numerics: str = "exact"
-    unit: str = "GB/s"
-    bar: float = 0
-
-    @property
-    def artifact(self):
-        """Rows are no property of the code."""
-        form = "chain" if self.chained else "list"
-        return f"{self.scheme.replace(':', '-')}-{self.n}x{self.k}-{form}{self.layers}-{self.numerics}"
-
-
-def cases():
-    w4, w8 = "w4a8:g32:sym", "w8a8"
-    found = []
-    for m in (1, 4, 16):
-        found += [Case(f"W4 8192x28672, M = {m}", w4, m, 28672, 8192, layers=8, bar=3400),
-                  Case(f"W4 8192x8192, M = {m}", w4, m, 8192, 8192, layers=32, bar=2600),
-                  Case(f"W4 4096x4096, M = {m}", w4, m, 4096, 4096, layers=64, bar=1300)]
-    return found + [
-        Case("W4 8192x8192, 32 chained", w4, 1, 8192, 8192, layers=32, chained=True, bar=3200),
-        Case("W4 8192x8192, M = 128", w4, 128, 8192, 8192, layers=32, unit="TOP/s"),
-        Case("int8 8192^3", w8, 8192, 8192, 8192, unit="TOP/s", bar=950),
-        Case("bf16 8192^3", "keep", 8192, 8192, 8192, numerics="fast", unit="TOP/s", bar=600),
-    ]
-
-
 # --- Preparing -----------------------------------------------------------------------------------------------------
-
-
-def write_layers(path, case):
-    """Layers without weights worth reading: a file with a hole. 4-bit ones are stored as MatMulNBits has them.
-
-    Rows are made of a row and a column, and of the results sixteen come back: what crosses the bus is next to nothing.
-    """
-    import numpy as np
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    weights, at = [], 0
-
-    def weight(name, dtype, dims, size):
-        nonlocal at
-        tensor = TensorProto(name=name, data_type=dtype, dims=dims, data_location=TensorProto.EXTERNAL)
-        for key, entry in (("location", path.name + ".data"), ("offset", at), ("length", size)):
-            tensor.external_data.add(key=key, value=str(entry))
-        weights.append(tensor)
-        at += size
-
-    value, nodes, outputs = "rows", [helper.make_node("Add", ["row", "column"], ["rows"])], []
-    for i in range(case.layers):
-        name, out = f"w{i}", f"y{i}"
-        if case.scheme.startswith("w4"):
-            blocks = case.k // 32
-            weight(name, TensorProto.UINT8, [case.n, blocks, 16], case.n * blocks * 16)
-            weight(name + "s", TensorProto.FLOAT, [case.n * blocks], case.n * blocks * 4)
-            nodes.append(helper.make_node("MatMulNBits", [value, name, name + "s"], [out], domain="com.microsoft", K=case.k,
-                                          N=case.n, bits=4, block_size=32, accuracy_level=4))
-        else:
-            weight(name, TensorProto.FLOAT, [case.k, case.n], case.k * case.n * 4)
-            nodes.append(helper.make_node("MatMul", [value, name], [out]))
-        outputs.append(out)
-        value = out if case.chained else "rows"
-    for out in outputs[-1:] if case.chained else outputs:
-        nodes.append(helper.make_node("Slice", [out, "begin", "end"], [out + "part"]))
-    weights += [numpy_helper.from_array(np.array(v, np.int64), name) for name, v in (("begin", [0, 0]), ("end", [1, 16]))]
-    info = [helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, [1, 16])
-            for node in nodes if node.op_type == "Slice"]
-    inputs = [helper.make_tensor_value_info("row", TensorProto.FLOAT, [1, case.k]),
-              helper.make_tensor_value_info("column", TensorProto.FLOAT, ["m", 1])]
-    graph = helper.make_graph(nodes, case.artifact, inputs, info, weights)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17),
-                                                      helper.make_opsetid("com.microsoft", 1)]), path)
-    with open(str(path) + ".data", "wb") as hole:
-        hole.truncate(at)
 
 
 def compile_to(options, source, artifact, *more):
@@ -121,8 +40,8 @@ def code_of(options, source, name, *more):
     artifact = options.folder / f"{name}.so"
     compile_to(options, source, artifact, "--weights=file", *more)
     sidecar = artifact.with_suffix(".weights")
-    size = sidecar.stat().st_size
-    sidecar.unlink()
+    size = sidecar.stat().st_size if sidecar.exists() else 0
+    sidecar.unlink(missing_ok=True)
     return size
 
 
@@ -134,15 +53,14 @@ def prepare(options):
     for case in cases():
         if not fnmatch.fnmatch(case.name, options.only):
             continue
-        listed.append(asdict(case))
+        listed.append({"kind": type(case).__name__, **asdict(case)})
         if case.artifact in sizes:
             continue
         source = folder / "layers.onnx"
-        write_layers(source, case)
-        scheme = "keep" if case.scheme.startswith("w4") else case.scheme
-        sizes[case.artifact] = code_of(options, source, case.artifact, f"--quantize={scheme}", f"--numerics={case.numerics}")
+        case.write(source)
+        sizes[case.artifact] = code_of(options, source, case.artifact, *case.options())
         for left in (source, Path(str(source) + ".data")):
-            left.unlink()
+            left.unlink(missing_ok=True)
     for text in options.model:
         name, _, file = text.partition("=")
         compile_to(options, file, folder / f"{name}.so", "--quantize=w8a8")
@@ -185,69 +103,84 @@ def seconds_of(call, seconds):
 
 
 def run_case(case, folder, size, gpu, seconds):
+    """Seconds of a run, and how much of its unit it does in one."""
     import numpy as np
     import qcc
 
     sidecar = make_weights(folder, case.artifact, size)
     try:
         session = qcc.load(folder / f"{case.artifact}.so", gpu=gpu).session()
-        rng = np.random.default_rng(1)
-        row, column = rng.standard_normal((1, case.k), np.float32), rng.standard_normal((case.m, 1), np.float32)
-        least = seconds_of(lambda: session(row=row, column=column), seconds)
+        inputs = case.inputs(np.random.default_rng(1))
+        least = seconds_of(lambda: session(**inputs), seconds)
     finally:
         sidecar.unlink()
-    amount = size if case.unit == "GB/s" else 2 * case.m * case.n * case.k * case.layers
-    return least, amount / least / (1e9 if case.unit == "GB/s" else 1e12)
+    return least, case.amount(size) / least / (1e9 if case.unit == "GB/s" else 1e12)
 
 
-def feeds(model, rng):
-    """Random inputs of 4 rows of 64: ids, masks of ones, pixels."""
-    import numpy as np
+def dims_of(model):
+    """Sizes of inputs: 4 rows of 64, and a cache that is empty."""
+    sizes = {}
 
-    sizes, found = {}, {}
-    for tensor in model.signature.inputs:
+    def dims(tensor):
         past = tensor.role.startswith("past")
-        dims = [int(d) if d.isdigit() else 0 if past and axis == 2 else sizes.setdefault(d, 64 if sizes else 4)
+        return [int(d) if d.isdigit() else 0 if past and axis == 2 else sizes.setdefault(d, 64 if sizes else 4)
                 for axis, d in enumerate(tensor.dims)]
-        if tensor.role == "ids":
-            found[tensor.name] = rng.integers(0, 1000, dims)
-        elif tensor.dtype == "f32":
-            found[tensor.name] = rng.standard_normal(dims, np.float32)
-        else:
-            found[tensor.name] = np.full(dims, tensor.role == "mask")
-        found[tensor.name] = found[tensor.name].astype({"i64": np.int64, "i32": np.int32, "bool": bool}.get(tensor.dtype, np.float32))
-    return found
+
+    return {tensor.name: dims(tensor) for tensor in model.signature.inputs}
 
 
-def agreement(folder, name, gpu):
-    """Elements that differ between GPU and CPU, elements, the largest difference."""
+def difference(here, there):
+    """Bytes that differ between outputs, bytes, the largest difference."""
     import numpy as np
-    import qcc
 
-    model = qcc.load(folder / f"{name}.so")
-    inputs = feeds(model, np.random.default_rng(2))
-    here, there = model.session()(**inputs), model.session(gpu=gpu)(**inputs)
-    differ = sum(int((here[k].view(np.uint8) != there[k].view(np.uint8)).sum()) for k in here)
+    differ = sum(int((np.ascontiguousarray(here[k]).view(np.uint8) != np.ascontiguousarray(there[k]).view(np.uint8)).sum())
+                 for k in here)
     largest = max(float(np.abs(here[k].astype(float) - there[k].astype(float)).max(initial=0)) for k in here)
     return differ, sum(v.nbytes for v in here.values()), largest
 
 
-def decoding(folder, name, size, gpu, seconds):
+def agreement(folder, name, gpu):
+    """How a model's outputs differ between GPU and CPU."""
+    import qcc
+
+    model = qcc.load(folder / f"{name}.so")
+    inputs = feeds(model, dims_of(model))
+    return difference(model.session()(**inputs), model.session(gpu=gpu)(**inputs))
+
+
+def decoding(folder, name, gpu, seconds):
     """Tokens a second of one row, behind 16 positions."""
     import numpy as np
     import qcc
 
-    sidecar = make_weights(folder, name, size)
-    try:
-        decoder = qcc.load(folder / f"{name}.so", gpu=gpu).decoder(1, 1024, logits_rows=1)
-        decoder.step(np.ones((1, 16), np.int64))
-        one, count, start = np.ones((1, 1), np.int64), 0, time.perf_counter()
-        while count < 900 and time.perf_counter() - start < seconds:
-            decoder.step(one)
-            count += 1
-        return count / (time.perf_counter() - start)
-    finally:
-        sidecar.unlink()
+    decoder = qcc.load(folder / f"{name}.so", gpu=gpu).decoder(1, 1024, logits_rows=1)
+    decoder.step(np.ones((1, 16), np.int64))
+    one, count, start = np.ones((1, 1), np.int64), 0, time.perf_counter()
+    while count < 900 and time.perf_counter() - start < seconds:
+        decoder.step(one)
+        count += 1
+    return count / (time.perf_counter() - start)
+
+
+def decoded(folder, name, gpu):
+    """How logits of a prompt and of the tokens behind it differ between GPU and CPU."""
+    import numpy as np
+    import qcc
+
+    ids = np.random.default_rng(3).integers(0, 30, (1, 40))
+    steps = [ids[:, :32]] + [ids[:, i:i + 1] for i in range(32, 40)]
+
+    def logits(where):
+        decoder = qcc.load(folder / f"{name}.so", gpu=where).decoder(1, 64, logits_rows=1)
+        return {i: np.array(decoder.step(step)) for i, step in enumerate(steps)}
+
+    return difference(logits(None), logits(gpu))
+
+
+def report(results, name, found):
+    differ, count, largest = found
+    results["models"][name] = {"differ": differ, "bytes": count, "largest": largest}
+    print(f"| {name}: bytes that differ from the CPU's | | {differ} of {count}, by {largest:.1e} | 0 |", flush=True)
 
 
 def run(options):
@@ -260,7 +193,7 @@ def run(options):
     print(f"| {where} | ms | rate | wanted |\n|---|---:|---:|---:|", flush=True)
     results = {"device": where, "cases": [], "models": {}, "decoders": {}}
     for entry in index["cases"]:
-        case = Case(**entry)
+        case = case_of(entry)
         if not fnmatch.fnmatch(case.name, options.only):
             continue
         least, rate = run_case(case, folder, index["sizes"][case.artifact], gpu, options.seconds)
@@ -268,12 +201,14 @@ def run(options):
         wanted = f"{case.bar:g}" if case.bar else ""
         print(f"| {case.name} | {least * 1e3:.3f} | {rate:.1f} {case.unit} | {wanted} |", flush=True)
     for name in index["decoders"]:
-        results["decoders"][name] = rate = decoding(folder, name, index["sizes"][name], gpu, options.seconds)
+        sidecar = make_weights(folder, name, index["sizes"][name])
+        results["decoders"][name] = rate = decoding(folder, name, gpu, options.seconds)
         print(f"| {name}, batch 1 | {1e3 / rate:.3f} | {rate:.0f} tokens/s | |", flush=True)
-    for name in [] if options.cpu else index["models"]:
-        differ, count, largest = agreement(folder, name, gpu)
-        results["models"][name] = {"differ": differ, "bytes": count, "largest": largest}
-        print(f"| {name}: bytes that differ from the CPU's | | {differ} of {count} | 0 |", flush=True)
+        if gpu:
+            report(results, name, decoded(folder, name, gpu))
+        sidecar.unlink()
+    for name in index["models"] if gpu else []:
+        report(results, name, agreement(folder, name, gpu))
     (folder / "gpu.json").write_text(json.dumps(results, indent=1))
 
 

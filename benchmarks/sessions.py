@@ -21,25 +21,20 @@ import sys
 import threading
 import time
 
-import numpy as np
-
 import peers
+from feeds import feeds
 
 WAYS = ("sessions", "processes", "one session")
 
 
-def feeds(model, shapes):
-    """Inputs of these shapes; those that have none share the first one's."""
+def dims_of(model, shapes):
+    """Sizes of inputs; those that have none share the first one's."""
     given = {}
     for text in shapes:
         name, _, dims = text.partition("=")
         given[name] = [int(d) for d in dims.split("x")]
-    found, random = {}, np.random.default_rng(0)
-    for tensor in model.signature.inputs:
-        dims = given.get(tensor.name, next(iter(given.values())))
-        ids = random.integers(0, 30, dims) if tensor.role == "ids" else np.ones(dims)
-        found[tensor.name] = ids.astype({"i64": np.int64, "i32": np.int32}.get(tensor.dtype, np.float32))
-    return found
+    first = next(iter(given.values()))
+    return {tensor.name: given.get(tensor.name, first) for tensor in model.signature.inputs}
 
 
 def run_for(session, inputs, seconds):
@@ -93,7 +88,7 @@ def worker(options):
     import qcc
 
     model = qcc.load(options.model, threads=1)
-    session, inputs = model.session(), feeds(model, options.shape)
+    session, inputs = model.session(), feeds(model, dims_of(model, options.shape))
     session(**inputs)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -114,7 +109,7 @@ def compare(options):
     import qcc
 
     model = qcc.load(options.model)
-    inputs = feeds(model, options.shape)
+    inputs = feeds(model, dims_of(model, options.shape))
     make = lambda: model.session(pool=qcc.Pool(1))
     rates = {way: [] for way in WAYS}
     for _ in range(options.rounds):
