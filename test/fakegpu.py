@@ -16,7 +16,7 @@ class Driver:
 
     def __init__(self):
         self.library = ctypes.CDLL(str(LIBRARY))
-        for name in ("fake_calls", "fake_live"):
+        for name in ("fake_calls", "fake_live", "fake_depth"):
             getattr(self.library, name).restype = ctypes.c_int64
 
     def set(self, **values):
@@ -32,6 +32,9 @@ class Driver:
     def calls(self, function):
         return self.library.fake_calls(function.encode())
 
+    def depth(self):
+        return self.library.fake_depth()
+
     def live(self):
         gc.collect()
         return self.library.fake_live()
@@ -41,7 +44,7 @@ class Driver:
 
     def plug_in(self, **values):
         """A small GPU with enough memory."""
-        self.set(**{**dict(devices=1, major=8, minor=0, driver=12080, units=2, blocks=2, memory=1 << 30), **values})
+        self.set(**{**dict(devices=1, major=8, minor=0, driver=12080, units=2, blocks=2, memory=1 << 30, unordered=0), **values})
 
 
 def run(*command, **environment):

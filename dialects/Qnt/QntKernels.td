@@ -69,13 +69,14 @@ def Qnt_EntryOp : Qnt_Op<"entry", [Symbol]> {
     dictionaries of these: {domain, callee, node, attributes, inputs, outputs} with the values' types,
     or a unit where an input is absent. `slices` names the symbol, if any, into parts of which a run may
     be cut: every input with it and every output is made of as many slices along its first axis, each of
-    which depends on no other.
+    which depends on no other. `accesses` has, of each launch, the places in memory that it reads, as
+    twice their number, or writes, as one more than that.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$plan, FlatSymbolRefAttr:$run,
                        ArrayAttr:$inputs, ArrayAttr:$outputs, ArrayAttr:$symbols, ArrayAttr:$caches,
                        ArrayAttr:$checks, ArrayAttr:$sites, I64Attr:$segments,
                        OptionalAttr<ArrayAttr>:$hosts, OptionalAttr<StrAttr>:$slices,
-                       OptionalAttr<StrAttr>:$sym_visibility);
+                       OptionalAttr<ArrayAttr>:$accesses, OptionalAttr<StrAttr>:$sym_visibility);
   let assemblyFormat = "$sym_name attr-dict";
 }
 

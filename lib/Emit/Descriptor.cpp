@@ -125,27 +125,43 @@ Constant *DescriptorBuilder::entry(const EntryPart &e) {
                    i32(h.dtypes.size() - h.inputs), numbers(h.dtypes, "dtypes"),
                    numbers(h.ranks, "ranks")});
   });
-  return record({i64(sizeof(qcc_entry_desc)),
-                 text(e.name),
-                 i32(e.inputs.size()),
-                 i32(e.outputs.size()),
-                 i32(e.symbols.size()),
-                 i32(e.kv.size()),
-                 i32(e.checks.size()),
-                 i32(e.sites.size()),
-                 i32(e.segments),
-                 i32(e.slices),
-                 tensors(e.inputs, "inputs"),
-                 tensors(e.outputs, "outputs"),
-                 symbols,
-                 kv,
-                 checks,
-                 textTable(e.sites, "sites"),
-                 function(prefixed(parts, e.planSymbol)),
-                 function(prefixed(parts, e.runSymbol)),
-                 i32(e.hosts.size()),
-                 i32(0),
-                 hosts});
+  bool hasGpus = !parts.gpus.empty();
+  SmallVector<Constant *> fields = {
+      i64(hasGpus ? sizeof(qcc_entry_desc) : offsetof(qcc_entry_desc, n_places)),
+      text(e.name),
+      i32(e.inputs.size()),
+      i32(e.outputs.size()),
+      i32(e.symbols.size()),
+      i32(e.kv.size()),
+      i32(e.checks.size()),
+      i32(e.sites.size()),
+      i32(e.segments),
+      i32(e.slices),
+      tensors(e.inputs, "inputs"),
+      tensors(e.outputs, "outputs"),
+      symbols,
+      kv,
+      checks,
+      textTable(e.sites, "sites"),
+      function(prefixed(parts, e.planSymbol)),
+      function(prefixed(parts, e.runSymbol)),
+      i32(e.hosts.size()),
+      i32(0),
+      hosts};
+  if (hasGpus) {
+    uint32_t places = 0;
+    std::vector<uint32_t> starts = {0}, accesses;
+    for (size_t site = 0; site != e.sites.size(); ++site) {
+      if (site < e.accesses.size())
+        append_range(accesses, e.accesses[site]);
+      starts.push_back(accesses.size());
+    }
+    for (uint32_t access : accesses)
+      places = std::max(places, access / 2 + 1);
+    fields.append(
+        {i32(places), i32(0), numbers(starts, "access_starts"), numbers(accesses, "accesses")});
+  }
+  return record(fields);
 }
 
 Constant *DescriptorBuilder::level(const LevelPart &own) {

@@ -30,10 +30,11 @@ struct Missed {
   std::string stage, pass, reason, node;
 };
 
-/// Keeps missed remarks; the context owns it.
+/// Keeps missed remarks; the context owns it, longer than whoever asked for them.
 class MissedRemarks : public remark::detail::MLIRRemarkStreamerBase {
 public:
-  explicit MissedRemarks(std::vector<Missed> &list) : list(list) {}
+  using List = std::shared_ptr<std::vector<Missed>>;
+  explicit MissedRemarks(List list) : list(std::move(list)) {}
   void streamOptimizationRemark(const remark::detail::Remark &remark) override {
     if (remark.getRemarkType() != llvm::remarks::Type::Missed)
       return;
@@ -42,11 +43,11 @@ public:
     for (const auto &argument : remark.getArgs())
       if (argument.key == "Reason")
         missed.reason = argument.val;
-    list.push_back(std::move(missed));
+    list->push_back(std::move(missed));
   }
 
 private:
-  std::vector<Missed> &list;
+  List list;
 };
 
 //===-- What is found ----------------------------------------------------------------------------//
@@ -234,10 +235,11 @@ std::vector<Left> grouped(ArrayRef<Missed> missed) {
 /// Runs the stages on the module, whose weights stay unread, and looks at what they found.
 Error readStructures(LoadedModel &model, bool quantized, Found &found) {
   MLIRContext &context = *model.module->getContext();
-  std::vector<Missed> missed;
+  auto list = std::make_shared<std::vector<Missed>>();
+  const std::vector<Missed> &missed = *list;
   remark::RemarkCategories categories;
   categories.missed = ".*";
-  if (failed(remark::enableOptimizationRemarks(context, std::make_unique<MissedRemarks>(missed),
+  if (failed(remark::enableOptimizationRemarks(context, std::make_unique<MissedRemarks>(list),
                                                std::make_unique<remark::RemarkEmittingPolicyAll>(),
                                                categories)))
     return makeError(Diag::Internal, "", "remarks cannot be collected");

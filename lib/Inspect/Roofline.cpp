@@ -123,6 +123,31 @@ private:
   const llvm::StringMap<int64_t> &sizes;
 };
 
+/// Launches that wait for one another, through the values that they hand on.
+class Chains {
+public:
+  struct Chain {
+    double seconds = 0;
+    int64_t launches = 0;
+  };
+  Chain longest;
+
+  void add(Operation *op, double seconds, int64_t launches) {
+    Chain chain;
+    for (Value operand : op->getOperands())
+      if (Chain before = ends.lookup(operand); before.seconds > chain.seconds)
+        chain = before;
+    chain = {chain.seconds + seconds, chain.launches + launches};
+    for (Value result : op->getResults())
+      ends[result] = chain;
+    if (chain.seconds > longest.seconds)
+      longest = chain;
+  }
+
+private:
+  llvm::DenseMap<Value, Chain> ends;
+};
+
 } // namespace
 
 Roofline qcc::rooflineOf(func::FuncOp function, const Device &device) {
@@ -134,9 +159,18 @@ Roofline qcc::rooflineOf(func::FuncOp function, const Device &device) {
       result.sizes.try_emplace(symbol.getName(), std::max<int64_t>(1, symbol.getMin()));
     }
   Counter counter(device, result.sizes);
-  function.walk([&](FusedOp group) {
+  Chains chains;
+  double work = 0;
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    auto group = dyn_cast<FusedOp>(op);
+    if (!group) {
+      chains.add(op, 0, 0);
+      return;
+    }
     RooflineEntry entry = counter.entryOf(group);
-    result.seconds += entry.seconds;
+    chains.add(group, entry.seconds, 1);
+    if (entry.bound != StringRef("launch"))
+      work += entry.seconds;
     for (RooflineEntry &known : result.entries)
       if (known.kind == entry.kind && known.form == entry.form && known.bytes == entry.bytes) {
         ++known.launches;
@@ -144,6 +178,8 @@ Roofline qcc::rooflineOf(func::FuncOp function, const Device &device) {
       }
     result.entries.push_back(std::move(entry));
   });
+  result.chain = chains.longest.launches;
+  result.seconds = std::max(chains.longest.seconds, work);
   llvm::stable_sort(result.entries, [](const RooflineEntry &x, const RooflineEntry &y) {
     return x.seconds * x.launches > y.seconds * y.launches;
   });
@@ -165,7 +201,8 @@ void qcc::printRoofline(raw_ostream &os, const Roofline &roofline) {
          entry.operations ? llvm::formatv("{0:F3} GOP", entry.operations / 1e9).str() : "",
          llvm::formatv("{0:F1} µs", entry.seconds * 1e6), std::string("by ") + entry.bound});
   printTable(os, rows);
-  os << llvm::formatv("  all launches {0:F1} µs\n", roofline.seconds * 1e6);
+  os << llvm::formatv("  all launches {0:F1} µs; {1} of them one after another\n",
+                      roofline.seconds * 1e6, roofline.chain);
 }
 
 llvm::json::Object qcc::rooflineJson(const Roofline &roofline) {
@@ -184,5 +221,6 @@ llvm::json::Object qcc::rooflineJson(const Roofline &roofline) {
   return llvm::json::Object{{"device", roofline.device->name},
                             {"sizes", std::move(sizes)},
                             {"launches", std::move(entries)},
+                            {"chain", roofline.chain},
                             {"us", roofline.seconds * 1e6}};
 }

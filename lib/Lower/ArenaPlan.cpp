@@ -26,7 +26,7 @@ void addSize(llvm::SmallVector<DimExpr> &sizes, DimExpr bytes) {
 ArenaPlan ArenaPlan::build(llvm::MutableArrayRef<Lifetime> lifetimes) {
   struct Slot {
     int64_t size = 0;
-    size_t freeAfter = 0;
+    size_t freeAfter = 0, freeAfterLevel = 0;
   };
   ArenaPlan plan;
   std::vector<Slot> slots;
@@ -35,7 +35,7 @@ ArenaPlan ArenaPlan::build(llvm::MutableArrayRef<Lifetime> lifetimes) {
     // The tightest free slot that is large enough, else the largest free one.
     int best = -1;
     for (size_t i = 0; i < slots.size(); ++i) {
-      if (slots[i].freeAfter >= buffer.first)
+      if (slots[i].freeAfter >= buffer.first || slots[i].freeAfterLevel >= buffer.firstLevel)
         continue;
       bool fits = slots[i].size >= size, bestFits = best >= 0 && slots[best].size >= size;
       if (best < 0 || (fits && (!bestFits || slots[i].size < slots[best].size)) ||
@@ -49,6 +49,7 @@ ArenaPlan ArenaPlan::build(llvm::MutableArrayRef<Lifetime> lifetimes) {
     }
     slots[best].size = std::max(slots[best].size, size);
     slots[best].freeAfter = buffer.last;
+    slots[best].freeAfterLevel = buffer.lastLevel;
     addSize(plan.slots[best], buffer.bytes);
     buffer.slot = best;
   }

@@ -7,10 +7,13 @@
 
 namespace qcc::lower {
 
-/// A buffer alive from launch `first` to launch `last`, both included.
+/// A buffer alive from step `first` to step `last`, both included, and from one level of steps to
+/// another: what a GPU may do at the same time is of one level. Slots are shared by buffers that
+/// are not alive together in either sense.
 struct Lifetime {
   qnt::DimExpr bytes;
   size_t first, last;
+  size_t firstLevel, lastLevel;
   size_t slot = 0; ///< result
 };
 

@@ -57,25 +57,52 @@ void Model::placeOutputs() {
   }
 }
 
-/// The last step that reads each value. What a loop reads or keeps lives until it ends.
-llvm::DenseMap<Value, size_t> Model::lastUses() {
-  llvm::DenseMap<Value, size_t> last;
+/// Steps of one level need nothing of each other. Where there is no code for GPUs each has its own:
+/// they are done one by one. So are steps that are no launches.
+std::vector<size_t> Model::stepLevels() {
+  std::vector<size_t> levels;
+  llvm::DenseMap<Value, size_t> made; // the level of the step that a value comes from
+  size_t atLeast = 0, deepest = 0;
+  for (Operation *step : steps) {
+    size_t level = atLeast;
+    if (hasGpuCode && isa<LaunchOp>(step))
+      for (Value operand : step->getOperands())
+        level = std::max(level, made.lookup(base(operand)));
+    else
+      atLeast = level = deepest + 1;
+    ++level;
+    deepest = std::max(deepest, level);
+    for (Value result : step->getResults())
+      made[result] = level;
+    levels.push_back(level);
+  }
+  return levels;
+}
+
+/// What a loop reads or keeps lives until it ends.
+llvm::DenseMap<Value, Model::LastUse> Model::lastUses(llvm::ArrayRef<size_t> levels) {
+  llvm::DenseMap<Value, LastUse> last;
   for (auto [i, step] : llvm::enumerate(steps)) {
+    auto use = [&, i = i](Value value) {
+      LastUse &known = last[value];
+      known = {i, std::max(known.level, levels[i])};
+    };
     for (Value operand : step->getOperands())
-      last[base(operand)] = i;
+      use(base(operand));
     auto loop = isa<YieldOp>(step) ? cast<LoopOp>(step->getParentOp()) : LoopOp();
     if (!loop)
       continue;
     for (Value captured : loop.getCaptures())
-      last[base(captured)] = i;
+      use(base(captured));
     for (Value result : loop.getResults())
-      last[result] = i;
+      use(result);
   }
   return last;
 }
 
 void Model::placeArena() {
-  llvm::DenseMap<Value, size_t> lastUse = lastUses();
+  std::vector<size_t> levels = stepLevels();
+  llvm::DenseMap<Value, LastUse> lastUse = lastUses(levels);
   // Segments share no slots: a slot keeps its offset when later sizes become known.
   size_t segment = 0, planned = 0;
   for (Operation *step : steps)
@@ -101,9 +128,10 @@ void Model::placeArena() {
       if (places.count(result))
         continue;
       places[result] = {Place::Arena, lifetimes.size(), 0};
-      size_t last = lastUse.count(result) ? lastUse[result] : i;
+      auto use = lastUse.find(result);
+      LastUse last = use == lastUse.end() ? LastUse{i, levels[i]} : use->second;
       DimExpr bytes = bufferBytes(result.getType());
-      lifetimes.push_back({need ? bytes * need : bytes, i, last});
+      lifetimes.push_back({need ? bytes * need : bytes, i, last.step, levels[i], last.level});
     }
   }
   planSegment();

@@ -56,7 +56,12 @@ struct Model {
 private:
   LogicalResult checkSymbols();
   LogicalResult collectSteps(mlir::Block &block, const llvm::StringMap<int64_t> &offsets);
-  llvm::DenseMap<Value, size_t> lastUses();
+  /// The last step that reads a value, and the last level.
+  struct LastUse {
+    size_t step = 0, level = 0;
+  };
+  llvm::DenseMap<Value, LastUse> lastUses(llvm::ArrayRef<size_t> levels);
+  std::vector<size_t> stepLevels();
   void placeOutputs();
   void placeArena();
 };

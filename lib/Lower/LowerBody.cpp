@@ -5,6 +5,7 @@
 #include "qcc/Lower/Families.h"
 #include "qcc/Lower/Passes.h"
 #include "qcc/model.h"
+#include <map>
 
 namespace qcc::lower {
 #define GEN_PASS_DEF_LOWERBODY
@@ -59,6 +60,7 @@ private:
                  size_t segment);
   void endLoop(BodyBuilder &k, LoopOp loop, Value call, ArrayRef<Value> slots, Value args);
   DictionaryAttr describeHostCall(Builder b, HostCallOp op);
+  ArrayAttr describeAccesses(Builder b);
 
   Model &model;
   ModuleOp body;
@@ -267,6 +269,44 @@ DictionaryAttr BodyWriter::describeHostCall(Builder b, HostCallOp op) {
                               b.getNamedAttr("outputs", b.getArrayAttr(outputs))});
 }
 
+/// What each launch reads and writes of what launches write: slots of the arena, caches, outputs.
+ArrayAttr BodyWriter::describeAccesses(Builder b) {
+  size_t slots = model.arena.slots.size(), caches = model.caches.size();
+  auto numberOf = [&](Value value) -> std::optional<size_t> {
+    Place place = model.places.lookup(model.base(value));
+    switch (place.kind) {
+    case Place::Arena:
+      return model.lifetimes[place.index].slot;
+    case Place::Cache:
+      return slots + place.index;
+    case Place::Output:
+      return slots + caches + place.index;
+    case Place::Input:
+    case Place::Weights:
+      return std::nullopt;
+    }
+    llvm_unreachable("a place of another kind");
+  };
+  SmallVector<Attribute> all;
+  for (Operation *step : model.steps) {
+    auto launch = dyn_cast<LaunchOp>(step);
+    if (!launch)
+      continue;
+    std::map<size_t, bool> written;
+    for (Value operand : launch.getInputs())
+      if (auto number = numberOf(operand))
+        written.try_emplace(*number, false);
+    for (Value result : launch.getOutputs())
+      if (auto number = numberOf(result))
+        written[*number] = true;
+    SmallVector<int32_t> accesses;
+    for (auto [number, writes] : written)
+      accesses.push_back(static_cast<int32_t>(2 * number + writes));
+    all.push_back(b.getDenseI32ArrayAttr(accesses));
+  }
+  return b.getArrayAttr(all);
+}
+
 void BodyWriter::writeDimTensor(BodyBuilder &k, DimTensorOp op, Value call, ArrayRef<Value> slots,
                                 Value args) {
   bool narrow = elementTypeOf(op.getType()).isInteger(32);
@@ -464,7 +504,8 @@ EntryOp BodyWriter::describe(OpBuilder &b, StringRef planName, StringRef runName
                          b.getArrayAttr(caches), b.getArrayAttr(checkAttrs),
                          b.getArrayAttr(siteAttrs), b.getI64IntegerAttr(model.segments),
                          hostAttrs.empty() ? ArrayAttr() : b.getArrayAttr(hostAttrs),
-                         function->getAttrOfType<StringAttr>(slicesAttrName), StringAttr());
+                         function->getAttrOfType<StringAttr>(slicesAttrName),
+                         model.hasGpuCode ? describeAccesses(b) : ArrayAttr(), StringAttr());
 }
 
 struct LowerBody : qcc::lower::impl::LowerBodyBase<LowerBody> {

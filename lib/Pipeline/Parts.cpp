@@ -106,6 +106,9 @@ emit::EntryPart entryPart(qnt::EntryOp entry) {
   }
   if (auto slices = entry.getSlices())
     part.slices = 1 + symbolNumbers.lookup(*slices);
+  if (auto accesses = entry.getAccesses())
+    for (auto launch : accesses->getAsRange<DenseI32ArrayAttr>())
+      part.accesses.emplace_back(launch.asArrayRef().begin(), launch.asArrayRef().end());
   for (Attribute attr : entry.getCaches()) {
     auto cache = cast<DictionaryAttr>(attr);
     emit::KvPart kv;

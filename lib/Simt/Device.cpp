@@ -68,6 +68,19 @@ llvm::MutableArrayRef<uint8_t> Device::view(uint64_t address) {
                                             : llvm::MutableArrayRef<uint8_t>();
 }
 
+std::vector<Device::Touched> Device::touched() const {
+  std::vector<Touched> ranges;
+  for (const auto &allocation : allocations)
+    allocation->shadow->accessed([&](uint64_t word, bool written) {
+      uint64_t begin = allocation->address + 4 * word;
+      if (!ranges.empty() && ranges.back().end == begin && ranges.back().written == written)
+        ranges.back().end += 4;
+      else
+        ranges.push_back({begin, begin + 4, written});
+    });
+  return ranges;
+}
+
 void Device::beginLaunch() {
   for (auto &allocation : allocations)
     allocation->shadow->forgetAccesses();

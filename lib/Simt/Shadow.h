@@ -81,6 +81,21 @@ public:
     }
   }
 
+  /// Calls visit(word, written) for each word that something accessed.
+  template <typename Visit> void accessed(Visit &&visit) const {
+    auto read = [](const Cell &cell) { return cell.readers.lanes != 0; };
+    auto wrote = [](const Cell &cell) { return cell.writeEpoch != 0; };
+    for (size_t number = 0; number != pages.size(); ++number)
+      for (size_t i = 0; pages[number] && i != pageWords; ++i) {
+        const Cell &cell = (*pages[number])[i];
+        const Cell *first = cell.split ? split[cell.split - 1].data() : &cell;
+        const Cell *last = first + (cell.split ? 4 : 1);
+        bool written = std::any_of(first, last, wrote);
+        if (written || std::any_of(first, last, read))
+          visit(number * pageWords + i, written);
+      }
+  }
+
 private:
   struct Readers {
     uint32_t warp = 0, lanes = 0, epoch = 0, pc = 0;

@@ -134,7 +134,23 @@ qcc_status qcc_model_on_gpu(qcc_model *model, qcc_gpu *gpu, qcc_gpu_code **code,
 /* A launch as graphs record it. All else of it lies in the memory of its record. */
 typedef struct qcc_gpu_step {
   uint32_t kernel, blocks;
+  uint32_t site; /* that made it */
+  uint32_t lane; /* of the memory for frames and scratch, counted from 1; 0: needs none */
 } qcc_gpu_step;
+
+/* ---- gpu_order.c */
+
+/* Launch i waits for the launches before[starts[i]] to before[starts[i + 1] - 1]. */
+typedef struct qcc_gpu_order {
+  uint32_t *starts, *before;
+} qcc_gpu_order;
+
+/* False: no memory. */
+bool qcc_gpu_order_launches(const qcc_entry_desc *entry, const qcc_gpu_step *steps, uint32_t count,
+                            qcc_gpu_order *order);
+void qcc_gpu_free_order(qcc_gpu_order *order);
+
+/* ---- gpu_graphs.c */
 
 enum { QCC_GPU_GRAPHS = 64 };
 
@@ -154,8 +170,9 @@ typedef struct qcc_gpu_graphs {
 
 /* The graph of these launches, whose records lie one behind the other from `records` on. */
 qcc_status qcc_gpu_find_graph(qcc_gpu_graphs *graphs, const qcc_gpu_code *code,
-                              cuda_address records, const qcc_gpu_step *steps, uint32_t count,
-                              void **executable, qcc_error *err);
+                              const qcc_entry_desc *entry, cuda_address records,
+                              const qcc_gpu_step *steps, uint32_t count, void **executable,
+                              qcc_error *err);
 void qcc_gpu_free_graphs(qcc_gpu_graphs *graphs, const qcc_gpu *gpu);
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
@@ -164,6 +181,7 @@ enum {
   QCC_GPU_RECORD_BYTES = 1 << 20, /* of launches that one graph makes, at most */
   QCC_GPU_STEPS = 4096,           /* launches of a graph, at most */
   QCC_GPU_FAULTS = 4096,          /* launches between two looks at their faults, at most */
+  QCC_GPU_LANES = 4,              /* of scratch memory, at most */
   QCC_GPU_ALIGNMENT = 64          /* of records, frames */
 };
 
@@ -172,6 +190,8 @@ struct qcc_gpu_session {
   void *stream;
   qcc_device_block arena, scratch, records, faults;
   qcc_device_block *inputs, *outputs; /* per input and output */
+  uint64_t lane_bytes;                /* of scratch, in each of its lanes */
+  uint32_t lanes, next_lane;
   void **input_addresses, **output_addresses;
   qcc_block *host_tensors; /* copies for an operator of the application */
   uint32_t n_host_tensors;

@@ -9,7 +9,7 @@
 
 void qcc_gpu_forget_launches(struct qcc_gpu_session *g) {
   g->staged = g->pending = 0;
-  g->n_steps = g->launched = 0;
+  g->n_steps = g->launched = g->next_lane = 0;
   g->fault = 0;
   g->failure.code = QCC_OK;
 }
@@ -27,12 +27,12 @@ qcc_status qcc_gpu_flush(qcc_session *session, qcc_error *err) {
           g->records.address, g->staging + g->staged - g->pending, g->pending, g->stream),
       "take launches", err);
   if (!status)
-    status = qcc_gpu_find_graph(&g->graphs, g->code, g->records.address, g->steps, g->n_steps,
-                                &executable, err);
+    status = qcc_gpu_find_graph(&g->graphs, g->code, session->entry, g->records.address, g->steps,
+                                g->n_steps, &executable, err);
   if (!status)
     status = qcc_gpu_session_check(
         session, qcc_cuda_of(session)->cuGraphLaunch(executable, g->stream), "launch kernels", err);
-  g->n_steps = 0;
+  g->n_steps = g->next_lane = 0;
   g->pending = 0;
   return status;
 }
@@ -81,8 +81,8 @@ static uint32_t blocks_for(const struct qcc_gpu_session *g, const qcc_gpu_kernel
   uint64_t wanted = ((uint64_t)tasks + workers - 1) / workers, blocks = 1;
   if (workers == 1) /* blocks whose threads work together do half of a task's columns at once */
     wanted *= 2;
-  if (stride && g->scratch.bytes / (stride * workers) < most)
-    most = g->scratch.bytes / (stride * workers);
+  if (stride && g->lane_bytes / (stride * workers) < most)
+    most = g->lane_bytes / (stride * workers);
   while (blocks < wanted && blocks < most)
     blocks *= 2;
   return (uint32_t)(blocks < most ? blocks : most);
@@ -108,14 +108,16 @@ static void add_launch(struct qcc_gpu_session *g, uint32_t number, uint32_t bloc
   memset(&record, 0, sizeof record);
   record.tasks = tasks;
   record.grain = 1; /* what keeps a core from being woken for little: groups are there anyway */
-  record.workers = g->scratch.address;
+  record.workers = g->scratch.address + g->next_lane * g->lane_bytes;
   record.stride = (int64_t)stride;
   record.fault = g->faults.address + g->launched * sizeof(uint64_t);
   memcpy(at, &record, sizeof record);
   memcpy(at + sizeof record, args, kernel->desc->slots * sizeof *args);
   g->staged += kernel->record_bytes;
   g->pending += kernel->record_bytes;
-  g->steps[g->n_steps++] = (qcc_gpu_step){number, blocks};
+  g->steps[g->n_steps++] =
+      (qcc_gpu_step){number, blocks, (uint32_t)site, stride ? g->next_lane + 1 : 0};
+  g->next_lane = stride ? (g->next_lane + 1) % g->lanes : g->next_lane;
   g->sites[g->launched++] = site;
 }
 

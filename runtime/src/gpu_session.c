@@ -6,7 +6,8 @@
 
 enum { STREAM_NON_BLOCKING = 1 };
 
-/* Frames and scratch memory of all groups at once take at most so much, but for one block's. */
+/* Frames and scratch memory of all groups at once take at most so much, but for one block's; in as
+ * many lanes as fit, since launches at the same time need memory of their own. */
 #define SCRATCH_BYTES ((uint64_t)256 << 20)
 
 /* ---- Blocks ---------------------------------------------------------------------------------- */
@@ -134,15 +135,18 @@ static qcc_status reserve_inputs(qcc_session *session, qcc_error *err) {
 qcc_status qcc_gpu_session_reserve(qcc_session *session, bool keep, qcc_error *err) {
   struct qcc_gpu_session *g = session->gpu;
   uint64_t each = (g->code->frame_bytes + (uint64_t)session->plan.scratch_bytes + 127) / 128 * 128;
-  uint64_t workers = each ? SCRATCH_BYTES / each : 0;
+  uint64_t workers = each ? SCRATCH_BYTES / each : 0, lanes;
   qcc_status status = qcc_gpu_reserve(session, &g->arena, (size_t)session->plan.arena_bytes,
                                       keep ? g->arena.bytes : 0, "hold the tensors of a run", err);
   if (workers > g->code->workers)
     workers = g->code->workers;
   if (workers < g->code->block_workers)
     workers = g->code->block_workers;
+  lanes = each ? SCRATCH_BYTES / (workers * each) : 1;
+  g->lanes = lanes > QCC_GPU_LANES ? QCC_GPU_LANES : lanes ? (uint32_t)lanes : 1;
+  g->lane_bytes = workers * each;
   if (!status)
-    status = qcc_gpu_reserve(session, &g->scratch, (size_t)(workers * each), 0,
+    status = qcc_gpu_reserve(session, &g->scratch, (size_t)(g->lanes * g->lane_bytes), 0,
                              "hold the scratch memory of kernels", err);
   /* Inputs that a run reads stay where they are between its segments. */
   if (!status && !keep)

@@ -85,6 +85,7 @@ qcc_status qcc_validate_desc(const qcc_model_desc *desc, qcc_error *err);
 /* ---- gpu_code.c ------------------------------------------------------------------------------ */
 
 /* Models before 1.3 have none. */
+bool qcc_gpu_valid_accesses(const qcc_entry_desc *entry);
 uint32_t qcc_gpu_code_count(const qcc_model_desc *desc);
 const qcc_gpu_code_desc *qcc_gpu_code_at(const qcc_model_desc *desc, uint32_t index);
 const qcc_gpu_kernel_desc *qcc_gpu_kernel_at(const qcc_gpu_code_desc *code, uint32_t index);

@@ -72,6 +72,9 @@ static qcc_status validate_entry(const qcc_entry_desc *e, uint64_t stride, qcc_e
         e->outputs[k->output].rank != 4 || e->inputs[k->input].dtype != e->outputs[k->output].dtype)
       return malformed(err, e->name, "cache tensor", i);
   }
+  if (!qcc_gpu_valid_accesses(e))
+    return qcc_fail(err, QCC_ERR_NOT_A_MODEL, "malformed model: entry \"%s\", what launches touch",
+                    e->name);
   return qcc_validate_host_ops(e, err);
 }
 

@@ -52,7 +52,7 @@ TEST(Artifact, DescriptorIsAsGiven) {
   EXPECT_EQ(m->levels[0].kernels[1], m->levels[1].kernels[1]) << "shared code";
 
   const qcc_entry_desc &e = m->entries[0];
-  EXPECT_EQ(e.struct_size, sizeof(qcc_entry_desc));
+  EXPECT_EQ(e.struct_size, offsetof(qcc_entry_desc, n_places)) << "without code for GPUs";
   EXPECT_STREQ(e.name, "main");
   ASSERT_EQ(e.n_inputs, 2u);
   EXPECT_STREQ(e.inputs[1].name, "ids");
@@ -119,6 +119,8 @@ TEST(Artifact, CodeForGpusIsDescribed) {
   later.exact = false;
   parts.gpus = {exact, later};
   parts.levels.clear(); // may be all there is
+  ASSERT_EQ(parts.entries[0].sites.size(), 2u);
+  parts.entries[0].accesses = {{1, 4}, {0, 2, 5}};
   emitOk(std::move(parts), folder / "gpu.so", OutputKind::SharedObject);
   Loaded loaded(folder / "gpu.so");
   const qcc_model_desc *m = loaded.model;
@@ -144,6 +146,13 @@ TEST(Artifact, CodeForGpusIsDescribed) {
   EXPECT_EQ(kernel.static_shared_bytes, 64u);
   EXPECT_EQ(kernel.dynamic_shared_bytes, 100u);
   EXPECT_EQ(kernel.frame_bytes, 32u);
+  const qcc_entry_desc &entry = m->entries[0];
+  EXPECT_EQ(entry.struct_size, sizeof(qcc_entry_desc));
+  EXPECT_EQ(entry.n_places, 3u);
+  EXPECT_EQ(std::vector(entry.access_starts, entry.access_starts + 3),
+            (std::vector<uint32_t>{0, 2, 5}));
+  EXPECT_EQ(std::vector(entry.accesses, entry.accesses + 5),
+            (std::vector<uint32_t>{1, 4, 0, 2, 5}));
 }
 
 TEST(Artifact, TablesOfGpusAreWhole) {

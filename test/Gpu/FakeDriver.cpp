@@ -55,10 +55,54 @@ int Driver::drainAll() {
   return success;
 }
 
+namespace {
+/// What the launches of a graph touched so far. None may touch what another one writes unless it
+/// waits for that one.
+class Together {
+public:
+  /// Whom the node gets in the way of, or nothing.
+  std::string add(const Node &node, std::vector<qcc::simt::Device::Touched> ranges) {
+    std::set<size_t> waits;
+    for (size_t before : node.after) {
+      waits.insert(before);
+      waits.insert(done[before].waits.begin(), done[before].waits.end());
+    }
+    std::string finding;
+    for (size_t other = 0; other != done.size() && finding.empty(); ++other)
+      if (!waits.count(other) && meet(ranges, done[other].ranges))
+        finding = node.function.name + " does not wait for " + done[other].name +
+                  ", and both touch the same bytes";
+    done.push_back({node.function.name, std::move(ranges), std::move(waits)});
+    return finding;
+  }
+
+private:
+  using Ranges = std::vector<qcc::simt::Device::Touched>;
+  static bool meet(const Ranges &some, const Ranges &others) {
+    for (size_t i = 0, k = 0; i != some.size() && k != others.size();) {
+      const auto &a = some[i], &b = others[k];
+      if (a.begin < b.end && b.begin < a.end && (a.written || b.written))
+        return true;
+      ++(a.end < b.end ? i : k);
+    }
+    return false;
+  }
+  struct Done {
+    std::string name;
+    Ranges ranges;
+    std::set<size_t> waits;
+  };
+  std::vector<Done> done;
+};
+} // namespace
+
 int Driver::launch(const Graph &graph) {
+  Together together;
   for (const Node &node : graph) {
     std::string finding = node.function.module->run(node.function.name, node.blocks, node.threads,
                                                     node.sharedBytes, node.parameter, device);
+    if (finding.empty())
+      finding = together.add(node, device.touched());
     if (finding.empty())
       continue;
     std::fprintf(stderr, "fake GPU: %s\n", finding.c_str());
@@ -109,7 +153,7 @@ int Driver::read(void *to, uint64_t from, size_t bytes) {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-/// "devices", "major", …: what the driver says it is.
+/// "devices", "major", …: what the driver says it is. "unordered": nodes of graphs wait for nobody.
 EXPORT void fake_set(const char *name, int64_t value) { Driver::get().settings[name] = value; }
 /// The file that kernels are found in.
 EXPORT void fake_kernels(const char *file) { Driver::get().kernelFile = file; }
@@ -123,6 +167,8 @@ EXPORT void fake_fail(const char *function, int64_t nth, int result) {
 }
 /// Calls of `function` since the process began.
 EXPORT int64_t fake_calls(const char *function) { return Driver::get().calls[function]; }
+/// Launches one after another in the graph that was recorded last, at most.
+EXPORT int64_t fake_depth() { return Driver::get().depth; }
 /// What was made and not given back.
 EXPORT int64_t fake_live() {
   Driver &d = Driver::get();

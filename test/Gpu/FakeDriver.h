@@ -3,7 +3,8 @@
 //
 // It is stricter than a driver: streams do nothing until something waits for them, so that what is
 // taken before it is there, or changed before it is taken, shows; calls need a context; handles and
-// addresses are checked; a finding of the interpreter is a failed launch.
+// addresses are checked; a finding of the interpreter is a failed launch, and so are nodes of a
+// graph that do not wait for each other and touch the same bytes.
 #ifndef QCC_TEST_GPU_FAKEDRIVER_H
 #define QCC_TEST_GPU_FAKEDRIVER_H
 
@@ -59,6 +60,7 @@ struct Node {
   Function function;
   unsigned blocks, threads, sharedBytes;
   uint64_t parameter;
+  std::vector<size_t> after; ///< earlier nodes that it waits for
 };
 
 using Graph = std::vector<Node>;
@@ -103,6 +105,7 @@ public:
   std::set<Stream *> streams;
   std::set<KernelModule *> modules;
   std::set<Function *> functions;
+  int64_t depth = 0; ///< of the graph instantiated last
   std::set<Graph *> graphs;
   std::set<std::shared_ptr<Graph> *> executables;
   int64_t contexts = 0; ///< times the primary context is held

@@ -1,5 +1,6 @@
 // Modules, graphs and launches of the fake driver.
 #include "FakeDriver.h"
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -117,7 +118,7 @@ struct KernelNode {
 static_assert(sizeof(KernelNode) == 72);
 } // namespace
 
-/// Nodes are a chain: each comes after the one before it.
+/// Nodes are numbered from 1, which stand for handles.
 EXPORT int cuGraphAddKernelNode_v2(void **node, void *graph, void *const *after, size_t count,
                                    const KernelNode *p) {
   Driver &d = Driver::get();
@@ -126,15 +127,29 @@ EXPORT int cuGraphAddKernelNode_v2(void **node, void *graph, void *const *after,
     auto *f = static_cast<Function *>(p->function);
     if (!d.graphs.count(g) || !d.functions.count(f))
       return invalidHandle;
-    auto *before = reinterpret_cast<void *>(g->size());
-    if (count != !g->empty() || (count && after[0] != before) || !p->grid[0] || !p->block[0])
+    std::vector<size_t> before;
+    for (size_t i = 0; i != count && !d.settings["unordered"]; ++i)
+      before.push_back(reinterpret_cast<size_t>(after[i]) - 1);
+    bool known = std::all_of(before.begin(), before.end(), [&](size_t b) { return b < g->size(); });
+    if (!known || !p->grid[0] || !p->block[0])
       return invalidValue;
     uint64_t parameter;
     std::memcpy(&parameter, p->parameters[0], sizeof parameter);
-    g->push_back({*f, p->grid[0], p->block[0], p->sharedBytes, parameter});
+    g->push_back({*f, p->grid[0], p->block[0], p->sharedBytes, parameter, before});
     *node = reinterpret_cast<void *>(g->size());
     return success;
   });
+}
+
+static int64_t depthOf(const Graph &graph) {
+  std::vector<int64_t> depths;
+  for (const Node &node : graph) {
+    int64_t depth = 1;
+    for (size_t before : node.after)
+      depth = std::max(depth, depths[before] + 1);
+    depths.push_back(depth);
+  }
+  return depths.empty() ? 0 : *std::max_element(depths.begin(), depths.end());
 }
 
 EXPORT int cuGraphInstantiateWithFlags(void **executable, void *graph, uint64_t) {
@@ -143,6 +158,7 @@ EXPORT int cuGraphInstantiateWithFlags(void **executable, void *graph, uint64_t)
     auto *g = static_cast<Graph *>(graph);
     if (!d.graphs.count(g))
       return invalidHandle;
+    d.depth = depthOf(*g);
     *executable = d.add(d.executables, new std::shared_ptr<Graph>(new Graph(*g)));
     return success;
   });

@@ -102,6 +102,20 @@ def test_decoder(driver, llama):
         there.step(np.zeros((2, 14), np.int64))
 
 
+def test_launches_side_by_side(driver, llama):
+    """Launches wait for those alone whose results they need, or whose memory they take."""
+    artifact, kernels = llama
+    driver.kernels(kernels)
+    options = {"batch": 1, "capacity": 16, "max_step": 8}
+    before = driver.calls("cuGraphAddKernelNode_v2")
+    qcc.load(artifact).decoder(**options, gpu=0).step(np.ones((1, 1), np.int64))
+    launches = driver.calls("cuGraphAddKernelNode_v2") - before
+    assert 0 < driver.depth() < 0.8 * launches
+    driver.set(unordered=1)
+    with pytest.raises(qcc.Error, match="does not wait for"):
+        qcc.load(artifact).decoder(**options, gpu=0).step(np.ones((1, 1), np.int64))
+
+
 def test_attention_in_pairs(qcc_tool, driver, tmp_path):
     """A prompt, tokens and padding: products of bf16 are near those of f32."""
     artifact, kernels = compiled(qcc_tool, tmp_path, tiny.write_llama(tmp_path), "--numerics=fast")

@@ -293,9 +293,17 @@ TEST(Status, HasNames) {
 struct GpuModel {
   qcc_gpu_kernel_desc kernels[2];
   qcc_gpu_code_desc codes[2];
+  qcc_entry_desc entry;
+  uint32_t starts[9] = {0, 1, 2, 2, 2, 2, 2, 2, 2}, accesses[2] = {3, 2};
   qcc_model_desc model;
 
-  GpuModel() : model(*gatherModel()) {
+  GpuModel() : entry(*gatherModel()->entries), model(*gatherModel()) {
+    entry.struct_size = sizeof entry;
+    entry.n_places = 2;
+    entry.access_starts = starts;
+    entry.accesses = accesses;
+    model.n_entries = 1;
+    model.entries = &entry;
     for (auto &kernel : kernels)
       kernel = {"k", 3, 128, 8, 0, 0, 0, 32};
     codes[0] = {sizeof(qcc_gpu_code_desc),   "nvptx-sm_90a", 9,  0,      1,
@@ -369,6 +377,13 @@ TEST(Model, RefusesTablesOfGpusThatAreNotWhole) {
                      +[](GpuModel &m) { m.kernels[0].block_workers = 0; },
                      +[](GpuModel &m) { m.kernels[0].slots = 1 << 20; }})
     EXPECT_EQ(refused(spoil), "malformed model: its tables of code for GPUs");
+  ASSERT_LT(GpuModel().entry.n_sites, 9u);
+  ASSERT_GT(GpuModel().entry.n_sites, 0u);
+  for (auto spoil : {+[](GpuModel &m) { m.entry.access_starts = nullptr; },
+                     +[](GpuModel &m) { m.entry.accesses = nullptr; },
+                     +[](GpuModel &m) { m.starts[0] = 2; }, +[](GpuModel &m) { m.accesses[0] = 4; },
+                     +[](GpuModel &m) { m.entry.n_places = UINT32_MAX; }})
+    EXPECT_EQ(refused(spoil), "malformed model: entry \"main\", what launches touch");
 }
 
 TEST(Model, OldDescriptorsEndBeforeTheirTablesOfGpus) {

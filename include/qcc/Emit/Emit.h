@@ -130,8 +130,9 @@ struct EntryPart {
   std::vector<std::string> sites;
   std::vector<HostPart> hosts;
   uint32_t segments = 1;
-  uint32_t slices = 0;               // 1 + the symbol that a run may be cut along
-  std::string planSymbol, runSymbol; // defined by a body module
+  uint32_t slices = 0;                         // 1 + the symbol that a run may be cut along
+  std::vector<std::vector<uint32_t>> accesses; // of each launch: 2 * place, + 1 where it writes
+  std::string planSymbol, runSymbol;           // defined by a body module
 };
 
 /// Takes the weight bytes in order, in pieces of any size.

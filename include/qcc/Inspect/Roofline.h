@@ -26,7 +26,8 @@ struct Roofline {
   const Device *device = nullptr;
   llvm::StringMap<int64_t> sizes;     ///< of the symbols
   std::vector<RooflineEntry> entries; ///< the longest first
-  double seconds = 0;                 ///< of all launches
+  int64_t chain = 0;                  ///< launches that wait for one another, at most
+  double seconds = 0;                 ///< of that chain, or of what all do to memory and products
 };
 
 /// Of a function that the pack stage left. Symbols have their least value, and 1 at least.

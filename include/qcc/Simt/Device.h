@@ -67,6 +67,12 @@ public:
 
   /// The allocation in or behind which the address lies, or null.
   Allocation *find(uint64_t address);
+  /// What the last launch accessed: ascending ranges, in words of four bytes.
+  struct Touched {
+    uint64_t begin, end;
+    bool written;
+  };
+  std::vector<Touched> touched() const;
   /// Forgets who accessed what: a launch begins, and what earlier ones did is ordered before it.
   void beginLaunch();
 

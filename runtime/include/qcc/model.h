@@ -215,6 +215,12 @@ typedef struct qcc_entry_desc {
   /* Since 1.1. */
   uint32_t n_host_ops, reserved_host;
   const qcc_host_op_desc *host_ops;
+  /* What launches touch; models without code for GPUs need not say it. Site i, of n_sites, reads
+   * place accesses[k] >> 1, and where accesses[k] & 1 writes it, for k from access_starts[i] to
+   * below access_starts[i + 1]. Launches may run at the same time unless there is a place in both
+   * that one writes. Since 1.3. */
+  uint32_t n_places, reserved_places;
+  const uint32_t *access_starts, *accesses;
 } qcc_entry_desc;
 
 /* A launch of a kernel on a GPU, in its memory; the 64-bit slots of the launch follow. Entry points
