@@ -133,6 +133,12 @@ LogicalResult SharedOp::verify() {
   return success();
 }
 
+LogicalResult ScratchOfOp::verify() {
+  if (getBytes() % 16 != 0) // (C1)
+    return emitOpError("has ") << getBytes() << " bytes, expected a multiple of 16";
+  return success();
+}
+
 LogicalResult CopyAsyncOp::verify() {
   uint64_t all = getMaxLines() * getWidth(), run = getRun();
   bool wide = getMaxLines() == 1 ? getWidth() % 16 == 0 : llvm::isPowerOf2_64(getWidth());
@@ -240,8 +246,13 @@ template <typename Op> static LogicalResult verifyLines(Op op, ValueRange pairs)
     return op.emitOpError("gives sums of other types than it is given");
   if (pairs.size() % 2) // (C1)
     return op.emitOpError("has ") << pairs.size() << " vectors, expected pairs";
-  if (op.getStride() % 16 != 0) // (C2)
-    return op.emitOpError("has stride ") << op.getStride() << ", expected a multiple of 16";
+  uint64_t unit = op.getSwizzled() ? 1024 : 16;
+  if (op.getStride() % unit != 0) // (C2)
+    return op.emitOpError("has stride ") << op.getStride() << ", expected a multiple of " << unit;
+  if (op.getSwizzled() && (op.getSlices() != 1 || pairs.size() > 32)) // (C3)
+    return op.emitOpError("has swizzled lines for ")
+           << op.getSlices() << " slices and " << pairs.size() * 8
+           << " columns, expected 1 and up to 256";
   return success();
 }
 
@@ -267,6 +278,14 @@ LogicalResult NarrowLinesOp::verify() {
     return emitOpError("has lines of ")
            << getWidth() << " numbers, " << getFromStride() << " and " << getToStride()
            << " bytes apart, expected multiples of 8 and of 16";
+  return success();
+}
+
+LogicalResult FetchLinesOp::verify() {
+  if (getWidth() % 8 || getMaxLines() * getWidth() % 1024 || getChunk() % 1024) // (C1)
+    return emitOpError("has ") << getMaxLines() << " lines of " << getWidth()
+                               << " numbers, chunks of them " << getChunk()
+                               << " bytes apart, expected multiples of 8 and of 1024";
   return success();
 }
 

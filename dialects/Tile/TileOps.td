@@ -285,6 +285,34 @@ def Tile_BarrierOp : Tile_Op<"barrier", [MemoryEffects<[MemRead, MemWrite]>]> {
   let assemblyFormat = "attr-dict";
 }
 
+def Tile_ScratchOfOp : Tile_Op<"scratch_of"> {
+  let summary = "the scratch memory of a block";
+  let description = [{
+    Of block `block`, as `tile.position` numbers them, at least `bytes` bytes that all blocks can read and
+    write. What others wrote is there after a `tile.join`.
+
+    (C1) bytes is a multiple of 16; as many for each warpgroup of a block are within the scratch memory of a
+         launch.
+  }];
+  let arguments = (ins I64:$block, I64Attr:$bytes);
+  let results = (outs LLVM_AnyPointer:$ptr);
+  let assemblyFormat = "$block attr-dict `:` type($ptr)";
+  let hasVerifier = 1;
+}
+
+def Tile_JoinOp : Tile_Op<"join", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "whether all blocks that share some work have done their part";
+  let description = [{
+    Each of `count` blocks executes this once in a launch with the same `work`. The last one is told so, and
+    sees what the others did before they joined; nobody waits. The number of the work is below the number of
+    blocks and below 4096. `shared` is the address of 4 bytes of the block's own, which the next
+    `tile.barrier` gives back.
+  }];
+  let arguments = (ins I64:$work, I64:$count, LLVM_AnyPointer:$shared);
+  let results = (outs I1:$last);
+  let assemblyFormat = "$work `of` $count `by` $shared attr-dict `:` type($shared)";
+}
+
 def Tile_CopyAsyncOp : Tile_Op<"copy_async", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "begins to copy lines to shared memory";
   let description = [{
@@ -496,11 +524,15 @@ def Tile_DotLinesOp : Tile_StripOp<"dot_lines", [AttrSizedOperandSegments, Memor
     of bf16. Additions are rounded in a way and an order that the level chooses; operands and sums
     below the smallest normal number may count as 0.
 
+    If `swizzled`, the four strips are multiplied together, and b[l, i] is at b + i / 64 · stride + 128 l +
+    2 (i mod 64), swizzled as `tile.copy_async` has it.
+
     (C1) sums are pairs of vectors.
-    (C2) b and stride are multiples of 16.
+    (C2) b and stride are multiples of 16, or of 1024 if `swizzled`.
+    (C3) `swizzled` lines are for one slice of up to 256 columns, in kernels with `tile.warpgroups`.
   }];
   let arguments = (ins Tile_StripSums:$sums, Tile_StripWords:$numbers, LLVM_AnyPointer:$b, I64Attr:$stride,
-                       I64Attr:$slices, UnitAttr:$half);
+                       I64Attr:$slices, UnitAttr:$half, UnitAttr:$swizzled);
   let results = (outs Tile_StripSums:$results);
   let assemblyFormat = [{
     $sums `rows` $numbers `b` $b attr-dict `:` functional-type(operands, results)
@@ -515,10 +547,11 @@ def Tile_WeighLinesOp : Tile_StripOp<"weigh_lines", [AttrSizedOperandSegments, M
     all else as in `tile.dot_lines`.
 
     (C1) sums and weights are pairs of vectors.
-    (C2) b and stride are multiples of 16.
+    (C2) b and stride are as for `tile.dot_lines`.
+    (C3) So are `swizzled` lines.
   }];
   let arguments = (ins Tile_StripSums:$sums, Tile_StripSums:$weights, LLVM_AnyPointer:$b, I64Attr:$stride,
-                       I64Attr:$slices, UnitAttr:$half);
+                       I64Attr:$slices, UnitAttr:$half, UnitAttr:$swizzled);
   let results = (outs Tile_StripSums:$results);
   let assemblyFormat = [{
     $sums `weights` $weights `b` $b attr-dict `:` functional-type(operands, results)
@@ -560,6 +593,30 @@ def Tile_NarrowLinesOp : Tile_Op<"narrow_lines", [MemoryEffects<[MemRead, MemWri
   let arguments = (ins LLVM_AnyPointer:$from, LLVM_AnyPointer:$to, I64Attr:$lines, I64Attr:$width,
                        I64Attr:$fromStride, I64Attr:$toStride);
   let assemblyFormat = "$from `to` $to attr-dict `:` type($from) `,` type($to)";
+  let hasVerifier = 1;
+}
+
+def Tile_FetchLinesOp : Tile_Op<"fetch_lines", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "lines of numbers as swizzled lines of 16 bits in shared memory";
+  let description = [{
+    Number i of line l at to, as `swizzled` lines of `tile.dot_lines` lie there, `chunk` bytes from 64 numbers
+    to the next, is for l < maxLines and i < width
+
+        number i at from + l · stride if l < lines, else 0
+
+    Numbers have 16 bits; or they are f32 if `wide`, and bf16 that are nearest to them are stored, ties to
+    even. Every group does a part, without waiting for others. The stride is in bytes.
+
+    (C1) width is a multiple of 8, maxLines times width and chunk are of 1024. So is to; from and stride are
+         multiples of 16 if `aligned`, else of a number's bytes.
+    (C2) lines > 0.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$from, I64:$stride, I64:$lines, LLVM_AnyPointer:$to,
+                       I64Attr:$maxLines, I64Attr:$width, I64Attr:$chunk, UnitAttr:$wide,
+                       UnitAttr:$aligned);
+  let assemblyFormat = [{
+    $from `by` $stride `lines` $lines `to` $to attr-dict `:` type($from) `,` type($to)
+  }];
   let hasVerifier = 1;
 }
 
@@ -651,12 +708,13 @@ def Tile_RingPassOp : Tile_RingOp<"ring_pass"> {
   let summary = "hands a stage over";
   let description = [{
     The stage of use `use` is filled as soon as the copies are there that its warpgroup has begun; or,
-    with `free`, it is not used any more.
+    with `written`, at once; or, with `free`, it is not used any more.
 
     (C1) stages is a power of two up to 16.
   }];
-  let arguments = (ins LLVM_AnyPointer:$ring, I64:$use, I64Attr:$stages, UnitAttr:$free);
-  let assemblyFormat = "(`free` $free^)? $ring `use` $use attr-dict `:` type($ring)";
+  let arguments = (ins LLVM_AnyPointer:$ring, I64:$use, I64Attr:$stages, UnitAttr:$free,
+                       UnitAttr:$written);
+  let assemblyFormat = "(`free` $free^)? (`written` $written^)? $ring `use` $use attr-dict `:` type($ring)";
 }
 
 def Tile_CopyBulkOp : Tile_RingOp<"copy_bulk"> {

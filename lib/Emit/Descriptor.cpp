@@ -176,7 +176,8 @@ Constant *DescriptorBuilder::level(const LevelPart &own) {
 Constant *DescriptorBuilder::gpu(const GpuPart &gpu) {
   Constant *kernels = table(gpu.kernels, "gpu_kernels", [&](const GpuKernelPart &k) {
     return record({text(k.name), i32(k.slots), i32(k.blockThreads), i32(k.blockWorkers),
-                   i32(k.staticSharedBytes), i32(k.dynamicSharedBytes), i32(0), i64(k.frameBytes)});
+                   i32(k.staticSharedBytes), i32(k.dynamicSharedBytes), i32(k.sharesTasks),
+                   i64(k.frameBytes)});
   });
   return record({i64(sizeof(qcc_gpu_code_desc)), text(gpu.name), i32(gpu.major), i32(gpu.minor),
                  i32(gpu.exact), i32(sizeof(qcc_gpu_kernel_desc)), text(gpu.ptx),

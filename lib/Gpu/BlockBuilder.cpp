@@ -132,6 +132,7 @@ void ptx::placeShared(ModuleOp module) {
       kernel->setAttr(kWarpgroupBytes, b.getI64IntegerAttr(static_cast<int64_t>(bytes)));
       bytes = std::max(whole, bytes * static_cast<uint64_t>(warpgroups.getInt()));
     }
+    kernel.walk([&](tile::JoinOp) { kernel->setAttr("qcc.shares_tasks", b.getUnitAttr()); });
     if (bytes)
       kernel->setAttr("qcc.shared_bytes", b.getI64IntegerAttr(static_cast<int64_t>(bytes)));
     some |= bytes != 0;
@@ -480,12 +481,16 @@ void BlockBuilder::storeSums(tile::StoreSumsOp op) {
       }
 }
 
-std::optional<BlockBuilder::Values> BlockBuilder::rewrite(Operation *op) {
-  auto nothing = [] { return Values(); };
-  using Result = std::optional<Values>;
+void BlockBuilder::findWarpgroups(Operation *op) {
   if (auto kernel = op->getParentOfType<func::FuncOp>())
     if (auto count = kernel->getAttrOfType<IntegerAttr>(tile::kWarpgroups))
       warpgroups = count.getInt();
+}
+
+std::optional<BlockBuilder::Values> BlockBuilder::rewrite(Operation *op) {
+  auto nothing = [] { return Values(); };
+  using Result = std::optional<Values>;
+  findWarpgroups(op);
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](tile::PositionOp) { return position(); })
       .Case([&](tile::SharedOp o) { return Values{shared(o)}; })
@@ -493,6 +498,8 @@ std::optional<BlockBuilder::Values> BlockBuilder::rewrite(Operation *op) {
         barrier();
         return nothing();
       })
+      .Case([&](tile::ScratchOfOp o) { return Values{scratchOf(o)}; })
+      .Case([&](tile::JoinOp o) { return Values{join(o)}; })
       .Case([&](tile::CopyAsyncOp o) {
         copyAsync(o);
         return nothing();

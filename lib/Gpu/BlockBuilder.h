@@ -34,6 +34,8 @@ public:
   std::optional<Values> rewrite(mlir::Operation *op);
 
 protected:
+  /// Of the kernel that holds the operation.
+  void findWarpgroups(mlir::Operation *op);
   Value in(Value v) { return map.lookup(v); }
   Value ci(int64_t v);
   Value add(Value x, Value y);
@@ -54,6 +56,10 @@ protected:
   mlir::Type wordsType(int64_t words);
   /// Words that lie side by side, aligned to all of them.
   Values loadWords(Value from, int64_t words);
+  /// Describes lines of 128 bytes, swizzled, to products of warpgroups. Where numbers side by side
+  /// are not of K, `chunk` is the distance of 64 of them to the next, in bytes.
+  Value descriptor(Value shared, int64_t chunk = 16);
+  Value descriptorAt(Value descriptor, int64_t bytes);
   /// Four matrices of 8 rows of 16 bytes, of which this thread gives the address of one; `turned`
   /// with rows and columns of 16-bit numbers exchanged.
   Values loadMatrices(Value from, bool turned = false);
@@ -67,6 +73,8 @@ private:
   Value ofFirstThread(Value number);
   Values position();
   Value shared(tile::SharedOp op);
+  Value scratchOf(tile::ScratchOfOp op);
+  Value join(tile::JoinOp op);
   void copyAsync(tile::CopyAsyncOp op);
   Values multiply(tile::MultiplyOp op);
   Values byColumn(tile::ByColumnOp op);

@@ -22,7 +22,8 @@ using namespace qcc::ptx;
 namespace {
 
 constexpr const char *kFrameBytes = "qcc.frame_bytes", *kSlots = "qcc.slots",
-                     *kSharedBytes = "qcc.shared_bytes", *kThreads = "qcc.block_threads";
+                     *kSharedBytes = "qcc.shared_bytes", *kThreads = "qcc.block_threads",
+                     *kSharesTasks = "qcc.shares_tasks";
 
 LLVM::LLVMPointerType globalPointer(MLIRContext *context) {
   return LLVM::LLVMPointerType::get(context, static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
@@ -187,9 +188,9 @@ struct KernelEntry : PassWrapper<KernelEntry, OperationPass<ModuleOp>> {
       LLVM::LLVMFuncOp entry = builder.function();
       entry->setAttr(kFrameBytes, frame);
       entry->setAttr(kSlots, IntegerAttr::get(frame.getType(), slots));
-      for (StringRef name : {kSharedBytes, kThreads})
-        if (Attribute number = body->removeAttr(name))
-          entry->setAttr(name, number);
+      for (StringRef name : {kSharedBytes, kThreads, kSharesTasks})
+        if (Attribute value = body->removeAttr(name))
+          entry->setAttr(name, value);
       body->removeAttr(kFrameBytes);
     }
   }

@@ -72,6 +72,7 @@ llvm::Expected<PtxModule> ptx::emitPtx(ModuleOp kernels, const Target &target) {
       kernel.blockWorkers = 1;
     if (int64_t threads = number("qcc.block_threads"))
       kernel.blockThreads = threads;
+    kernel.sharesTasks = function->hasAttr("qcc.shares_tasks");
   }
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> code = translateLowered(*work, target, context);

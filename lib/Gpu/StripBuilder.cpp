@@ -126,6 +126,17 @@ StripBuilder::Values StripBuilder::dotLines(tile::DotLinesOp op) {
   return sums;
 }
 
+/// The weights of sixteen lines.
+StripBuilder::Values StripBuilder::weightsAsOperand(tile::WeighLinesOp op, int64_t line) {
+  Values words;
+  for (int64_t word = 0; word < 4; ++word) {
+    Value weights = in(op.getWeights()[line / 8 + word / 2]);
+    words.push_back(
+        packed(element(weights, word % 2 * 2), element(weights, word % 2 * 2 + 1), op.getHalf()));
+  }
+  return words;
+}
+
 StripBuilder::Values StripBuilder::weighLines(tile::WeighLinesOp op) {
   NVVM::SyncWarpOp::create(b, loc, ci(-1));
   Strip s = strip(static_cast<int64_t>(op.getSlices()));
@@ -136,12 +147,7 @@ StripBuilder::Values StripBuilder::weighLines(tile::WeighLinesOp op) {
   Value line = add(mul(s.slice, lines), and_(s.lane, 15));
   Value from = at(sharedPtr(in(op.getB())), add(mul(line, stride), mul(shr(s.lane, 4), 16)));
   for (int64_t l = 0; l < lines; l += 16) {
-    Values a;
-    for (int64_t word = 0; word < 4; ++word) {
-      Value weights = in(op.getWeights()[l / 8 + word / 2]);
-      a.push_back(
-          packed(element(weights, word % 2 * 2), element(weights, word % 2 * 2 + 1), op.getHalf()));
-    }
+    Values a = weightsAsOperand(op, l);
     for (size_t e = 0; e < sums.size(); e += 2) {
       Values two = loadMatrices(at(from, l * stride + static_cast<int64_t>(e) * 16), true);
       for (size_t half = 0; half < 2; ++half)
@@ -255,11 +261,17 @@ Value StripBuilder::exp2(tile::Exp2Op op) {
 
 std::optional<StripBuilder::Values> StripBuilder::rewrite(Operation *op) {
   using Result = std::optional<Values>;
+  findWarpgroups(op);
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](tile::PlacesOp o) { return places(o); })
       .Case([&](tile::LoadRowsOp o) { return loadRows(o); })
-      .Case([&](tile::DotLinesOp o) { return dotLines(o); })
-      .Case([&](tile::WeighLinesOp o) { return weighLines(o); })
+      .Case([&](tile::DotLinesOp o) { return o.getSwizzled() ? dotTogether(o) : dotLines(o); })
+      .Case(
+          [&](tile::WeighLinesOp o) { return o.getSwizzled() ? weighTogether(o) : weighLines(o); })
+      .Case([&](tile::FetchLinesOp o) {
+        fetchLines(o);
+        return Values();
+      })
       .Case([&](tile::ReduceRowsOp o) { return Values{reduceRows(o)}; })
       .Case([&](tile::StoreRowsOp o) {
         storeRows(o);

@@ -22,6 +22,9 @@ private:
   Values loadRows(tile::LoadRowsOp op);
   Values dotLines(tile::DotLinesOp op);
   Values weighLines(tile::WeighLinesOp op);
+  Values dotTogether(tile::DotLinesOp op);
+  Values weighTogether(tile::WeighLinesOp op);
+  void fetchLines(tile::FetchLinesOp op);
   Value reduceRows(tile::ReduceRowsOp op);
   void storeRows(tile::StoreRowsOp op);
   void narrowLines(tile::NarrowLinesOp op);
@@ -30,7 +33,11 @@ private:
 
   Value element(Value vector, int64_t index);
   Value packed(Value low, Value high, bool half);
+  Values weightsAsOperand(tile::WeighLinesOp op, int64_t line);
   Value product(mlir::ValueRange a, mlir::ValueRange b, Value sum, bool half);
+  Values products(mlir::ValueRange sums, mlir::ValueRange words, mlir::ValueRange lines, bool half,
+                  bool turned);
+  Values fetch(tile::FetchLinesOp op, Value from);
 };
 
 } // namespace qcc::ptx

@@ -99,6 +99,10 @@ void WarpgroupBuilder::ringWait(tile::RingWaitOp op) {
 void WarpgroupBuilder::ringPass(tile::RingPassOp op) {
   auto stages = static_cast<int64_t>(op.getStages());
   Value barrier = barrierAt(op.getRing(), op.getUse(), stages, op.getFree());
+  if (op.getWritten()) {
+    NVVM::MBarrierArriveOp::create(b, loc, b.getI64Type(), barrier, Value());
+    return;
+  }
   if (!op.getFree()) {
     NVVM::CpAsyncMBarrierArriveOp::create(b, loc, barrier, /*noinc=*/true);
     return;
@@ -133,16 +137,6 @@ void WarpgroupBuilder::copyBulk(tile::CopyBulkOp op) {
 }
 
 //===-- Products ------------------------------------------------------------------------------===//
-
-/// Of rows of 128 bytes, swizzled (PTX ISA, "Matrix Descriptor Format"): the next eight rows are
-/// 1024 bytes on.
-Value WarpgroupBuilder::descriptor(Value shared) {
-  constexpr uint64_t kFields = uint64_t(1) << 62 | uint64_t(1024 >> 4) << 32 | uint64_t(1) << 16;
-  Value address = LLVM::PtrToIntOp::create(b, loc, b.getI32Type(), shared);
-  address = arith::ExtUIOp::create(b, loc, b.getI64Type(), and_(shr(address, 4), 0x3fff));
-  Value fields = arith::ConstantIntOp::create(b, loc, static_cast<int64_t>(kFields), 64);
-  return arith::OrIOp::create(b, loc, address, fields);
-}
 
 /// Four for each product of a stage.
 BlockBuilder::Values WarpgroupBuilder::words(Value panels) {
@@ -188,10 +182,8 @@ BlockBuilder::Values WarpgroupBuilder::multiply(tile::WarpgroupMultiplyOp op) {
   Type element = operands[0].getType();
   llvm::append_range(operands, words(sharedPtr(in(op.getB()))));
   Value lines = descriptor(sharedPtr(in(op.getA())));
-  for (int64_t step = 0; step < kSteps; ++step) {
-    Value offset = arith::ConstantIntOp::create(b, loc, step * 32 >> 4, 64);
-    operands.push_back(arith::AddIOp::create(b, loc, lines, offset));
-  }
+  for (int64_t step = 0; step < kSteps; ++step)
+    operands.push_back(descriptorAt(lines, step * 32));
   std::string outputs, inputs;
   for (size_t i = 0; i < sums; ++i) {
     outputs += element.isF32() ? "=f," : "=r,";

@@ -26,7 +26,6 @@ private:
 
   Value isThread(Value number, int64_t which);
   Value barrierAt(Value ring, Value use, int64_t stages, bool free);
-  Value descriptor(Value shared);
   Values words(Value panels);
 };
 

@@ -422,6 +422,7 @@ Error addGpu(ModuleOp module, const Target &target, emit::ModelParts &parts) {
     k.blockWorkers = kernel.blockWorkers;
     k.dynamicSharedBytes = kernel.sharedBytes;
     k.frameBytes = kernel.frameBytes;
+    k.sharesTasks = kernel.sharesTasks;
     part.kernels.push_back(std::move(k));
   }
   part.ptx = std::move(made->text);

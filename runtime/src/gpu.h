@@ -182,13 +182,14 @@ enum {
   QCC_GPU_STEPS = 4096,           /* launches of a graph, at most */
   QCC_GPU_FAULTS = 4096,          /* launches between two looks at their faults, at most */
   QCC_GPU_LANES = 4,              /* of scratch memory, at most */
-  QCC_GPU_ALIGNMENT = 64          /* of records, frames */
+  QCC_GPU_ALIGNMENT = 64,         /* of records, frames */
+  QCC_GPU_COUNTERS_BYTES = QCC_GPU_COUNTERS * 4 /* of the launches of a lane */
 };
 
 struct qcc_gpu_session {
   qcc_gpu_code *code;
   void *stream;
-  qcc_device_block arena, scratch, records, faults;
+  qcc_device_block arena, scratch, records, faults, counters;
   qcc_device_block *inputs, *outputs; /* per input and output */
   uint64_t lane_bytes;                /* of scratch, in each of its lanes */
   uint32_t lanes, next_lane;

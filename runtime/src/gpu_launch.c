@@ -81,6 +81,8 @@ static uint32_t blocks_for(const struct qcc_gpu_session *g, const qcc_gpu_kernel
   uint64_t wanted = ((uint64_t)tasks + workers - 1) / workers, blocks = 1;
   if (workers == 1) /* blocks whose threads work together do half of a task's columns at once */
     wanted *= 2;
+  if (kernel->desc->shares_tasks)
+    wanted = most;
   if (stride && g->lane_bytes / (stride * workers) < most)
     most = g->lane_bytes / (stride * workers);
   while (blocks < wanted && blocks < most)
@@ -111,6 +113,7 @@ static void add_launch(struct qcc_gpu_session *g, uint32_t number, uint32_t bloc
   record.workers = g->scratch.address + g->next_lane * g->lane_bytes;
   record.stride = (int64_t)stride;
   record.fault = g->faults.address + g->launched * sizeof(uint64_t);
+  record.counters = g->counters.address + g->next_lane * QCC_GPU_COUNTERS_BYTES;
   memcpy(at, &record, sizeof record);
   memcpy(at + sizeof record, args, kernel->desc->slots * sizeof *args);
   g->staged += kernel->record_bytes;

@@ -228,12 +228,13 @@ static bool allocate(qcc_session *session) {
   return g->inputs && g->outputs && g->input_addresses && g->output_addresses;
 }
 
-/* What every session has, whatever its shapes: a stream, records and faults. */
+/* What every session has, whatever its shapes: a stream, records, faults and counters. */
 static qcc_status make_fixed(qcc_session *session, qcc_error *err) {
   const char *doing = "make a session";
   const qcc_cuda *cuda = qcc_cuda_of(session);
   struct qcc_gpu_session *g = session->gpu;
   size_t faults = QCC_GPU_FAULTS * sizeof(uint64_t);
+  size_t counters = QCC_GPU_LANES * (size_t)QCC_GPU_COUNTERS_BYTES;
   void *pinned = NULL;
   qcc_status status = qcc_gpu_session_check(
       session, cuda->cuStreamCreate(&g->stream, STREAM_NON_BLOCKING), doing, err);
@@ -250,6 +251,11 @@ static qcc_status make_fixed(qcc_session *session, qcc_error *err) {
   if (!status)
     status = qcc_gpu_session_check(
         session, cuda->cuMemsetD8Async(g->faults.address, 0xff, faults, g->stream), doing, err);
+  if (!status)
+    status = qcc_gpu_reserve(session, &g->counters, counters, 0, doing, err);
+  if (!status)
+    status = qcc_gpu_session_check(
+        session, cuda->cuMemsetD8Async(g->counters.address, 0, counters, g->stream), doing, err);
   return status;
 }
 
@@ -292,7 +298,7 @@ void qcc_gpu_session_leave(qcc_session *session) {
 
 static void free_on_gpu(qcc_session *session) {
   struct qcc_gpu_session *g = session->gpu;
-  qcc_device_block *fixed[] = {&g->arena, &g->scratch, &g->records, &g->faults};
+  qcc_device_block *fixed[] = {&g->arena, &g->scratch, &g->records, &g->faults, &g->counters};
   if (g->stream)
     qcc_cuda_of(session)->cuStreamSynchronize(g->stream);
   qcc_gpu_free_graphs(&g->graphs, g->code->gpu);

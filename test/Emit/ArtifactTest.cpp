@@ -112,7 +112,7 @@ TEST(Artifact, CodeForGpusIsDescribed) {
   ModelParts parts = testModel("gpu");
   GpuPart exact{"nvptx-sm_90a", 9, 0, true, ".version 8.6\n", {}};
   for (const std::string &name : parts.kernelNames)
-    exact.kernels.push_back({name, 3, 128, 8, 64, 100, 32});
+    exact.kernels.push_back({name, 3, 128, 8, 64, 100, 32, true});
   GpuPart later = exact;
   later.name = "nvptx-sm_80";
   later.major = 8;
@@ -145,6 +145,7 @@ TEST(Artifact, CodeForGpusIsDescribed) {
   EXPECT_EQ(kernel.block_workers, 8u);
   EXPECT_EQ(kernel.static_shared_bytes, 64u);
   EXPECT_EQ(kernel.dynamic_shared_bytes, 100u);
+  EXPECT_EQ(kernel.shares_tasks, 1u);
   EXPECT_EQ(kernel.frame_bytes, 32u);
   const qcc_entry_desc &entry = m->entries[0];
   EXPECT_EQ(entry.struct_size, sizeof(qcc_entry_desc));

@@ -33,8 +33,7 @@ GpuKernels::GpuKernels(const Target &target, const std::function<void(ModuleOp)>
 }
 
 int64_t GpuKernels::launch(ArrayRef<int64_t> slots, ArrayRef<HostBytes> buffers, int64_t tasks,
-                           int64_t grain, int64_t scratchBytes) {
-  constexpr int64_t blocks = 2;
+                           int64_t grain, int64_t scratchBytes, int64_t blocks, uint64_t seed) {
   int64_t groups = blocks * blockThreads / ptx::kGroupThreads;
   simt::Device device;
   std::map<int64_t, uint64_t> copies;
@@ -48,6 +47,7 @@ int64_t GpuKernels::launch(ArrayRef<int64_t> slots, ArrayRef<HostBytes> buffers,
   record.workers =
       device.upload(std::vector<uint8_t>(groups * record.stride, 0xff), "frames and scratch");
   record.fault = device.upload(std::vector<uint64_t>{UINT64_MAX}, "fault");
+  record.counters = device.upload(std::vector<uint32_t>(QCC_GPU_COUNTERS), "counters");
   std::vector<uint8_t> bytes(sizeof record + slots.size() * 8);
   std::memcpy(bytes.data(), &record, sizeof record);
   for (auto [i, slot] : llvm::enumerate(slots)) {
@@ -56,6 +56,7 @@ int64_t GpuKernels::launch(ArrayRef<int64_t> slots, ArrayRef<HostBytes> buffers,
     std::memcpy(bytes.data() + sizeof record + 8 * i, &value, 8);
   }
   simt::Launch launch;
+  launch.seed = seed;
   launch.grid[0] = blocks;
   launch.block[0] = blockThreads;
   launch.dynamicSharedBytes = sharedBytes;
@@ -71,6 +72,8 @@ int64_t GpuKernels::launch(ArrayRef<int64_t> slots, ArrayRef<HostBytes> buffers,
     auto view = device.view(copies[reinterpret_cast<int64_t>(host.data)]);
     std::memcpy(host.data, view.data(), view.size());
   }
+  auto counters = device.view<uint32_t>(record.counters);
+  EXPECT_TRUE(llvm::all_of(counters, [](uint32_t counter) { return counter == 0; }));
   uint64_t fault = device.view<uint64_t>(record.fault)[0];
   return fault == UINT64_MAX ? 0 : static_cast<int64_t>(fault & 0xff);
 }

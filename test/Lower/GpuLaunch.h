@@ -20,10 +20,10 @@ struct HostBytes {
 class GpuKernels {
 public:
   GpuKernels(const Target &target, const std::function<void(mlir::ModuleOp)> &build);
-  /// All tasks of @kernel on a grid of two blocks. Findings of the interpreter fail the test.
+  /// All tasks of @kernel on a grid of so many blocks. Findings of the interpreter fail the test.
   /// Returns the fault.
   int64_t launch(llvm::ArrayRef<int64_t> slots, llvm::ArrayRef<HostBytes> buffers, int64_t tasks,
-                 int64_t grain, int64_t scratchBytes);
+                 int64_t grain, int64_t scratchBytes, int64_t blocks = 2, uint64_t seed = 1);
   /// Passes over shared memory of the last launch beyond those without bank conflicts.
   uint64_t extraPasses() const { return passes; }
 

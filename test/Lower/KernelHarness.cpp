@@ -197,7 +197,7 @@ Outcome KernelHarness::run(const Target &target, ArrayRef<int64_t> dims, ArrayRe
       memory.push_back({buffer.data(), buffer.size()});
     for (auto &cache : caches)
       memory.push_back({cache->buffer.data(), cache->buffer.size()});
-    outcome.fault = onThreads->launch(args.slots, memory, tasks, grain, scratch);
+    outcome.fault = onThreads->launch(args.slots, memory, tasks, grain, scratch, blocks, seed);
   } else {
     outcome.fault = launchTasks(function(target), args, tasks, scratch);
   }

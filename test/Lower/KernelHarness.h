@@ -62,6 +62,10 @@ public:
   /// Runs all levels and expects this fault.
   void checkFault(llvm::ArrayRef<int64_t> dims, llvm::ArrayRef<Tensor> inputs, int64_t fault);
 
+  /// Of launches on a GPU, and what decides the order of blocks.
+  int64_t blocks = 2;
+  uint64_t seed = 1;
+
   qnt::KernelOp kernel() const { return op; }
   qcc_kernel_fn function(const Target &target);
   LaunchShape shape() const;

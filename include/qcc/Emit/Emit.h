@@ -86,6 +86,7 @@ struct GpuKernelPart {
   uint32_t slots = 0, blockThreads = 0, blockWorkers = 0;
   uint32_t staticSharedBytes = 0, dynamicSharedBytes = 0;
   uint64_t frameBytes = 0;
+  bool sharesTasks = false;
 };
 struct GpuPart {
   std::string name; // "nvptx-sm_90a"

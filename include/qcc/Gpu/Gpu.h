@@ -46,6 +46,7 @@ struct PtxKernel {
   int64_t sharedBytes = 0; ///< that a launch gives a block, beyond those that the code names
   /// Of a block, each with its frame and scratch memory; the block of a cooperative kernel is one.
   int64_t blockWorkers = kBlockThreads / kGroupThreads;
+  bool sharesTasks = false; ///< blocks share tasks if there are fewer of these
 };
 
 struct PtxModule {

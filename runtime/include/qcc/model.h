@@ -229,10 +229,13 @@ typedef struct qcc_gpu_launch {
   int64_t tasks, grain;
   uint64_t workers; /* address of each group's frame and scratch memory, `stride` bytes apart */
   int64_t stride;
-  uint64_t fault; /* address of the least (begin << 8 | fault) of a faulting range, at first all
-                     ones */
-  int64_t reserved[3];
+  uint64_t fault;    /* address of the least (begin << 8 | fault) of a faulting range, at first all
+                        ones */
+  uint64_t counters; /* address of QCC_GPU_COUNTERS numbers of 32 bits, 0 between launches */
+  int64_t reserved[2];
 } qcc_gpu_launch;
+
+#define QCC_GPU_COUNTERS 4096
 
 typedef struct qcc_gpu_kernel_desc {
   const char *name; /* of the entry point */
@@ -240,8 +243,8 @@ typedef struct qcc_gpu_kernel_desc {
   uint32_t block_threads;
   uint32_t block_workers; /* of them, each with its frame and scratch memory, has a block */
   uint32_t static_shared_bytes, dynamic_shared_bytes; /* of a block */
-  uint32_t reserved;
-  uint64_t frame_bytes; /* of each worker, in front of its scratch memory; 16 divides it */
+  uint32_t shares_tasks; /* 1: blocks share tasks, so that a launch has all of them */
+  uint64_t frame_bytes;  /* of each worker, in front of its scratch memory; 16 divides it */
 } qcc_gpu_kernel_desc;
 
 /* Code for one kind of GPU. Kernels are those of the levels, in their order. */

@@ -434,6 +434,24 @@ func.func @dotLinesC2(%p: !llvm.ptr, %s: vector<64xf32>, %r: vector<64xi32>) {
 
 // -----
 
+// tile.dot_lines (C2)
+func.func @dotLinesC2Swizzled(%p: !llvm.ptr, %s: vector<64xf32>, %r: vector<64xi32>) {
+  // expected-error @+1 {{has stride 48, expected a multiple of 1024}}
+  %t:2 = tile.dot_lines %s, %s rows %r b %p {stride = 48 : i64, slices = 1 : i64, swizzled} : (vector<64xf32>, vector<64xf32>, vector<64xi32>, !llvm.ptr) -> (vector<64xf32>, vector<64xf32>)
+  return
+}
+
+// -----
+
+// tile.dot_lines (C3)
+func.func @dotLinesC3(%p: !llvm.ptr, %s: vector<64xf32>, %r: vector<64xi32>) {
+  // expected-error @+1 {{has swizzled lines for 2 slices and 16 columns, expected 1 and up to 256}}
+  %t:2 = tile.dot_lines %s, %s rows %r b %p {stride = 1024 : i64, slices = 2 : i64, swizzled} : (vector<64xf32>, vector<64xf32>, vector<64xi32>, !llvm.ptr) -> (vector<64xf32>, vector<64xf32>)
+  return
+}
+
+// -----
+
 // tile.weigh_lines (C1)
 func.func @weighLinesC1(%p: !llvm.ptr, %s: vector<64xf32>) {
   // expected-error @+1 {{has 1 vectors, expected pairs}}
@@ -447,6 +465,15 @@ func.func @weighLinesC1(%p: !llvm.ptr, %s: vector<64xf32>) {
 func.func @weighLinesC2(%p: !llvm.ptr, %s: vector<64xf32>) {
   // expected-error @+1 {{has stride 40, expected a multiple of 16}}
   %t:2 = tile.weigh_lines %s, %s weights %s, %s b %p {stride = 40 : i64, slices = 1 : i64} : (vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, !llvm.ptr) -> (vector<64xf32>, vector<64xf32>)
+  return
+}
+
+// -----
+
+// tile.weigh_lines (C3)
+func.func @weighLinesC3(%p: !llvm.ptr, %s: vector<64xf32>) {
+  // expected-error @+1 {{has swizzled lines for 4 slices and 16 columns, expected 1 and up to 256}}
+  %t:2 = tile.weigh_lines %s, %s weights %s, %s b %p {stride = 1024 : i64, slices = 4 : i64, swizzled} : (vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, !llvm.ptr) -> (vector<64xf32>, vector<64xf32>)
   return
 }
 
@@ -474,5 +501,23 @@ func.func @narrow_linesC1(%p: !llvm.ptr) {
 func.func @gatherC1(%p: !llvm.ptr, %i: vector<64xi64>) {
   // expected-error @+1 {{gives 'vector<16xf32>' for 'vector<64xi64>'}}
   %r = tile.gather %p, %i : !llvm.ptr, vector<64xi64> -> vector<16xf32>
+  return
+}
+
+// -----
+
+// tile.fetch_lines (C1)
+func.func @fetch_linesC1(%p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{has 32 lines of 24 numbers, chunks of them 2048 bytes apart, expected multiples of 8 and of 1024}}
+  tile.fetch_lines %p by %n lines %n to %p {maxLines = 32 : i64, width = 24 : i64, chunk = 2048 : i64} : !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.scratch_of (C1)
+func.func @scratch_ofC1(%n: i64) {
+  // expected-error @+1 {{has 40 bytes, expected a multiple of 16}}
+  %p = tile.scratch_of %n {bytes = 40 : i64} : !llvm.ptr
   return
 }
