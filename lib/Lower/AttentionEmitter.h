@@ -37,6 +37,8 @@ struct AttentionPlan {
   DimExpr sumBytes() const { return paddedOutWidth() * queryBlock * 4; }
   DimExpr valueBytes() const { return paddedOutWidth() * (onCodes() ? keyBlock * 2 : 0); }
   DimExpr scratchBytes() const;
+  /// What blocks on a GPU leave of ranges of keys, each of its rows and all its warpgroups.
+  DimExpr rangeBytes() const;
 
 private:
   static DimExpr inVectors(DimExpr n) {
@@ -55,6 +57,9 @@ public:
 protected:
   /// Finds them; at the top level, before loops.
   llvm::LogicalResult findOperands();
+  /// Of numbers of rows, tasks and blocks: below 2^31, where division is several times as fast.
+  Value quotient(Value x, Value y) { return k.toI64(k.divU(k.toI32(x), k.toI32(y))); }
+  Value remainder(Value x, Value y) { return k.toI64(k.remU(k.toI32(x), k.toI32(y))); }
   bool hasPositions() { return op.getCausal() || op.getWindow() > 0; }
   /// Of query rows first .. first + count of a group: the smallest and the largest number of a key
   /// at the row's own position.

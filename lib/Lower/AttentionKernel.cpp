@@ -53,6 +53,11 @@ DimExpr AttentionPlan::scratchBytes() const {
   return keyBytes() + transposedBytes() + queryBytes() + sumBytes() + valueBytes();
 }
 
+DimExpr AttentionPlan::rangeBytes() const {
+  constexpr int64_t rows = 2 * queryBlock;
+  return (paddedOutWidth() + kLanes) * (rows * 4);
+}
+
 /// Strides of the attention's axes (batch, head, query, element) in the kernel's result, which may
 /// be transposed and reshaped.
 static FailureOr<SmallVector<DimExpr>> outputStrides(KernelFrame &frame, AttentionOp op) {
@@ -164,9 +169,9 @@ void AttentionEmitter::startRows(Value batch, Value group, Value first, Value co
 
 std::pair<Value, Value> AttentionOperands::positionRange(Value first, Value count) {
   Value last = k.sub(k.add(first, count), k.ci64(1)), shift = k.sub(keys, queries);
-  Value oneHead = k.eq(k.divU(first, queries), k.divU(last, queries));
-  Value smallest = k.select(oneHead, k.remU(first, queries), k.ci64(0));
-  Value largest = k.select(oneHead, k.remU(last, queries), k.sub(queries, k.ci64(1)));
+  Value oneHead = k.eq(quotient(first, queries), quotient(last, queries));
+  Value smallest = k.select(oneHead, remainder(first, queries), k.ci64(0));
+  Value largest = k.select(oneHead, remainder(last, queries), k.sub(queries, k.ci64(1)));
   return {k.add(smallest, shift), k.add(largest, shift)};
 }
 
@@ -428,7 +433,7 @@ FailureOr<LaunchShape> lower::attentionShape(KernelOp kernel) {
   DimExpr rows = plan->rows.min(DimExpr::constant(context, queryBlock));
   DimExpr work = (rows + 8) * plan->keys * (plan->width + plan->outWidth);
   shape.grain = DimExpr::constant(context, 1 << 17).ceilDiv(work + 1);
-  shape.scratchBytes = plan->scratchBytes();
+  shape.scratchBytes = plan->scratchBytes().max(plan->rangeBytes());
   return shape;
 }
 

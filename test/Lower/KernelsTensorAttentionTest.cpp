@@ -16,7 +16,7 @@ const char *const inPairs = ", products = #qnt<storage bf16>";
 /// A kernel's results on a GPU against the formula. Weights and values are rounded once each, a
 /// score by up to 2^-8 of its parts: `bound` holds for standard normal numbers.
 void checkNear(KernelHarness &attention, const Dims &dims, const std::vector<Tensor> &inputs,
-               const char *level = "nvptx-sm_80", double bound = 0.03) {
+               const char *level, double bound = 0.03) {
   Outcome got = attention.run(*findTarget(level), dims, inputs);
   Tensor want = attention.expected(dims, inputs)[0];
   EXPECT_EQ(got.fault, 0);
@@ -32,15 +32,20 @@ void checkNear(KernelHarness &attention, const Dims &dims, const std::vector<Ten
   EXPECT_LE(error, 1e-4 * size); // 1 % of the root of the mean square
 }
 
-void checkNear(const AttentionText &text, std::initializer_list<Dims> sizes,
-               const char *level = "nvptx-sm_80") {
-  KernelHarness attention(text.str());
-  auto plan = AttentionPlan::build(attention.kernel());
-  ASSERT_TRUE(succeeded(plan) && fitsTensorAttention(*plan, *findTarget(level)));
-  for (const Dims &dims : sizes) {
-    checkNear(attention, dims, attention.randomInputs(dims), level);
-    if (testing::Test::HasFatalFailure() || testing::Test::HasFailure())
-      return;
+/// Warps multiply alone on the one, of many rows together on the other.
+const char *const levels[] = {"nvptx-sm_80", "nvptx-sm_90a"};
+
+void checkNear(const AttentionText &text, std::initializer_list<Dims> sizes) {
+  for (const char *level : levels) {
+    SCOPED_TRACE(level);
+    KernelHarness attention(text.str());
+    auto plan = AttentionPlan::build(attention.kernel());
+    ASSERT_TRUE(succeeded(plan) && fitsTensorAttention(*plan, *findTarget(level)));
+    for (const Dims &dims : sizes) {
+      checkNear(attention, dims, attention.randomInputs(dims), level);
+      if (testing::Test::HasFatalFailure() || testing::Test::HasFailure())
+        return;
+    }
   }
 }
 
@@ -65,7 +70,7 @@ TEST(KernelsTensorAttention, TakesChannelsByTheSixteen) {
       AttentionText text;
       text.heads = heads, text.groups = groups, text.width = width, text.outWidth = outWidth;
       text.type = type, text.more = std::string(", causal = true") + inPairs;
-      checkNear(text, {{1, 21, 70}, {1, 1, 130}}, "nvptx-sm_90a");
+      checkNear(text, {{1, 21, 70}, {1, 1, 130}});
     }
 }
 
@@ -94,7 +99,8 @@ TEST(KernelsTensorAttention, SaysWhenNoKeyIsAdmitted) {
         std::vector<Tensor> inputs = attention.randomInputs(dims);
         auto *mask = reinterpret_cast<float *>(inputs[3].mutableData());
         std::fill(mask, mask + dims[1] + dims[2], masked); // the first sample
-        checkNear(attention, dims, inputs);
+        for (const char *level : levels)
+          checkNear(attention, dims, inputs, level);
       }
     }
 }
@@ -118,8 +124,46 @@ TEST(KernelsTensorAttention, HasSinks) {
                           ", %s: tensor<4xf32>): %a = qnt.attention %q, %k, %v sink %s" +
                           " {scale = 0.2 : f64" + inPairs + "} : (" + q + ", " + keys + ", " +
                           keys + ", tensor<4xf32>) -> " + q + " qnt.yield %a : " + q + " }");
-  for (Dims dims : {Dims{1, 90}, Dims{40, 70}})
-    checkNear(attention, dims, attention.randomInputs(dims));
+  for (const char *level : levels)
+    for (Dims dims : {Dims{1, 90}, Dims{40, 70}})
+      checkNear(attention, dims, attention.randomInputs(dims), level);
+}
+
+/// Three warpgroups go from task to task, with rows and keys that end anywhere in a tile.
+TEST(KernelsTensorAttention, GoesOnWithTheNextTask) {
+  AttentionText text;
+  text.heads = 2, text.groups = 1, text.width = 96, text.outWidth = 64;
+  text.more = std::string(", causal = true, window = 150 : i64") + inPairs;
+  for (const char *type : {"bf16", "f32"}) {
+    text.type = type;
+    checkNear(text, {{3, 150, 130}});
+  }
+}
+
+/// Ranges of keys by blocks, whoever is the last: equal bits in any order, near the formula, also
+/// where rows admit no keys of some ranges.
+TEST(KernelsTensorAttention, SharesKeysAmongBlocks) {
+  for (const char *level : levels)
+    for (std::string more : {"", ", causal = true, window = 300 : i64"}) {
+      SCOPED_TRACE(level + more);
+      AttentionText text;
+      text.heads = 4, text.groups = 2, text.width = 32, text.outWidth = 48, text.type = "bf16";
+      text.more = more + inPairs;
+      KernelHarness attention(text.str());
+      for (auto [dims, blocks] : {std::pair{Dims{1, 1, 1100}, 9},
+                                  {Dims{2, 3, 600}, 12},
+                                  {Dims{1, 30, 700}, 4},
+                                  {Dims{1, 1, 40}, 7}}) {
+        attention.blocks = blocks;
+        std::vector<Tensor> inputs = attention.randomInputs(dims);
+        checkNear(attention, dims, inputs, level);
+        Tensor first = attention.run(*findTarget(level), dims, inputs).results[0];
+        attention.seed = 2;
+        Tensor second = attention.run(*findTarget(level), dims, inputs).results[0];
+        EXPECT_EQ(std::memcmp(first.data(), second.data(), first.byteSize()), 0);
+        attention.seed = 1;
+      }
+    }
 }
 
 /// What tensor cores do not take stays with lanes, and with f32.
