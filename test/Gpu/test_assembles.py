@@ -94,6 +94,9 @@ def test_fast_numerics(qcc_tool, ptxas, tmp_path, decoder, arch):
     assembled(qcc_tool, ptxas, decoder, arch, tmp_path, "--numerics=fast")
     text = (tmp_path / f"{arch}.ptx").read_text()
     assert "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32" in text and "cvt.rn.bf16x2.f32" in text
+    # Attention of many rows: scores with a tile of keys, weights with values that are turned.
+    together = ["wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16", "1, 1, 1; wgmma.commit_group"]
+    assert [part in " ".join(text.split()) for part in together] == [arch == "sm_90a"] * 2
 
 
 # Of the three shapes of tiles, together: products, and loads of 16 rows of A. 8-bit codes: two steps of 32 bytes of
