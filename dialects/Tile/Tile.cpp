@@ -337,6 +337,15 @@ LogicalResult WarpgroupMultiplyOp::verify() {
   return verifyWarpgroupSums(*this, getRows(), getSums().getTypes());
 }
 
+LogicalResult WarpgroupMultiplyWordsOp::verify() {
+  if (!getSums().empty() && getSums().getTypes() != getResults().getTypes()) // (W2)
+    return emitOpError("gives sums of other types than it is given");
+  size_t words = getWords().size();
+  if (words == 0 || words % kProductWords != 0 || words > kWarpgroupDepth / 8) // (C1)
+    return emitOpError("has ") << words << " words, expected 4, 8, 12 or 16";
+  return verifyWarpgroupSums(*this, getRows(), getResults().getTypes());
+}
+
 LogicalResult WarpgroupStoreOp::verify() {
   return verifyWarpgroupSums(*this, getRows(), getSums().getTypes());
 }

@@ -419,22 +419,25 @@ def Tile_MultiplyWordsOp : Tile_Op<"multiply_words", [MemoryEffects<[MemRead]>]>
 
         sum(r, c) += Σ_{t < 4} Σ_{i < 4 w} s(a[r · aStride + 4 w t + i]) · code(c, t, i)   (mod 2^32)
 
-    Where sums are f32 words hold two numbers of bf16 each, and A is f32, rounded to bf16:
+    Where sums are f32 words hold two numbers of bf16 each, and A is f32, rounded to bf16, or with `narrow`
+    bf16 already, in half the bytes:
 
         sum(r, c) += Σ_{t < 4} Σ_{i < 2 w} a[r · aStride + 4 (2 w t + i)] · number(c, t, i)
 
     in an order and a rounding that the level chooses; the words of numbers 4 j to 4 j + 3 are
-    (4 j, 4 j + 2) and (4 j + 1, 4 j + 3), the first of them in the low bits.
+    (4 j, 4 j + 2) and (4 j + 1, 4 j + 3), with `narrow` (4 j, 4 j + 1) and (4 j + 2, 4 j + 3), the first
+    of them in the low bits.
 
     (C1) sums are 64 elements of i32 or f32, those of 16 rows, 32 columns and one slice.
     (C2) there are 1 or 2 words of codes, 2 or 4 of numbers.
     (C3) aStride is a multiple of 16.
   }];
   let arguments = (ins VectorOfLengthAndType<[64], [I32, F32]>:$sums, LLVM_AnyPointer:$a,
-                       Variadic<VectorOfLengthAndType<[16], [I32]>>:$words, I64Attr:$aStride);
+                       Variadic<VectorOfLengthAndType<[16], [I32]>>:$words, I64Attr:$aStride,
+                       UnitAttr:$narrow);
   let results = (outs VectorOfLengthAndType<[64], [I32, F32]>:$result);
   let assemblyFormat = [{
-    $sums `a` $a `words` $words attr-dict `:` functional-type(operands, results)
+    $sums `a` $a `words` $words (`narrow` $narrow^)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
@@ -756,6 +759,62 @@ def Tile_WarpgroupMultiplyOp : Tile_SumsOp<"warpgroup_multiply", [MemoryEffects<
   let assemblyFormat = [{
     $sums `a` $a `b` $b (`signed` $isSigned^)? attr-dict `:` functional-type(operands, results)
   }];
+}
+
+// Where words of weights are in registers already, a lane of a warpgroup has two neighbouring columns c
+// and c + 1 < 64 and a quarter t < 4 of some inputs; the level chooses which.
+
+def Tile_WarpgroupWordsOp : Tile_Op<"warpgroup_words", [MemoryEffects<[MemRead]>]> {
+  let summary = "words of panels, as products of a warpgroup take them from registers";
+  let description = [{
+    Groups 2 p and 2 p + 1 have columns 16 p to 16 p + 15, a panel, and give its address. A lane's results
+    are the words
+
+        ptr[4 (c mod 16) + t / 2 · high + t mod 2 · low]
+
+    of columns c and c + 1, offsets in bytes, moved right by t / 2 · highBits + t mod 2 · lowBits bits.
+
+    (C1) ptr is in shared memory and a multiple of 8.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$ptr, I64Attr:$high, I64Attr:$low, I64Attr:$highBits,
+                       I64Attr:$lowBits);
+  let results = (outs VectorOfLengthAndType<[16], [I32]>:$first,
+                      VectorOfLengthAndType<[16], [I32]>:$second);
+  let assemblyFormat = "$ptr attr-dict `:` type($ptr) `->` type($first) `,` type($second)";
+}
+
+def Tile_WarpgroupMultiplyWordsOp : Tile_SumsOp<"warpgroup_multiply_words", [MemoryEffects<[MemRead]>, AttrSizedOperandSegments]> {
+  let summary = "products of rows in shared memory and words in registers, added to the sums of a warpgroup";
+  let description = [{
+    Of each four words a lane has the bytes 4 t to 4 t + 3 of columns c and c + 1, then bytes 16 + 4 t to
+    19 + 4 t of both:
+
+        sum(r, c) += Σ_{i < 8 w} s(A(r, i)) · s(byte(c, i))   (mod 2^32)
+
+    with w words, where A is as for `tile.warpgroup_multiply`; or products of numbers of bf16 where sums are
+    f32. Without `sums` they begin with 0. a is 1024 bytes aligned but for a multiple of 32 less than 128.
+
+    (C1) there are 4, 8, 12 or 16 words.
+  }];
+  let arguments = (ins Variadic<VectorOfLengthAndType<[64], [I32, F32]>>:$sums, LLVM_AnyPointer:$a,
+                       Variadic<VectorOfLengthAndType<[16], [I32]>>:$words, I64Attr:$rows);
+  let results = (outs Tile_Sums:$results);
+  let assemblyFormat = [{
+    (`sums` $sums^)? `a` $a `words` $words attr-dict `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = "static constexpr int64_t kProductWords = 4;";
+}
+
+def Tile_WarpgroupByColumnOp : Tile_Op<"warpgroup_by_column", [MemoryEffects<[MemRead]>]> {
+  let summary = "numbers of columns in the places of the sums of a warpgroup";
+  let description = [{
+    In the place of sum(r, c), in whichever of its vectors, is the 32-bit number c at ptr.
+
+    (C1) ptr is in shared memory and a multiple of 8.
+  }];
+  let arguments = (ins LLVM_AnyPointer:$ptr);
+  let results = (outs VectorOfLengthAndType<[64], [I32, F32]>:$result);
+  let assemblyFormat = "$ptr attr-dict `:` type($ptr) `->` type($result)";
 }
 
 def Tile_WarpgroupStoreOp : Tile_SumsOp<"warpgroup_store", [MemoryEffects<[MemWrite]>]> {

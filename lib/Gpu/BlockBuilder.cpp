@@ -384,13 +384,18 @@ Value BlockBuilder::multiplyWords(tile::MultiplyWordsOp op) {
     words.push_back(in(word));
   bool reals = cast<VectorType>(sum.getType()).getElementType().isF32();
   auto stride = static_cast<int64_t>(op.getAStride()), count = static_cast<int64_t>(words.size());
-  int64_t own = count * (reals ? 2 : 1) * kWordBytes; // bytes of A, of a quarter
+  bool wide = reals && !op.getNarrow();
+  int64_t own = count * (wide ? 2 : 1) * kWordBytes; // bytes of A, of a quarter
   Value rows = at(sharedPtr(in(op.getA())), add(mul(p.group, stride), mul(p.inGroup, own)));
-  if (!reals) {
+  if (!wide) {
     Values upper = loadWords(rows, count), lower = loadWords(at(rows, 8 * stride), count), a;
     for (int64_t i = 0; i < count; ++i)
       a.append({upper[i], lower[i]});
-    return product(a, words, sum, /*isSigned=*/true);
+    int64_t each = reals ? 2 : count; // words of a product
+    for (int64_t i = 0; i < count; i += each)
+      sum = product(ArrayRef(a).slice(2 * i, 2 * each), ArrayRef(words).slice(i, each), sum,
+                    /*isSigned=*/true);
+    return sum;
   }
   for (int64_t i = 0; i < count; i += 2) {
     Values upper = loadWords(at(rows, i * 8), 4),

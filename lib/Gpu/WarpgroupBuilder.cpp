@@ -34,6 +34,10 @@ constexpr int64_t kLine = 64;                          ///< words of four bytes 
 constexpr int64_t kPanelStage = tile::kWarpgroupDepth / 4 * kLine;
 constexpr int64_t kSumsStride = (tile::kWarpgroupColumns + 4) * 4;
 constexpr int64_t kMbarrierBytes = 8;
+/// What the instructions multiply.
+constexpr StringLiteral kSignedCodes = "k32.s32.s8.s8", kPairs = "k16.f32.bf16.bf16";
+
+Type elementOf(Type vector) { return cast<VectorType>(vector).getElementType(); }
 
 } // namespace
 
@@ -150,63 +154,108 @@ BlockBuilder::Values WarpgroupBuilder::words(Value panels) {
   return words;
 }
 
-/// The assembly of all products of a stage, with their wait, so that nothing comes between.
-/// Operands are sums, which are the results too, words of A and descriptors of B.
-static std::string productsOf(int64_t rows, bool isSigned, bool bf16) {
-  std::string shape = "m64n" + std::to_string(rows);
-  std::string how = bf16       ? shape + "k16.f32.bf16.bf16 "
-                    : isSigned ? shape + "k32.s32.s8.s8 "
-                               : shape + "k32.s32.s8.u8 ";
+/// The assembly of products with their wait, so that nothing comes between. Operands are sums,
+/// which are the results too unless these begin with 0, words of A and descriptors of B.
+static std::string productsOf(StringRef kind, int64_t rows, int64_t steps, bool begins) {
   auto list = [](int64_t first, int64_t count) {
     std::string text = "{";
     for (int64_t i = first; i < first + count; ++i)
       text += (i == first ? "$" : ",$") + std::to_string(i);
     return text + "}";
   };
-  int64_t sums = rows / 2, a = sums + sums, descriptors = a + 4 * kSteps;
-  std::string text = "{ .reg .pred p; setp.ne.b32 p, 1, 0; wgmma.fence.sync.aligned; ";
-  for (int64_t step = 0; step < kSteps; ++step)
-    text += "wgmma.mma_async.sync.aligned." + how + list(0, sums) + ", " + list(a + 4 * step, 4) +
-            ", $" + std::to_string(descriptors + step) + (bf16 ? ", p, 1, 1, 0; " : ", p; ");
+  int64_t sums = rows / 2, a = begins ? sums : sums + sums, descriptors = a + 4 * steps;
+  std::string text = "{ .reg .pred p; setp.ne.b32 p, 1, 0; ";
+  if (begins)
+    text += ".reg .pred q; setp.ne.b32 q, 0, 0; ";
+  text += "wgmma.fence.sync.aligned; ";
+  for (int64_t step = 0; step < steps; ++step)
+    text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(rows) + kind.str() + " " +
+            list(0, sums) + ", " + list(a + 4 * step, 4) + ", $" +
+            std::to_string(descriptors + step) + (begins && step == 0 ? ", q" : ", p") +
+            (kind.contains("bf16") ? ", 1, 1, 0; " : "; ");
   return text + "wgmma.commit_group.sync.aligned; wgmma.wait_group.sync.aligned 0; }";
 }
 
-BlockBuilder::Values WarpgroupBuilder::multiply(tile::WarpgroupMultiplyOp op) {
-  auto rows = static_cast<int64_t>(op.getRows());
+/// Four words for each 32 bytes of the lines.
+BlockBuilder::Values WarpgroupBuilder::products(StringRef kind, int64_t rows, Type element,
+                                                ValueRange sums, ValueRange words, Value lines) {
   NVVM::SyncWarpOp::create(b, loc, ci(-1)); // both groups go on together
-  Values operands;
-  for (Value sum : op.getSums())
-    for (int64_t i = 0; i < 4; ++i)
-      operands.push_back(vector::ExtractOp::create(b, loc, in(sum), i));
-  size_t sums = operands.size();
-  Type element = operands[0].getType();
-  llvm::append_range(operands, words(sharedPtr(in(op.getB()))));
-  Value lines = descriptor(sharedPtr(in(op.getA())));
-  for (int64_t step = 0; step < kSteps; ++step)
-    operands.push_back(descriptorAt(lines, step * 32));
+  auto steps = static_cast<int64_t>(words.size()) / 4;
   std::string outputs, inputs;
-  for (size_t i = 0; i < sums; ++i) {
+  Values operands;
+  for (int64_t i = 0; i < rows / 2; ++i)
     outputs += element.isF32() ? "=f," : "=r,";
-    inputs += std::to_string(i) + ",";
+  for (Value sum : sums)
+    for (int64_t i = 0; i < 4; ++i) {
+      inputs += std::to_string(operands.size()) + ",";
+      operands.push_back(vector::ExtractOp::create(b, loc, in(sum), i));
+    }
+  llvm::append_range(operands, words);
+  Value first = descriptor(sharedPtr(lines));
+  for (int64_t step = 0; step < steps; ++step) {
+    operands.push_back(descriptorAt(first, step * 32));
   }
-  for (int64_t i = 0; i < 4 * kSteps; ++i)
+  for (int64_t i = 0; i < 4 * steps; ++i)
     inputs += "r,";
-  for (int64_t i = 0; i < kSteps; ++i)
+  for (int64_t i = 0; i < steps; ++i)
     inputs += "l,";
-  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(sums, element));
+  auto type =
+      LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(rows / 2, element));
   auto made = LLVM::InlineAsmOp::create(
-      b, loc, type, operands, productsOf(rows, op.getIsSigned(), op.getBf16()),
+      b, loc, type, operands, productsOf(kind, rows, steps, sums.empty()),
       outputs + inputs + "~{memory}", /*has_side_effects=*/true, /*is_align_stack=*/false,
       LLVM::TailCallKind::None, LLVM::AsmDialectAttr::get(b.getContext(), LLVM::AsmDialect::AD_ATT),
       ArrayAttr());
   Values results;
-  for (size_t i = 0; i < sums; i += 4) {
+  for (int64_t i = 0; i < rows / 2; i += 4) {
     Values four;
-    for (size_t e = i; e < i + 4; ++e)
-      four.push_back(LLVM::ExtractValueOp::create(b, loc, made.getRes(), static_cast<int64_t>(e)));
+    for (int64_t e = i; e < i + 4; ++e)
+      four.push_back(LLVM::ExtractValueOp::create(b, loc, made.getRes(), e));
     results.push_back(vector::FromElementsOp::create(b, loc, VectorType::get(4, element), four));
   }
   return results;
+}
+
+BlockBuilder::Values WarpgroupBuilder::multiply(tile::WarpgroupMultiplyOp op) {
+  StringRef kind = op.getBf16() ? kPairs : op.getIsSigned() ? kSignedCodes : "k32.s32.s8.u8";
+  return products(kind, static_cast<int64_t>(op.getRows()), elementOf(op.getResultTypes()[0]),
+                  op.getSums(), words(sharedPtr(in(op.getB()))), in(op.getA()));
+}
+
+BlockBuilder::Values WarpgroupBuilder::multiplyWords(tile::WarpgroupMultiplyWordsOp op) {
+  Type element = elementOf(op.getResultTypes()[0]);
+  Values words;
+  for (Value word : op.getWords())
+    words.push_back(in(word));
+  return products(element.isF32() ? kPairs : kSignedCodes, static_cast<int64_t>(op.getRows()),
+                  element, op.getSums(), words, in(op.getA()));
+}
+
+/// Threads (g, t) have columns 2 g and 2 g + 1 of the panel of their warp.
+BlockBuilder::Values WarpgroupBuilder::loadPair(tile::WarpgroupWordsOp op) {
+  Value lane = NVVM::LaneIdOp::create(b, loc, b.getI32Type());
+  Value high = and_(shr(lane, 1), 1), low = and_(lane, 1);
+  Value line = add(mul(high, op.getHigh()), mul(low, op.getLow()));
+  Value from = at(sharedPtr(in(op.getPtr())), add(mul(shr(lane, 2), 8), line));
+  Values pair = loadWords(from, 2);
+  if (!op.getHighBits() && !op.getLowBits())
+    return pair;
+  Value bits = add(mul(high, op.getHighBits()), mul(low, op.getLowBits()));
+  for (Value &word : pair)
+    word = arith::ShRUIOp::create(b, loc, word, bits);
+  return pair;
+}
+
+Value WarpgroupBuilder::byColumn(tile::WarpgroupByColumnOp op) {
+  Type element = elementOf(op.getResult().getType());
+  Value lane = NVVM::LaneIdOp::create(b, loc, b.getI32Type());
+  Value offset = add(mul(warp(), kLine), mul(shr(lane, 2), 8));
+  Values pair = loadWords(at(sharedPtr(in(op.getPtr())), offset), 2);
+  if (!element.isInteger(32))
+    for (Value &number : pair)
+      number = arith::BitcastOp::create(b, loc, element, number);
+  return vector::FromElementsOp::create(b, loc, VectorType::get(4, element),
+                                        ValueRange{pair[0], pair[0], pair[1], pair[1]});
 }
 
 void WarpgroupBuilder::store(tile::WarpgroupStoreOp op) {
@@ -239,6 +288,9 @@ std::optional<BlockBuilder::Values> WarpgroupBuilder::rewrite(Operation *op) {
       .Case([&](tile::RingPassOp o) { return nothing((ringPass(o), 0)); })
       .Case([&](tile::CopyBulkOp o) { return nothing((copyBulk(o), 0)); })
       .Case([&](tile::WarpgroupMultiplyOp o) { return multiply(o); })
+      .Case([&](tile::WarpgroupWordsOp o) { return loadPair(o); })
+      .Case([&](tile::WarpgroupMultiplyWordsOp o) { return multiplyWords(o); })
+      .Case([&](tile::WarpgroupByColumnOp o) { return Values{byColumn(o)}; })
       .Case([&](tile::WarpgroupStoreOp o) { return nothing((store(o), 0)); })
       .Default([](Operation *) { return std::nullopt; });
 }

@@ -22,11 +22,16 @@ private:
   void ringPass(tile::RingPassOp op);
   void copyBulk(tile::CopyBulkOp op);
   Values multiply(tile::WarpgroupMultiplyOp op);
+  Values multiplyWords(tile::WarpgroupMultiplyWordsOp op);
+  Values loadPair(tile::WarpgroupWordsOp op);
+  Value byColumn(tile::WarpgroupByColumnOp op);
   void store(tile::WarpgroupStoreOp op);
 
   Value isThread(Value number, int64_t which);
   Value barrierAt(Value ring, Value use, int64_t stages, bool free);
   Values words(Value panels);
+  Values products(llvm::StringRef kind, int64_t rows, mlir::Type element, mlir::ValueRange sums,
+                  mlir::ValueRange words, Value lines);
 };
 
 } // namespace qcc::ptx

@@ -107,3 +107,24 @@ func.func @pairs(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratc
   tile.warpgroup_store %s#0, %s#1, %s#2, %s#3, %s#4, %s#5, %s#6, %s#7 to %p {rows = 64 : i64} : !llvm.ptr, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>
   return %begin : i64
 }
+
+// -----
+
+// Words that are in registers already: without sums products begin with 0. Two columns of a thread lie
+// side by side.
+// CHECK-LABEL: func.func @words
+// CHECK: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr<3> -> vector<2xi32>
+// CHECK-COUNT-2: arith.shrui %{{.*}}, %{{.*}} : i32
+// CHECK: llvm.inline_asm has_side_effects asm_dialect = att "{ .reg .pred p; setp.ne.b32 p, 1, 0; .reg .pred q; setp.ne.b32 q, 0, 0; wgmma.fence.sync.aligned; wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {$0,
+// CHECK-SAME: {$32,$33,$34,$35}, $40, q, 1, 1, 0; wgmma.mma_async
+// CHECK-SAME: {$36,$37,$38,$39}, $41, p, 1, 1, 0; wgmma.commit_group.sync.aligned; wgmma.wait_group.sync.aligned 0; }", "=f,
+// CHECK: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr<3> -> vector<2xi32>
+// CHECK: vector.from_elements %[[FIRST:.*]], %[[FIRST]], %[[SECOND:.*]], %[[SECOND]] : vector<4xf32>
+func.func @words(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 attributes {tile.warpgroups = 3 : i64} {
+  %p = tile.shared whole 65536 : !llvm.ptr
+  %a, %b = tile.warpgroup_words %p {high = 64 : i64, low = 0 : i64, highBits = 0 : i64, lowBits = 16 : i64} : !llvm.ptr -> vector<16xi32>, vector<16xi32>
+  %s:8 = tile.warpgroup_multiply_words a %p words %a, %b, %a, %b, %a, %b, %a, %b {rows = 64 : i64} : (!llvm.ptr, vector<16xi32>, vector<16xi32>, vector<16xi32>, vector<16xi32>, vector<16xi32>, vector<16xi32>, vector<16xi32>, vector<16xi32>) -> (vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>)
+  %n = tile.warpgroup_by_column %p : !llvm.ptr -> vector<64xf32>
+  tile.warpgroup_store %s#0, %s#1, %s#2, %s#3, %s#4, %s#5, %s#6, %n to %p {rows = 64 : i64} : !llvm.ptr, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>
+  return %begin : i64
+}

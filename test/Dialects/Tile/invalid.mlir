@@ -521,3 +521,12 @@ func.func @scratch_ofC1(%n: i64) {
   %p = tile.scratch_of %n {bytes = 40 : i64} : !llvm.ptr
   return
 }
+
+// -----
+
+// warpgroup_multiply_words (C1)
+func.func @warpgroupWords(%p: !llvm.ptr, %w: vector<16xi32>) {
+  // expected-error @+1 {{has 2 words, expected 4, 8, 12 or 16}}
+  tile.warpgroup_multiply_words a %p words %w, %w {rows = 64 : i64} : (!llvm.ptr, vector<16xi32>, vector<16xi32>) -> vector<64xi32>
+  return
+}
