@@ -17,9 +17,10 @@ namespace {
 class TensorBlocks {
 public:
   using Values = KernelBuilder::Values;
-  TensorBlocks(KernelBuilder &k, const BlockProduct &p, const MatmulOperands &o, TensorTile &tile,
+  TensorBlocks(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o, TensorTile &tile,
                TensorTileAt at)
-      : k(k), w(p.layout), o(o), tile(tile), at(at), steps(k, p, o, tile, at), decoder(k, p) {}
+      : k(k), w(spec.block.layout), o(o), tile(tile), at(at), steps(k, spec, o, tile, at),
+        decoder(k, spec.block) {}
   void run();
 
 private:
@@ -28,9 +29,8 @@ private:
   /// Inputs of a stage. Few rows have few columns, and would have too little to load at once.
   int64_t depth() const { return (tile.shape.rows == 16 ? 4 : 1) * kSliceDepth / codeBytes(); }
   int64_t codeBytes() const { return steps.reals() ? 2 : 1; } ///< of what codes are decoded to
-  int64_t inputBytes() const { return steps.reals() ? 4 : 1; }
-  int64_t rowPadding() const { return steps.reals() ? kWidePadding : kRowPadding; }
-  int64_t rowBytes() const { return depth() * inputBytes() + rowPadding(); }
+  int64_t rowPadding() const { return steps.isWide() ? kWidePadding : kRowPadding; }
+  int64_t rowBytes() const { return depth() * steps.inputBytes() + rowPadding(); }
   int64_t panelSize() const { return paddedPanel(depth() * codeBytes()); }
   int64_t panelsAt() const { return tile.shape.rows * rowBytes(); }
   int64_t numbersAt() const { return panelsAt() + tile.panels() * panelSize(); }
@@ -86,12 +86,7 @@ Value TensorBlocks::blockAt(Value input) {
 /// Loads what a group decodes of a step: codes, with their zero points, then numbers.
 TensorBlocks::Values TensorBlocks::begin(Value step, Value stage) {
   Value first = k.mul(step, k.ci64(depth()));
-  if (steps.reals()) {
-    tile.copyReals(o, at.row, first, stage, depth(), rowPadding());
-  } else {
-    Value from = k.bytePtr(o.a, k.add(k.mul(at.row, o.aStride), first));
-    tile.copyRows(from, o.aStride, k.sub(o.m, at.row), k.sub(o.k, first), stage, depth());
-  }
+  steps.copyRows(first, stage, depth(), rowPadding());
   Values values;
   Value group = groupHere();
   int64_t units = depth() / unitInputs();
@@ -188,10 +183,11 @@ void TensorBlocks::finish(ValueRange values, Value stage) {
 TensorBlocks::Values TensorBlocks::multiply(Value stage, int64_t first, int64_t count,
                                             ValueRange sums) {
   Values next(sums);
-  auto codes = steps.reals() ? TensorTile::Codes::Reals : TensorTile::Codes::Signed;
+  using Codes = TensorTile::Codes;
+  auto codes = steps.isWide() ? Codes::Reals : steps.reals() ? Codes::Pairs : Codes::Signed;
   int64_t each = std::min(count, kSliceDepth / codeBytes());
   for (int64_t i = first; i < first + count; i += each)
-    next = tile.multiply(next, here(stage, i * inputBytes()), rowBytes(),
+    next = tile.multiply(next, here(stage, i * steps.inputBytes()), rowBytes(),
                          here(stage, panelsAt() + paddedPanel(i * codeBytes())), panelSize(),
                          each * codeBytes(), codes);
   return next;
@@ -280,9 +276,9 @@ bool fitsTensorBlocks(const BlockProduct &p) {
          (p.aSums || fitsSignedBytes(p));
 }
 
-void emitBlockSums(KernelBuilder &k, const BlockProduct &p, const MatmulOperands &o,
+void emitBlockSums(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
                    TensorTile &tile, TensorTileAt at) {
-  TensorBlocks(k, p, o, tile, at).run();
+  TensorBlocks(k, spec, o, tile, at).run();
 }
 
 } // namespace qcc

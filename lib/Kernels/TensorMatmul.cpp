@@ -12,14 +12,36 @@
 using namespace mlir;
 
 namespace qcc {
+
+bool hasWordRows(const MatmulSpec &spec) {
+  return spec.kind == MatmulKind::W8A8 || (spec.kind == MatmulKind::F32 && spec.a == Elem::BF16);
+}
+
+TensorTile::Codes codesOf(const MatmulSpec &spec) {
+  using Codes = TensorTile::Codes;
+  return spec.kind == MatmulKind::W8A8 ? Codes::Unsigned
+         : hasWordRows(spec)           ? Codes::Pairs
+                                       : Codes::Reals;
+}
+
 namespace {
+
+/// Operands with K and rows of A in bytes, where they are words.
+MatmulOperands inBytes(KernelBuilder &k, const MatmulSpec &spec, MatmulOperands o) {
+  if (!hasWordRows(spec) || spec.kind == MatmulKind::W8A8)
+    return o;
+  Value size = k.ci64(elemBytes(spec.a));
+  o.k = k.mul(o.k, size), o.aStride = k.mul(o.aStride, size);
+  return o;
+}
 
 class TensorMatmul {
 public:
   using Values = KernelBuilder::Values;
   TensorMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
                MatmulEpilogue epilogue, int64_t fewTiles)
-      : k(k), spec(spec), o(o), epilogue(epilogue), fewTiles(fewTiles) {}
+      : k(k), spec(spec), o(o), epilogue(epilogue), fewTiles(fewTiles), words(inBytes(k, spec, o)) {
+  }
   void run();
 
 private:
@@ -28,7 +50,7 @@ private:
   std::array<tile::SumsShape, 3> shapes() const {
     if (spec.kind == MatmulKind::Block) // a warp keeps all of K: steps are added in turn
       return {{{16, 32, 1}, {64, 64, 1}, {128, 64, 1}}};
-    if (spec.kind == MatmulKind::F32) // rows are f32: more of them do not fit
+    if (!hasWordRows(spec)) // rows are f32: more of them do not fit
       return {{{16, 32, 4}, {64, 64, 1}, {128, 128, 1}}};
     return {{{16, 32, 4}, {64, 32, 4}, {128, 128, 1}}};
   }
@@ -43,7 +65,8 @@ private:
   const MatmulOperands &o;
   MatmulEpilogue epilogue;
   const int64_t fewTiles;
-  Value isFew, isMany; ///< isMany: null where all others do not come here
+  const MatmulOperands words; ///< K and rows of A in bytes
+  Value isFew, isMany;        ///< isMany: null where all others do not come here
 };
 
 Value TensorMatmul::pick(llvm::function_ref<int64_t(const tile::SumsShape &)> what) {
@@ -56,7 +79,7 @@ void TensorMatmul::run() {
   bool warpgroups = usesWarpgroups(k.target(), spec);
   tile::SumsShape large = shapes()[2];
   if (warpgroups)
-    large.rows = kWarpgroupTileRows, large.columns = kWarpgroupTileColumns;
+    large.rows = warpgroupTileRows(spec), large.columns = kWarpgroupTileColumns;
   Value largeTiles =
       k.mul(k.ceilDiv(o.m, k.ci64(large.rows)), k.ceilDiv(o.n, k.ci64(large.columns)));
   isFew = k.le(o.m, k.ci64(shapes()[0].rows));
@@ -66,7 +89,7 @@ void TensorMatmul::run() {
   k.func()->setAttr(tile::kWarpgroups, k.builder().getI64IntegerAttr(kTileWarpgroups));
   Value many = std::exchange(isMany, Value());
   k.ifElse(
-      many, [&] { emitWarpgroupTiles(k, o, [&](const TensorSums &s) { results(s); }); },
+      many, [&] { emitWarpgroupTiles(k, spec, words, [&](const TensorSums &s) { results(s); }); },
       [&] { walk(); });
 }
 
@@ -92,11 +115,11 @@ void TensorMatmul::sums(TensorTileAt at) {
   auto emit = [&](int shape) {
     TensorTile tile(k, shapes()[shape]);
     if (spec.kind == MatmulKind::Block && tile.shape.rows == 16 && fitsFewRows(spec.block))
-      emitFewRowSums(k, spec.block, o, tile, at);
+      emitFewRowSums(k, spec, o, tile, at);
     else if (spec.kind == MatmulKind::Block)
-      emitBlockSums(k, spec.block, o, tile, at);
-    else if (spec.kind == MatmulKind::W8A8)
-      emitByteSums(k, o, tile, at);
+      emitBlockSums(k, spec, o, tile, at);
+    else if (hasWordRows(spec))
+      emitWordSums(k, codesOf(spec), words, tile, at);
     else
       emitPairSums(k, o, tile, at);
   };
@@ -153,9 +176,8 @@ static Value here(KernelBuilder &k, Value base, int64_t offset) {
 
 /// The ring of a tile whose panels go to shared memory as they are, behind `rowsBytes` of rows.
 static Ring ringFor(KernelBuilder &k, const TensorTile &tile, int64_t rowsBytes) {
-  int64_t blocks = k.func()->hasAttr(tile::kWarpgroups) ? kTileWarpgroups : 2;
   int64_t bytesOfStage = rowsBytes + tile.panels() * tile.panelBytes();
-  Ring ring = Ring::of(k.target(), bytesOfStage, /*beside=*/0, blocks);
+  Ring ring = Ring::of(k, bytesOfStage);
   int64_t bytes = std::max(ring.stages * ring.bytes, tile.resultBytes());
   ring.base = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), bytes);
   return ring;
@@ -170,7 +192,8 @@ static void beginPanels(KernelBuilder &k, const MatmulOperands &o, TensorTile &t
                   k.sub(panelBytes, offset), to);
 }
 
-void emitByteSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, TensorTileAt at) {
+void emitWordSums(KernelBuilder &k, TensorTile::Codes codes, const MatmulOperands &o,
+                  TensorTile &tile, TensorTileAt at) {
   using Values = KernelBuilder::Values;
   Ring ring = ringFor(k, tile, tile.rowsBytes());
   Value panelBytes = k.mul(k.ceilDiv(o.k, k.ci64(4)), k.ci64(4 * kPanel));
@@ -185,10 +208,12 @@ void emitByteSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, T
     return Values();
   };
   Values sums = runRing(
-      k, ring, steps, tile.noSums(k.i32()), begin, [](ValueRange, Value) {},
+      k, ring, steps,
+      tile.noSums(codes == TensorTile::Codes::Unsigned ? Type(k.i32()) : Type(k.f32())), begin,
+      [](ValueRange, Value) {},
       [&](Value, Value stage, ValueRange c) {
         return tile.multiply(c, stage, tile.rowBytes(), here(k, stage, tile.rowsBytes()),
-                             tile.panelBytes(), kSliceDepth, TensorTile::Codes::Unsigned);
+                             tile.panelBytes(), kSliceDepth, codes);
       });
   tile.store(sums, ring.base);
 }
@@ -217,11 +242,11 @@ void emitPairSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, T
 }
 
 bool fitsTensorCores(const MatmulSpec &spec) {
-  bool allowed = spec.block.core != BlockCore::Float || (spec.pairs && spec.a == Elem::F32);
+  bool pairs = spec.pairs && (spec.a == Elem::F32 || spec.a == Elem::BF16);
   if (spec.kind == MatmulKind::Block)
-    return allowed && fitsTensorBlocks(spec.block);
-  return spec.kind == MatmulKind::W8A8 || (spec.kind == MatmulKind::F32 && spec.pairs &&
-                                           spec.a == Elem::F32 && spec.b == Elem::BF16);
+    return (spec.block.core != BlockCore::Float || pairs) && fitsTensorBlocks(spec.block);
+  return spec.kind == MatmulKind::W8A8 ||
+         (spec.kind == MatmulKind::F32 && pairs && spec.b == Elem::BF16);
 }
 
 void emitTensorMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &operands,

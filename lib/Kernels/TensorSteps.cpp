@@ -8,6 +8,15 @@ using namespace mlir;
 
 namespace qcc {
 
+void TensorSteps::copyRows(Value first, Value to, int64_t inputs, int64_t padding) {
+  if (isWide())
+    return tile.copyReals(o, at.row, first, to, inputs, padding);
+  Value size = k.ci64(inputBytes()), stride = k.mul(o.aStride, size);
+  Value from = k.bytePtr(o.a, k.add(k.mul(at.row, stride), k.mul(first, size)));
+  tile.copyRows(from, stride, k.sub(o.m, at.row), k.mul(k.sub(o.k, first), size), to,
+                inputs * inputBytes(), padding);
+}
+
 void TensorSteps::storeNumbers(Value scales, Value zeros, Value to, Value panel) {
   Value line = k.bytePtr(to, k.mul(panel, k.ci64(kPanel * 4)));
   k.rawStore(scales, line, 4);

@@ -12,18 +12,24 @@ class TensorSteps {
 public:
   using Value = mlir::Value;
   using Values = KernelBuilder::Values;
-  TensorSteps(KernelBuilder &k, const BlockProduct &p, const MatmulOperands &o, TensorTile &tile,
+  TensorSteps(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o, TensorTile &tile,
               TensorTileAt at)
-      : k(k), p(p), o(o), tile(tile), at(at) {}
+      : k(k), p(spec.block), o(o), tile(tile), at(at), a(spec.a) {}
 
   /// Inputs of a step, whose sum is scaled at once; 0 for all of K.
   int64_t inputs() const { return reals() ? p.layout.group : p.inputs; }
   /// Whether numbers are multiplied, not codes.
   bool reals() const { return p.core == BlockCore::Float; }
+  /// Whether rows are f32, which products round to bf16.
+  bool isWide() const { return reals() && a == Elem::F32; }
+  int64_t inputBytes() const { return reals() ? elemBytes(a) : 1; } ///< of a row
   bool hasZeros() const { return p.layout.zeros != BlockZeros::None; }
   /// Whether zero points, or the bias, are taken off sums of products rather than off codes.
   bool needsSums() const { return !reals() && !fitsSignedBytes(p); }
   Values noSums() { return tile.noSums(reals() ? k.f32() : k.i32()); }
+
+  /// Begins to copy inputs `first` and on of the rows to where a stage has them.
+  void copyRows(Value first, Value to, int64_t inputs, int64_t padding);
 
   /// Bytes of the numbers of a step in shared memory: a scale and a zero point for each column.
   int64_t numberBytes() const { return 2 * zerosAt(); }
@@ -42,6 +48,7 @@ private:
   const MatmulOperands &o;
   TensorTile &tile;
   TensorTileAt at;
+  const Elem a;
 };
 
 } // namespace qcc

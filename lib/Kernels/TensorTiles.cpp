@@ -17,7 +17,7 @@ TensorTile::Values TensorTile::multiply(ValueRange sums, Value a, int64_t aStrid
                                         int64_t bStride, int64_t bytes, Codes codes) {
   auto op = tile::MultiplyOp::create(k.builder(), k.loc(), sums.getTypes(), sums, a, b, shape.rows,
                                      shape.columns, shape.slices, aStride, bStride, bytes,
-                                     codes == Codes::Signed, codes == Codes::Reals,
+                                     codes == Codes::Signed, codes >= Codes::Pairs,
                                      codes == Codes::Reals);
   return Values(op.getResults());
 }
@@ -67,9 +67,11 @@ void TensorTile::copyPanels(Value from, Value stride, Value count, Value bytes, 
                             depth() * kPanel, kPanelRun, kPanelPadding);
 }
 
-Ring Ring::of(const Target &target, int64_t bytes, int64_t beside, int64_t blocks) {
+Ring Ring::of(KernelBuilder &k, int64_t bytes, int64_t beside) {
   constexpr int64_t reserved = 1024; // of a block, for the system
-  int64_t part = target.sharedBytes / blocks - reserved - beside;
+  auto warpgroups = k.func()->getAttrOfType<IntegerAttr>(tile::kWarpgroups);
+  int64_t blocks = warpgroups ? warpgroups.getInt() : 2;
+  int64_t part = k.target().sharedBytes / blocks - reserved - beside;
   return {std::clamp<int64_t>(part / bytes, blocks > 2 ? 2 : 3, 12), bytes, Value()};
 }
 

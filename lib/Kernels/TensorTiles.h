@@ -41,8 +41,8 @@ public:
     return shape.slices * shape.rows * (shape.columns + kSumsPadding) * 4;
   }
 
-  /// What products are of.
-  enum class Codes { Unsigned, Signed, Reals }; ///< of A; B is signed; Reals: f32, and B bf16
+  /// What A is in products: B is signed bytes, or bf16 where A is bf16 (Pairs) or f32 (Reals).
+  enum class Codes { Unsigned, Signed, Pairs, Reals };
   Values noSums(mlir::Type element);
   /// Adds products over `bytes` of K; `aStride` and `bStride` are those of rows and panels.
   Values multiply(mlir::ValueRange sums, Value a, int64_t aStride, Value b, int64_t bStride,
@@ -71,9 +71,9 @@ struct Ring {
   int64_t stages, bytes; ///< of a stage
   mlir::Value base;
 
-  /// As many stages as leave room for `blocks`, in which a warpgroup counts as one, each with
-  /// `beside` bytes more; at least three, or two where blocks are three.
-  static Ring of(const Target &target, int64_t bytes, int64_t beside = 0, int64_t blocks = 2);
+  /// As many stages as leave room for two blocks, or for the warpgroups of one, each with `beside`
+  /// bytes more; at least three, or two where three of them share.
+  static Ring of(KernelBuilder &k, int64_t bytes, int64_t beside = 0);
 };
 
 /// For steps 0 to `steps` - 1: sums = use(step, stage, sums), when the copies that begin(step,
@@ -106,16 +106,22 @@ struct TensorSums {
   mlir::Value slices; ///< how many numbers make a sum, one if null
 };
 
+/// What a product that is not of blocks multiplies.
+TensorTile::Codes codesOf(const MatmulSpec &spec);
+/// Whether rows and panels are both words of K that are multiplied as they lie in memory.
+bool hasWordRows(const MatmulSpec &spec);
+
 /// Computes the sums of a tile, scaled by step and block but not yet by row, and leaves them at
-/// `shared` as tile.store_sums does.
-void emitByteSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, TensorTileAt at);
+/// `shared` as tile.store_sums does. Of words, K and rows of A are counted in bytes.
+void emitWordSums(KernelBuilder &k, TensorTile::Codes codes, const MatmulOperands &o,
+                  TensorTile &tile, TensorTileAt at);
 void emitPairSums(KernelBuilder &k, const MatmulOperands &o, TensorTile &tile, TensorTileAt at);
-void emitBlockSums(KernelBuilder &k, const BlockProduct &product, const MatmulOperands &o,
+void emitBlockSums(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
                    TensorTile &tile, TensorTileAt at);
 /// Whether emitBlockSums() computes it.
 bool fitsTensorBlocks(const BlockProduct &product);
 /// The same for a tile of 16 rows, and whether it does.
-void emitFewRowSums(KernelBuilder &k, const BlockProduct &product, const MatmulOperands &o,
+void emitFewRowSums(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o,
                     TensorTile &tile, TensorTileAt at);
 bool fitsFewRows(const BlockProduct &product);
 

@@ -133,18 +133,30 @@ TEST_P(TensorProducts, BytesWithZeroPoints) {
 
 //===-- Pairs of bf16 -------------------------------------------------------------------------===//
 
-TEST_P(TensorProducts, PairsOfBfloat) {
+/// Rows that hold `number()`, of f32 or of bf16.
+void makeRows(Operands &o, Elem elem, int64_t count, const std::function<float()> &number) {
+  if (elem == Elem::F32)
+    for (float &v : o.make<float>(A, count))
+      v = number();
+  else
+    for (uint16_t &v : o.make<uint16_t>(A, count))
+      v = bfloatFromFloat(number());
+}
+
+void testPairs(const char *level, Elem rows, const std::vector<Shape> &shapes,
+               int64_t fewTiles = kFewTiles) {
   MatmulSpec spec;
-  spec.b = Elem::BF16, spec.pairs = true;
-  Both kernels(GetParam(), spec);
-  for (const Shape &s : tiles()) {
+  spec.a = rows, spec.b = Elem::BF16, spec.pairs = true;
+  Both kernels(level, spec, fewTiles);
+  for (Shape s : shapes) {
     Operands o;
-    // Rows of f32 may begin anywhere, but then go in small pieces.
-    o.slots[AStride] = s.m < 20 && s.n < 40 ? s.k + integer(0, 3) : roundUp(s.k, 4);
+    if (rows == Elem::BF16)
+      o.slots[AStride] = s.k = roundUp(s.k, 8);
+    else // rows of f32 may begin anywhere, but then go in small pieces
+      o.slots[AStride] = s.m < 20 && s.n < 40 ? s.k + integer(0, 3) : roundUp(s.k, 4);
     // Numbers of bf16 with few bits, whose sums are the same in any order.
     auto number = [] { return float(integer(-16, 16)) / 16; };
-    for (float &v : o.make<float>(A, s.m * o.slots[AStride]))
-      v = number();
+    makeRows(o, rows, s.m * o.slots[AStride], number);
     std::vector<uint16_t> w(s.n * s.k);
     for (uint16_t &v : w)
       v = bfloatFromFloat(number());
@@ -158,17 +170,23 @@ TEST_P(TensorProducts, PairsOfBfloat) {
       return;
   }
 }
+TEST_P(TensorProducts, PairsOfFloats) { testPairs(GetParam(), Elem::F32, tiles()); }
+TEST_P(TensorProducts, PairsOfBfloat) { testPairs(GetParam(), Elem::BF16, tiles()); }
+TEST_P(TensorProducts, PairsInLargeTiles) {
+  for (Elem rows : {Elem::F32, Elem::BF16})
+    testPairs(GetParam(), rows, largeTiles(), 1);
+}
 
 //===-- Codes in blocks -----------------------------------------------------------------------===//
 
 void testBlocks(const char *level, const BlockProduct &p, const std::vector<Shape> &shapes,
-                bool extreme = false) {
+                bool extreme = false, int64_t fewTiles = kFewTiles) {
   SCOPED_TRACE("bits " + std::to_string(p.layout.bits) + " group " +
                std::to_string(p.layout.group) + " inputs " + std::to_string(p.inputs) + " aGroup " +
                std::to_string(p.aGroup) + " zeros " + std::to_string(int(p.layout.zeros)));
   MatmulSpec spec;
   spec.kind = MatmulKind::Block, spec.block = p;
-  Both kernels(level, spec);
+  Both kernels(level, spec, fewTiles);
   for (const Shape &s : shapes) {
     Operands o;
     Weights w(p, s.n, s.k, extreme);
@@ -204,7 +222,7 @@ TEST_P(TensorProducts, BlocksOfEveryWidth) {
 }
 
 TEST_P(TensorProducts, BlocksOfEveryShape) {
-  std::vector<Shape> shapes = {{16, 64, 256}, {64, 64, 64}, {66, 4090, 40}, {1, 1, 1}};
+  std::vector<Shape> shapes = {{16, 64, 256}, {64, 64, 64}, {66, 8130, 40}, {1, 1, 1}};
   for (int64_t m = 1; m <= 70; m += integer(1, 16))
     shapes.push_back({m, integer(1, 100), integer(1, 700)});
   testBlocks(GetParam(), product(4, 32, BlockCore::Int8), shapes);
@@ -241,20 +259,41 @@ TEST_P(TensorProducts, BlocksOfAllKinds) {
   testBlocks(GetParam(), binary, {fewShapes()[1]});
 }
 
+/// Of one row of tiles and of several, with whole stages and others.
+std::vector<Shape> largeBlocks() { return {{70, 40, 300}, {140, 150, 256}, {66, 20, 90}}; }
+
+TEST_P(TensorProducts, BlocksInLargeTiles) {
+  int64_t i = 0;
+  for (int64_t group : {0, 32, 64, 128})
+    for (BlockZeros zeros : {BlockZeros::None, BlockZeros::Packed})
+      testBlocks(GetParam(), product(4, group, BlockCore::Int8, zeros), {largeBlocks()[i++ % 3]},
+                 group == 64, 1);
+  for (int bits : {1, 2, 3, 5, 8})
+    testBlocks(GetParam(), product(bits, bits == 5 ? 0 : 32, BlockCore::Int8), {largeBlocks()[0]},
+               bits == 8, 1);
+  BlockProduct floats = product(4, 32, BlockCore::Int8);
+  floats.value = CodeValue::Float4E2M1, floats.bias = 0, floats.layout.twoLevel = true;
+  setScale(floats, ScaleForm::E4M3);
+  testBlocks(GetParam(), floats, {largeBlocks()[1]}, false, 1);
+}
+
 //===-- Codes in blocks with floats -----------------------------------------------------------===//
 
 /// Numbers of bf16 with few bits, scales of powers of two: the same sums in any order.
-void testReals(const char *level, BlockProduct p, const std::vector<Shape> &shapes) {
+void testReals(const char *level, BlockProduct p, const std::vector<Shape> &shapes,
+               Elem rows = Elem::F32, int64_t fewTiles = kFewTiles) {
   SCOPED_TRACE("bits " + std::to_string(p.layout.bits) + " group " +
                std::to_string(p.layout.group) + " value " + std::to_string(int(p.value)) +
                " zeros " + std::to_string(int(p.layout.zeros)));
   p.core = BlockCore::Float;
   MatmulSpec spec;
-  spec.kind = MatmulKind::Block, spec.block = p, spec.pairs = true;
+  spec.kind = MatmulKind::Block, spec.block = p, spec.pairs = true, spec.a = rows;
   ASSERT_TRUE(fitsTensorCores(spec));
-  Both kernels(level, spec);
-  for (const Shape &s : shapes) {
+  Both kernels(level, spec, fewTiles);
+  for (Shape s : shapes) {
     Operands o;
+    if (rows == Elem::BF16)
+      s.k = roundUp(s.k, 8);
     Weights w(p, s.n, s.k);
     // Zero points and tables of few bits; what products of all of them add is exact.
     for (float &v : w.floatZeros)
@@ -269,9 +308,8 @@ void testReals(const char *level, BlockProduct p, const std::vector<Shape> &shap
     }
     w.pack(p, s.n, s.k);
     std::ranges::copy(w.packed, o.make<uint8_t>(B, int64_t(w.packed.size())).begin());
-    o.slots[AStride] = s.m < 20 ? s.k + integer(0, 3) : roundUp(s.k, 4);
-    for (float &v : o.make<float>(A, s.m * o.slots[AStride]))
-      v = float(integer(-4, 4)) / 4;
+    o.slots[AStride] = rows == Elem::BF16 ? s.k : s.m < 20 ? s.k + integer(0, 3) : roundUp(s.k, 4);
+    makeRows(o, rows, s.m * o.slots[AStride], [] { return float(integer(-4, 4)) / 4; });
     auto [got, want] = kernels.run(o, s);
     for (size_t i = 0; i < got.size(); ++i) // 0 may have either sign
       got[i] += 0.0f, want[i] += 0.0f;
@@ -285,7 +323,34 @@ TEST_P(TensorProducts, RealsOfEveryWidth) {
   for (int bits = 1; bits <= 8; ++bits)
     for (BlockZeros zeros : {BlockZeros::None, BlockZeros::Packed, BlockZeros::Float})
       testReals(GetParam(), product(bits, bits % 3 ? 32 : 16, BlockCore::Float, zeros),
-                {fewShapes()[(bits + int(zeros)) % 3]});
+                {fewShapes()[(bits + int(zeros)) % 3]}, bits % 2 ? Elem::F32 : Elem::BF16);
+}
+
+TEST_P(TensorProducts, RealsWithRowsOfPairs) {
+  for (int64_t group : {0, 16, 32, 128})
+    testReals(GetParam(), product(group == 32 ? 3 : 4, group, BlockCore::Float), fewShapes(),
+              Elem::BF16);
+}
+
+TEST_P(TensorProducts, RealsInLargeTiles) {
+  int64_t i = 0;
+  for (int64_t group : {0, 16, 32, 64, 128})
+    for (BlockZeros zeros : {BlockZeros::None, BlockZeros::Packed, BlockZeros::Float})
+      testReals(GetParam(), product(group == 16 ? 8 : 4, group, BlockCore::Float, zeros),
+                {largeBlocks()[i++ % 3]}, Elem::BF16, 1);
+  for (int bits : {1, 2, 3, 6, 7})
+    testReals(GetParam(), product(bits, bits == 6 ? 0 : 32, BlockCore::Float), {largeBlocks()[0]},
+              Elem::BF16, 1);
+  BlockProduct table = product(4, 64, BlockCore::Float);
+  table.value = CodeValue::Table, table.layout.tableEntries = 16, table.layout.twoLevel = true;
+  setScale(table, ScaleForm::U8);
+  testReals(GetParam(), table, {largeBlocks()[1]}, Elem::BF16, 1);
+  for (int64_t group : {0, 32}) {
+    BlockProduct f8 = product(8, group, BlockCore::Float);
+    f8.value = CodeValue::Float8E4M3;
+    setScale(f8, ScaleForm::F32);
+    testReals(GetParam(), f8, {largeBlocks()[0]}, Elem::BF16, 1);
+  }
 }
 
 TEST_P(TensorProducts, RealsOfEverySize) {
@@ -342,6 +407,33 @@ TEST_P(TensorProducts, LaunchesAreToldWhatBlocksNeed) {
   }
 }
 
+/// Rows that are copied as they are, blocks with a product of their own, and codes less zero points
+/// that are signed bytes.
+TEST(TensorProduct, UsesWarpgroups) {
+  const Target &hopper = *findTarget("nvptx-sm_90a");
+  MatmulSpec pairs = specOf(MatmulKind::F32), blocks = specOf(MatmulKind::Block);
+  EXPECT_TRUE(usesWarpgroups(hopper, specOf(MatmulKind::W8A8)));
+  EXPECT_TRUE(usesWarpgroups(hopper, blocks));
+  EXPECT_FALSE(usesWarpgroups(*findTarget("nvptx-sm_89"), blocks));
+  EXPECT_FALSE(usesWarpgroups(hopper, pairs));
+  pairs.a = Elem::BF16;
+  EXPECT_TRUE(usesWarpgroups(hopper, pairs));
+  for (int64_t group : {16, 128, 256}) {
+    MatmulSpec other = blocks;
+    other.block.layout.group = other.block.inputs = group;
+    EXPECT_EQ(usesWarpgroups(hopper, other), group == 128) << group;
+    other.block.core = BlockCore::Float, other.pairs = true, other.a = Elem::BF16;
+    EXPECT_EQ(usesWarpgroups(hopper, other), group == 128) << group;
+    other.block.layout.zeros = BlockZeros::Packed; // blocks begin at multiples of 8 bytes
+    EXPECT_FALSE(usesWarpgroups(hopper, other)) << group;
+  }
+  MatmulSpec wide = blocks, grouped = blocks;
+  wide.block = product(8, 32, BlockCore::Int8, BlockZeros::Packed);
+  EXPECT_FALSE(usesWarpgroups(hopper, wide));
+  grouped.block.aGroup = 32;
+  EXPECT_FALSE(usesWarpgroups(hopper, grouped));
+}
+
 /// Sums of floats are in the order that is promised, unless pairs are allowed.
 TEST(TensorProduct, FitsTensorCores) {
   EXPECT_TRUE(fitsTensorCores(specOf(MatmulKind::W8A8)));
@@ -352,6 +444,8 @@ TEST(TensorProduct, FitsTensorCores) {
   EXPECT_FALSE(fitsTensorCores(exact));
   exact.pairs = true, exact.a = Elem::F16;
   EXPECT_FALSE(fitsTensorCores(exact));
+  exact.a = Elem::BF16;
+  EXPECT_TRUE(fitsTensorCores(exact));
   for (auto [inputs, fits] :
        {std::pair(0, true), {16, true}, {32, true}, {128, true}, {48, false}}) {
     MatmulSpec spec = specOf(MatmulKind::Block);
