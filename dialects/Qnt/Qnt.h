@@ -79,7 +79,9 @@ bool holdsReals(QType type);
 enum class Product { FullSum = 1, BlockSums = 2, FloatSums = 3, WideSums = 4 };
 /// The meaning for an input (a float tensor or codes) and a weight that the verifier accepts.
 Product productOf(mlir::Type x, QType weight);
-/// Whether a product of the two is of floats as `x` has them, of f32, with values of codes.
+/// Whether products of bf16 take `x`: of f32, or of bf16 in rows of whole 16 bytes.
+bool hasRowsOfPairs(mlir::Type x);
+/// Whether a product of the two is of floats, which products of bf16 take, with values of codes.
 bool sumsFloatInputs(mlir::Type x, QType weight);
 /// The step of wide sums where scales are per row.
 inline constexpr int64_t kWideBlock = 256;

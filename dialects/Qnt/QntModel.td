@@ -35,7 +35,7 @@ def Qnt_LinearOp : Qnt_ShapeOp<"linear"> {
     * (C1) `weight` is `[N, K]` and `x` has last dimension K.
     * (C2) `bias`, if present, is `[N]`.
     * (C3) `out` has the leading dimensions of `x`, then N.
-    * (C4) `products` is f32 or bf16; with bf16, `x` is f32.
+    * (C4) `products` is f32 or bf16; with bf16, `x` is f32, or bf16 with K a multiple of 8.
   }];
   let arguments = (ins Qnt_Tensor:$x, Qnt_Value:$weight, Optional<Qnt_Tensor>:$bias,
                        DefaultValuedAttr<Qnt_StorageAttr, "Storage::f32">:$products);

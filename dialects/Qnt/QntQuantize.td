@@ -143,7 +143,7 @@ def Qnt_QLinearOp : Qnt_QuantOp<"qlinear"> {
     * (C4) `out` has the leading dimensions of `x`, then N; `bias`, if present, is `[N]`.
     * (C5) of the groups of `x` and the weight's blocks the smaller size divides the larger.
     * (C6) in meanings 2 and 4 the sums of `x`, if it has any, are those of the steps.
-    * (C7) `products` is f32, or bf16 in meaning 3 with an `x` of f32.
+    * (C7) `products` is f32, or bf16 in meaning 3 with an `x` of f32, or of bf16 with K a multiple of 8.
   }];
   let arguments = (ins Qnt_Value:$x, Qnt_QType:$weight, Optional<Qnt_Tensor>:$bias,
                        DefaultValuedAttr<Qnt_StorageAttr, "Storage::f32">:$products);

@@ -175,8 +175,15 @@ Product qcc::qnt::productOf(Type x, QType weight) {
   return plain && !inBlocks ? Product::FullSum : Product::BlockSums;
 }
 
+bool qcc::qnt::hasRowsOfPairs(Type x) {
+  Type element = elementTypeOf(x);
+  SmallVector<DimExpr> dims = dimsOf(x);
+  auto inputs = dims.empty() ? std::nullopt : dims.back().constantValue();
+  return element.isF32() || (element.isBF16() && inputs.value_or(0) % 8 == 0);
+}
+
 bool qcc::qnt::sumsFloatInputs(Type x, QType weight) {
-  return !isa<QType>(x) && elementTypeOf(x).isF32() && productOf(x, weight) == Product::FloatSums;
+  return !isa<QType>(x) && hasRowsOfPairs(x) && productOf(x, weight) == Product::FloatSums;
 }
 
 bool qcc::qnt::holdsReals(QType type) {

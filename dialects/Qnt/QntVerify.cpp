@@ -337,8 +337,10 @@ LogicalResult LinearOp::verify() {
   if (!pairs && getProducts() != Storage::f32)
     return emitOpError() << "products must be of f32 or bf16, but are of "
                          << stringifyStorage(getProducts());
-  if (Type x = elementTypeOf(getX().getType()); pairs && !x.isF32())
-    return emitOpError() << "products of bf16 need an input of f32, but it is of " << x;
+  if (Type x = getX().getType(); pairs && !hasRowsOfPairs(x))
+    return emitOpError()
+           << "products of bf16 need an input of f32, or of bf16 in multiples of 8, but it is "
+           << x;
   return success();
 }
 LogicalResult ConvOp::verify() {

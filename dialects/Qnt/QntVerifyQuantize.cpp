@@ -131,7 +131,8 @@ LogicalResult QLinearOp::verify() {
     return emitOpError() << "products must be of f32 or bf16, but are of "
                          << stringifyStorage(getProducts());
   if (!sumsFloatInputs(getX().getType(), weight))
-    return emitOpError("products of bf16 need sums of floats of an input of f32");
+    return emitOpError(
+        "products of bf16 need sums of floats of an input of f32, or of bf16 in multiples of 8");
   return success();
 }
 LogicalResult QGatherOp::verify() {

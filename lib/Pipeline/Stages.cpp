@@ -14,6 +14,7 @@
 #include "qcc/Quantize/Passes.h"
 #include "qcc/Raise/Passes.h"
 #include "qcc/Rotate/Passes.h"
+#include "qcc/Target/Target.h"
 #include "qcc/Transform/Passes.h"
 
 using namespace mlir;
@@ -147,12 +148,16 @@ void addQuantize(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(quantize::createHoistWeights());
 }
 
+bool hasGpu(ArrayRef<std::string> levels) {
+  return llvm::any_of(levels, [](const auto &level) { return findTarget(level)->isGpu(); });
+}
+
 void addFuse(OpPassManager &pm, const PipelineOptions &options) {
   auto add = [&](std::unique_ptr<Pass> pass) { pm.addNestedPass<func::FuncOp>(std::move(pass)); };
   add(fuse::createMarkSlices());
   add(fuse::createDropCasts());
   if (!options.exactNumerics)
-    add(fuse::createNarrowProducts());
+    add(fuse::createNarrowProducts({hasGpu(options.levels)}));
   add(fuse::createNormalizeReductions());
   // At -O0 every op is a kernel of its own, except what has no meaning alone.
   fuse::FuseRowsOptions rows;

@@ -1,4 +1,5 @@
 // RUN: qcc-opt %s --qcc-narrow-products --split-input-file | FileCheck %s
+// RUN: qcc-opt %s --qcc-narrow-products=round-inputs --split-input-file | FileCheck %s --check-prefix=ROUND
 // RUN: qcc-opt %s --qcc-narrow-products --split-input-file --remarks-filter=fuse --remark-policy=all --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
 // CHECK-LABEL: func.func @floats
@@ -74,4 +75,29 @@ func.func @halves(%q: tensor<1x4x5x64xf16>, %k: tensor<1x2x7x64xf16>, %w: tensor
   %2 = qnt.attention %0, %1, %1 {scale = 0.125 : f64} : (tensor<1x4x5x64xf32>, tensor<1x2x7x64xf32>, tensor<1x2x7x64xf32>) -> tensor<1x4x5x64xf32>
   %3 = qnt.attention %0, %1, %w {scale = 0.125 : f64} : (tensor<1x4x5x64xf32>, tensor<1x2x7x64xf32>, tensor<1x2x7x64xf32>) -> tensor<1x4x5x64xf32>
   return %2, %3 : tensor<1x4x5x64xf32>, tensor<1x4x5x64xf32>
+}
+
+// -----
+
+// Inputs are rounded once for all of their layers, and what was bf16 before is taken as it was. Rows that
+// are no multiple of 16 bytes stay.
+// CHECK-LABEL: func.func @inputs
+// ROUND-LABEL: func.func @inputs
+func.func @inputs(%x: tensor<5x64xf32>, %y: tensor<5x64xbf16>, %z: tensor<5x12xf32>, %w: tensor<32x64xf32>, %v: tensor<32x12xf32>)
+    -> (tensor<5x32xf32>, tensor<5x32xf32>, tensor<5x32xf32>, tensor<5x32xf32>, tensor<5x32xf32>) {
+  // CHECK-COUNT-1: qnt.cast
+  // CHECK-NOT: qnt.cast
+  // ROUND: %[[X:.*]] = qnt.cast %arg0 : (tensor<5x64xf32>) -> tensor<5x64xbf16>
+  %wide = qnt.cast %y : (tensor<5x64xbf16>) -> tensor<5x64xf32>
+  // ROUND: qnt.linear %[[X]], %arg3 {products = #qnt<storage bf16>} : (tensor<5x64xbf16>, tensor<32x64xf32>) -> tensor<5x32xf32>
+  %0 = qnt.linear %x, %w : (tensor<5x64xf32>, tensor<32x64xf32>) -> tensor<5x32xf32>
+  // ROUND: qnt.linear %[[X]], %arg3
+  %1 = qnt.linear %x, %w : (tensor<5x64xf32>, tensor<32x64xf32>) -> tensor<5x32xf32>
+  // ROUND: qnt.linear %arg1, %arg3 {products = #qnt<storage bf16>}
+  %2 = qnt.linear %wide, %w : (tensor<5x64xf32>, tensor<32x64xf32>) -> tensor<5x32xf32>
+  // ROUND: qnt.linear %arg1, %arg3 {products = #qnt<storage bf16>}
+  %3 = qnt.linear %y, %w : (tensor<5x64xbf16>, tensor<32x64xf32>) -> tensor<5x32xf32>
+  // ROUND: qnt.linear %arg2, %arg4 {products = #qnt<storage bf16>} : (tensor<5x12xf32>
+  %4 = qnt.linear %z, %v : (tensor<5x12xf32>, tensor<32x12xf32>) -> tensor<5x32xf32>
+  return %0, %1, %2, %3, %4 : tensor<5x32xf32>, tensor<5x32xf32>, tensor<5x32xf32>, tensor<5x32xf32>, tensor<5x32xf32>
 }

@@ -104,7 +104,7 @@ def test_fast_numerics(qcc_tool, ptxas, tmp_path, decoder, arch):
 # rows are loaded otherwise; then two steps of 8 and of 16.
 TENSOR_CODE = {"w8a8": (2 * (4 + 16 + 32), 2 * (1 + 4 + 4)), "w4a8:g32": (2 * 8 * 1 + 2 * (8 + 16), 2 * (4 + 4))}
 # Where warpgroups multiply, they have the third shape.
-WARPGROUP_CODE = {("w8a8", "sm_90a"): (2 * (4 + 16), 2 * (1 + 4))}
+WARPGROUP_CODE = {("w8a8", "sm_90a"): (2 * (4 + 16), 2 * (1 + 4)), ("w4a8:g32", "sm_90a"): (2 * 8 * 1 + 2 * 8, 2 * 4)}
 
 
 @pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90a"])
@@ -167,15 +167,25 @@ def test_targets_are_named(qcc_tool, decoder, tmp_path):
     assert "no code generator for target 'nvptx-sm_10'" in refusal("--target=nvptx-sm_10", "-o", text)
 
 
-# A stage of K is four products; bulk copies and barriers are in memory that both sides of the ring know.
-def test_products_of_warpgroups(qcc_tool, ptxas, tmp_path, decoder):
-    registers = assembled(qcc_tool, ptxas, decoder, "sm_90a", tmp_path, "--quantize=w8a8")
+# Products of a stage of K, which is a line of 128 bytes of every row, and whether its panels come in bulk.
+WARPGROUP_PRODUCTS = {
+    "w8a8": ("--quantize=w8a8", "m64n256k32.s32.s8.u8", 4, True),
+    "bf16": ("--numerics=fast", "m64n256k16.f32.bf16.bf16", 4, True),
+    "w4a8": ("--quantize=w4a8:g32", "m64n128k32.s32.s8.s8", 4, False),
+}
+
+
+@pytest.mark.parametrize("kind", WARPGROUP_PRODUCTS)
+def test_products_of_warpgroups(qcc_tool, ptxas, tmp_path, decoder, kind):
+    """Barriers, and what bulk copies write, are in memory that both sides of the ring know."""
+    options, shape, count, bulk = WARPGROUP_PRODUCTS[kind]
+    registers = assembled(qcc_tool, ptxas, decoder, "sm_90a", tmp_path, *options.split())
     bodies = dict(re.findall(r"\.visible \.entry (\w+)(.*?)\n}\n", (tmp_path / "sm_90a.ptx").read_text(), re.DOTALL))
-    products = {name: body for name, body in bodies.items() if "wgmma" in body}
+    products = {name: body for name, body in bodies.items() if f"wgmma.mma_async.sync.aligned.{shape} " in body}
     assert products
     for name, body in products.items():
-        assert body.count("wgmma.mma_async.sync.aligned.m64n256k32.s32.s8.u8") == 4
+        assert body.count("wgmma.mma_async") == count
         assert ".maxntid 384" in body and "setmaxnreg.dec.sync.aligned.u32" in body
-        assert body.count("cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes") == 1
+        assert body.count("cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes") == bulk
         assert "cp.async.mbarrier.arrive.noinc.shared.b64" in body and "fence.proxy.async" in body
         assert registers[name] <= 168  # of 65536, for 384 threads

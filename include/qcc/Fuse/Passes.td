@@ -58,8 +58,9 @@ def NarrowProducts : Pass<"qcc-narrow-products", "::mlir::func::FuncOp"> {
     `linear` with inputs of f32 gets `products = bf16`: dots of pairs take half the time of multiply-adds where a
     level has them, and the weights half the space everywhere. `qlinear` with inputs of f32 gets an attribute of the
     same name, which GPUs look at: their tensor cores multiply the values of codes as bf16. `attention` with products
-    of f32 gets it too, which says what tensor cores may round; other levels compute it as before. Part of
-    `--numerics=fast` only.
+    of f32 gets it too, which says what tensor cores may round; other levels compute it as before. With
+    `round-inputs`, as for GPUs, what layers of floats multiply is rounded where it is made: a `cast` to bf16, which joins
+    the kernel in front, halves what products read. Part of `--numerics=fast` only.
 
     Needs: `qcc-quantize-linear`, which leaves `linear` to layers of floats. Leaves: such layers with products of
     bf16, weights as they were; `qcc-pack-weights` rounds them. Refuses: inputs of other types, and layers of
@@ -67,6 +68,7 @@ def NarrowProducts : Pass<"qcc-narrow-products", "::mlir::func::FuncOp"> {
 
     Example: test/Fuse/narrow-products.mlir
   }];
+  let options = [Option<"roundInputs", "round-inputs", "bool", "false", "inputs of layers of floats become bf16">];
   let dependentDialects = ["::qcc::qnt::QntDialect"];
 }
 

@@ -150,7 +150,7 @@ func.func @f(%x: !qnt.q<[1, 8], i8, token, scale f32>, %w: !qnt.q<[2, 8], i16, a
 // -----
 
 func.func @products_of_codes(%x: !qnt.q<[1, 8], i8, token, scale f32>, %w: !qnt.q<[2, 8], i8, axis 0, scale f32>) {
-  // expected-error @+1 {{products of bf16 need sums of floats of an input of f32}}
+  // expected-error @+1 {{products of bf16 need sums of floats of an input of f32, or of bf16 in multiples of 8}}
   %0 = qnt.qlinear %x, %w {products = #qnt<storage bf16>} : (!qnt.q<[1, 8], i8, token, scale f32>, !qnt.q<[2, 8], i8, axis 0, scale f32>) -> tensor<1x2xf32>
   return
 }

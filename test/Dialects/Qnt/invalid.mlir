@@ -710,7 +710,7 @@ func.func @f(%x: tensor<2x3xf32>, %w: tensor<4x3xf32>) {
 
 // linear C4
 func.func @f(%x: tensor<2x3xf64>, %w: tensor<4x3xf64>) {
-  // expected-error@+1 {{products of bf16 need an input of f32, but it is of 'f64'}}
+  // expected-error@+1 {{products of bf16 need an input of f32, or of bf16 in multiples of 8, but it is 'tensor<2x3xf64>'}}
   %0 = qnt.linear %x, %w {products = #qnt<storage bf16>} : (tensor<2x3xf64>, tensor<4x3xf64>) -> tensor<2x4xf64>
   return
 }
