@@ -164,48 +164,4 @@ def Qnt_AttentionOp : Qnt_ShapeOp<"attention", [Pure, AttrSizedOperandSegments]>
   }];
 }
 
-def Qnt_KvBeginOp : Qnt_Op<"kv_begin", [Pure]> {
-  let summary = "a cache that starts with past rows";
-  let description = [{
-    `past` [B, H, P, D] in the storage of function result `output`. A session keeps that storage
-    between calls, so that the past is in place already and nothing is done; the stateless entry
-    point copies it there.
-
-    Constraints:
-    * (C1) `past` has rank 4; `out` has its dimensions and element type.
-  }];
-  let arguments = (ins Qnt_Tensor:$past, I64Attr:$output);
-  let results = (outs Qnt_KvType:$out);
-  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
-}
-
-def Qnt_KvAppendOp : Qnt_Op<"kv_append", [Pure]> {
-  let summary = "a cache with new rows after the ones it has";
-  let description = [{
-    `rows` [B, H, S, D] become rows P .. P + S of `cache` [B, H, P, D], in its storage; `cache`
-    itself is not to be read afterwards.
-
-    Constraints:
-    * (C1) `rows` has rank 4, and `out` is `[B, H, P + S, D]`.
-    * (C2) element types agree.
-  }];
-  let arguments = (ins Qnt_KvType:$cache, Qnt_Tensor:$rows);
-  let results = (outs Qnt_KvType:$out);
-  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
-}
-
-def Qnt_KvResultOp : Qnt_Op<"kv_result", [Pure]> {
-  let summary = "the cache as the function result it is stored in";
-  let description = [{
-    Constraints:
-    * (C1) `out` has the dimensions and element type of `cache`.
-  }];
-  let arguments = (ins Qnt_KvType:$cache);
-  let results = (outs Qnt_Tensor:$out);
-  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
-}
-
 #endif

@@ -226,29 +226,6 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
-LogicalResult KvBeginOp::verify() {
-  if (dimsOf(getPast().getType()).size() != 4) // (C1)
-    return emitOpError() << "needs rank 4, but has " << dimsOf(getPast().getType()).size();
-  return sameType(*this, "result", getOut().getType(), getPast().getType());
-}
-LogicalResult KvAppendOp::verify() {
-  SmallVector<DimExpr> want = dimsOf(getCache().getType()), rows = dimsOf(getRows().getType());
-  if (want.size() != 4 || rows.size() != 4) // (C1)
-    return emitOpError("needs operands of rank 4");
-  DimExpr length = want[2] + rows[2];
-  rows[2] = want[2];
-  if (rows != want)
-    return emitOpError() << "cannot append " << text(dimsOf(getRows().getType())) << " to "
-                         << text(want);
-  want[2] = length;
-  if (failed(sameElement(*this, "rows", getRows().getType(), getCache().getType()))) // (C2)
-    return failure();
-  return sameType(*this, "result", getOut().getType(),
-                  makeTensorType(want, elementTypeOf(getCache().getType())));
-}
-LogicalResult KvResultOp::verify() {
-  return sameType(*this, "result", getOut().getType(), getCache().getType()); // (C1)
-}
 LogicalResult SectionOp::verify() {
   if (getOffsets().size() != getWeights().size()) // (C1)
     return emitOpError() << "has " << getOffsets().size() << " offsets for " << getWeights().size()

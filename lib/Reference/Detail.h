@@ -156,6 +156,7 @@ std::optional<Results> evaluateShape(const Call &call);
 std::optional<Results> evaluateIndexing(const Call &call);
 std::optional<Results> evaluateReduce(const Call &call);
 std::optional<Results> evaluateModel(const Call &call);
+std::optional<Results> evaluateCache(const Call &call);
 std::optional<Results> evaluateQuantize(const Call &call);
 std::optional<Results> evaluateTransform(const Call &call);
 Results evaluateQLinear(const Call &call, qnt::QLinearOp op);

@@ -382,7 +382,7 @@ llvm::Expected<RtValue> reference::evaluateWeight(WeightOp weight, Environment &
 Results reference::evaluateOp(Operation *op, ArrayRef<RtValue> operands, Environment &environment) {
   Call call{op, operands, environment};
   for (auto family : {evaluateElementwise, evaluateShape, evaluateIndexing, evaluateReduce,
-                      evaluateModel, evaluateQuantize, evaluateTransform})
+                      evaluateModel, evaluateCache, evaluateQuantize, evaluateTransform})
     if (std::optional<Results> results = family(call))
       return std::move(*results);
   return llvm::TypeSwitch<Operation *, Results>(op)

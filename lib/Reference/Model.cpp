@@ -219,21 +219,6 @@ template <typename T> Results evaluateRope(const Call &call, RopeOp op) {
   return one(store<T>(call.resultElement(), x.dims(), out));
 }
 
-Results evaluateKvAppend(const Call &call) {
-  const Tensor &past = call.tensor(0), &rows = call.tensor(1);
-  Dims dims(past.dims());
-  dims[2] += rows.dims()[2];
-  Tensor out(past.elementType(), dims);
-  int64_t first = past.dims()[2] * dims[3] * out.bytesPerElement();
-  int64_t second = rows.dims()[2] * dims[3] * out.bytesPerElement();
-  char *to = out.mutableData();
-  for (int64_t i = 0; i < dims[0] * dims[1]; ++i) {
-    std::copy_n(past.data() + i * first, first, to + i * (first + second));
-    std::copy_n(rows.data() + i * second, second, to + i * (first + second) + first);
-  }
-  return one(std::move(out));
-}
-
 template <typename T> Results evaluateReal(const Call &call) {
   auto operand = [&](Value value) -> const Tensor * {
     for (auto [i, other] : llvm::enumerate(call.op->getOperands()))
@@ -267,11 +252,6 @@ std::optional<Results> reference::evaluateModel(const Call &call) {
     return evaluateAttention(call);
   if (isa<LinearOp>(call.op))
     return evaluateLinear(call);
-  if (isa<KvAppendOp>(call.op))
-    return evaluateKvAppend(call);
-  if (isa<KvBeginOp, KvResultOp>(
-          call.op)) // a cache is a tensor here: strides are a matter of storage
-    return one(call.tensor(0));
   if (isa<MatmulOp, ConvOp>(call.op))
     return dispatch(call.tensor(0).elementType(), [&]<typename T>() {
       if (auto matmul = dyn_cast<MatmulOp>(call.op))

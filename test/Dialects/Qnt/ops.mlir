@@ -138,6 +138,12 @@ func.func @model(%x: !m, %w: tensor<6x8xf32>, %g: tensor<8xf32>, %q: !q, %k: !k,
   %9 = qnt.kv_append %8, %new : (!qnt.kv<[1, 2, p, 8], f32>, !new) -> !qnt.kv<[1, 2, p + s, 8], f32>
   // CHECK-NEXT: qnt.kv_result
   %10 = qnt.kv_result %9 : (!qnt.kv<[1, 2, p + s, 8], f32>) -> !k
+  // CHECK-NEXT: qnt.encode_rows %{{.*}} {codes = #qnt<storage i8>}
+  %coded = qnt.encode_rows %new {codes = #qnt<storage i8>} : (!new) -> tensor<1x2x?x12xui8, #qnt.dims<[1, 2, s, 12]>>
+  // CHECK-NEXT: qnt.decode_rows %{{.*}} {codes = #qnt<storage i8>}
+  %read = qnt.decode_rows %coded {codes = #qnt<storage i8>} : (tensor<1x2x?x12xui8, #qnt.dims<[1, 2, s, 12]>>) -> !new
+  // CHECK-NEXT: qnt.encode_rows %{{.*}} {codes = #qnt<storage u4>}
+  %coded4 = qnt.encode_rows %x {codes = #qnt<storage u4>} : (!m) -> tensor<4x12xui8>
   %image = qnt.constant dense<1.0> : tensor<1x3x4x4xf32>
   %filter = qnt.constant dense<1.0> : tensor<2x3x2x2xf32>
   // CHECK: qnt.conv
