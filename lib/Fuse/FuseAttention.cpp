@@ -27,6 +27,21 @@ TransposeOp headsLast(AttentionOp attention) {
   return transpose;
 }
 
+/// What keys and values are decoded from codes by, each with this attention as its only user.
+SmallVector<Operation *> decodersOf(IRRewriter &rewriter, AttentionOp attention) {
+  SmallVector<Operation *> decoders;
+  for (OpOperand *operand : {&attention.getKeyMutable(), &attention.getValueMutable()}) {
+    auto decode = operand->get().getDefiningOp<DecodeRowsOp>();
+    if (!decode)
+      continue;
+    rewriter.setInsertionPoint(attention);
+    decoders.push_back(rewriter.clone(*decode));
+    decoders.back()->setLoc(attention.getLoc()); // the group is known by the attention
+    operand->set(decoders.back()->getResult(0));
+  }
+  return decoders;
+}
+
 struct FuseAttention : qcc::fuse::impl::FuseAttentionBase<FuseAttention> {
   void runOnOperation() override {
     forEachBlock(getOperation().getBody().front(), [&](Block &block) { fuseIn(block); });
@@ -36,7 +51,8 @@ struct FuseAttention : qcc::fuse::impl::FuseAttentionBase<FuseAttention> {
     SmallVector<AttentionOp> ops(block.getOps<AttentionOp>());
     IRRewriter rewriter(&getContext());
     for (AttentionOp op : ops) {
-      SmallVector<Operation *> chain = {op};
+      SmallVector<Operation *> chain = decodersOf(rewriter, op);
+      chain.push_back(op);
       if (TransposeOp transpose = headsLast(op))
         chain.push_back(transpose);
       auto strided = [&](OpOperand &operand) {

@@ -15,6 +15,14 @@ namespace {
 
 const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-cache").category("fuse");
 
+/// Whether `use` is that of keys or values by attention, as they are or decoded.
+bool isReadByAttention(OpOperand &use) {
+  if (auto decoded = dyn_cast<DecodeRowsOp>(use.getOwner()))
+    return llvm::all_of(decoded->getUses(), isReadByAttention);
+  return isa<AttentionOp>(use.getOwner()) &&
+         (use.getOperandNumber() == 1 || use.getOperandNumber() == 2);
+}
+
 /// The function result that `concat` is, if all its other users are attention.
 OpOperand *presentOf(ConcatOp concat) {
   OpOperand *present = nullptr;
@@ -29,8 +37,7 @@ OpOperand *presentOf(ConcatOp concat) {
       present = &use;
       continue;
     }
-    auto attention = dyn_cast<AttentionOp>(user);
-    if (!attention || use.getOperandNumber() == 0 || use.getOperandNumber() > 2) {
+    if (!isReadByAttention(use)) {
       remark::missed(concat.getLoc(), remarkFuse)
           << remark::reason("something other than attention reads the cache");
       return nullptr;

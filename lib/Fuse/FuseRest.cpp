@@ -17,11 +17,27 @@ namespace {
 
 const remark::RemarkOpts remarkFuse = remark::RemarkOpts::name("fuse-rest").category("fuse");
 
+/// The append that rows are encoded for: they are written to the cache as they are made.
+KvAppendOp appendOf(EncodeRowsOp encode) {
+  return encode->hasOneUse() ? dyn_cast<KvAppendOp>(*encode->user_begin()) : KvAppendOp();
+}
+
 /// Ops that cost nothing at run time, are groups already, or are computed by the application.
 bool needsNoKernel(Operation *op) {
+  if (auto encode = dyn_cast<EncodeRowsOp>(op); encode && appendOf(encode))
+    return true;
   return isa<FusedOp, UseOp, ConstantOp, ReshapeOp, DimTensorOp, RequireEqualOp, KvResultOp,
              BindDimOp, HostCallOp, LoopOp>(op) ||
          op->hasTrait<OpTrait::IsTerminator>();
+}
+
+/// The ops of the group that `op` makes, in order.
+SmallVector<Operation *> groupOf(Operation *op) {
+  auto append = dyn_cast<KvAppendOp>(op);
+  auto encode = append ? append.getRows().getDefiningOp<EncodeRowsOp>() : EncodeRowsOp();
+  if (encode && appendOf(encode))
+    return {encode, op};
+  return {op};
 }
 
 /// A result that is an argument, a weight, a constant or another result gets a copy of its own.
@@ -83,8 +99,8 @@ struct FuseRest : qcc::fuse::impl::FuseRestBase<FuseRest> {
       bool copy = isView(op) || isa<IdentityOp>(op);
       StringRef kind = copy ? "map" : op->getName().stripDialect();
       // These read strided operands themselves.
-      bool strided = copy || isa<RopeOp, KvAppendOp>(op);
-      FusedOp fused = makeGroup(rewriter, op, kind, [&](OpOperand &) { return strided; });
+      bool strided = copy || isa<RopeOp, KvAppendOp, EncodeRowsOp, DecodeRowsOp>(op);
+      FusedOp fused = makeGroup(rewriter, groupOf(op), kind, [&](OpOperand &) { return strided; });
       remark::passed(fused.getLoc(), remarkFuse) << remark::metric("kind", kind.str());
     }
     eraseDead(block);

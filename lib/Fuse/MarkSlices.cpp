@@ -98,7 +98,8 @@ bool Slicing::keepsApart(Operation &op) const {
   if (op.hasTrait<Elementwise>())
     return linesUp(op);
   return llvm::TypeSwitch<Operation *, bool>(&op)
-      .Case<IdentityOp, ReshapeOp, DequantizeOp>([&](auto) { return onlyCut(op, 0); })
+      .Case<IdentityOp, ReshapeOp, DequantizeOp, EncodeRowsOp, DecodeRowsOp>(
+          [&](auto) { return onlyCut(op, 0); })
       .Case<BroadcastOp, RopeOp>([&](auto) { return linesUp(op); })
       .Case<GatherElementsOp>([&](GatherElementsOp g) {
         return g.getAxis() != 0 && linesUp(op) && isCut(g.getX()) && isCut(g.getIndices());

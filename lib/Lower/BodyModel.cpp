@@ -43,8 +43,10 @@ void Model::placeOutputs() {
       if (!isa<KvType>(result.getType()))
         continue;
       // A cache begins from its past argument and keeps its storage when rows are appended.
-      Value source = launch.getInputs()[0];
-      if (isa<KvType>(source.getType())) {
+      auto inputs = launch.getInputs();
+      auto grown = llvm::find_if(inputs, [](Value v) { return isa<KvType>(v.getType()); });
+      Value source = grown == inputs.end() ? inputs[0] : *grown;
+      if (grown != inputs.end()) {
         Place past = places.lookup(source); // a copy: inserting moves what the map holds
         places[result] = past;
         continue;

@@ -13,6 +13,8 @@ static constexpr KernelFamily families[] = {
     {"rope", ropeShape, emitRope},
     {"kv_begin", kvBeginShape, emitKvBegin},
     {"kv_append", kvAppendShape, emitKvAppend},
+    {"encode_rows", encodeRowsShape, emitEncodeRows},
+    {"decode_rows", decodeRowsShape, emitDecodeRows},
     {"matmul", matmulShape, emitMatmulKernel},
     {"conv", convShape, emitConv},
     {"concat", concatShape, emitConcat},

@@ -1,5 +1,6 @@
 // Operands, rows, copies and checked indices of kernel families.
 #include "FamilySupport.h"
+#include "RowCodes.h"
 #include "qcc/Lower/Elementwise.h"
 
 using namespace mlir;
@@ -72,6 +73,8 @@ Value Operand::at(KernelBuilder &k, ArrayRef<Value> index) const {
 }
 
 Value Operand::vload(KernelBuilder &k, Value at, Value i, Value lanes) const {
+  if (codes)
+    return decodeLanes(k, *codes, k.bytePtr(pointer, at), i, lanes);
   if (known.empty() || known.back() == 0)
     return k.broadcast(k.load(elem, pointer, at));
   if (known.back() == 1)
@@ -101,6 +104,12 @@ FailureOr<Operand> lower::operandOf(KernelFrame &frame, Value value, ArrayRef<Di
     operand.strides.assign(dims.size(), k.ci64(0));
     operand.known.assign(dims.size(), 0);
     return operand;
+  }
+  if (auto decode = value.getDefiningOp<DecodeRowsOp>()) {
+    auto bytes = operandOf(frame, decode.getX());
+    if (succeeded(bytes))
+      bytes->codes = rowCodesOf(decode);
+    return bytes;
   }
   auto argument = dyn_cast<BlockArgument>(value);
   if (argument && isa<KvType>(argument.getType())) {

@@ -3,6 +3,7 @@
 #ifndef QCC_LIB_LOWER_FAMILYSUPPORT_H
 #define QCC_LIB_LOWER_FAMILYSUPPORT_H
 
+#include "Qnt/RowCodes.h"
 #include "qcc/Lower/Families.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/model.h"
@@ -61,17 +62,20 @@ struct RowBlocks {
 /// A launch of one task: work that goes in one order.
 LaunchShape singleTask(mlir::MLIRContext *context);
 
-/// Where an operand lies: a block argument (tensor or cache) behind views, or a constant of one
-/// element, which is put on the stack.
+/// Where an operand lies: a block argument (tensor or cache) behind views or qnt.decode_rows, or a
+/// constant of one element, which is put on the stack.
 struct Operand {
   mlir::Value pointer, offset;
   Elem elem = Elem::F32;
   llvm::SmallVector<mlir::Value> strides; ///< in elements
   llvm::SmallVector<int64_t> known;       ///< 0 or 1 where a stride is known to be that, else -1
+  /// Of rows that are codes, decoded as they are loaded; strides are of their bytes.
+  std::optional<qnt::RowCodes> codes;
 
   /// Element index of `index`; missing trailing indices count as zero.
   mlir::Value at(KernelBuilder &k, llvm::ArrayRef<mlir::Value> index) const;
-  /// 16 elements along the last axis from element index `at` + i * stride on.
+  /// 16 elements along the last axis from element index `at` + i * stride on. Where rows are codes,
+  /// `at` is the beginning of a row and i a multiple of 16.
   mlir::Value vload(KernelBuilder &k, mlir::Value at, mlir::Value i, mlir::Value lanes = {}) const;
 };
 

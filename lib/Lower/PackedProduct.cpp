@@ -7,6 +7,8 @@ using namespace qcc;
 using namespace qcc::lower;
 
 Elem lower::computeElem(Elem elem) {
+  if (elemIsSmallFloat(elem))
+    return Elem::F32;
   switch (elem) {
   case Elem::F32:
   case Elem::F16:

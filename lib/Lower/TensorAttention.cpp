@@ -72,7 +72,8 @@ std::optional<TensorPlan> TensorPlan::of(const AttentionPlan &plan, const Target
   };
   bool narrow = op.getProducts() == Storage::bf16 && target.hasTensorCores();
   if (!narrow || !fits(width) || !fits(outWidth) || !hasDenseRows(op.getKey()) ||
-      !hasDenseRows(op.getValue()) || elemOfValue(op.getKey()) != elemOfValue(op.getValue()))
+      !hasDenseRows(op.getValue()) || elemOfValue(op.getKey()) != elemOfValue(op.getValue()) ||
+      elemIsSmallFloat(elemOfValue(op.getKey())))
     return std::nullopt;
   // Beside sums of more channels there are no registers for scores with many keys.
   bool warpgroups = target.hasWarpgroupProducts() && std::max(*width, *outWidth) <= kHeldChannels;

@@ -53,3 +53,24 @@ func.func @no_strides(%x: !split, %k: !heads) -> !heads {
   %2 = qnt.attention %1, %k, %k {scale = 0.5} : (!heads, !heads, !heads) -> !heads
   return %2 : !heads
 }
+
+!codes = tensor<2x4x?x12xui8, #qnt.dims<[2, 4, s, 12]>>
+
+// Codes are decoded where they are read, by each attention for itself.
+// CHECK-LABEL: func.func @decoded
+func.func @decoded(%q: !heads, %c: !codes) -> (!heads, !heads) {
+  // CHECK-NEXT: qnt.fused "attention"(%arg1, %arg0) {
+  // CHECK: %[[K:.*]] = qnt.decode_rows
+  // CHECK: %[[V:.*]] = qnt.decode_rows
+  // CHECK: qnt.attention %{{.*}}, %[[K]], %[[V]]
+  // CHECK: qnt.fused "attention"
+  // CHECK: qnt.decode_rows
+  // CHECK-NOT: qnt.decode_rows
+  // CHECK: return
+  %0 = qnt.decode_rows %c {codes = #qnt<storage i8>} : (!codes) -> !heads
+  // expected-remark @below {{operands=2}}
+  %1 = qnt.attention %q, %0, %0 {scale = 0.5} : (!heads, !heads, !heads) -> !heads
+  // expected-remark @below {{operands=2}}
+  %2 = qnt.attention %q, %0, %q {scale = 0.5} : (!heads, !heads, !heads) -> !heads
+  return %1, %2 : !heads, !heads
+}

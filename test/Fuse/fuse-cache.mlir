@@ -83,3 +83,30 @@ func.func @segments(%k: !new, %pk: !past, %n: tensor<i64>) -> !all {
   %0 = qnt.concat %pk, %k {axis = 2 : i64} : (!past, !new) -> !all
   return %0 : !all
 }
+
+!bytes = tensor<1x2x?x12xui8, #qnt.dims<[1, 2, s, 12]>>
+!past_bytes = tensor<1x2x?x12xui8, #qnt.dims<[1, 2, p, 12]>>
+!all_bytes = tensor<1x2x?x12xui8, #qnt.dims<[1, 2, p + s, 12]>>
+
+// Attention may read codes; what else reads their numbers needs them in a tensor.
+// CHECK-LABEL: func.func @codes
+func.func @codes(%q: !q, %k: !bytes, %pk: !past_bytes) -> (!q, !all_bytes) {
+  // CHECK: %[[C:.*]] = qnt.kv_append {{.*}} -> !qnt.kv<[1, 2, p + s, 12], ui8>
+  // CHECK: %[[D:.*]] = qnt.decode_rows %[[C]]
+  // CHECK-NEXT: qnt.attention %{{.*}}, %[[D]], %[[D]]
+  // expected-remark @below {{output=1}}
+  %0 = qnt.concat %pk, %k {axis = 2 : i64} : (!past_bytes, !bytes) -> !all_bytes
+  %1 = qnt.decode_rows %0 {codes = #qnt<storage i8>} : (!all_bytes) -> !all
+  %2 = qnt.attention %q, %1, %1 {scale = 0.5} : (!q, !all, !all) -> !q
+  return %2, %0 : !q, !all_bytes
+}
+
+// CHECK-LABEL: func.func @codes_read
+func.func @codes_read(%k: !bytes, %pk: !past_bytes) -> (!all, !all_bytes) {
+  // CHECK: qnt.concat
+  // expected-remark @below {{something other than attention reads the cache}}
+  %0 = qnt.concat %pk, %k {axis = 2 : i64} : (!past_bytes, !bytes) -> !all_bytes
+  %1 = qnt.decode_rows %0 {codes = #qnt<storage i8>} : (!all_bytes) -> !all
+  %2 = qnt.exp %1 : (!all) -> !all
+  return %2, %0 : !all, !all_bytes
+}

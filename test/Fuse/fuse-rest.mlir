@@ -81,3 +81,21 @@ func.func @host(%x: !m) -> !t {
   %2 = qnt.host_call "my" "Odd" (%0) {elements = [f32], positions = array<i64: 0>, settings = "{}"} : (!t) -> !t
   return %2 : !t
 }
+
+!kv = !qnt.kv<[1, 2, p, 12], ui8>
+!longer = !qnt.kv<[1, 2, p + 1, 12], ui8>
+
+// Rows are encoded where they are appended, if nothing else reads them.
+// CHECK-LABEL: func.func @codes
+func.func @codes(%x: tensor<1x2x1x8xf32>, %y: tensor<1x2x1x8xf32>, %c: !kv, %d: !kv) -> (!longer, !longer, tensor<1x2x1x12xui8>) {
+  // CHECK: qnt.fused "kv_append"(%arg0, %arg2)
+  // CHECK: qnt.encode_rows
+  // CHECK-NEXT: qnt.kv_append
+  // CHECK: %[[E:.*]] = qnt.fused "encode_rows"(%arg1)
+  // CHECK: qnt.fused "kv_append"(%arg3, %[[E]])
+  %0 = qnt.encode_rows %x {codes = #qnt<storage i8>} : (tensor<1x2x1x8xf32>) -> tensor<1x2x1x12xui8>
+  %1 = qnt.kv_append %c, %0 : (!kv, tensor<1x2x1x12xui8>) -> !longer
+  %2 = qnt.encode_rows %y {codes = #qnt<storage i8>} : (tensor<1x2x1x8xf32>) -> tensor<1x2x1x12xui8>
+  %3 = qnt.kv_append %d, %2 : (!kv, tensor<1x2x1x12xui8>) -> !longer
+  return %1, %3, %2 : !longer, !longer, tensor<1x2x1x12xui8>
+}

@@ -118,7 +118,7 @@ std::vector<Tensor> KernelHarness::randomInputs(ArrayRef<int64_t> dims,
 
 namespace {
 
-/// A cache as sessions store it: spare rows after every head, and gaps between batches.
+/// A cache as sessions store it: spare rows after every head, and gaps of 20 bytes between batches.
 struct CacheStorage {
   Dims dims; ///< of the longest content
   int64_t width, headStride, batchStride;
@@ -126,7 +126,7 @@ struct CacheStorage {
 
   CacheStorage(ArrayRef<int64_t> sizes, int64_t elementBytes)
       : dims(sizes), width(sizes[3] * elementBytes), headStride((sizes[2] + 3) * sizes[3]),
-        batchStride(sizes[1] * headStride + 5),
+        batchStride(sizes[1] * headStride + 20 / elementBytes),
         buffer((sizes[0] - 1) * batchStride * elementBytes +
                (sizes[1] - 1) * headStride * elementBytes + sizes[2] * width) {}
 

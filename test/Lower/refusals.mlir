@@ -71,7 +71,7 @@ qnt.kernel @sparse "gather_elements" dims 0 {
 // expected-error @below {{QCC1650: no kernel for this 'attention' on scalar}}
 qnt.kernel @doubles "attention" dims 0 {
 ^bb0(%q: tensor<1x2x3x8xf64>):
-  // expected-error @below {{attention computes in f32; its operands can be f32, f16 or bf16}}
+  // expected-error @below {{attention computes in f32; its operands can be f32 or smaller floats}}
   %0 = qnt.attention %q, %q, %q {scale = 1.0} : (tensor<1x2x3x8xf64>, tensor<1x2x3x8xf64>, tensor<1x2x3x8xf64>) -> tensor<1x2x3x8xf64>
   qnt.yield %0 : tensor<1x2x3x8xf64>
 }

@@ -105,7 +105,7 @@ def FuseCache : Pass<"qcc-fuse-cache", "::mlir::func::FuncOp"> {
   let summary = "Keep past, new rows and present of a decoder in one place";
   let description = [{
     `present = concat(past, rows)` along the length, where `past` is an argument read by nothing else
-    and `present` a result that only attention reads besides, becomes `qnt.kv_begin` and
+    and `present` a result that only attention reads besides, as it is or decoded, becomes `qnt.kv_begin` and
     `qnt.kv_append` in the storage of the result: a session that keeps that storage copies nothing.
 
     Needs: attention raised. Leaves: caches as `!qnt.kv`. Refuses: other readers of past or
@@ -150,7 +150,8 @@ def FuseAttention : Pass<"qcc-fuse-attention", "::mlir::func::FuncOp"> {
   let summary = "Let attention read and write transposed heads in place";
   let description = [{
     Each `qnt.attention` becomes a group that includes the transposes and reshapes of its query, key
-    and value and the one after it, so that heads are never copied.
+    and value and the one after it, so that heads are never copied. Keys and values that are decoded from codes are
+    decoded in the group, as they are read.
 
     Needs: attention raised. Leaves: attention only inside `qnt.fused`.
     Refuses: a view that addresses elements in no strided way.

@@ -37,6 +37,10 @@ mlir::FailureOr<LaunchShape> kvBeginShape(qnt::KernelOp kernel);
 llvm::LogicalResult emitKvBegin(KernelFrame &frame);
 mlir::FailureOr<LaunchShape> kvAppendShape(qnt::KernelOp kernel);
 llvm::LogicalResult emitKvAppend(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> encodeRowsShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitEncodeRows(KernelFrame &frame);
+mlir::FailureOr<LaunchShape> decodeRowsShape(qnt::KernelOp kernel);
+llvm::LogicalResult emitDecodeRows(KernelFrame &frame);
 
 // Products of activations, and convolution.
 mlir::FailureOr<LaunchShape> matmulShape(qnt::KernelOp kernel);
