@@ -164,6 +164,7 @@ constexpr Option inspectOptions[] = {QCC_COMMON_OPTIONS,
                                      {"--embed", Option::Value},
                                      {"--head", Option::Value},
                                      {"--attention", Option::Value},
+                                     {"--kv", Option::Value},
                                      {"--numerics", Option::Value}};
 constexpr Option plainOptions[] = {QCC_COMMON_OPTIONS};
 
@@ -184,6 +185,7 @@ usage: qcc [compile] MODEL.(onnx|qnt|mlir) [options] [-o OUT]
   --skip GLOB            leave weights of these names alone (repeatable)
   --embed F, --head F    f32, f16, w8 or w4 for embedding and output head
   --attention f32|i16    its products: i16 by default between layers with 8-bit inputs
+  --kv F                 how a decoder's cache is stored: f32, f16, fp8, int8 or int4
   --requantize           change weights that are quantized already
   --method M[,M]         rtn, clip, gptq, awq, smoothquant, hadamard …
   --calib, --accept, --budget-size, --recipe …   see qcc quantize --help
@@ -230,7 +232,7 @@ usage: qcc quantize MODEL.onnx [options] [-o OUT.qnt|OUT.onnx]
   --budget-latency 5ms@1x128[,threads=2]   or 40ms@decode, 300ms@prefill512 (repeatable)
   --cost-table FILE      what qcc tune measured, or default;  --require-measured  no predictions
   --recipe FILE.yaml     all of the above, per tensor too, and schemes of one's own
-  --skip GLOB, --embed F, --head F, --attention A, --requantize   as in qcc compile
+  --skip GLOB, --embed F, --head F, --attention A, --kv F, --requantize   as in qcc compile
   --work DIR             keep finished parts here (OUT.qnt.work until it is done)
   --report F.json        candidates, choices and reasons;  --json  the same on stdout
   --attribution N        what each weight contributes to the loss, in at most N runs (64 with
@@ -401,7 +403,7 @@ usage: qcc inspect MODEL.(onnx|qnt|mlir|so) [--json]
 
   --target=GPU[,GPU]     the least that every launch takes there: by memory, by products or by
                          launching, for the sizes of --shape NAME=1x128
-  --quantize=SCHEME, --skip, --embed, --head, --attention, --numerics   as in qcc compile, for that
+  --quantize=SCHEME, --skip, --embed, --head, --attention, --kv, --numerics   as in qcc compile
   --functions F.onnx, --host-op OP, --inputs N, --outputs N, --shape, --bind, --blobs DIR   as in
                          qcc compile
 

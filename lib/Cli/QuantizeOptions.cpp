@@ -238,8 +238,6 @@ llvm::Error cli::parseQuantize(const Args &given, const Context &context, bool c
       return error;
   if (llvm::Error error = choose(args, "--kv", {"f32", "f16", "int8", "fp8", "int4"}, request.kv))
     return error;
-  if (!request.kv.empty() && request.kv != "f32")
-    return later("--kv=" + request.kv);
   if (llvm::Error error = choose(args, "--attention", {"f32", "i16"}, request.attention))
     return error;
   auto gate = quality::parseAccept(args.get("--accept", "guard"));

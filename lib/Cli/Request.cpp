@@ -335,6 +335,11 @@ llvm::Expected<CompileRequest> cli::makeCompileRequest(const Args &args, const C
     return makeError(Diag::CannotRead, input.str(), "is a folder, not a model file");
   if (llvm::Error error = decideOutput(args, temporaryOutput, request))
     return error;
+  const std::string &kv = request.quantize.kv;
+  if (!kv.empty() && kv != "f32" &&
+      (request.emit == EmitKind::Onnx || request.emit == EmitKind::OnnxMs))
+    return makeError(Diag::UsageError, "", "models in ONNX keep the cache that they have", {},
+                     "give --kv=" + kv + " where the model is compiled");
   if (!temporary && !args.has("-o"))
     if (llvm::Error error = checkOverwrite(context, request))
       return error;

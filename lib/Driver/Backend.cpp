@@ -70,8 +70,8 @@ Expected<std::unique_ptr<data::Model>> ReferenceModel::load(const CompileRequest
   assert(!functions.empty() && "loadModel() refuses files without a function");
   model->function = *functions.begin();
   // What is quantized is interpreted quantized.
-  if (!request.quantize.keep) {
-    PipelineOptions options = pipelineOptions(request.quantize);
+  PipelineOptions options = pipelineOptions(request.quantize);
+  if (!request.quantize.keep || !options.kv.empty()) {
     DefaultTimingManager manager;
     TimingScope timing = manager.getRootScope();
     if (Error failed =

@@ -152,6 +152,21 @@ std::vector<Cache> cachesOf(func::FuncOp function) {
   return caches;
 }
 
+/// How a cache that is not f32 is stored. Codes are the same in all caches of a function.
+std::string formatOf(func::FuncOp function, unsigned argument) {
+  Type element = qnt::elementTypeOf(function.getArgument(argument).getType());
+  std::string format;
+  llvm::raw_string_ostream os(format);
+  if (element.isUnsignedInteger(8))
+    function.walk([&](qnt::DecodeRowsOp op) {
+      os << (op.getCodes() == qnt::Storage::i8 ? "int8" : "int4") << " codes";
+      return WalkResult::interrupt();
+    });
+  else if (!element.isF32())
+    os << element;
+  return format;
+}
+
 /// The stage that fuses has run: a cache begins in place, or is copied for a reason.
 void addCaches(func::FuncOp function, ArrayRef<Cache> caches, ArrayRef<Missed> missed,
                std::vector<Structure> &structures) {
@@ -180,13 +195,15 @@ void addCaches(func::FuncOp function, ArrayRef<Cache> caches, ArrayRef<Missed> m
         if (remark.pass == "fuse-cache" && remark.node == cache.node)
           form = "copied: " + remark.reason;
     }
+    if (std::string format = formatOf(function, cache.argument); !format.empty())
+      form += ", " + format;
     groups[form].names.push_back(cache.name);
     groups[form].layers.insert(cache.layer);
   }
   for (auto &[form, group] : groups)
     structures.push_back({"KV cache",
                           "of " + std::to_string(group.layers.size()) + " layers, " + form,
-                          llvm::json::Object{{"in_place", form == "in place"},
+                          llvm::json::Object{{"in_place", StringRef(form).starts_with("in place")},
                                              {"layers", static_cast<int64_t>(group.layers.size())}},
                           std::move(group.names)});
 }

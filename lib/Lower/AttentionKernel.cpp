@@ -38,7 +38,8 @@ FailureOr<AttentionPlan> AttentionPlan::build(KernelOp kernel) {
   plan.rowBlocks = plan.rows.ceilDiv(DimExpr::constant(kernel.getContext(), queryBlock));
   for (Value value : {plan.op.getQuery(), plan.op.getKey(), plan.op.getValue()})
     if (computeElem(elemOfValue(value)) != Elem::F32)
-      return refuse(plan.op, "attention computes in f32; its operands can be f32 or smaller floats");
+      return refuse(plan.op,
+                    "attention computes in f32; its operands can be f32 or smaller floats");
   return plan;
 }
 

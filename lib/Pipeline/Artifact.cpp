@@ -66,20 +66,6 @@ Error writeMlir(LoadedModel &model, const CompileRequest &request) {
   return writeFileAtomically(request.output, text);
 }
 
-/// The scheme that a .qnt was made with; empty where it says none.
-std::string schemeOfQnt(StringRef path) {
-  auto text = quantize::readQntMetadata(path);
-  Expected<llvm::json::Value> json =
-      text ? llvm::json::parse(*text) : Expected<llvm::json::Value>(text.takeError());
-  if (!json) {
-    llvm::consumeError(json.takeError());
-    return "";
-  }
-  const llvm::json::Object *object = json->getAsObject();
-  std::string scheme = object ? object->getString("scheme").value_or("").str() : "";
-  return scheme == "keep" ? "" : scheme;
-}
-
 /// The bits of the codes among the model's weights, as in "w4, w8"; empty where there are floats
 /// alone.
 std::string bitsOfCodes(ModuleOp module) {
@@ -93,19 +79,28 @@ std::string bitsOfCodes(ModuleOp module) {
   return text;
 }
 
-/// What a compile says of its codes. Those of a .qnt were chosen, and judged, when it was made;
-/// those of a model that came with codes, by who made it.
+/// What a compile says of its weights' codes. Those of a .qnt were chosen, and judged, when it was
+/// made; those of a model that came with codes, by who made it.
 std::pair<std::string, std::string> schemeAndQuality(LoadedModel &model,
                                                      const CompileRequest &request) {
   if (!request.quantize.keep)
     return {"f32→" + request.quantize.text, "quality not measured (give --calib)"};
   if (quantize::isQntFile(request.input))
-    if (std::string scheme = schemeOfQnt(request.input); !scheme.empty())
+    if (std::string scheme = pipeline::qntMetadata(request.input, "scheme");
+        !scheme.empty() && scheme != "keep")
       return {scheme, "codes and their quality as quantized"};
   if (std::string bits = bitsOfCodes(*model.module); !bits.empty())
     return {bits, "codes as the model has them"};
   return {request.exactNumerics ? "f32" : "f32, products in bf16",
           "quality not measured (give --calib)"};
+}
+
+/// The same with the format of caches, where they have one that the model did not give them.
+std::pair<std::string, std::string> describe(LoadedModel &model, const CompileRequest &request) {
+  auto described = schemeAndQuality(model, request);
+  if (std::string format = pipeline::cacheFormat(request); !format.empty())
+    described.first += " · kv " + format;
+  return described;
 }
 
 /// The target-independent model in one file.
@@ -120,6 +115,8 @@ Error writeQnt(LoadedModel &model, const CompileRequest &request, raw_ostream &e
   metadata["options"] = llvm::json::Array(request.options);
   metadata["source_sha256"] = sourceHash(request.input);
   metadata["scheme"] = request.quantize.keep ? "keep" : request.quantize.text;
+  if (std::string format = pipeline::cacheFormat(request); !format.empty())
+    metadata["kv"] = format;
   if (!request.quantize.keep) {
     metadata.try_emplace("methods", "rtn");
     metadata["seed"] = static_cast<int64_t>(request.quantize.seed);
@@ -139,7 +136,7 @@ Error writeQnt(LoadedModel &model, const CompileRequest &request, raw_ostream &e
     return failed;
   if (Error failed = outputs.commit())
     return failed;
-  auto [scheme, quality] = schemeAndQuality(model, request);
+  auto [scheme, quality] = describe(model, request);
   if (!request.quiet)
     err << llvm::formatv("{0} · {1:F1} MB · {2} · any target\n", scheme, end / 1e6, quality);
   return Error::success();
@@ -155,7 +152,7 @@ Error writeOnnx(LoadedModel &model, const CompileRequest &request, raw_ostream &
   Expected<ExportedModel> written = exportOnnx(*model.module, request.output, options);
   if (!written)
     return written.takeError();
-  auto [scheme, quality] = schemeAndQuality(model, request);
+  auto [scheme, quality] = describe(model, request);
   if (!request.quiet)
     err << llvm::formatv("{0} · {1:F1} MB{2} · {3} · ONNX opset {4}\n", scheme,
                          written->bytes / 1e6,
@@ -240,7 +237,7 @@ Error qcc::emitArtifact(LoadedModel &model, const std::vector<std::string> &leve
     (*request.facts)["code_bytes"] = static_cast<int64_t>(report.codeBytes);
   }
   if (!request.quiet) {
-    auto [scheme, quality] = schemeAndQuality(model, request);
+    auto [scheme, quality] = describe(model, request);
     err << llvm::formatv("{0} · {1:F1}→{2:F1} MB · {3} · {4}\n", scheme, before / 1e6,
                          (report.weightsBytes + report.codeBytes) / 1e6, quality, names);
   }

@@ -323,6 +323,7 @@ PipelineOptions qcc::pipelineOptions(const QuantizeRequest &wish) {
   options.skip = wish.skip;
   options.recipe = wish.recipe;
   options.attention = wish.attention;
+  options.kv = wish.kv == "f32" ? "" : wish.kv;
   options.costTable = wish.costTable;
   return options;
 }
@@ -350,9 +351,10 @@ Error qcc::compileModel(const CompileRequest &request, raw_ostream &err) {
   Expected<Stage> to = stageOption("to", request.toStage, Stage::Lower);
   if (!to)
     return to.takeError();
-  // What a .qnt holds has been through the quantize stage.
+  // What a .qnt holds has been through the quantize stage, which finds nothing new to do but
+  // caches.
   if (StringRef(request.input).ends_with(".qnt") && *from < Stage::Fuse)
-    from = Stage::Fuse;
+    from = options.kv.empty() ? Stage::Fuse : Stage::Quantize;
   bool isDone = StringRef(request.input).ends_with(".qnt") && *to == Stage::Quantize;
   if (*to < *from && !isDone)
     return makeError(Diag::UsageError, "",

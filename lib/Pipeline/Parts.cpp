@@ -7,6 +7,7 @@
 #include "qcc/Kernels/Lowering.h"
 #include "qcc/Lower/KernelFrame.h"
 #include "qcc/Pipeline/Signature.h"
+#include "qcc/Quantize/QntFile.h"
 #include "qcc/Support/Diagnostics.h"
 #include "qcc/Target/Target.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -33,6 +34,25 @@ std::vector<std::string> pipeline::levelNames(const emit::ModelParts &parts) {
   for (const emit::GpuPart &gpu : parts.gpus)
     names.push_back(gpu.name);
   return names;
+}
+
+std::string pipeline::qntMetadata(StringRef path, StringRef key) {
+  if (!quantize::isQntFile(path))
+    return "";
+  auto text = quantize::readQntMetadata(path);
+  Expected<llvm::json::Value> json =
+      text ? llvm::json::parse(*text) : Expected<llvm::json::Value>(text.takeError());
+  if (!json) {
+    llvm::consumeError(json.takeError());
+    return "";
+  }
+  const llvm::json::Object *object = json->getAsObject();
+  return object ? object->getString(key).value_or("").str() : "";
+}
+
+std::string pipeline::cacheFormat(const CompileRequest &request) {
+  const std::string &asked = request.quantize.kv;
+  return asked.empty() || asked == "f32" ? qntMetadata(request.input, "kv") : asked;
 }
 
 namespace {
@@ -362,6 +382,8 @@ std::string manifest(ModuleOp module, qnt::SectionOp section, const CompileReque
                             {"scheme", request.quantize.keep ? "keep" : request.quantize.text},
                             {"quality", "not measured"},
                             {"weights", std::move(weights)}};
+  if (std::string format = pipeline::cacheFormat(request); !format.empty())
+    object["kv"] = format;
   return llvm::formatv("{0:2}", llvm::json::Value(std::move(object)));
 }
 

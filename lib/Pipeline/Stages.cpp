@@ -145,6 +145,8 @@ void addQuantize(OpPassManager &pm, const PipelineOptions &options) {
   bool wished = options.attention == "i16";
   if (options.attention.empty() ? asked : wished)
     pm.addNestedPass<func::FuncOp>(quantize::createNarrowAttention({wished}));
+  if (!options.kv.empty())
+    pm.addNestedPass<func::FuncOp>(quantize::createNarrowCaches({options.kv}));
   pm.addPass(quantize::createHoistWeights());
 }
 

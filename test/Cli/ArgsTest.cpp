@@ -76,7 +76,7 @@ TEST(Args, HelpNamesEveryOption) {
     std::string help = shared + findCommand(command)->help;
     for (const Option &option : findCommand(command)->options) {
       llvm::StringRef name = option.name;
-      bool omitted = name == "-h" || name == "--help" || name == "--output" || name == "--kv";
+      bool omitted = name == "-h" || name == "--help" || name == "--output";
       EXPECT_TRUE(omitted || llvm::StringRef(help).contains(name)) << command << name.str();
     }
   }

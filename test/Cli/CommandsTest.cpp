@@ -130,8 +130,19 @@ TEST_F(Commands, BadValues) {
 
 TEST_F(Commands, WhatNeedsALaterVersion) {
   std::string o = folder + "/x.so";
-  for (const char *option : {"--kv=int8", "--report=r.html"})
-    EXPECT_EQ(codeOf(request({"-o", o, option})), Diag::NotAvailable) << option;
+  EXPECT_EQ(codeOf(request({"-o", o, "--report=r.html"})), Diag::NotAvailable);
+}
+
+TEST_F(Commands, FormatsOfCaches) {
+  std::string o = folder + "/x.so";
+  auto wish = request({"-o", o, "--kv=int8"});
+  ASSERT_TRUE(static_cast<bool>(wish));
+  EXPECT_EQ(wish->quantize.kv, "int8");
+  EXPECT_EQ(codeOf(request({"-o", o, "--kv=int5"})), Diag::BadOptionValue);
+  // Models in ONNX keep the cache that they have.
+  std::string onnx = folder + "/x.onnx";
+  EXPECT_EQ(codeOf(request({"-o", onnx, "--kv=int4"})), Diag::UsageError);
+  EXPECT_EQ(codeOf(request({"-o", onnx, "--kv=f32"})), noDiag);
 }
 
 TEST_F(Commands, RuinousSchemesNeedConsent) {

@@ -60,6 +60,13 @@ def test_zoo(qcc_tool, ptxas, tmp_path, graph, arch):
     assembled(qcc_tool, ptxas, ZOO / graph / "model.onnx", arch, tmp_path)
 
 
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90a"])
+@pytest.mark.parametrize("kv", ["fp8", "int8", "int4"])
+def test_narrow_caches(qcc_tool, ptxas, tmp_path, decoder, kv, arch):
+    """Attention that decodes rows stays with lanes."""
+    assembled(qcc_tool, ptxas, decoder, arch, tmp_path, f"--kv={kv}", "--numerics=fast")
+
+
 def resources(qcc_tool, ptxas, model, folder, scheme, numerics):
     """Main kernels as inspect describes them: {(architecture, kernel): its object}."""
     artifact = folder / "model.so"

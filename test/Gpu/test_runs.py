@@ -116,6 +116,23 @@ def test_launches_side_by_side(driver, llama):
         qcc.load(artifact).decoder(**options, gpu=0).step(np.ones((1, 1), np.int64))
 
 
+@pytest.mark.parametrize("kv", ["f16", "fp8", "int8", "int4"])
+@pytest.mark.parametrize("numerics", ["exact", "fast"])
+def test_narrow_caches(qcc_tool, driver, tmp_path, kv, numerics):
+    """Under fast numerics attention on codes stays with lanes, whatever layers do."""
+    artifact, kernels = compiled(qcc_tool, tmp_path, tiny.write_llama(tmp_path), f"--kv={kv}", f"--numerics={numerics}")
+    driver.kernels(kernels)
+    loaded = qcc.load(artifact)
+    options = {"batch": 2, "capacity": 16, "max_step": 8}
+    there, here = loaded.decoder(**options, gpu=0), loaded.decoder(**options)
+    for got, want in zip(steps(there), steps(here)):
+        if numerics == "exact":
+            assert got.tobytes() == want.tobytes()
+        else:
+            np.testing.assert_allclose(got, want, atol=0.05 * np.abs(want).max())
+    assert there.memory["kv"] == here.memory["kv"]
+
+
 def test_attention_in_pairs(qcc_tool, driver, tmp_path):
     """A prompt, tokens and padding: products of bf16 are near those of f32."""
     artifact, kernels = compiled(qcc_tool, tmp_path, tiny.write_llama(tmp_path), "--numerics=fast")

@@ -32,6 +32,7 @@ struct PipelineOptions {
   std::string embed, head;       ///< "" takes the default of the scheme
   std::vector<std::string> skip; ///< globs
   std::string attention;         ///< its products: f32 or i16; "": i16 where a scheme is given
+  std::string kv;                ///< how caches are stored: f16, fp8, int8, int4; "": as they are
   std::string recipe;            ///< file with schemes of its own and overrides
   std::string statistics;        ///< assign-bits: file that static scales come from
   bool foldNormGains = false;    ///< rotate: norm gains move into the layers that follow

@@ -47,6 +47,7 @@ private:
 
   reference::FolderWeights weights;
   Values inputs, expected;
+  llvm::SmallVector<mlir::Type> types; ///< of the inputs
   std::string offender, what;
   unsigned compared = 0;
   bool over = false; ///< the module has left what the interpreter knows

@@ -69,6 +69,24 @@ def NarrowAttention : Pass<"qcc-narrow-attention", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::qcc::qnt::QntDialect"];
 }
 
+def NarrowCaches : Pass<"qcc-narrow-caches", "::mlir::func::FuncOp"> {
+  let summary = "Keep the caches of a decoder in fewer bytes";
+  let description = [{
+    `present = concat(past, rows)` along the length, where `past` is a float argument read by nothing else and `present` a
+    result, is stored in another format: past, present and what is put between have its type, new rows are converted
+    before, and what reads the cache reads what it stands for. With `f16` and `fp8` (f8E4M3FN, saturated) attention reads
+    the cache itself; with `int8` and `int4` rows are those of `qnt.encode_rows`.
+
+    Needs: attention raised. Leaves: caches in that format, arguments and results of another type. Refuses: caches that
+    only pass through, as those of cross-attention, whose rows another model wrote; caches of integers; past rows that
+    something else reads; for codes, rows of unknown width. A function whose caches are all refused is an error.
+
+    Example: test/Quantize/narrow-caches.mlir
+  }];
+  let options = [Option<"format", "format", "std::string", "", "f16, fp8, int8 or int4">];
+  let dependentDialects = ["::qcc::qnt::QntDialect"];
+}
+
 def HoistWeights : Pass<"qcc-hoist-weights", "::mlir::ModuleOp"> {
   let summary = "Turn expressions over weights and constants into recipes";
   let description = [{
