@@ -76,13 +76,20 @@ mlir::FloatType floatTypeOf(Storage storage, mlir::MLIRContext *context);
 bool holdsReals(QType type);
 
 /// The meanings of qnt.qlinear, as its description numbers them.
-enum class Product { FullSum = 1, BlockSums = 2, FloatSums = 3, WideSums = 4 };
+enum class Product { FullSum = 1, BlockSums = 2, FloatSums = 3, WideSums = 4, ScaledFloatSums = 5 };
+/// Whether sums are of numbers, not of integer codes.
+inline bool sumsFloats(Product product) {
+  return product == Product::FloatSums || product == Product::ScaledFloatSums;
+}
 /// The meaning for an input (a float tensor or codes) and a weight that the verifier accepts.
 Product productOf(mlir::Type x, QType weight);
 /// Whether products of bf16 take `x`: of f32, or of bf16 in rows of whole 16 bytes.
 bool hasRowsOfPairs(mlir::Type x);
-/// Whether a product of the two is of floats, which products of bf16 take, with values of codes.
+/// Whether a product of the two is of floats, as `x` has them or as its codes spell them, with values
+/// of codes, which products of bf16 take.
 bool sumsFloatInputs(mlir::Type x, QType weight);
+/// Whether a product of the two is of 8-bit floats.
+bool sumsFloat8(mlir::Type x, QType weight);
 /// The step of wide sums where scales are per row.
 inline constexpr int64_t kWideBlock = 256;
 

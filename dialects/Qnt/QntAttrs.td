@@ -123,7 +123,9 @@ def Qnt_Layout : Qnt_Enum<"Layout", "where an element lies", [
   I32EnumAttrCase<"token_u8", 4>,
   I32EnumAttrCase<"token_s8", 5>,
   I32EnumAttrCase<"token_s16", 6>,
-  I32EnumAttrCase<"panel16_k2", 7>]>;
+  I32EnumAttrCase<"panel16_k2", 7>,
+  I32EnumAttrCase<"token_f32", 8>,
+  I32EnumAttrCase<"token_f8", 9>]>;
 
 def Qnt_CodebookAttr : Qnt_Attr<"Codebook", "codebook"> {
   let summary = "what the codes of a codebook stand for";

@@ -39,7 +39,8 @@ def Qnt_QuantizeOp : Qnt_QuantOp<"quantize"> {
 
     Constraints:
     * (C1) `out` has the dimensions of `x`.
-    * (C2) tokens are i8 or i16 codes, i16 without zero point, with scales of f32.
+    * (C2) tokens are i8, i16 or f8e4m3fn codes, i16 without zero point, f8e4m3fn without groups, with
+      scales of f32.
   }];
   let arguments = (ins Qnt_Tensor:$x);
   let results = (outs Qnt_QType:$out);
@@ -51,13 +52,14 @@ def Qnt_QuantizeStaticOp : Qnt_QuantOp<"quantize_static"> {
     `code = clamp(roundeven(x * (1 / scale)) + z)`, `z = zero + shift`, where `shift` is 0 if it is
     absent, to -128 .. 127 with a zero point or `full`, else to -127 .. 127. The result is per token,
     every token with the same scale and zero point, so that products do not tell static from dynamic
-    inputs. A result without zero point stands for `x + scale z`.
+    inputs. A result without zero point stands for `x + scale z`. Codes of f8e4m3fn are the nearest to
+    `x * (1 / scale)`, ties to even, saturating; NaN is 0.
 
     Constraints:
     * (C1) `out` has the dimensions of `x`.
-    * (C2) `out` has i8 codes per token with scales of f32 and no groups.
+    * (C2) `out` has i8 or f8e4m3fn codes per token with scales of f32 and no groups.
     * (C3) `scale` is positive and finite, and so is its reciprocal; `zero` is in -128 .. 127, and 0 where `out` has none and `full` is not there.
-    * (C4) `shift`, if present, is an i32 of rank 0, and `out` has a zero point or `full` is there. That `zero + shift` is in
+    * (C4) `shift`, if present, is an i32 of rank 0, and `out` has a zero point or `full` is there, which belongs to i8. That `zero + shift` is in
       -128 .. 127 is up to who makes it.
   }];
   let arguments = (ins Qnt_Tensor:$x, Optional<Qnt_Tensor>:$shift, F32Attr:$scale,
@@ -110,7 +112,7 @@ def Qnt_PackOp : Qnt_Op<"pack", [Pure]> {
 def Qnt_QLinearOp : Qnt_QuantOp<"qlinear"> {
   let summary = "linear layer on codes";
   let description = [{
-    `weight` is `[N, K]`; `x` has codes per token or is a float tensor. Which of four meanings holds
+    `weight` is `[N, K]`; `x` has codes per token or is a float tensor. Which of five meanings holds
     follows from the two types (`productOf` in Qnt.h). Orders are the same on every target, for every
     number of tokens. `round` is to f32, and the bias is added last.
 
@@ -130,20 +132,25 @@ def Qnt_QLinearOp : Qnt_QuantOp<"qlinear"> {
        `r = fma(t, wscale, r)`, `out = r`.
     4. *Wide sums*, where `x` has i16 codes and weights are as in 2 or 1: as 2, with exact sums rounded
        once to f32, and blocks of 256 where the weight's scales are per row.
+    5. *Scaled float sums*, where `x` has f8e4m3fn codes: as 3 with `value(xcode)` for `x`, and finally
+       `out = r * xscale`.
 
-    With `products = bf16` levels with tensor cores may round `x` and `value(code) - zero` of meaning 3
-    to bf16, and take the sums `t` in another order; others compute it as without.
+    With `products = bf16` levels with tensor cores may round `x` and `value(code) - zero` of meanings
+    3 and 5 to bf16, and take the sums `t` in another order. With `products = f8e4m3fn` they may, in
+    meaning 5, take the sums of runs of 128 inputs or more as their products of 8-bit floats do, which
+    may keep fewer bits than f32 has. Others compute it as without.
 
     Constraints:
     * (C1) `weight` is `[N, K]` of at most 8 bits: one scale, per axis 0, or in blocks along axis 1.
-    * (C2) `x` is a float tensor, or has i8 or i16 codes per token, symmetric for meanings 2 and 4;
-      its last dimension is K.
+    * (C2) `x` is a float tensor, or has i8, i16 or f8e4m3fn codes per token, symmetric for meanings 2
+      and 4; its last dimension is K.
     * (C3) no accumulator can overflow int32: a step, or K in meaning 1, has at most
       `2^31 / (255 * 128)` products for codes of 8 bits, `2^31 / (2^bits * 128)` below.
     * (C4) `out` has the leading dimensions of `x`, then N; `bias`, if present, is `[N]`.
     * (C5) of the groups of `x` and the weight's blocks the smaller size divides the larger.
     * (C6) in meanings 2 and 4 the sums of `x`, if it has any, are those of the steps.
-    * (C7) `products` is f32, or bf16 in meaning 3 with an `x` of f32, or of bf16 with K a multiple of 8.
+    * (C7) `products` is f32; or bf16 in meaning 5, and in 3 with an `x` of f32, or of bf16 with K a
+      multiple of 8; or f8e4m3fn in meaning 5 with weights of f8e4m3fn or f8e5m2.
   }];
   let arguments = (ins Qnt_Value:$x, Qnt_QType:$weight, Optional<Qnt_Tensor>:$bias,
                        DefaultValuedAttr<Qnt_StorageAttr, "Storage::f32">:$products);

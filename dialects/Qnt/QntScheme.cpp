@@ -166,6 +166,8 @@ std::optional<float> qcc::qnt::integerUnit(QType weight) {
 
 Product qcc::qnt::productOf(Type x, QType weight) {
   auto codes = dyn_cast<QType>(x);
+  if (codes && codes.getStorage() == Storage::f8e4m3fn)
+    return Product::ScaledFloatSums;
   if (!codes || !integerUnit(weight))
     return Product::FloatSums;
   if (codes.getStorage() == Storage::i16)
@@ -183,7 +185,14 @@ bool qcc::qnt::hasRowsOfPairs(Type x) {
 }
 
 bool qcc::qnt::sumsFloatInputs(Type x, QType weight) {
-  return !isa<QType>(x) && hasRowsOfPairs(x) && productOf(x, weight) == Product::FloatSums;
+  Product product = productOf(x, weight);
+  return product == Product::ScaledFloatSums ||
+         (product == Product::FloatSums && !isa<QType>(x) && hasRowsOfPairs(x));
+}
+
+bool qcc::qnt::sumsFloat8(Type x, QType weight) {
+  return productOf(x, weight) == Product::ScaledFloatSums &&
+         (weight.getStorage() == Storage::f8e4m3fn || weight.getStorage() == Storage::f8e5m2);
 }
 
 bool qcc::qnt::holdsReals(QType type) {
@@ -196,7 +205,7 @@ int64_t qcc::qnt::productStep(Type x, QType weight, int64_t length) {
                   : product == Product::WideSums                ? kWideBlock
                                                                 : length;
   auto codes = dyn_cast<QType>(x);
-  if (!codes || !codes.getGroup() || product == Product::FloatSums)
+  if (!codes || !codes.getGroup() || sumsFloats(product))
     return block;
   return std::min(block, codes.getGroup());
 }

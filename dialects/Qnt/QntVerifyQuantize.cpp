@@ -12,28 +12,32 @@ LogicalResult QuantizeOp::verify() {
     return failure();
   if (out.getGranularity() != Granularity::token)
     return success();
-  bool fits =
-      out.getStorage() == Storage::i8 || (out.getStorage() == Storage::i16 && !out.getZero());
+  bool fits = out.getStorage() == Storage::i8 ||
+              (out.getStorage() == Storage::i16 && !out.getZero()) ||
+              (out.getStorage() == Storage::f8e4m3fn && !out.getGroup());
   if (!fits || !out.getScale().isF32()) // (C2)
-    return emitOpError() << "tokens are i8, or i16 without zero point, with scales of f32, but "
-                            "the result is "
-                         << out;
+    return emitOpError()
+           << "tokens are i8, i16 without zero point, or f8e4m3fn without groups, with "
+              "scales of f32, but the result is "
+           << out;
   return success();
 }
 LogicalResult QuantizeStaticOp::verify() {
   QType out = getOut().getType();
   if (failed(sameDims(*this, "result", dimsOf(out), dimsOf(getX().getType())))) // (C1)
     return failure();
-  if (out.getGranularity() != Granularity::token || out.getStorage() != Storage::i8 ||
+  bool isReal = out.getStorage() == Storage::f8e4m3fn;
+  if (out.getGranularity() != Granularity::token || (out.getStorage() != Storage::i8 && !isReal) ||
       !out.getScale().isF32() || out.getGroup()) // (C2)
-    return emitOpError() << "result must have i8 codes per token with scales of f32 and no groups, "
-                            "but is "
-                         << out;
+    return emitOpError()
+           << "result must have i8 or f8e4m3fn codes per token with scales of f32 and "
+              "no groups, but is "
+           << out;
   float scale = getScale().convertToFloat();
   if (!(scale > 0) || !std::isfinite(scale) || !std::isfinite(1 / scale)) // (C3)
     return emitOpError() << "scale must be positive and finite, but is " << scale;
   int64_t zero = getZero();
-  bool moves = out.getZero() || getFull();
+  bool moves = !isReal && (out.getZero() || getFull());
   if (zero < -128 || zero > 127 || (zero != 0 && !moves))
     return emitOpError() << "zero point " << zero << " does not fit " << out;
   if (!getShift()) // (C4)
@@ -85,9 +89,10 @@ static LogicalResult verifyProductInput(QLinearOp op, QType weight) {
   if (!x && isa<FloatType>(elementTypeOf(op.getX().getType())))
     return success();
   bool isToken = x && x.getGranularity() == Granularity::token &&
-                 (x.getStorage() == Storage::i8 || x.getStorage() == Storage::i16);
+                 (x.getStorage() == Storage::i8 || x.getStorage() == Storage::i16 ||
+                  x.getStorage() == Storage::f8e4m3fn);
   if (!isToken) // (C2)
-    return op.emitOpError() << "input must be floats, or i8 or i16 per token, but is "
+    return op.emitOpError() << "input must be floats, or i8, i16 or f8e4m3fn per token, but is "
                             << op.getX().getType();
   Product product = productOf(x, weight);
   bool inSteps = product == Product::BlockSums || product == Product::WideSums;
@@ -105,7 +110,7 @@ static LogicalResult verifyProductInput(QLinearOp op, QType weight) {
   if (inSteps && block && group && std::max(block, group) % std::min(block, group) != 0) // (C5)
     return op.emitOpError() << "groups of " << group << " inputs and blocks of " << block
                             << " do not divide each other";
-  if (product == Product::FloatSums)
+  if (sumsFloats(product))
     return success();
   int64_t bits = weight.getCodebook() ? 8 : weight.getBits();
   int64_t most = (int64_t(1) << 31) / (bits == 8 ? 255 * 128 : (1 << bits) * 128);
@@ -127,12 +132,17 @@ LogicalResult QLinearOp::verify() {
     return failure();
   if (getProducts() == Storage::f32)
     return success();
-  if (getProducts() != Storage::bf16) // (C7)
-    return emitOpError() << "products must be of f32 or bf16, but are of "
+  if (getProducts() == Storage::f8e4m3fn) { // (C7)
+    if (!sumsFloat8(getX().getType(), weight))
+      return emitOpError("products of f8e4m3fn need codes of 8-bit floats on both sides");
+    return success();
+  }
+  if (getProducts() != Storage::bf16)
+    return emitOpError() << "products must be of f32, bf16 or f8e4m3fn, but are of "
                          << stringifyStorage(getProducts());
   if (!sumsFloatInputs(getX().getType(), weight))
-    return emitOpError(
-        "products of bf16 need sums of floats of an input of f32, or of bf16 in multiples of 8");
+    return emitOpError("products of bf16 need sums of floats of an input of f32 or f8e4m3fn, or of "
+                       "bf16 in multiples of 8");
   return success();
 }
 LogicalResult QGatherOp::verify() {

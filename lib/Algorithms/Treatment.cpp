@@ -1,6 +1,7 @@
 // Treatments of outliers, tried on rows of the input; see Treatment.h.
 #include "qcc/Algorithms/Treatment.h"
 #include "Dense.h"
+#include "qcc/Algorithms/FloatFormats.h"
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -17,6 +18,17 @@ constexpr int64_t kColumnShare = 32;
 constexpr double kSparseFractions[] = {0.0025, 0.005, 0.01};
 /// Thresholds of thresholdScales: the largest magnitude halved so many times at most.
 constexpr int kHalvings = 10;
+
+/// Scaled so that the largest magnitude is the largest number, or as calibration fixed.
+void roundFloats(const ActivationFormat &format, float *x, int64_t count) {
+  float scale = format.fixedScale, high = 0;
+  for (int64_t i = 0; i < count; ++i)
+    high = std::max(high, std::fabs(x[i]));
+  if (!(scale > 0))
+    scale = high / kFloat8E4M3.max;
+  for (int64_t i = 0; scale > 0 && i < count; ++i)
+    x[i] = scale * floatFromMini(kFloat8E4M3, miniFromFloat(kFloat8E4M3, x[i] / scale));
+}
 
 int32_t lowest(unsigned bits) { return -(1 << (bits - 1)); }
 
@@ -127,7 +139,8 @@ void roundActivations(const ActivationFormat &format, float *x, int64_t rows, in
   int64_t group = format.group ? format.group : k;
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t from = 0; from < k; from += group)
-      roundGroup(format, x + row * k + from, std::min(group, k - from));
+      (format.isFloat ? roundFloats : roundGroup)(format, x + row * k + from,
+                                                  std::min(group, k - from));
 }
 
 std::vector<float> smoothScales(const std::vector<float> &magnitudes,
@@ -313,8 +326,10 @@ Treatment TreatmentSearch::bestScales(const TreatmentChoices &choices) const {
 /// the error of its weights.
 std::vector<int32_t> TreatmentSearch::columnsByHarm() const {
   std::vector<double> harm(k);
-  bool coded = std::any_of(layers.begin(), layers.end(),
-                           [](const TreatedLayer &layer) { return layer.input.bits != 0; });
+  // Floats keep small channels beside a large one.
+  bool coded = std::any_of(layers.begin(), layers.end(), [](const TreatedLayer &layer) {
+    return layer.input.bits != 0 && !layer.input.isFloat;
+  });
   for (const Measured &part : measured) {
     std::vector<float> w = part.w;
     roundWeights(*part.layer, w, part.rows, k, input.meanSquare.data(), threads);

@@ -186,7 +186,9 @@ QType assignbits::inputCodes(Type x, QType weight, const Scheme &scheme) {
   if (scheme.act == Scheme::Act::Float)
     return {};
   MLIRContext *context = x.getContext();
-  Storage storage = scheme.act == Scheme::Act::Int16 ? Storage::i16 : Storage::i8;
+  Storage storage = scheme.act == Scheme::Act::Int16    ? Storage::i16
+                    : scheme.act == Scheme::Act::Float8 ? Storage::f8e4m3fn
+                                                        : Storage::i8;
   auto make = [&](Type zero, int64_t sums) {
     return QType::get(context, makeDims(context, dimsOf(x)), storage, Granularity::token, -1, sums,
                       Float32Type::get(context), zero, Type(), CodebookAttr(), scheme.actGroup,
@@ -197,13 +199,13 @@ QType assignbits::inputCodes(Type x, QType weight, const Scheme &scheme) {
   QType symmetric = make(Type(), 0);
   Product product = productOf(symmetric, weight);
   bool mayHaveZero = storage == Storage::i8 && !scheme.actGroup && !scheme.actSymmetric;
-  if (product == Product::FullSum || product == Product::FloatSums)
+  if (product == Product::FullSum || sumsFloats(product))
     return mayHaveZero ? make(IntegerType::get(context, 8), 0) : symmetric;
   return make(Type(), productStep(symmetric, weight, *dimsOf(weight)[1].constantValue()));
 }
 
 std::optional<std::string> assignbits::productProblem(Type x, QType weight) {
-  if (productOf(x, weight) == Product::FloatSums)
+  if (sumsFloats(productOf(x, weight)))
     return std::nullopt;
   int64_t bits = weight.getCodebook() ? 8 : weight.getBits();
   int64_t most = (int64_t(1) << 31) / (bits == 8 ? 255 * 128 : (1 << bits) * 128);

@@ -93,6 +93,7 @@ ActivationFormat activationOf(LinearOp layer) {
   if (!type || !isa_and_nonnull<QuantizeOp, QuantizeStaticOp>(def))
     return format;
   format.bits = type.getBits();
+  format.isFloat = type.getStorage() == Storage::f8e4m3fn;
   format.zeroPoint = static_cast<bool>(type.getZero());
   format.group = type.getBlock();
   if (auto fixed = dyn_cast<QuantizeStaticOp>(def); fixed && !fixed.getShift()) {

@@ -51,8 +51,16 @@ void symmetric(GraphExporter &e, GraphExporter::Tokens &tokens, const std::strin
 
 /// The attribute that says the type of codes where there is no zero point.
 onnx::Attribute codeType(QType type) {
-  return attr("output_dtype",
-              int64_t(type.getStorage() == Storage::i16 ? onnx::Int16 : onnx::Int8));
+  return attr("output_dtype", int64_t(type.getStorage() == Storage::i16        ? onnx::Int16
+                                      : type.getStorage() == Storage::f8e4m3fn ? onnx::Float8E4M3FN
+                                                                               : onnx::Int8));
+}
+
+/// The number that the largest code stands for.
+double levelsOf(QType type) {
+  return type.getStorage() == Storage::i16        ? 32639
+         : type.getStorage() == Storage::f8e4m3fn ? 448
+                                                  : 127;
 }
 
 void quantize(GraphExporter &e, QuantizeOp op) {
@@ -73,7 +81,7 @@ void quantize(GraphExporter &e, QuantizeOp op) {
   if (type.getZero()) {
     asymmetric(e, tokens, x, e.integers({axis}), op.getContext());
   } else {
-    symmetric(e, tokens, x, dims, group, type.getStorage() == Storage::i16 ? 32639 : 127);
+    symmetric(e, tokens, x, dims, group, levelsOf(type));
     attributes.push_back(codeType(type));
   }
   tokens.codes = e.add("QuantizeLinear", {x, tokens.scale, tokens.zero}, attributes);
@@ -95,8 +103,10 @@ void quantizeStatic(GraphExporter &e, QuantizeStaticOp op) {
   if (type.getZero()) {
     tokens.zero = e.number(i8, static_cast<double>(static_cast<int64_t>(op.getZero())));
   } else {
-    float most = 127 * scale;
-    x = e.add("Clip", {x, e.number(f32, -most), e.number(f32, most)});
+    if (type.getStorage() == Storage::i8) { // 8-bit floats saturate
+      float most = 127 * scale;
+      x = e.add("Clip", {x, e.number(f32, -most), e.number(f32, most)});
+    }
     attributes.push_back(codeType(type));
   }
   tokens.codes = e.add("QuantizeLinear", {x, tokens.scale, tokens.zero}, attributes);

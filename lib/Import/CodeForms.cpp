@@ -1,6 +1,7 @@
 // Schemes behind Q/DQ pairs: constant matrices with scales, codes of tokens with scales computed
 // from their ranges, codes with a scale for all. lib/Export/Quantized.cpp writes the same formulas.
 #include "CodeForms.h"
+#include <functional>
 
 using namespace mlir;
 using namespace qcc;
@@ -44,13 +45,18 @@ bool GraphImporter::feedsOnlyProducts(const onnx::Node &quantize) {
     return found != readers.end() &&
            llvm::all_of(found->second, [&](const onnx::Node *reader) { return holds(*reader); });
   };
+  std::function<bool(const onnx::Node &)> feedsProducts = [&](const onnx::Node &node) {
+    return all(node, [&](const onnx::Node &reader) {
+      if (reader.input(0) != node.outputs[0])
+        return false;
+      if (llvm::is_contained({"Reshape", "Flatten", "Squeeze", "Unsqueeze"}, reader.opType))
+        return feedsProducts(reader);
+      return llvm::is_contained({"MatMul", "Gemm", "MatMulNBits"}, reader.opType) &&
+             reader.input(1) != node.outputs[0];
+    });
+  };
   return all(quantize, [&](const onnx::Node &dequantize) {
-    return dequantize.opType == "DequantizeLinear" &&
-           all(dequantize, [&](const onnx::Node &product) {
-             bool isProduct = llvm::is_contained({"MatMul", "Gemm", "MatMulNBits"}, product.opType);
-             return isProduct && product.input(0) == dequantize.outputs[0] &&
-                    product.input(1) != dequantize.outputs[0];
-           });
+    return dequantize.opType == "DequantizeLinear" && feedsProducts(dequantize);
   });
 }
 
@@ -245,14 +251,18 @@ Value dynamicTokens(NodeBuilder &n, Value x, Value scale, Value zero, Type codes
   auto k = rank ? n.dims(x).back().constantValue() : std::nullopt;
   int64_t axis = n.intAttr("axis", 1);
   axis += axis < 0 ? static_cast<int64_t>(rank) : 0;
-  bool isWide = codes.isSignlessInteger(16);
+  bool isWide = codes.isSignlessInteger(16), isReal = isa<Float8E4M3FNType>(codes);
   if (!least || *least != double(leastScale) || !k || axis + 1 != static_cast<int64_t>(rank) ||
-      block < 1 || *k % block != 0 || !(codes.isSignlessInteger(8) || isWide))
+      block < 1 || *k % block != 0 || !(codes.isSignlessInteger(8) || isWide || isReal))
     return {};
   auto make = [&](Type zeroType, int64_t group) {
-    auto storage = isWide ? qnt::Storage::i16 : qnt::Storage::i8;
+    auto storage = isReal ? qnt::Storage::f8e4m3fn : isWide ? qnt::Storage::i16 : qnt::Storage::i8;
     return n.make<qnt::QuantizeOp>(tokenType(n, x, storage, zeroType, group), x);
   };
+  if (isReal) {
+    bool perToken = block == *k && !zero && same(scale, symmetricScale(n, x, 0, 448));
+    return perToken ? make({}, 0) : Value();
+  }
   if (zero)
     return !isWide && block == *k && isAsymmetric(n, x, scale, zero) ? make(codes, 0) : Value();
   double levels = isWide ? 32639 : 127;
@@ -273,13 +283,22 @@ Value clipped(Value x, float most) {
 /// Codes with one constant scale, for products only: elsewhere plain arithmetic fuses better.
 Value staticTokens(NodeBuilder &n, Value x, Value scale, Value zero, Type codes) {
   auto step = qnt::splatOf(scale), zeroPoint = qnt::splatOf(zero);
-  bool isBytes = codes.isInteger(8) && n.rank(x) > 0;
-  if (!step || !isOne(n, scale) || !isBytes || (zero && (!zeroPoint || !isOne(n, zero))) ||
-      !n.element(scale).isF32() || !n.importer.feedsOnlyProducts(n.node))
+  bool isReal = isa<Float8E4M3FNType>(codes), isBytes = codes.isInteger(8) || isReal;
+  if (!step || !isOne(n, scale) || !isBytes || n.rank(x) == 0 ||
+      (!isReal && !(n.element(x).isF32() && n.element(scale).isF32())) ||
+      (zero && (!zeroPoint || !isOne(n, zero))) || !n.importer.feedsOnlyProducts(n.node))
     return {};
   auto number = static_cast<float>(*step);
   if (!(number > 0) || !std::isfinite(number) || !std::isfinite(1 / number))
     return {};
+  if (isReal) {
+    if ((zero && *zeroPoint != 0) || n.intAttr("saturate", 1) == 0)
+      return {};
+    Value wide = n.cast(x, n.f32());
+    auto type = tokenType(n, wide, qnt::Storage::f8e4m3fn, Type(), 0);
+    return n.make<qnt::QuantizeStaticOp>(type, wide, Value(), n.builder.getF32FloatAttr(number),
+                                         n.builder.getI64IntegerAttr(0), UnitAttr());
+  }
   Type i8 = n.builder.getIntegerType(8);
   int64_t shift = codes.isUnsignedInteger() ? 128 : 0;
   Value from = zero ? x : clipped(x, 127 * number);
@@ -295,9 +314,11 @@ Value staticTokens(NodeBuilder &n, Value x, Value scale, Value zero, Type codes)
 
 void qcc::import::rememberTokens(NodeBuilder &n, Value codes, int64_t block) {
   Value x = n.in(0), scale = n.in(1), zero = n.optional(2);
-  if (!codes || !x || !scale || n.failed() || !n.element(x).isF32())
+  if (!codes || !x || !scale || n.failed())
     return;
-  Value tokens = dynamicTokens(n, x, scale, zero, n.element(codes), block);
+  Value tokens;
+  if (n.element(x).isF32())
+    tokens = dynamicTokens(n, x, scale, zero, n.element(codes), block);
   if (!tokens)
     tokens = staticTokens(n, x, scale, zero, n.element(codes));
   if (tokens)

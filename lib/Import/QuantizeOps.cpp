@@ -103,7 +103,9 @@ void quantizeLinear(NodeBuilder &n) {
     Value steps = n.div(x, n.cast(spread(n, scale, x, block), n.element(x)));
     if (n.has(2)) // a zero too, which takes the sign of -0
       steps = n.add(steps, n.cast(spread(n, n.in(2), x, block), n.element(x)));
-    return n.out(0, n.castSaturating(steps, codes, n.intAttr("saturate", 1) != 0));
+    Value result = n.castSaturating(steps, codes, n.intAttr("saturate", 1) != 0);
+    rememberTokens(n, result, block);
+    return n.out(0, result);
   }
   if (!codes || !isa<IntegerType>(codes))
     return n.unsupported("quantizes to a type that qcc does not take");

@@ -560,7 +560,10 @@ void emitMatmul(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &
                 MatmulEpilogue epilogue) {
   if (k.target().hasTensorCores() && fitsTensorCores(spec))
     return emitTensorMatmul(k, spec, operands, epilogue);
-  MatmulEmitter(k, spec, operands, epilogue).run();
+  MatmulSpec numbers = spec;
+  if (numbers.block.core == BlockCore::Float8) // those that the codes of A spell
+    numbers.block.core = BlockCore::Float;
+  MatmulEmitter(k, numbers, operands, epilogue).run();
 }
 
 } // namespace qcc

@@ -6,8 +6,10 @@ using namespace mlir;
 namespace qcc {
 
 Value rowScaleOf(KernelBuilder &k, const MatmulSpec &spec, const MatmulOperands &o, Value row) {
-  bool codes = spec.block.core != BlockCore::Float && !spec.block.aGroup;
-  if (spec.kind != MatmulKind::W8A8 && !(spec.kind == MatmulKind::Block && codes))
+  const BlockProduct &block = spec.block;
+  bool codes = block.core == BlockCore::Int8 || block.core == BlockCore::Int16;
+  bool scales = codes ? !block.aGroup : block.scalesRows;
+  if (spec.kind != MatmulKind::W8A8 && !(spec.kind == MatmulKind::Block && scales))
     return {};
   return o.aScale ? k.load(Elem::F32, o.aScale, row) : o.aScaleUniform;
 }

@@ -97,7 +97,7 @@ QuantizedLayout tokenLayout(const Shape &s) {
     layout.blocks = s.k.ceilDiv(s.constant(type.getBlock()));
     length = layout.blocks * type.getBlock();
   }
-  layout.planeBytes = align64(length);
+  layout.planeBytes = align64(length * (type.getLayout() == Layout::token_f32 ? 4 : 1));
   layout.rowBytes =
       tokenRowBytes(layout.planeBytes * (type.getLayout() == Layout::token_s16 ? 2 : 1));
   layout.scales = s.rows * layout.rowBytes;
@@ -130,6 +130,8 @@ QuantizedLayout qcc::layoutOf(QType type) {
   case Layout::token_u8:
   case Layout::token_s8:
   case Layout::token_s16:
+  case Layout::token_f32:
+  case Layout::token_f8:
     return tokenLayout(s);
   case Layout::panel16_f32:
     layout.bytes = s.n16 * s.k * (type.getBits() / 8);

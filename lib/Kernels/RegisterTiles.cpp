@@ -95,6 +95,7 @@ static StringRef tileScheme(const MatmulSpec &spec) {
   case BlockCore::Int16:
     return "w4ai16:g32";
   case BlockCore::Float:
+  case BlockCore::Float8:
     return "w4:g32";
   }
   llvm_unreachable("unknown kind of product");

@@ -102,6 +102,8 @@ Value Dequantizer::codes(Value i, Value lanes) {
     Value at = k.add(k.mul(k.shrU(column, k.ci64(2)), k.ci64(64)), k.and_(column, k.ci64(3)));
     return k.vgather(Elem::I8, codeRow, at, lanes);
   }
+  case Layout::token_f8:
+    return k.vload(Elem::U8, codeRow, i, lanes);
   case Layout::token_u8:
     return k.sub(k.vload(Elem::U8, codeRow, i, lanes), k.ci32(128));
   case Layout::token_s8:
@@ -193,7 +195,9 @@ void Dequantizer::emitRun(Value run, Value from, Value count, Value result) {
   Value scale = k.broadcast(scaleAt(run)), zero = zeroAt(run);
   k.forLanes(count, [&](Value i, Value lanes) {
     Value at = k.add(from, i);
-    Value value = valueOf(isBlocks() ? blockCodes(i, lanes) : codes(at, lanes), lanes);
+    Value value = type.getLayout() == Layout::token_f32
+                      ? k.vload(Elem::F32, codeRow, at, lanes)
+                      : valueOf(isBlocks() ? blockCodes(i, lanes) : codes(at, lanes), lanes);
     if (zero)
       value = k.sub(value, zero);
     k.vstore(out, k.cast(k.mul(scale, value), Elem::F32, out), result, at, lanes);

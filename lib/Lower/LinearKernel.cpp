@@ -20,10 +20,10 @@ struct Layer {
   QType weight;
   DimExpr m, n, k;
 
-  /// Whether numbers are multiplied as bf16, two at a time where a level can.
+  /// Whether numbers may be multiplied as bf16, two at a time where a level can.
   bool hasPairs() const {
     auto products = op->getAttrOfType<StorageAttr>("products");
-    return products && products.getValue() == Storage::bf16;
+    return products && products.getValue() != Storage::f32;
   }
 
   static FailureOr<Layer> of(KernelOp kernel) {
@@ -88,13 +88,15 @@ FailureOr<BlockProduct> blockProductOf(Type x, QType weight) {
     break;
   }
   Product meaning = productOf(x, weight);
-  if (meaning == Product::FloatSums) {
-    product.core = BlockCore::Float;
+  auto codes = dyn_cast<QType>(x);
+  if (sumsFloats(meaning)) {
+    bool asCodes = codes && codes.getLayout() == Layout::token_f8;
+    product.core = asCodes ? BlockCore::Float8 : BlockCore::Float;
+    product.scalesRows = codes != nullptr;
     if (weight.getCodebook())
       product.value = CodeValue::Table;
-    return isa<QType>(x) ? FailureOr<BlockProduct>(failure()) : product;
+    return codes && meaning == Product::FloatSums ? FailureOr<BlockProduct>(failure()) : product;
   }
-  auto codes = cast<QType>(x);
   product.core = meaning == Product::WideSums ? BlockCore::Int16 : BlockCore::Int8;
   constexpr int64_t all = std::numeric_limits<int64_t>::max();
   int64_t step = productStep(x, weight, all);
@@ -118,6 +120,8 @@ FailureOr<MatmulSpec> specOf(const Layer &layer) {
   bool unsignedCodes = codes && codes.getLayout() == Layout::token_u8;
   if (!codes)
     spec.a = *elemOf(elementTypeOf(layer.x.getType()));
+  else if (codes.getLayout() == Layout::token_f8)
+    spec.a = Elem::F8E4M3FN;
   if (layout == Layout::panel16_k4 && unsignedCodes) {
     spec.kind = MatmulKind::W8A8;
     return spec;
@@ -168,7 +172,10 @@ MatmulOperands LinearEmitter::operands() {
   o.b = weight;
   if (auto rows = dyn_cast<QType>(layer.x.getType())) {
     QuantizedLayout from = layoutOf(rows), to = layoutOf(layer.weight);
-    o.aStride = frame.dim(from.rowBytes);
+    // In elements of the rows.
+    DimExpr four = DimExpr::constant(rows.getContext(), 4);
+    bool asReals = rows.getLayout() == Layout::token_f32;
+    o.aStride = frame.dim(asReals ? from.rowBytes.floorDiv(four) : from.rowBytes);
     o.aScale = k.bytePtr(x, frame.dim(from.scales));
     o.aSum = k.bytePtr(x, frame.dim(from.extra));
     o.aSumStride = frame.dim(from.blocks);

@@ -1,6 +1,7 @@
 // Quantization of one row.
 #include "qcc/Lower/TokenRow.h"
 #include "qcc/Kernels/QuantizedLayout.h"
+#include "qcc/Kernels/SmallFloats.h"
 
 using namespace mlir;
 using namespace qcc;
@@ -22,10 +23,14 @@ TokenBuffer lower::tokenBuffer(KernelFrame &frame, QType type, Value base) {
 }
 
 bool lower::isTokenRow(QType type) {
-  bool wide = type.getStorage() == Storage::i16;
   Layout layout = type.getLayout();
-  bool fits =
-      wide ? layout == Layout::token_s16 : layout == Layout::token_s8 || layout == Layout::token_u8;
+  auto isOneOf = [&](std::initializer_list<Layout> layouts) {
+    return llvm::is_contained(layouts, layout);
+  };
+  bool fits = type.getStorage() == Storage::i16 ? isOneOf({Layout::token_s16})
+              : type.getStorage() == Storage::f8e4m3fn
+                  ? isOneOf({Layout::token_f32, Layout::token_f8})
+                  : isOneOf({Layout::token_s8, Layout::token_u8});
   return fits && (!type.getGroup() || type.getBlock() <= type.getGroup());
 }
 
@@ -42,7 +47,8 @@ public:
 
 private:
   bool isWide() const { return type.getLayout() == Layout::token_s16; }
-  float largest() const { return isWide() ? 32639 : 127; }
+  bool isReal() const { return type.getStorage() == Storage::f8e4m3fn; }
+  float largest() const { return isReal() ? 448 : isWide() ? 32639 : 127; }
   void setScale(Value scale, Value index);
   Value offsetOf(Value low, Value scale);
   Value code(Value i, Value lanes);
@@ -76,7 +82,13 @@ Value TokenWriter::offsetOf(Value low, Value scale) {
 
 Value TokenWriter::code(Value i, Value lanes) {
   Value scaled = k.mul(element(i, lanes), inverse);
-  scaled = k.select(k.isNan(scaled), k.broadcast(k.cf32(0)), scaled);
+  Value none = k.broadcast(k.cf32(0));
+  scaled = k.select(k.isNan(scaled), none, scaled);
+  if (isReal()) {
+    scaled = k.select(k.broadcast(usable), scaled, none); // zeros of either sign have code 0
+    scaled = k.minFast(k.maxFast(scaled, k.cf32(-largest())), k.cf32(largest()));
+    return f32ToSmallFloat(k, Elem::F8E4M3FN, scaled);
+  }
   if (!zero)
     return k.roundClampToI32(scaled, -largest(), largest());
   // A quotient is at most 255 in magnitude before the zero point moves it.
@@ -89,6 +101,8 @@ void TokenWriter::store(Value code, Value i, Value lanes) {
     Value high = k.shr(k.add(code, k.ci32(128)), k.ci32(8));
     k.vstore(Elem::I8, high, codes, i, lanes);
     k.vstore(Elem::I8, code, k.bytePtr(codes, buffer.planeBytes), i, lanes);
+  } else if (type.getLayout() == Layout::token_f32) {
+    k.vstore(Elem::F32, e4m3ToF32(k, code), codes, i, lanes);
   } else if (type.getLayout() == Layout::token_u8) {
     k.vstore(Elem::U8, k.add(code, k.ci32(128)), codes, i, lanes);
   } else {
@@ -160,7 +174,7 @@ void TokenWriter::write(const TokenRange &range) {
     }
     writeRun(k.ci64(0), length);
   }
-  if (type.getLayout() != Layout::token_u8)
+  if (type.getLayout() != Layout::token_u8 && type.getLayout() != Layout::token_f32)
     clearTail();
 }
 

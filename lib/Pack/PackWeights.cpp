@@ -194,14 +194,30 @@ void Packer::shareTable(FusedOp fused, GatherOp lookUp) {
   lookUp.erase();
 }
 
+/// Whether all products with codes of 8-bit floats are of these, which reads one byte of each.
+bool multipliesFloat8(ModuleOp module) {
+  return !module
+              .walk([](QLinearOp layer) {
+                Type x = layer.getX().getType();
+                bool others =
+                    productOf(x, layer.getWeight().getType()) == Product::ScaledFloatSums &&
+                    layer.getProducts() != Storage::f8e4m3fn;
+                return others ? WalkResult::interrupt() : WalkResult::advance();
+              })
+              .wasInterrupted();
+}
+
 /// Codes of activations get the layout that matrix kernels read.
 void layOutTokens(ModuleOp module) {
+  Layout float8 = multipliesFloat8(module) ? Layout::token_f8 : Layout::token_f32;
   AttrTypeReplacer replacer;
-  replacer.addReplacement([](QType type) -> std::optional<Type> {
+  replacer.addReplacement([float8](QType type) -> std::optional<Type> {
     if (type.getGranularity() != Granularity::token || type.getLayout() != Layout::logical)
       return std::nullopt;
     if (type.getStorage() == Storage::i16)
       return type.withLayout(Layout::token_s16);
+    if (type.getStorage() == Storage::f8e4m3fn)
+      return type.withLayout(float8);
     if (type.getStorage() != Storage::i8)
       return std::nullopt;
     bool inSteps = type.getBlock() || type.getGroup();

@@ -29,12 +29,15 @@ std::optional<StringRef> whyNot(QType weight) {
   return std::nullopt;
 }
 
-/// Why codes of `x` and `weight` have no integer product, or nothing.
+/// Why codes of `x` and `weight` have no product, or nothing.
 std::optional<StringRef> whyNot(QType x, QType weight) {
   if (x.getGranularity() != Granularity::token ||
-      (x.getStorage() != Storage::i8 && x.getStorage() != Storage::i16))
+      (x.getStorage() != Storage::i8 && x.getStorage() != Storage::i16 &&
+       x.getStorage() != Storage::f8e4m3fn))
     return "the input is not 8- or 16-bit codes per token";
   Product product = productOf(x, weight);
+  if (product == Product::ScaledFloatSums)
+    return std::nullopt;
   if (product == Product::FloatSums)
     return "the weight's values are no integers";
   if (product != Product::FullSum && x.getZero())
@@ -61,8 +64,8 @@ Value withSums(Value codes, QType weight) {
   auto k = dimsOf(weight)[1].constantValue();
   bool applies = isa_and_nonnull<QuantizeOp, QuantizeStaticOp>(op) && type.isSymmetric() &&
                  type.getGranularity() == Granularity::token && type.getBlock() == 0 && k;
-  if (!applies || productOf(type, weight) == Product::FullSum ||
-      productOf(type, weight) == Product::FloatSums)
+  Product product = applies ? productOf(type, weight) : Product::FullSum;
+  if (product == Product::FullSum || sumsFloats(product))
     return codes;
   auto with =
       QType::get(type.getContext(), type.getDims(), type.getStorage(), type.getGranularity(),
@@ -79,7 +82,7 @@ Value withSums(Value codes, QType weight) {
   return copy->getResult(0);
 }
 
-/// The codes to multiply with: those of a quantized input where there is an integer product, else
+/// The codes to multiply with: those of a quantized input where there is a product of them, else
 /// the floats that they stand for.
 Value inputOf(LinearOp op, QType weight) {
   auto x = op.getX().getDefiningOp<DequantizeOp>();

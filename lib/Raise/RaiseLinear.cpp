@@ -24,6 +24,26 @@ void raiseMatmul(MatmulOp op) {
   raise::reportRaised(linear, "raise-linear");
 }
 
+/// Codes with one scale for all are those of x reshaped, which a product can read.
+void readCodesThroughReshape(LinearOp op) {
+  Value seen = op.getX();
+  while (auto view = seen.getDefiningOp<ReshapeOp>())
+    seen = view.getX();
+  auto real = seen.getDefiningOp<DequantizeOp>();
+  auto fixed = real ? real.getX().getDefiningOp<QuantizeStaticOp>() : QuantizeStaticOp();
+  if (!fixed || seen == op.getX())
+    return;
+  OpBuilder builder(op);
+  SmallVector<DimExpr> dims = dimsOf(op.getX().getType());
+  Value x = raise::reshapeTo(builder, fixed.getX(), dims);
+  QType codes = fixed.getOut().getType().withDims(makeDims(op.getContext(), dims));
+  auto moved =
+      QuantizeStaticOp::create(builder, fixed.getLoc(), codes, x, fixed.getShift(),
+                               fixed.getScaleAttr(), fixed.getZeroAttr(), fixed.getFullAttr());
+  op.getXMutable().assign(
+      DequantizeOp::create(builder, real.getLoc(), op.getX().getType(), moved.getOut()));
+}
+
 /// reshape(linear(reshape x)) with kept last dimension works on the outer dimensions.
 void unflatten(LinearOp op) {
   auto user = raise::onlyUser<ReshapeOp>(op.getResult());
@@ -75,6 +95,7 @@ struct RaiseLinear : raise::impl::RaiseLinearBase<RaiseLinear> {
     SmallVector<LinearOp> layers;
     getOperation().walk([&](LinearOp op) { layers.push_back(op); });
     llvm::for_each(layers, unflatten);
+    llvm::for_each(layers, readCodesThroughReshape);
     llvm::for_each(layers, absorbBias);
     raise::eraseDead(getOperation());
   }

@@ -125,6 +125,7 @@ private:
   Error readBlock(yaml::Node *node, Scheme &scheme, bool &given);
   Error readScale(yaml::Node *node, Scheme &scheme);
   Error readZero(yaml::Node *node, Scheme &scheme);
+  Error readActType(yaml::Node *node, bool &isFloat);
   Error readActZero(yaml::Node *node, Scheme &scheme);
   Error readActRange(yaml::Node *node, Scheme &scheme);
   Error readAct(yaml::Node *node, Scheme &scheme);
@@ -404,10 +405,21 @@ Error Reader::readActRange(yaml::Node *node, Scheme &scheme) {
               "ranges are " + llvm::join(std::begin(kCollectors), std::end(kCollectors), ", "));
 }
 
+Error Reader::readActType(yaml::Node *node, bool &isFloat) {
+  std::string type;
+  if (Error error = text(node, "type", type))
+    return error;
+  isFloat = type == "fp8";
+  return isFloat || type == "int" ? Error::success()
+                                  : fail(node, "unknown type '" + type + "'", "types are int, fp8");
+}
+
 Error Reader::readAct(yaml::Node *node, Scheme &scheme) {
   unsigned bits = 8;
-  bool tensor = false;
+  bool tensor = false, isFloat = false;
   auto visit = [&](yaml::Node *key, StringRef word, yaml::Node *value) -> Error {
+    if (word == "type")
+      return readActType(value, isFloat);
     if (word == "bits") {
       if (Error error = integer(value, "bits", 8, 16, bits))
         return error;
@@ -419,7 +431,7 @@ Error Reader::readAct(yaml::Node *node, Scheme &scheme) {
     if (word == "range")
       return readActRange(value, scheme);
     if (word != "per")
-      return unknown(key, "part of activations", word, "bits, per, zero, range");
+      return unknown(key, "part of activations", word, "type, bits, per, zero, range");
     std::string per;
     if (Error error = text(value, "per", per))
       return error;
@@ -434,7 +446,10 @@ Error Reader::readAct(yaml::Node *node, Scheme &scheme) {
     return fail(node, "activations per tensor have 8 bits");
   if (!tensor && !scheme.actRange.empty())
     return fail(node, "a range is for activations per tensor; others find theirs at run time");
-  scheme.act = tensor       ? Scheme::Act::Int8Static
+  if (isFloat && (tensor || bits != 8 || scheme.actGroup || scheme.actSymmetric))
+    return fail(node, "activations of type fp8 have 8 bits, no zero points, and a scale per token");
+  scheme.act = isFloat      ? Scheme::Act::Float8
+               : tensor     ? Scheme::Act::Int8Static
                : bits == 16 ? Scheme::Act::Int16
                             : Scheme::Act::Int8Dynamic;
   return Error::success();

@@ -1,4 +1,4 @@
-// Products on codes: the four meanings of qnt.qlinear, and look-ups in quantized tables.
+// Products on codes: the five meanings of qnt.qlinear, and look-ups in quantized tables.
 #include "Detail.h"
 
 using namespace mlir;
@@ -58,7 +58,18 @@ float stepSums(const QTensor &x, int64_t token, const WeightRow &w, int64_t step
   return group ? r : r * x.scales[token];
 }
 
-/// Meaning 3: fused multiply-adds in ascending order.
+/// The numbers that the codes of `x` spell.
+Numbers<float> numbersOf(const QTensor &x) {
+  CodeValues value(x);
+  Numbers<float> numbers;
+  for (int32_t code : x.codes)
+    numbers.owned.push_back(value(code));
+  numbers.data = numbers.owned.data();
+  numbers.count = numbers.owned.size();
+  return numbers;
+}
+
+/// Meanings 3 and 5: fused multiply-adds in ascending order.
 float floatSums(const float *x, const WeightRow &w, int64_t block) {
   float r = 0;
   for (int64_t from = 0; from < w.k; from += block) {
@@ -86,14 +97,18 @@ Results reference::evaluateQLinear(const Call &call, QLinearOp op) {
     bias = load<float>(call.tensor(2));
   if (product == Product::FloatSums)
     reals = loadReals(call.operands[0]);
+  if (product == Product::ScaledFloatSums)
+    reals = numbersOf(call.quantized(0));
   WeightRow row(w);
   std::vector<float> out(m * n);
   for (int64_t column = 0; column < n; ++column) {
     row.select(column);
     for (int64_t token = 0; token < m; ++token) {
-      float r = product == Product::FloatSums ? floatSums(reals.data + token * k, row, step)
+      float r = sumsFloats(product)           ? floatSums(reals.data + token * k, row, step)
                 : product == Product::FullSum ? fullSum(call.quantized(0), token, row)
                                               : stepSums(call.quantized(0), token, row, step);
+      if (product == Product::ScaledFloatSums)
+        r *= call.quantized(0).scales[token];
       out[token * n + column] = op.getBias() ? r + bias[column] : r;
     }
   }

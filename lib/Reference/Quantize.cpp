@@ -346,8 +346,12 @@ QTensor quantizeStatic(const Call &call, QuantizeStaticOp op) {
   CodeLimits limits = limitsOf(q.type);
   if (op.getFull())
     limits = {-128, 127};
-  for (int64_t i = 0; i < x.count; ++i)
-    q.codes.push_back(nearestInteger(x[i] * (1.0f / scale), zero, false, limits));
+  FloatType number = floatTypeOf(q.type.getStorage(), q.type.getContext());
+  for (int64_t i = 0; i < x.count; ++i) {
+    float quotient = x[i] * (1.0f / scale);
+    q.codes.push_back(number ? nearestFloat(number, quotient)
+                             : nearestInteger(quotient, zero, false, limits));
+  }
   return q;
 }
 

@@ -128,6 +128,8 @@ bool takeAct(StringRef rest, Scheme &scheme) {
     scheme.act = Scheme::Act::Int8Static;
   else if (rest == "ai16")
     scheme.act = Scheme::Act::Int16;
+  else if (rest == "afp8")
+    scheme.act = Scheme::Act::Float8;
   else
     return false;
   return true;
@@ -227,7 +229,8 @@ llvm::Expected<Scheme> qcc::parseScheme(StringRef text, llvm::ArrayRef<Scheme> c
                        "fp8e5m2 mxfp4 nvfp4, or a recipe's own");
   if (!takeAct(rest, scheme))
     return schemeError(text, "unknown activation format '" + rest.drop_front() + "'",
-                       "activations are a8 (int8 per token), a8s (int8 static), ai16, a16");
+                       "activations are a8 (int8 per token), a8s (int8 static), ai16, afp8 (8-bit "
+                       "floats per token), a16");
   if (!rest.empty() && scheme.act != Scheme::Act::Int8Dynamic && scheme.act != Scheme::Act::Int16)
     scheme.actGroup = 0;
   Seen seen;
@@ -278,6 +281,8 @@ static const char *actName(Scheme::Act act) {
     return "a8s";
   case Scheme::Act::Int16:
     return "ai16";
+  case Scheme::Act::Float8:
+    return "afp8";
   }
   return "";
 }

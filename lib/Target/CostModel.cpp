@@ -57,7 +57,7 @@ Storage storageOf(const std::string &scheme) {
   storage.bits = parsed.bits;
   if (parsed.block)
     storage.bits += (16.0 + (parsed.symmetric ? 0 : parsed.bits)) / parsed.block;
-  storage.isFloat = parsed.act == Scheme::Act::Float;
+  storage.isFloat = parsed.act == Scheme::Act::Float || parsed.act == Scheme::Act::Float8;
   storage.isWide = parsed.act == Scheme::Act::Int16;
   storage.isDecoded = storage.isFloat || parsed.block;
   storage.inMatrixTiles = !storage.isFloat && !storage.isWide;

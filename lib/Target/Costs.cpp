@@ -76,9 +76,19 @@ std::optional<double> CostTable::predict(StringRef scheme, unsigned threads, int
   return scale * byThreads(ms, threads);
 }
 
-/// Activations of a scheme as costs tell them apart: floats, bytes, 16-bit integers.
+/// Activations of a scheme as costs tell them apart: floats, of 8 bits too, bytes, 16-bit integers.
 static int coreOf(const Scheme &scheme) {
-  return scheme.act == Scheme::Act::Float ? 0 : scheme.act == Scheme::Act::Int16 ? 2 : 1;
+  switch (scheme.act) {
+  case Scheme::Act::Float:
+  case Scheme::Act::Float8:
+    return 0;
+  case Scheme::Act::Int8Dynamic:
+  case Scheme::Act::Int8Static:
+    return 1;
+  case Scheme::Act::Int16:
+    return 2;
+  }
+  llvm_unreachable("unknown activations");
 }
 
 std::string CostTable::like(const Scheme &scheme) const {

@@ -85,6 +85,11 @@ ComputeCapability Target::capability() const {
   return result;
 }
 
+bool Target::hasFloat8Products() const {
+  ComputeCapability has = isGpu() ? capability() : ComputeCapability();
+  return has.major > 8 || (has.major == 8 && has.minor >= 9);
+}
+
 bool Target::hasWarpgroupProducts() const {
   return isGpu() && capability().exact && capability().major == 9;
 }

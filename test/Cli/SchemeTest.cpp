@@ -44,6 +44,12 @@ TEST(Scheme, ActivationForms) {
   EXPECT_EQ(parsed("ternarya8").weight, Scheme::Weight::Ternary);
   EXPECT_EQ(parsed("binarya8").act, Scheme::Act::Int8Dynamic);
   EXPECT_EQ(parsed("fp8e4m3a16").bits, 8u);
+  for (const char *text : {"fp8e4m3afp8", "fp8e5m2afp8:g128", "w4afp8:g32"}) {
+    EXPECT_EQ(parsed(text).act, Scheme::Act::Float8) << text;
+    EXPECT_EQ(schemeToString(parsed(text)), text);
+  }
+  EXPECT_EQ(codeOf(parseScheme("fp8e4m3afp8:ag=64")), Diag::BadScheme);
+  EXPECT_EQ(codeOf(parseScheme("fp8e4m3afp8s")), Diag::BadScheme);
 }
 
 TEST(Scheme, Modifiers) {

@@ -265,6 +265,37 @@ def qdq_int4_per_axis():
     return qdq(rng().integers(-8, 8, (K, N)), scales(N), None, np.uint8, axis=1, kind=T.INT4)
 
 
+def qdq_float8(x_scale, type_of_scale, **options):
+    """Codes of 8-bit floats on both sides, as for tensor cores."""
+    nodes, weights, inputs, dtype, extra = qdq(normal(K, N), scales(N), None, np.uint8, kind=T.FLOAT8E4M3FN, axis=1, x_scale=x_scale)
+    del weights["zx"]
+    weights = {k: v.astype(type_of_scale) if k in ("sx", "ws") else v for k, v in weights.items()}
+    return nodes, weights, inputs, dtype, [*extra, few_bits("zx", T.FLOAT8E4M3FN, np.zeros(()))]
+
+
+@carrier(None, opset=19, codes="f8e4m3fn, token")
+def qdq_float8_static():
+    return qdq_float8(0.01, np.float32)
+
+
+@carrier(None, opset=19, codes="f8e4m3fn, token")
+def qdq_float8_static_saturating():
+    return qdq_float8(0.002, np.float32)
+
+
+@carrier(None, opset=19, codes="f8e4m3fn, token")
+def qdq_float8_static_reshaped():
+    """Exporters put the rows of a batch side by side, and turn matrices."""
+    nodes, weights, inputs, dtype, extra = qdq_float8(0.01, np.float32)
+    weights |= {"rows": np.array([5, K]), "rest": np.array([1, 5, N])}
+    inputs = {"x": inputs["x"][None]}
+    turned = helper.make_tensor("w", T.FLOAT8E4M3FN, (N, K), normal(N, K).flatten())
+    scale = node("DequantizeLinear", ["w", "ws"], ["wd"], axis=0)
+    nodes = [*nodes[:2], node("Reshape", ["d", "rows"], ["d2"]), scale, node("Transpose", ["wd"], ["wt"], perm=[1, 0]),
+             node("MatMul", ["d2", "wt"], ["p2"]), node("Reshape", ["p2", "rest"], ["p"]), nodes[-1]]
+    return nodes, weights, inputs, dtype, [turned, extra[1]]
+
+
 @carrier()
 def qdq_dynamic_per_tensor():
     """x by DynamicQuantizeLinear, dequantized again: its scale is found when the model runs."""
@@ -372,6 +403,7 @@ def test_carrier(qcc_tool, tmp_path, name):
     product = {"": "qnt.conv", "vpdpwssd": "qnt.matmul"}.get(instruction, "qnt.qlinear")
     products = [line for line in fused.splitlines() if any(f"qnt.{kind} " in line for kind in ("conv", "matmul", "linear", "qlinear"))]
     assert products and all(f"{product} " in line for line in products)
+    assert options.get("codes", "") in products[0]
     if product == "qnt.matmul":
         assert all("xi16" in line and "xi32" in line.split("->")[1] for line in products)
     if instruction == "":

@@ -33,7 +33,8 @@ def with_input(weight, act):
 SCHEMES = [with_input(w, act) for act in ("", "a8") for kind in WEIGHTS.values() for w in kind]
 SCHEMES += ["w8ai16", "w8ai16:g32", "w4ai16:g128", "w3ai16:sym", "ternaryai16", "mxfp4ai16", "binaryai16:channel",
             "w8a8:ag=32", "w8a8:g128:ag=32", "w4a8:g32:ag=96", "w4ai16:ag=64", "mxfp4a8:ag=64", "w2a8:g128:ag=64",
-            "nf4ai16", "fp8e4m3a8:ag=64"]
+            "nf4ai16", "fp8e4m3a8:ag=64", "fp8e4m3afp8", "fp8e4m3afp8:g32", "fp8e4m3afp8:tensor", "fp8e5m2afp8:g128:scale=e4m3",
+            "w8afp8", "w4afp8:g32", "nf4afp8"]
 
 RECIPE = """
 schemes:
@@ -44,8 +45,9 @@ schemes:
   seven: {weight: {bits: 7, block: 128, scale: e4m3}}
   means: {weight: {bits: 3, codebook: kmeans, block: 64, scale: f16}, act: {bits: 8, per: token}}
   real:  {weight: {bits: 4, zero: float, block: 32}}
+  float: {weight: {bits: 6, block: 32}, act: {type: fp8, per: token}}
 """
-OWN = ["six", "odd", "five", "six6", "seven", "means", "meansa16:g32", "real", "reala8"]
+OWN = ["six", "odd", "five", "six6", "seven", "means", "meansa16:g32", "real", "reala8", "float"]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +116,8 @@ def test_overrides_of_a_recipe(qcc_tool, mlp, tmp_path):
         np.testing.assert_allclose(got["y"], want, rtol=0.05, atol=0.3, err_msg=level)
 
 
-@pytest.mark.parametrize("scheme", ["w3a8", "nf4:g128", "cb3", "mxfp4a8", "fp8e4m3:g128:scale=e4m3", "ternaryai16", "w8:tensor"])
+@pytest.mark.parametrize("scheme", ["w3a8", "nf4:g128", "cb3", "mxfp4a8", "fp8e4m3:g128:scale=e4m3", "ternaryai16", "w8:tensor",
+                                    "fp8e4m3afp8"])
 def test_quantized_once_compiled_later(qcc_tool, mlp, tmp_path, scheme):
     subprocess.run([qcc_tool, "quantize", mlp, f"--quantize={scheme}", "--accept=none", "-o", tmp_path / "m.qnt"], check=True,
                    capture_output=True)
@@ -131,7 +134,8 @@ def test_tables(qcc_tool, mlp, tmp_path, embed):
     check(qcc_tool, mlp, tmp_path, "w8a8", [f"--embed={embed}"])
 
 
-@pytest.mark.parametrize("scheme", ["w4", "w4a8:g32", "w8ai16", "nf4", "ternarya8", "mxfp4a8", "cb3", "fp8e4m3", "w3a8:ag=32"])
+@pytest.mark.parametrize("scheme", ["w4", "w4a8:g32", "w8ai16", "nf4", "ternarya8", "mxfp4a8", "cb3", "fp8e4m3", "w3a8:ag=32",
+                                    "fp8e4m3afp8"])
 def test_attention(qcc_tool, tmp_path, scheme):
     model = tiny.write_bert(tmp_path)
     artifact = qcc.compile(model, output=tmp_path / "bert.so", level=1, quantize=scheme, target=TARGET,

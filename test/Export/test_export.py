@@ -19,7 +19,8 @@ IDS = np.array([3, 1, 4, 1, 5, 9, 2, 6, 63, 0])
 WEIGHTS = ["w8", "w8:g32", "w8:g128:asym", "w8:asym", "w8:tensor", "w4", "w4:sym:g128", "w4:channel", "w4:g32:scale=bf16",
            "fp8e4m3", "fp8e5m2:tensor", "fp8e4m3:g32"]
 ACTIVATIONS = ["w8a8", "w8a8:g32", "w4a8:g32", "w4a8:g128:sym", "w8a8:tensor", "w8ai16", "w4ai16:g128", "w8a8:ag=32",
-               "w4a8:g32:ag=96", "w8a8:asym", "fp8e4m3a8"]
+               "w4a8:g32:ag=96", "w8a8:asym", "fp8e4m3a8",
+               "fp8e4m3afp8"]
 # Types that runtimes are still to learn.
 LATE = {"w2": 25, "w2:sym": 25, "w2a8:g32": 25, "mxfp4": 24, "mxfp4a8": 24}
 BLOCKS = ["w4", "w4:g32:sym", "w8:g32", "w8:g64:asym", "w4a8:g32", "w8:g16", "w4a8:g32:ag=96"]

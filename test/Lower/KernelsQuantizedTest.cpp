@@ -79,8 +79,15 @@ void expectTokens(const GuardedBuffer &buffer, const QTensor &want, ArrayRef<int
   int64_t blocks = value(layout.blocks), block = type.getBlock();
   for (int64_t row = 0; row < m; ++row) {
     const char *codes = base + row * rowBytes;
+    if (type.getLayout() == Layout::token_f32) {
+      for (int64_t i = 0; i < k; ++i)
+        ASSERT_EQ(at<uint32_t>(codes, i), std::bit_cast<uint32_t>(floatFromMini(
+                                              kFloat8E4M3, uint8_t(want.codes[row * k + i]))));
+      plane = 0;
+    }
     for (int64_t i = 0; i < plane; ++i) {
-      int code = type.getLayout() == Layout::token_u8 ? uint8_t(codes[i]) - 128
+      int code = type.getLayout() == Layout::token_f8   ? uint8_t(codes[i])
+                 : type.getLayout() == Layout::token_u8 ? uint8_t(codes[i]) - 128
                  : type.getLayout() == Layout::token_s16
                      ? int8_t(codes[i]) * 256 + int8_t(codes[plane + i])
                      : int8_t(codes[i]);
@@ -152,7 +159,9 @@ TEST(KernelsQuantized, WritesTokens) {
         "i8, token, scale f32, group 128, sums 32, layout token_s8",
         "i8, token, scale f32, group 64, layout token_s8",
         "i16, token, scale f32, sums 256, layout token_s16",
-        "i16, token, scale f32, group 64, sums 64, layout token_s16"})
+        "i16, token, scale f32, group 64, sums 64, layout token_s16",
+        "f8e4m3fn, token, scale f32, layout token_f32",
+        "f8e4m3fn, token, scale f32, layout token_f8"})
     checkTokens<QuantizeOp>(tokens(rest), "quantize");
 }
 
@@ -161,6 +170,8 @@ TEST(KernelsQuantized, WritesTokensWithKnownScales) {
                                 "quantize_static", " {scale = 0.0171 : f32, zero = -5 : i64}");
   checkTokens<QuantizeStaticOp>(tokens("i8, token, scale f32, sums 32, layout token_s8"),
                                 "quantize_static", " {scale = 0.02 : f32}");
+  checkTokens<QuantizeStaticOp>(tokens("f8e4m3fn, token, scale f32, layout token_f32"),
+                                "quantize_static", " {scale = 0.003 : f32}");
 }
 
 //===-- Weights -------------------------------------------------------------------------------===//
@@ -389,6 +400,14 @@ TEST(KernelsQuantized, MultipliesFloats) {
         "u4, block 1 x 64, scale ui8, super f32, codebook #qnt.codebook<learned>",
         "u6, block 1 x 32, scale f16, codebook #qnt.codebook<learned>"})
     checkLinear("", weight + panel);
+}
+
+TEST(KernelsQuantized, MultipliesTokensOfEightBitFloats) {
+  for (std::string weight :
+       {"f8e4m3fn, axis 0, scale f32", "f8e4m3fn, tensor, scale f32",
+        "f8e5m2, block 1 x 32, scale f16", "u4, block 1 x 32, scale f16, zero ui4"})
+    for (std::string layout : {"token_f32", "token_f8"})
+      checkLinear("f8e4m3fn, token, scale f32, layout " + layout, weight + panel);
 }
 
 TEST(KernelsQuantized, RefusesWhatNoKernelKnows) {

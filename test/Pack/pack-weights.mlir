@@ -214,3 +214,49 @@ func.func @unaligned(%x: !x) -> tensor<2x40xf32> {
   } : (!x, !w) -> tensor<2x40xf32>
   return %0 : tensor<2x40xf32>
 }
+
+// -----
+
+!x8 = !qnt.q<[2, 64], f8e4m3fn, token, scale f32>
+!w8 = !qnt.q<[40, 64], f8e4m3fn, axis 0, scale f32>
+qnt.weight @w : !w8 = #qnt.file<"m.bin", 0, 2720>
+// CHECK-LABEL: func.func @float8_as_numbers
+func.func @float8_as_numbers(%x: tensor<2x64xf32>) -> tensor<2x40xf32> {
+  // CHECK: qnt.quantize {{.*}} -> !qnt.q<[2, 64], f8e4m3fn, token, scale f32, layout token_f32>
+  // CHECK: qnt.qlinear {{.*}}layout token_f32>, !qnt.q<[40, 64], f8e4m3fn, axis 0, scale f32, layout panel16_block>
+  %q = qnt.fused "row"(%x) {
+  ^bb0(%a: tensor<2x64xf32>):
+    %1 = qnt.quantize %a : (tensor<2x64xf32>) -> !x8
+    qnt.yield %1 : !x8
+  } : (tensor<2x64xf32>) -> !x8
+  %w = qnt.use @w : !w8
+  %0 = qnt.fused "qlinear"(%q, %w) {
+  ^bb0(%a: !x8, %b: !w8):
+    %1 = qnt.qlinear %a, %b : (!x8, !w8) -> tensor<2x40xf32>
+    qnt.yield %1 : tensor<2x40xf32>
+  } : (!x8, !w8) -> tensor<2x40xf32>
+  return %0 : tensor<2x40xf32>
+}
+
+// -----
+
+!x8 = !qnt.q<[2, 64], f8e4m3fn, token, scale f32>
+!w8 = !qnt.q<[40, 64], f8e4m3fn, axis 0, scale f32>
+qnt.weight @w : !w8 = #qnt.file<"m.bin", 0, 2720>
+// CHECK-LABEL: func.func @float8_as_codes
+func.func @float8_as_codes(%x: tensor<2x64xf32>) -> tensor<2x40xf32> {
+  // CHECK: qnt.quantize {{.*}} -> !qnt.q<[2, 64], f8e4m3fn, token, scale f32, layout token_f8>
+  // CHECK: qnt.qlinear {{.*}}layout token_f8>, !qnt.q<[40, 64], f8e4m3fn, axis 0, scale f32, layout panel16_block>
+  %q = qnt.fused "row"(%x) {
+  ^bb0(%a: tensor<2x64xf32>):
+    %1 = qnt.quantize %a : (tensor<2x64xf32>) -> !x8
+    qnt.yield %1 : !x8
+  } : (tensor<2x64xf32>) -> !x8
+  %w = qnt.use @w : !w8
+  %0 = qnt.fused "qlinear"(%q, %w) {
+  ^bb0(%a: !x8, %b: !w8):
+    %1 = qnt.qlinear %a, %b {products = #qnt<storage f8e4m3fn>} : (!x8, !w8) -> tensor<2x40xf32>
+    qnt.yield %1 : tensor<2x40xf32>
+  } : (!x8, !w8) -> tensor<2x40xf32>
+  return %0 : tensor<2x40xf32>
+}

@@ -8,6 +8,7 @@
 !uneven = !qnt.q<[40, 64], u8, axis 0, scale f32, zero ui8>
 !f8 = !qnt.q<[40, 64], f8e4m3fn, axis 0, scale f32>
 !wide = !qnt.q<[2, 64], i16, token, scale f32, sums 32>
+!real = !qnt.q<[2, 64], f8e4m3fn, token, scale f32>
 !columns = !qnt.q<[40, 64], i8, axis 1, scale f32>
 
 // CHECK-LABEL: func.func @per_channel
@@ -52,6 +53,20 @@ func.func @wide(%x: !wide, %w: !w4) -> tensor<2x40xf32> {
   %1 = qnt.dequantize %w : (!w4) -> tensor<40x64xf32>
   %2 = qnt.linear %0, %1 : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
   return %2 : tensor<2x40xf32>
+}
+
+// CHECK-LABEL: func.func @eight_bit_floats
+func.func @eight_bit_floats(%x: !real, %w: !f8, %i: !w4) -> (tensor<2x40xf32>, tensor<2x40xf32>) {
+  // CHECK-NEXT: qnt.qlinear %arg0, %arg1 :
+  // CHECK-NEXT: qnt.qlinear %arg0, %arg2 :
+  // REMARK: meaning=5
+  // REMARK: meaning=5
+  %0 = qnt.dequantize %x : (!real) -> tensor<2x64xf32>
+  %1 = qnt.dequantize %w : (!f8) -> tensor<40x64xf32>
+  %2 = qnt.linear %0, %1 : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
+  %3 = qnt.dequantize %i : (!w4) -> tensor<40x64xf32>
+  %4 = qnt.linear %0, %3 : (tensor<2x64xf32>, tensor<40x64xf32>) -> tensor<2x40xf32>
+  return %2, %4 : tensor<2x40xf32>, tensor<2x40xf32>
 }
 
 // Inputs that are no codes, or whose codes have no integer product, are read as numbers.

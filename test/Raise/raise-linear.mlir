@@ -32,6 +32,21 @@ func.func @matmul(%x: tensor<2x5x4xf32>) -> tensor<2x5x3xf32> {
   return %0 : tensor<2x5x3xf32>
 }
 
+// Codes of one scale do not depend on the shape.
+// CHECK-LABEL: @codes_behind_a_reshape
+func.func @codes_behind_a_reshape(%x: tensor<2x5x4xf32>) -> tensor<10x3xf32> {
+  // CHECK: %[[R:.*]] = qnt.reshape %arg0 : (tensor<2x5x4xf32>) -> tensor<10x4xf32>
+  // CHECK: %[[Q:.*]] = qnt.quantize_static %[[R]] {scale = 5.000000e-01 : f32} {{.*}} -> !qnt.q<[10, 4], f8e4m3fn, token, scale f32>
+  // CHECK: %[[D:.*]] = qnt.dequantize %[[Q]]
+  // CHECK: qnt.linear %[[D]], %{{.*}} -> tensor<10x3xf32>
+  %w = qnt.use @w : tensor<3x4xf32>
+  %q = qnt.quantize_static %x {scale = 0.5 : f32} : (tensor<2x5x4xf32>) -> !qnt.q<[2, 5, 4], f8e4m3fn, token, scale f32>
+  %d = qnt.dequantize %q : (!qnt.q<[2, 5, 4], f8e4m3fn, token, scale f32>) -> tensor<2x5x4xf32>
+  %0 = qnt.reshape %d : (tensor<2x5x4xf32>) -> tensor<10x4xf32>
+  %1 = qnt.linear %0, %w : (tensor<10x4xf32>, tensor<3x4xf32>) -> tensor<10x3xf32>
+  return %1 : tensor<10x3xf32>
+}
+
 // CHECK-LABEL: @flattened
 // CHECK-SAME: (%[[X:.*]]: tensor<2x5x4xf32>)
 func.func @flattened(%x: tensor<2x5x4xf32>) -> tensor<2x5x3xf32> {

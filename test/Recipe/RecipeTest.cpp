@@ -111,6 +111,8 @@ TEST(Recipe, SchemesHaveDefaults) {
   EXPECT_TRUE(fixed.actSymmetric);
   EXPECT_EQ(fixed.actRange, "minmax");
   EXPECT_FALSE(onlyScheme("{bits: 8}", "{zero: int}").actSymmetric);
+  EXPECT_EQ(onlyScheme("{bits: 8}", "{type: fp8, per: token}").act, Scheme::Act::Float8);
+  EXPECT_EQ(onlyScheme("{bits: 8}", "{type: int}").act, Scheme::Act::Int8Dynamic);
   EXPECT_TRUE(parsed("").options.empty());
   EXPECT_TRUE(parsed("# nothing\n").overrides.empty());
 }
@@ -169,6 +171,12 @@ TEST(Recipe, RefusesWithTheLine) {
             "QCC1541 r.yaml:1: activations have 8 or 16 bits"},
            {"schemes: {a: {weight: {bits: 4}, act: {bits: 16, per: tensor}}}",
             "QCC1541 r.yaml:1: activations per tensor have 8 bits"},
+           {"schemes: {a: {weight: {bits: 4}, act: {type: fp8, per: 64}}}",
+            "QCC1541 r.yaml:1: activations of type fp8 have 8 bits, no zero points, and a scale "
+            "per "
+            "token"},
+           {"schemes: {a: {weight: {bits: 4}, act: {type: fp4}}}",
+            "QCC1541 r.yaml:1: unknown type 'fp4'"},
            {"schemes: {a: {weight: {bits: 4}, act: {of: 1}}}",
             "QCC1541 r.yaml:1: unknown part of activations 'of'"},
            {"schemes: {a: {weights: {bits: 4}}}",

@@ -114,6 +114,19 @@ TEST(Products, FloatSumsOfCodesDequantizeThem) {
   EXPECT_EQ(product(zeros, token, {127, 2}), (127 * 1.5 - 2 * 0.5) * 0.5);
 }
 
+TEST(Products, ScaledFloatSumsMultiplyNumbersOfCodes) {
+  Weight w{"dense<[[0x3E, 0xA8, 0x30]]> : tensor<1x3xui8>", "dense<[0.3]> : tensor<1xf32>",
+           "[1, 3], f8e4m3fn, axis 0, scale f32"};
+  // The largest number is 448 steps. 25 lies between 24 and 26 at the same distance, 0.001 is half
+  // of the smallest number.
+  float t = std::fma(-448.0f, 1.75f, 0.0f);
+  t = std::fma(24.0f, -0.25f, t);
+  float scale = 896.0f / 448;
+  EXPECT_EQ(float(product(w, "f8e4m3fn, token, scale f32", {-896, 50, 0.0009765625 * 2})),
+            t * 0.3f * scale);
+  EXPECT_EQ(product(w, "f8e4m3fn, token, scale f32", {0, 0, 0}), 0);
+}
+
 TEST(Products, WideSumsTakeBlocksOf256) {
   Weight w{"dense<1> : tensor<1x300xi8>", "dense<[0.5]> : tensor<1xf32>",
            "[1, 300], i8, axis 0, scale f32"};
@@ -146,4 +159,6 @@ TEST(Products, StaticCodesClampToTheirRange) {
   EXPECT_EQ(run(token, "scale = 0.5 : f32"), (Reals{-63.5, 63.5, 1, -0.5}));
   EXPECT_EQ(run("i8, token, scale f32, zero i8", "scale = 0.5 : f32, zero = -28 : i64"),
             (Reals{-50, 77.5, 1, -0.5}));
+  EXPECT_EQ(run("f8e4m3fn, token, scale f32", "scale = 0.125 : f32"),
+            (Reals{-56, 56, 1.25, -0.3125}));
 }

@@ -14,6 +14,7 @@ namespace qcc {
 /// How the rows of an input become codes.
 struct ActivationFormat {
   unsigned bits = 0;      ///< 0: they stay floats
+  bool isFloat = false;   ///< codes are f8e4m3, not integers
   bool zeroPoint = false; ///< over [min, max] with 0 inside, else symmetric
   int64_t group = 0;      ///< numbers of a row that share a scale; 0: the row
   /// A scale that calibration fixed, and its zero point; 0: found for each row.

@@ -11,7 +11,10 @@
 //                  group; then acc * aScale[m] unless grouped
 //   block, float   for blocks b ascending t = Σ_{k in b} by t = fma(a, value(w) - zero, t) from +0,
 //                  acc = fma(t, bScale, acc). With pairs, on levels with tensor cores, a and
-//                  value(w) - zero are rounded to bf16, and t is summed in another order
+//                  value(w) - zero are rounded to bf16, and t is summed in another order. With
+//                  scalesRows finally acc * aScale[m]
+//   block, float8  the same; on levels with tensor cores t is of at most kFloat8Run inputs, and its
+//                  order and precision are those of the level
 //
 // Tasks are level-independent: blocks of rows × blocks of kColBlock columns, as matmulTasks()
 // counts. M, N, K, strides and addresses are run-time values, so one kernel serves all layers of
@@ -33,8 +36,13 @@ enum class MatmulKind {
   Batched ///< A and B both activations, B row-major [K][N] or transposed [N][K]
 };
 
-/// What multiplies: Int8 and Int16 take codes of activations, Float f32, f16 or bf16 rows.
-enum class BlockCore { Int8, Int16, Float };
+/// What multiplies: Int8 and Int16 take codes of activations, Float f32, f16 or bf16 rows, and
+/// Float8 those of f8e4m3, with values of Float8E4M3 or Float8E5M2.
+enum class BlockCore { Int8, Int16, Float, Float8 };
+
+/// Inputs whose products of 8-bit floats are summed at most before f32 takes them: the cores of
+/// sm_90 keep about 14 bits of a sum (DeepSeek-V3, Liu et al. 2024, section 3.3.2).
+constexpr int64_t kFloat8Run = 128;
 
 /// What a stored code stands for, before the zero point is taken off.
 enum class CodeValue {
@@ -58,7 +66,8 @@ struct BlockProduct {
   /// Integer cores: inputs whose sum is scaled at once, 0 for all of K; divides or equals
   /// layout.group. Below a block it is a multiple of layout.unit().
   int64_t inputs = 32;
-  bool aSums = true;  ///< integer cores: aSum is given; else sums are computed where needed
+  bool scalesRows = false; ///< float cores: results are multiplied by aScale
+  bool aSums = true;       ///< integer cores: aSum is given; else sums are computed where needed
   int64_t aGroup = 0; ///< integer cores: inputs that share a scale of A, a multiple of `inputs`;
                       ///< 0: aScale is per row
 };
@@ -82,7 +91,8 @@ struct MatmulOperands {
                           ///< 64, values past K do not matter. Integer cores: K rounded up to whole
                           ///< blocks or steps, then to 32, values past K are 0; then to 64
   mlir::Value b;          ///< packed (Pack.h), or Batched: base of the batch's matrices
-  // W8A8 and integer cores: f32 [M], or a uniform f32 in aScaleUniform (static quantization).
+  // W8A8, integer cores and scalesRows: f32 [M], or a uniform f32 in aScaleUniform (static
+  // quantization).
   // Grouped: f32 [M][aScaleStride].
   mlir::Value aScale, aScaleUniform, aScaleStride;
   // W8A8: f32 and i32 [N rounded up to 16]; correction is -128 times the sum of each column's

@@ -11,6 +11,8 @@
 //   sums [M][blocks].
 // token_s16: code = 256 * high + low with both in -128 .. 127: each row has a plane of high bytes,
 //   then one of low bytes, each as a row of token_s8; scales and sums (of whole codes) likewise.
+// token_f32: f32 numbers that codes of 8-bit floats spell, which processors multiply; f32 scales
+//   [M]. token_f8: those codes, rows of K rounded up to 64; f32 scales [M].
 #ifndef QCC_KERNELS_QUANTIZEDLAYOUT_H
 #define QCC_KERNELS_QUANTIZEDLAYOUT_H
 

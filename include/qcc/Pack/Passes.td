@@ -10,7 +10,8 @@ def PackWeights : Pass<"qcc-pack-weights", "::mlir::ModuleOp"> {
     The weight of each linear layer becomes a recipe that ends in `qnt.pack`: `panel16_f32` for
     floats (kept in 16 bits where the model stores them so), `panel16_k4` for 8-bit codes whose
     products are summed over all of K, `panel16_block` for all other codes. Codes of activations
-    become `token_u8`, `token_s8` where they have sums or groups, or `token_s16`. A table that a
+    become `token_u8`, `token_s8` where they have sums or groups, or `token_s16`; those of 8-bit
+    floats `token_f8` where all layers have `products = f8e4m3fn`, else `token_f32`. A table that a
     layer and a look-up share is packed once, for both.
 
     Needs: the fuse stage. Leaves: no logical layout at a linear layer. Refuses (QCC1510): weights

@@ -112,7 +112,8 @@ def RaiseLinear : Qcc_RaisePass<"qcc-raise-linear"> {
   let summary = "Give linear layers their bias and natural dimensions";
   let description = [{
     A product with a constant matrix becomes `qnt.linear`, a constant vector added to it its bias. A
-    layer on rows flattened to a matrix works on the unflattened tensor.
+    layer on rows flattened to a matrix works on the unflattened tensor. One that reads codes of one scale
+    through reshapes reads those of the reshaped tensor.
 
     Needs: an imported function. Leaves: `qnt.linear` with bias.
     Refuses: biases that are computed, products that are read before the sum.

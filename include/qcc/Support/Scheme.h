@@ -19,7 +19,8 @@ struct Scheme {
     Float,       ///< `16` or absent: the graph's float type, f32 accumulation
     Int8Dynamic, ///< `8`: scales found at run time
     Int8Static,  ///< `8s`: per tensor, calibrated
-    Int16        ///< `i16`
+    Int16,       ///< `i16`
+    Float8       ///< `fp8`: f8e4m3, scales found at run time
   };
   enum class Granularity { Tensor, Channel, Block };
   enum class ScaleType {

@@ -60,6 +60,8 @@ struct Target {
   /// Warps multiply matrices: products of codes, or of pairs of bf16, are done by blocks of
   /// threads.
   bool hasTensorCores() const { return isGpu(); }
+  /// They also multiply 8-bit floats.
+  bool hasFloat8Products() const;
   /// Four warps multiply matrices in shared memory together, and wait for nothing else meanwhile.
   bool hasWarpgroupProducts() const;
   /// Registers that one 16-lane f32 vector takes.

@@ -62,7 +62,7 @@ func.func private @f(!qnt.q<[2, 24], i8, token, scale f32, sums 4, group 6>)
 // -----
 
 func.func @f(%x: tensor<2x4xf32>) {
-  // expected-error@+1 {{tokens are i8, or i16 without zero point, with scales of f32, but the result is}}
+  // expected-error@+1 {{tokens are i8, i16 without zero point, or f8e4m3fn without groups, with scales of f32, but the result is}}
   %0 = qnt.quantize %x : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i16, token, scale f32, zero i16>
   return
 }
@@ -70,7 +70,7 @@ func.func @f(%x: tensor<2x4xf32>) {
 // -----
 
 func.func @f(%x: tensor<2x4xf32>) {
-  // expected-error@+1 {{tokens are i8, or i16 without zero point, with scales of f32, but the result is}}
+  // expected-error@+1 {{tokens are i8, i16 without zero point, or f8e4m3fn without groups, with scales of f32, but the result is}}
   %0 = qnt.quantize %x : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i8, token, scale f16>
   return
 }
@@ -78,7 +78,7 @@ func.func @f(%x: tensor<2x4xf32>) {
 // -----
 
 func.func @f(%x: tensor<2x4xf32>) {
-  // expected-error@+1 {{result must have i8 codes per token with scales of f32 and no groups, but is}}
+  // expected-error@+1 {{result must have i8 or f8e4m3fn codes per token with scales of f32 and no groups, but is}}
   %0 = qnt.quantize_static %x {scale = 1.0 : f32, zero = 0 : i64} : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i8, axis 0, scale f32>
   return
 }
@@ -110,7 +110,7 @@ func.func @f(%c: tensor<2x4xui8>, %s: tensor<2xf32>) {
 // -----
 
 func.func @f(%x: tensor<1x8xi32>, %w: !qnt.q<[2, 8], i8, axis 0, scale f32>) {
-  // expected-error@+1 {{input must be floats, or i8 or i16 per token, but is 'tensor<1x8xi32>'}}
+  // expected-error@+1 {{input must be floats, or i8, i16 or f8e4m3fn per token, but is 'tensor<1x8xi32>'}}
   %0 = qnt.qlinear %x, %w : (tensor<1x8xi32>, !qnt.q<[2, 8], i8, axis 0, scale f32>) -> tensor<1x2xf32>
   return
 }
@@ -150,7 +150,7 @@ func.func @f(%x: !qnt.q<[1, 8], i8, token, scale f32>, %w: !qnt.q<[2, 8], i16, a
 // -----
 
 func.func @products_of_codes(%x: !qnt.q<[1, 8], i8, token, scale f32>, %w: !qnt.q<[2, 8], i8, axis 0, scale f32>) {
-  // expected-error @+1 {{products of bf16 need sums of floats of an input of f32, or of bf16 in multiples of 8}}
+  // expected-error @+1 {{products of bf16 need sums of floats of an input of f32 or f8e4m3fn, or of bf16 in multiples of 8}}
   %0 = qnt.qlinear %x, %w {products = #qnt<storage bf16>} : (!qnt.q<[1, 8], i8, token, scale f32>, !qnt.q<[2, 8], i8, axis 0, scale f32>) -> tensor<1x2xf32>
   return
 }
@@ -158,7 +158,25 @@ func.func @products_of_codes(%x: !qnt.q<[1, 8], i8, token, scale f32>, %w: !qnt.
 // -----
 
 func.func @products_of_bytes(%x: tensor<1x8xf32>, %w: !qnt.q<[2, 8], i8, axis 0, scale f32>) {
-  // expected-error @+1 {{products must be of f32 or bf16, but are of i8}}
+  // expected-error @+1 {{products must be of f32, bf16 or f8e4m3fn, but are of i8}}
   %0 = qnt.qlinear %x, %w {products = #qnt<storage i8>} : (tensor<1x8xf32>, !qnt.q<[2, 8], i8, axis 0, scale f32>) -> tensor<1x2xf32>
+  return
+}
+
+// -----
+
+// qnt.qlinear (C7)
+func.func @products_of_float8(%x: !qnt.q<[1, 8], f8e4m3fn, token, scale f32>, %w: !qnt.q<[2, 8], i8, axis 0, scale f32>) {
+  // expected-error @+1 {{products of f8e4m3fn need codes of 8-bit floats on both sides}}
+  %0 = qnt.qlinear %x, %w {products = #qnt<storage f8e4m3fn>} : (!qnt.q<[1, 8], f8e4m3fn, token, scale f32>, !qnt.q<[2, 8], i8, axis 0, scale f32>) -> tensor<1x2xf32>
+  return
+}
+
+// -----
+
+// qnt.quantize (C2)
+func.func @groups_of_float8(%x: tensor<1x8xf32>) {
+  // expected-error @+1 {{tokens are i8, i16 without zero point, or f8e4m3fn without groups, with scales of f32}}
+  %0 = qnt.quantize %x : (tensor<1x8xf32>) -> !qnt.q<[1, 8], f8e4m3fn, token, scale f32, group 4>
   return
 }

@@ -980,7 +980,7 @@ func.func @f(%x: !qnt.q<[4, 3], i8, token, scale f32>, %w: !qnt.q<[2, 3], i8, ax
 
 // qlinear C2
 func.func @f(%x: !qnt.q<[4, 3], u8, token, scale f32>, %w: !qnt.q<[2, 3], i8, axis 0, scale f32>) {
-  // expected-error@+1 {{input must be floats, or i8 or i16 per token, but is}}
+  // expected-error@+1 {{input must be floats, or i8, i16 or f8e4m3fn per token, but is}}
   %0 = qnt.qlinear %x, %w : (!qnt.q<[4, 3], u8, token, scale f32>, !qnt.q<[2, 3], i8, axis 0, scale f32>) -> tensor<4x2xf32>
   return
 }
@@ -1153,7 +1153,7 @@ func.func private @f(!qnt.q<[2, 3], i8, tensor, scale i8>)
 
 // quantize C2, storage
 func.func @f(%x: tensor<2x4xf32>) {
-  // expected-error@+1 {{tokens are i8, or i16 without zero point, with scales of f32}}
+  // expected-error@+1 {{tokens are i8, i16 without zero point, or f8e4m3fn without groups, with scales of f32}}
   %0 = qnt.quantize %x : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i4, token, scale f32>
   return
 }
@@ -1162,7 +1162,7 @@ func.func @f(%x: tensor<2x4xf32>) {
 
 // quantize C2, zero
 func.func @f(%x: tensor<2x4xf32>) {
-  // expected-error@+1 {{tokens are i8, or i16 without zero point, with scales of f32}}
+  // expected-error@+1 {{tokens are i8, i16 without zero point, or f8e4m3fn without groups, with scales of f32}}
   %0 = qnt.quantize %x : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i16, token, scale f32, zero i16>
   return
 }
@@ -1180,7 +1180,7 @@ func.func @f(%x: tensor<2x4xf32>) {
 
 // quantize_static C2
 func.func @f(%x: tensor<2x4xf32>) {
-  // expected-error@+1 {{result must have i8 codes per token with scales of f32 and no groups}}
+  // expected-error@+1 {{result must have i8 or f8e4m3fn codes per token with scales of f32 and no groups}}
   %0 = qnt.quantize_static %x {scale = 1.0 : f32} : (tensor<2x4xf32>) -> !qnt.q<[2, 4], i8, token, scale f32, group 2>
   return
 }
@@ -1261,7 +1261,7 @@ func.func @f(%x: tensor<3x8xf32>, %w: !qnt.q<[2, 8], i16, axis 0, scale f32>) {
 
 // qlinear C2, integers
 func.func @f(%x: tensor<3x8xi32>, %w: !qnt.q<[2, 8], i4, block 1 x 4, scale f16>) {
-  // expected-error@+1 {{input must be floats, or i8 or i16 per token, but is 'tensor<3x8xi32>'}}
+  // expected-error@+1 {{input must be floats, or i8, i16 or f8e4m3fn per token, but is 'tensor<3x8xi32>'}}
   %0 = qnt.qlinear %x, %w : (tensor<3x8xi32>, !qnt.q<[2, 8], i4, block 1 x 4, scale f16>) -> tensor<3x2xf32>
   return
 }
