@@ -85,8 +85,8 @@ inline bool sumsFloats(Product product) {
 Product productOf(mlir::Type x, QType weight);
 /// Whether products of bf16 take `x`: of f32, or of bf16 in rows of whole 16 bytes.
 bool hasRowsOfPairs(mlir::Type x);
-/// Whether a product of the two is of floats, as `x` has them or as its codes spell them, with values
-/// of codes, which products of bf16 take.
+/// Whether a product of the two is of floats, as `x` has them or as its codes spell them, with
+/// values of codes, which products of bf16 take.
 bool sumsFloatInputs(mlir::Type x, QType weight);
 /// Whether a product of the two is of 8-bit floats.
 bool sumsFloat8(mlir::Type x, QType weight);

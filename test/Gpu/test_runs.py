@@ -147,6 +147,28 @@ def test_attention_in_pairs(qcc_tool, driver, tmp_path):
     assert differ
 
 
+def test_blocks_share_keys(qcc_tool, driver, tmp_path):
+    """Of few rows and many keys: each block has a range of them, the last one to come adds up."""
+    proto = model([node("Transpose", ["k"], ["t"], perm=[0, 1, 3, 2]), node("MatMul", ["q", "t"], ["s"]),
+                   node("Softmax", ["s"], ["w"]), node("MatMul", ["w", "v"], ["y"])],
+                  {"q": (FLOAT, [1, 2, "m", 16]), "k": (FLOAT, [1, 2, "n", 16]), "v": (FLOAT, [1, 2, "n", 16])},
+                  {"y": (FLOAT, None)}, {})
+    onnx.save(proto, tmp_path / "m.onnx")
+    artifact, kernels = compiled(qcc_tool, tmp_path, tmp_path / "m.onnx", "--numerics=fast")
+    driver.kernels(kernels)
+    found = {}
+    for units in (1, 2, 4):
+        driver.plug_in(units=units, blocks=2)
+        made = qcc.load(artifact)
+        here, there = made.session(), made.session(gpu=0)
+        for keys in (700, 40, 513):
+            inputs = {"q": normal(1, 2, 1, 16), "k": normal(1, 2, keys, 16, seed=8), "v": normal(1, 2, keys, 16, seed=9)}
+            want, got = here(**inputs)["y"], there(**inputs)["y"]
+            np.testing.assert_allclose(got, want, atol=0.02 * np.abs(want).max())
+            found[units, keys] = got.tobytes()
+    assert found[1, 40] == found[4, 40] and found[1, 700] != found[4, 700]
+
+
 # --- what a body asks for beyond launches ---
 
 def test_sizes_from_data(qcc_tool, driver, tmp_path):
