@@ -170,6 +170,7 @@ def cases():
         Products("W4 8192x8192, M = 128", w4, 128, 8192, 8192, layers=32, unit="TOP/s"),
         Products("W4 8192^3", w4, 8192, 8192, 8192, layers=4, unit="TOP/s"),
         cube("int8", "w8a8", "exact", 950), cube("bf16", "keep", "fast", 600),
+        cube("fp8", "fp8e4m3afp8", "fast", 950),
         Attention("attention, prefill of 8192", 8192, 32, 8, 128, layers=4, bar=450),
         Attention("attention, one query of 32768", 32768, 32, 8, 128, layers=16, past=True),
     ]

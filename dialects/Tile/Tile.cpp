@@ -177,17 +177,23 @@ static LogicalResult verifySums(Operation *op, const SumsShape &shape, TypeRange
   return success();
 }
 
+/// Whether products of 8-bit floats know the type.
+static bool isFloat8(Type type) { return isa<Float8E4M3FNType, Float8E5M2Type>(type); }
+
 LogicalResult MultiplyOp::verify() {
   SumsShape shape = shapeOf(*this);
   if (failed(verifySums(*this, shape, getSums().getTypes(), shape.vectors())))
     return failure();
   if (getSums().getTypes() != getResults().getTypes()) // (S2)
     return emitOpError("gives sums of other types than it is given");
-  if (getDepth() != 32 && getDepth() != 64 && (getBf16() || getDepth() != 16)) // (C1)
+  if (getDepth() != 32 && getDepth() != 64 &&
+      ((getBf16() && !getFloat8()) || getDepth() != 16)) // (C1)
     return emitOpError("has depth ") << getDepth() << ", expected 32 or 64, or 16 for bytes";
   if (getWide() && !getBf16()) // (C3)
     return emitOpError("has wide numbers that are not of bf16");
-  if (getAStride() % 16 != 0 || getBStride() % 16 != 0) // (C2)
+  if (getFloat8() && (getWide() || getIsSigned() || getDepth() == 16 || !isFloat8(*getFloat8())))
+    return emitOpError("cannot multiply 8-bit floats of ") << *getFloat8(); // (C4)
+  if (getAStride() % 16 != 0 || getBStride() % 16 != 0)                     // (C2)
     return emitOpError("has strides ")
            << getAStride() << " and " << getBStride() << ", expected multiples of 16";
   return success();
@@ -196,7 +202,12 @@ LogicalResult MultiplyOp::verify() {
 LogicalResult MultiplyWordsOp::verify() {
   if (getSums().getType() != getResult().getType()) // (C1)
     return emitOpError("gives sums of another type than it is given");
-  bool reals = cast<VectorType>(getSums().getType()).getElementType().isF32();
+  bool isF32 = cast<VectorType>(getSums().getType()).getElementType().isF32();
+  if (getFloat8() && (!isF32 || getWords().size() != 2 || !isFloat8(*getFloat8()))) // (C4)
+    return emitOpError("cannot multiply 8-bit floats of ") << *getFloat8();
+  if (getBf16() && !getFloat8())
+    return emitOpError("has codes of 8-bit floats alone multiplied as bf16");
+  bool reals = isF32 && !getFloat8();
   size_t words = getWords().size();
   if (words != (reals ? 2 : 1) && words != (reals ? 4 : 2)) // (C2)
     return emitOpError("has ") << words << " words, expected "
@@ -343,6 +354,9 @@ LogicalResult WarpgroupMultiplyWordsOp::verify() {
   size_t words = getWords().size();
   if (words == 0 || words % kProductWords != 0 || words > kWarpgroupDepth / 8) // (C1)
     return emitOpError("has ") << words << " words, expected 4, 8, 12 or 16";
+  bool isF32 = cast<VectorType>(getResultTypes().front()).getElementType().isF32();
+  if (getFloat8() && (!isF32 || !isFloat8(*getFloat8()))) // (C2)
+    return emitOpError("cannot multiply 8-bit floats of ") << *getFloat8();
   return verifyWarpgroupSums(*this, getRows(), getResults().getTypes());
 }
 

@@ -379,13 +379,19 @@ def Tile_MultiplyOp : Tile_SumsOp<"multiply", [MemoryEffects<[MemRead]>]> {
     that the level chooses; operands and sums below 2^-126 in magnitude may count as 0. If A is also
     `wide` its numbers are f32, which are rounded to bf16 first, at a[r · aStride + 2 (64 w + i)].
 
+    With `float8`, a type of 8-bit floats, bytes of A are f8E4M3FN and those of B of that type, and
+    sums are f32, added as the level does, which may keep fewer bits than f32 has. With `bf16` as well
+    what they spell is multiplied as bf16; infinities and NaN then count as numbers.
+
     (C1) depth is 32 or 64, or 16 for bytes.
     (C2) aStride and bStride are multiples of 16.
     (C3) only numbers of bf16 are wide.
+    (C4) float8 is f8E4M3FN or f8E5M2, neither signed nor wide is there, and depth is 32 or 64.
   }];
   let arguments = (ins Tile_Sums:$sums, LLVM_AnyPointer:$a, LLVM_AnyPointer:$b, I64Attr:$rows,
                        I64Attr:$columns, I64Attr:$slices, I64Attr:$aStride, I64Attr:$bStride,
-                       I64Attr:$depth, UnitAttr:$isSigned, UnitAttr:$bf16, UnitAttr:$wide);
+                       I64Attr:$depth, UnitAttr:$isSigned, UnitAttr:$bf16, UnitAttr:$wide,
+                       OptionalAttr<TypeAttr>:$float8);
   let results = (outs Tile_Sums:$results);
   let assemblyFormat = [{
     $sums `a` $a `b` $b (`signed` $isSigned^)? attr-dict `:` functional-type(operands, results)
@@ -426,15 +432,17 @@ def Tile_MultiplyWordsOp : Tile_Op<"multiply_words", [MemoryEffects<[MemRead]>]>
 
     in an order and a rounding that the level chooses; the words of numbers 4 j to 4 j + 3 are
     (4 j, 4 j + 2) and (4 j + 1, 4 j + 3), with `narrow` (4 j, 4 j + 1) and (4 j + 2, 4 j + 3), the first
-    of them in the low bits.
+    of them in the low bits. With `float8`, and `bf16`, codes are 8-bit floats as `tile.multiply` has
+    them, and sums f32.
 
     (C1) sums are 64 elements of i32 or f32, those of 16 rows, 32 columns and one slice.
     (C2) there are 1 or 2 words of codes, 2 or 4 of numbers.
     (C3) aStride is a multiple of 16.
+    (C4) float8 is f8E4M3FN or f8E5M2, sums are f32, and there are 2 words; bf16 is only there with it.
   }];
   let arguments = (ins VectorOfLengthAndType<[64], [I32, F32]>:$sums, LLVM_AnyPointer:$a,
                        Variadic<VectorOfLengthAndType<[16], [I32]>>:$words, I64Attr:$aStride,
-                       UnitAttr:$narrow);
+                       UnitAttr:$narrow, OptionalAttr<TypeAttr>:$float8, UnitAttr:$bf16);
   let results = (outs VectorOfLengthAndType<[64], [I32, F32]>:$result);
   let assemblyFormat = [{
     $sums `a` $a `words` $words (`narrow` $narrow^)? attr-dict `:` functional-type(operands, results)
@@ -792,12 +800,15 @@ def Tile_WarpgroupMultiplyWordsOp : Tile_SumsOp<"warpgroup_multiply_words", [Mem
         sum(r, c) += Σ_{i < 8 w} s(A(r, i)) · s(byte(c, i))   (mod 2^32)
 
     with w words, where A is as for `tile.warpgroup_multiply`; or products of numbers of bf16 where sums are
-    f32. Without `sums` they begin with 0. a is 1024 bytes aligned but for a multiple of 32 less than 128.
+    f32, or with `float8` of f8E4M3FN and that type, as `tile.multiply` has them. Without `sums` they begin
+    with 0. a is 1024 bytes aligned but for a multiple of 32 less than 128.
 
     (C1) there are 4, 8, 12 or 16 words.
+    (C2) float8 is f8E4M3FN or f8E5M2, and sums are then f32.
   }];
   let arguments = (ins Variadic<VectorOfLengthAndType<[64], [I32, F32]>>:$sums, LLVM_AnyPointer:$a,
-                       Variadic<VectorOfLengthAndType<[16], [I32]>>:$words, I64Attr:$rows);
+                       Variadic<VectorOfLengthAndType<[16], [I32]>>:$words, I64Attr:$rows,
+                       OptionalAttr<TypeAttr>:$float8);
   let results = (outs Tile_Sums:$results);
   let assemblyFormat = [{
     (`sums` $sums^)? `a` $a `words` $words attr-dict `:` functional-type(operands, results)

@@ -52,17 +52,33 @@ void narrowAttention(AttentionOp op) {
   op.getValueMutable().assign(value);
 }
 
+/// Whether tensor cores multiply codes of 8-bit floats of both: kernels take 64 inputs of one block
+/// at once, or 256 of whole blocks.
+bool hasFloat8Products(Type x, QType weight) {
+  bool inBlocks = weight.getGranularity() == Granularity::block;
+  bool fits = !inBlocks || llvm::is_contained({64, 128, 256}, weight.getBlock());
+  return sumsFloat8(x, weight) && fits;
+}
+
 struct NarrowProducts : qcc::fuse::impl::NarrowProductsBase<NarrowProducts> {
   using NarrowProductsBase::NarrowProductsBase;
 
   void runOnOperation() override {
     casts.clear();
     getOperation().walk(narrowAttention);
-    bool hasCodes = false;
-    getOperation().walk([&](QLinearOp op) {
-      hasCodes = true;
-      if (sumsFloatInputs(op.getX().getType(), op.getWeight().getType()) && isInput(op.getX()))
-        narrow(op);
+    bool hasCodes = false, asFloat8 = float8;
+    auto forProducts = [&](auto body) {
+      getOperation().walk([&](QLinearOp op) {
+        Type x = op.getX().getType();
+        QType weight = op.getWeight().getType();
+        hasCodes = true;
+        if (sumsFloatInputs(x, weight) && (isa<QType>(x) || isInput(op.getX())))
+          body(op, isa<QType>(x), hasFloat8Products(x, weight));
+      });
+    };
+    forProducts([&](QLinearOp, bool isCodes, bool fits) { asFloat8 &= fits || !isCodes; });
+    forProducts([&](QLinearOp op, bool isCodes, bool) {
+      narrow(op, isCodes && asFloat8 ? Storage::f8e4m3fn : Storage::bf16);
     });
     getOperation().walk([&](LinearOp op) {
       auto refuse = [&](StringRef why) {
@@ -72,15 +88,16 @@ struct NarrowProducts : qcc::fuse::impl::NarrowProductsBase<NarrowProducts> {
         return refuse("the input is not of f32");
       if (hasCodes)
         return refuse("layers beside it are on codes: this one was kept in floats");
-      narrow(op);
+      narrow(op, Storage::bf16);
       if (roundInputs)
         op.getXMutable().assign(rounded(op.getX()));
     });
   }
 
-  template <typename Op> void narrow(Op op) {
-    op.setProducts(Storage::bf16);
-    remark::passed(op->getLoc(), remarkNarrow) << remark::metric("bits", int64_t(16));
+  template <typename Op> void narrow(Op op, Storage products) {
+    op.setProducts(products);
+    remark::passed(op->getLoc(), remarkNarrow)
+        << remark::metric("bits", static_cast<int64_t>(bitsOf(products)));
   }
 
   /// The same of bf16, once for all layers that multiply it; `x` itself where such rows would not

@@ -317,6 +317,58 @@ Value BlockBuilder::product(ValueRange a, ValueRange columns, Value sum, bool is
   return vector::FromElementsOp::create(b, loc, sum.getType(), results);
 }
 
+/// Four codes of 8-bit floats as two words of bf16. A magnitude moved to where bf16 has its own is
+/// the number times a power of two, subnormal numbers included.
+BlockBuilder::Values BlockBuilder::bf16Of(Value codes, Type type) {
+  bool wide = isa<Float8E5M2Type>(type);
+  int64_t left = wide ? 5 : 4;
+  double power = wide ? 0x1p112 : 0x1p120;
+  auto pairs = VectorType::get(2, b.getBF16Type());
+  auto splat = [&](double number) -> Value {
+    return arith::ConstantOp::create(
+        b, loc, DenseElementsAttr::get(pairs, b.getFloatAttr(b.getBF16Type(), number).getValue()));
+  };
+  Values words;
+  for (int64_t half = 0; half < 2; ++half) {
+    Value two = shr(codes, 16 * half), first = and_(two, 0xff), second = and_(shr(two, 8), 0xff);
+    Value apart = arith::OrIOp::create(b, loc, first, mul(second, 1 << 16));
+    Value magnitudes = mul(and_(apart, 0x007f007f), 1 << left);
+    Value bits = arith::OrIOp::create(b, loc, magnitudes, mul(and_(apart, 0x00800080), 1 << 8));
+    Value scaled = LLVM::FMAOp::create(b, loc, pairs, LLVM::BitcastOp::create(b, loc, pairs, bits),
+                                       splat(power), splat(-0.0));
+    words.push_back(LLVM::BitcastOp::create(b, loc, b.getI32Type(), scaled));
+  }
+  return words;
+}
+
+/// The same of codes of 8-bit floats, A of f8E4M3FN and B of `columnType`, with 32 inputs.
+Value BlockBuilder::float8Product(ValueRange a, ValueRange columns, Value sum, Type columnType,
+                                  bool asBf16) {
+  if (asBf16) { // a thread has the same inputs of both, of whatever place in K
+    for (int64_t half = 0; half < 2; ++half) {
+      Type rowType = Float8E4M3FNType::get(b.getContext());
+      Values upper = bf16Of(a[2 * half], rowType), lower = bf16Of(a[2 * half + 1], rowType);
+      sum = product({upper[0], lower[0], upper[1], lower[1]}, bf16Of(columns[half], columnType),
+                    sum, /*isSigned=*/true);
+    }
+    return sum;
+  }
+  Values operands(a);
+  llvm::append_range(operands, columns);
+  for (int64_t i = 0; i < 4; ++i)
+    operands.push_back(vector::ExtractOp::create(b, loc, sum, i));
+  StringRef kind = isa<Float8E5M2Type>(columnType) ? "e5m2" : "e4m3";
+  std::string name = ("llvm.nvvm.mma.m16n8k32.row.col.f32.e4m3." + kind + ".f32").str();
+  Type f32 = b.getF32Type();
+  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), {f32, f32, f32, f32});
+  Value made =
+      LLVM::CallIntrinsicOp::create(b, loc, type, b.getStringAttr(name), operands).getResult(0);
+  Values results;
+  for (int64_t i = 0; i < 4; ++i)
+    results.push_back(LLVM::ExtractValueOp::create(b, loc, made, i));
+  return vector::FromElementsOp::create(b, loc, sum.getType(), results);
+}
+
 BlockBuilder::Values BlockBuilder::multiply(tile::MultiplyOp op) {
   tile::SumsShape shape = tile::shapeOf(op);
   NVVM::SyncWarpOp::create(b, loc, ci(-1)); // both groups go on together
@@ -348,7 +400,8 @@ BlockBuilder::Values BlockBuilder::multiply(tile::MultiplyOp op) {
       Values a = rowsAt(r * 16, byte);
       for (int64_t c = 0; c < shape.columnVectors(); ++c) {
         Value &sum = sums[r * shape.columnVectors() + c];
-        sum = product(a, ofColumns[c], sum, op.getIsSigned());
+        sum = op.getFloat8() ? float8Product(a, ofColumns[c], sum, *op.getFloat8(), op.getBf16())
+                             : product(a, ofColumns[c], sum, op.getIsSigned());
       }
     }
   }
@@ -382,7 +435,8 @@ Value BlockBuilder::multiplyWords(tile::MultiplyWordsOp op) {
   Values words;
   for (Value word : op.getWords())
     words.push_back(in(word));
-  bool reals = cast<VectorType>(sum.getType()).getElementType().isF32();
+  std::optional<Type> float8 = op.getFloat8();
+  bool reals = cast<VectorType>(sum.getType()).getElementType().isF32() && !float8;
   auto stride = static_cast<int64_t>(op.getAStride()), count = static_cast<int64_t>(words.size());
   bool wide = reals && !op.getNarrow();
   int64_t own = count * (wide ? 2 : 1) * kWordBytes; // bytes of A, of a quarter
@@ -391,6 +445,8 @@ Value BlockBuilder::multiplyWords(tile::MultiplyWordsOp op) {
     Values upper = loadWords(rows, count), lower = loadWords(at(rows, 8 * stride), count), a;
     for (int64_t i = 0; i < count; ++i)
       a.append({upper[i], lower[i]});
+    if (float8)
+      return float8Product(a, words, sum, *float8, op.getBf16());
     int64_t each = reals ? 2 : count; // words of a product
     for (int64_t i = 0; i < count; i += each)
       sum = product(ArrayRef(a).slice(2 * i, 2 * each), ArrayRef(words).slice(i, each), sum,

@@ -95,6 +95,9 @@ private:
   Values loadWideA(Value from, int64_t stride);
   Value pairOf(Value low, Value high);
   Value product(mlir::ValueRange a, mlir::ValueRange columns, Value sum, bool isSigned);
+  Value float8Product(mlir::ValueRange a, mlir::ValueRange columns, Value sum, mlir::Type type,
+                      bool asBf16);
+  Values bf16Of(Value codes, mlir::Type type);
 };
 
 } // namespace qcc::ptx

@@ -172,7 +172,9 @@ static std::string productsOf(StringRef kind, int64_t rows, int64_t steps, bool 
     text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(rows) + kind.str() + " " +
             list(0, sums) + ", " + list(a + 4 * step, 4) + ", $" +
             std::to_string(descriptors + step) + (begins && step == 0 ? ", q" : ", p") +
-            (kind.contains("bf16") ? ", 1, 1, 0; " : "; ");
+            (kind.contains("bf16")  ? ", 1, 1, 0; "
+             : kind.contains("f32") ? ", 1, 1; "
+                                    : "; ");
   return text + "wgmma.commit_group.sync.aligned; wgmma.wait_group.sync.aligned 0; }";
 }
 
@@ -227,8 +229,11 @@ BlockBuilder::Values WarpgroupBuilder::multiplyWords(tile::WarpgroupMultiplyWord
   Values words;
   for (Value word : op.getWords())
     words.push_back(in(word));
-  return products(element.isF32() ? kPairs : kSignedCodes, static_cast<int64_t>(op.getRows()),
-                  element, op.getSums(), words, in(op.getA()));
+  StringRef kind = element.isF32() ? kPairs : kSignedCodes;
+  if (op.getFloat8())
+    kind = isa<Float8E5M2Type>(*op.getFloat8()) ? "k32.f32.e5m2.e4m3" : "k32.f32.e4m3.e4m3";
+  return products(kind, static_cast<int64_t>(op.getRows()), element, op.getSums(), words,
+                  in(op.getA()));
 }
 
 /// Threads (g, t) have columns 2 g and 2 g + 1 of the panel of their warp.

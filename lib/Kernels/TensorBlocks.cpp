@@ -4,7 +4,7 @@
 // stages of shared memory, zero points or bias taken off: signed bytes in the order of panels of
 // 8-bit codes, or bf16 in that of pairs, which rows of f32 are rounded to when they are multiplied.
 // Beside them lie the scales of each step. What one iteration decodes it has loaded before it
-// multiplied what was decoded earlier.
+// multiplied what was decoded earlier. Codes of 8-bit floats are operands as they lie.
 #include "BlockMicro.h"
 #include "TensorSteps.h"
 #include <bit>
@@ -48,6 +48,11 @@ private:
   Value here(Value base, int64_t offset) { return k.bytePtr(base, k.ci64(offset)); }
   Value panelAt(Value panel);
   Value blockAt(Value input);
+  /// Units that groups decode, of all panels.
+  int64_t decodedItems() const {
+    return steps.float8() ? 0 : tile.panels() * (depth() / unitInputs());
+  }
+  void copyCodes(Value first, Value stage);
   Values begin(Value step, Value stage);
   void finish(ValueRange values, Value stage);
   void decode(ArrayRef<Value> planes, Value zeros, Value to, Value unit);
@@ -83,14 +88,26 @@ Value TensorBlocks::blockAt(Value input) {
   return k.add(header, k.mul(k.div(input, k.ci64(w.group)), k.ci64(w.blockBytes(0))));
 }
 
+/// Begins to copy codes that are operands as they lie: those of a stage are of one block.
+void TensorBlocks::copyCodes(Value first, Value stage) {
+  Value block = blockAt(first), within = w.group ? k.rem(first, k.ci64(w.group)) : first;
+  Value offset = k.add(block, k.mul(within, k.ci64(kPanel)));
+  Value end = w.group ? panelBytes : k.add(block, decoder.codeBytes(o.k));
+  Value from = k.bytePtr(base, k.add(k.mul(at.panel, panelBytes), offset));
+  tile.copyPanels(from, panelBytes, k.add(k.sub(lastPanel, at.panel), k.ci64(1)),
+                  k.sub(end, offset), here(stage, panelsAt()));
+}
+
 /// Loads what a group decodes of a step: codes, with their zero points, then numbers.
 TensorBlocks::Values TensorBlocks::begin(Value step, Value stage) {
   Value first = k.mul(step, k.ci64(depth()));
   steps.copyRows(first, stage, depth(), rowPadding());
+  if (steps.float8())
+    copyCodes(first, stage);
   Values values;
   Value group = groupHere();
   int64_t units = depth() / unitInputs();
-  for (int64_t i = 0; i < tile.panels() * units; i += tile::kBlockGroups) {
+  for (int64_t i = 0; i < decodedItems(); i += tile::kBlockGroups) {
     Value item = k.add(group, k.ci64(i)), panel = k.div(item, k.ci64(units));
     Value unit = k.sub(item, k.mul(panel, k.ci64(units)));
     Value input = k.min(k.add(first, k.mul(unit, k.ci64(unitInputs()))), lastUnit);
@@ -154,8 +171,7 @@ void TensorBlocks::finish(ValueRange values, Value stage) {
   auto where = [&](int64_t items, Value item, llvm::function_ref<void()> body) {
     items % tile::kBlockGroups ? k.ifThen(k.lt(item, k.ci64(items)), body) : body();
   };
-  int64_t units = depth() / unitInputs(), vectors = w.unitBytes() / 64,
-          items = tile.panels() * units;
+  int64_t units = depth() / unitInputs(), vectors = w.unitBytes() / 64, items = decodedItems();
   for (int64_t i = 0; i < items; i += tile::kBlockGroups) {
     Value item = k.add(group, k.ci64(i)), panel = k.div(item, k.ci64(units));
     Value unit = k.sub(item, k.mul(panel, k.ci64(units)));
@@ -183,13 +199,11 @@ void TensorBlocks::finish(ValueRange values, Value stage) {
 TensorBlocks::Values TensorBlocks::multiply(Value stage, int64_t first, int64_t count,
                                             ValueRange sums) {
   Values next(sums);
-  using Codes = TensorTile::Codes;
-  auto codes = steps.isWide() ? Codes::Reals : steps.reals() ? Codes::Pairs : Codes::Signed;
   int64_t each = std::min(count, kSliceDepth / codeBytes());
   for (int64_t i = first; i < first + count; i += each)
     next = tile.multiply(next, here(stage, i * steps.inputBytes()), rowBytes(),
                          here(stage, panelsAt() + paddedPanel(i * codeBytes())), panelSize(),
-                         each * codeBytes(), codes);
+                         each * codeBytes(), steps.codes());
   return next;
 }
 
@@ -272,6 +286,10 @@ bool fitsTensorBlocks(const BlockProduct &p) {
   auto isStep = [](int64_t n) { return !n || (std::has_single_bit(uint64_t(n)) && n >= 16); };
   if (p.core == BlockCore::Float)
     return isStep(p.layout.group);
+  if (p.core == BlockCore::Float8) { // a stage has 64 inputs, of few rows 256
+    int64_t group = p.layout.group;
+    return isStep(group) && (!group || (group >= kSliceDepth && group <= 4 * kSliceDepth));
+  }
   return p.core == BlockCore::Int8 && isStep(p.inputs) && p.layout.zeros != BlockZeros::Float &&
          (p.aSums || fitsSignedBytes(p));
 }

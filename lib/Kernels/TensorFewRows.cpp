@@ -112,7 +112,8 @@ TensorFewRows::Values TensorFewRows::wordsOf(ArrayRef<Value> planes, Value zeros
     pairs.append({l, kLanes + l});
   for (int sub = 0; sub < static_cast<int>(subs()); ++sub) {
     if (!steps.reals()) {
-      words.push_back(decoder.signedCodes(planes, sub, zeros));
+      words.push_back(steps.float8() ? k.bitcast(planes[sub], k.vec(k.i32()))
+                                     : decoder.signedCodes(planes, sub, zeros));
       continue;
     }
     Values values;
@@ -145,10 +146,12 @@ TensorFewRows::Values TensorFewRows::multiply(Value stage, Value from, Value str
                                               int64_t first, int64_t inputs, ValueRange sums) {
   Value sum = sums[0], zeros = zerosOf(numbers);
   for (int64_t c = first / chunk(); c < (first + inputs) / chunk(); ++c)
-    sum = tile::MultiplyWordsOp::create(k.builder(), k.loc(), sum.getType(), sum,
-                                        here(stage, c * chunk() * steps.inputBytes()),
-                                        wordsOf(planesOf(from, stride, c), zeros), rowBytes(),
-                                        /*narrow=*/steps.reals() && !steps.isWide());
+    sum = tile::MultiplyWordsOp::create(
+        k.builder(), k.loc(), sum.getType(), sum, here(stage, c * chunk() * steps.inputBytes()),
+        wordsOf(planesOf(from, stride, c), zeros), rowBytes(),
+        /*narrow=*/steps.reals() && !steps.isWide(),
+        TensorTile::float8Of(k.builder().getContext(), steps.codes()),
+        steps.float8() && !k.target().hasFloat8Products());
   return {sum};
 }
 
@@ -214,7 +217,7 @@ void TensorFewRows::run() {
 
 bool fitsFewRows(const BlockProduct &p) {
   bool reals = p.core == BlockCore::Float;
-  int64_t group = p.layout.group, inputs = reals ? group : p.inputs, depth = stageDepth(reals);
+  int64_t group = p.layout.group, inputs = stepInputs(p), depth = stageDepth(reals);
   auto fits = [&](int64_t n) {
     return !n || (std::has_single_bit(uint64_t(n)) && n >= 16 && n <= depth);
   };

@@ -45,11 +45,16 @@ public:
   void run();
 
 private:
+  /// Whether products by single warps are made of several instructions, for which sums of large
+  /// tiles leave no registers.
+  bool takesRegisters() const {
+    return spec.block.core == BlockCore::Float8 && k.target().hasWarpgroupProducts();
+  }
   /// Shapes for up to 16 rows, for up to 64 or few tiles, and for all others, which warpgroups may
   /// do instead.
   std::array<tile::SumsShape, 3> shapes() const {
     if (spec.kind == MatmulKind::Block) // a warp keeps all of K: steps are added in turn
-      return {{{16, 32, 1}, {64, 64, 1}, {128, 64, 1}}};
+      return {{{16, 32, 1}, {64, takesRegisters() ? 32 : 64, 1}, {128, 64, 1}}};
     if (!hasWordRows(spec)) // rows are f32: more of them do not fit
       return {{{16, 32, 4}, {64, 64, 1}, {128, 128, 1}}};
     return {{{16, 32, 4}, {64, 32, 4}, {128, 128, 1}}};
@@ -84,6 +89,8 @@ void TensorMatmul::run() {
       k.mul(k.ceilDiv(o.m, k.ci64(large.rows)), k.ceilDiv(o.n, k.ci64(large.columns)));
   isFew = k.le(o.m, k.ci64(shapes()[0].rows));
   isMany = k.and_(k.gt(o.m, k.ci64(shapes()[1].rows)), k.ge(largeTiles, k.ci64(fewTiles)));
+  if (takesRegisters() && !warpgroups)
+    isMany = Value();
   if (!warpgroups)
     return walk();
   k.func()->setAttr(tile::kWarpgroups, k.builder().getI64IntegerAttr(kTileWarpgroups));

@@ -8,6 +8,19 @@ using namespace mlir;
 
 namespace qcc {
 
+int64_t stepInputs(const BlockProduct &p) {
+  if (p.core == BlockCore::Float8)
+    return p.layout.group ? std::min(p.layout.group, kFloat8Run) : kFloat8Run;
+  return p.core == BlockCore::Float ? p.layout.group : p.inputs;
+}
+
+TensorTile::Codes TensorSteps::codes() const {
+  using Codes = TensorTile::Codes;
+  if (float8())
+    return p.value == CodeValue::Float8E5M2 ? Codes::Float8E5M2 : Codes::Float8E4M3;
+  return isWide() ? Codes::Reals : reals() ? Codes::Pairs : Codes::Signed;
+}
+
 void TensorSteps::copyRows(Value first, Value to, int64_t inputs, int64_t padding) {
   if (isWide())
     return tile.copyReals(o, at.row, first, to, inputs, padding);
@@ -46,7 +59,7 @@ TensorSteps::Values TensorSteps::scaled(ValueRange sums, Value numbers, Value st
     Value from = k.elemPtr(Elem::I32, o.aSum, k.add(k.mul(at.row, o.aSumStride), step));
     codeSums = tile.byRow(from, o.aSumStride, last, k.i32());
   }
-  bool grouped = !reals() && p.aGroup;
+  bool grouped = !sumsReals() && p.aGroup;
   if (grouped) {
     Value number = k.div(step, k.ci64(p.aGroup / p.inputs));
     Value from = k.elemPtr(Elem::F32, o.aScale, k.add(k.mul(at.row, o.aScaleStride), number));
@@ -60,7 +73,7 @@ TensorSteps::Values TensorSteps::scaled(ValueRange sums, Value numbers, Value st
       exact = k.sub(exact, k.mul(zeros[column], codeSums[row]));
     if (grouped)
       scale = k.mul(scale, aScales[row]);
-    next.push_back(k.fma(reals() ? exact : k.toF32(exact), scale, acc[i]));
+    next.push_back(k.fma(sumsReals() ? exact : k.toF32(exact), scale, acc[i]));
   }
   return next;
 }

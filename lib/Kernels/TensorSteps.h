@@ -7,6 +7,9 @@
 
 namespace qcc {
 
+/// Inputs of a step of K by tensor cores; 0 for all of K.
+int64_t stepInputs(const BlockProduct &product);
+
 /// What products of codes in blocks share, whether codes are decoded to shared memory or registers.
 class TensorSteps {
 public:
@@ -17,16 +20,21 @@ public:
       : k(k), p(spec.block), o(o), tile(tile), at(at), a(spec.a) {}
 
   /// Inputs of a step, whose sum is scaled at once; 0 for all of K.
-  int64_t inputs() const { return reals() ? p.layout.group : p.inputs; }
+  int64_t inputs() const { return stepInputs(p); }
   /// Whether numbers are multiplied, not codes.
   bool reals() const { return p.core == BlockCore::Float; }
   /// Whether rows are f32, which products round to bf16.
   bool isWide() const { return reals() && a == Elem::F32; }
   int64_t inputBytes() const { return reals() ? elemBytes(a) : 1; } ///< of a row
+  /// Whether codes of 8-bit floats are.
+  bool float8() const { return p.core == BlockCore::Float8; }
+  bool sumsReals() const { return reals() || float8(); }
+  /// What products are of.
+  TensorTile::Codes codes() const;
   bool hasZeros() const { return p.layout.zeros != BlockZeros::None; }
   /// Whether zero points, or the bias, are taken off sums of products rather than off codes.
-  bool needsSums() const { return !reals() && !fitsSignedBytes(p); }
-  Values noSums() { return tile.noSums(reals() ? k.f32() : k.i32()); }
+  bool needsSums() const { return !sumsReals() && !fitsSignedBytes(p); }
+  Values noSums() { return tile.noSums(sumsReals() ? k.f32() : k.i32()); }
 
   /// Begins to copy inputs `first` and on of the rows to where a stage has them.
   void copyRows(Value first, Value to, int64_t inputs, int64_t padding);

@@ -13,12 +13,21 @@ TensorTile::Values TensorTile::noSums(Type element) {
   return Values(shape.vectors(), k.broadcast(k.constant(element, 0), tile::kSumsPerVector));
 }
 
+TypeAttr TensorTile::float8Of(MLIRContext *context, Codes codes) {
+  if (codes == Codes::Float8E4M3)
+    return TypeAttr::get(Float8E4M3FNType::get(context));
+  return codes == Codes::Float8E5M2 ? TypeAttr::get(Float8E5M2Type::get(context)) : TypeAttr();
+}
+
 TensorTile::Values TensorTile::multiply(ValueRange sums, Value a, int64_t aStride, Value b,
                                         int64_t bStride, int64_t bytes, Codes codes) {
+  bool reals = codes == Codes::Reals;
+  bool asBf16 =
+      reals || codes == Codes::Pairs || (isFloat8(codes) && !k.target().hasFloat8Products());
   auto op = tile::MultiplyOp::create(k.builder(), k.loc(), sums.getTypes(), sums, a, b, shape.rows,
                                      shape.columns, shape.slices, aStride, bStride, bytes,
-                                     codes == Codes::Signed, codes >= Codes::Pairs,
-                                     codes == Codes::Reals);
+                                     codes == Codes::Signed, asBf16, reals,
+                                     float8Of(k.builder().getContext(), codes));
   return Values(op.getResults());
 }
 

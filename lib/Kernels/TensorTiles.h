@@ -41,8 +41,14 @@ public:
     return shape.slices * shape.rows * (shape.columns + kSumsPadding) * 4;
   }
 
-  /// What A is in products: B is signed bytes, or bf16 where A is bf16 (Pairs) or f32 (Reals).
-  enum class Codes { Unsigned, Signed, Pairs, Reals };
+  /// What A is in products: B is signed bytes, bf16 where A is bf16 (Pairs) or f32 (Reals), and
+  /// 8-bit floats of the kind that is named where A is f8e4m3.
+  enum class Codes { Unsigned, Signed, Pairs, Reals, Float8E4M3, Float8E5M2 };
+  /// The type of B's 8-bit floats; null for other codes.
+  static mlir::TypeAttr float8Of(mlir::MLIRContext *context, Codes codes);
+  static bool isFloat8(Codes codes) {
+    return codes == Codes::Float8E4M3 || codes == Codes::Float8E5M2;
+  }
   Values noSums(mlir::Type element);
   /// Adds products over `bytes` of K; `aStride` and `bStride` are those of rows and panels.
   Values multiply(mlir::ValueRange sums, Value a, int64_t aStride, Value b, int64_t bStride,

@@ -114,8 +114,10 @@ WarpgroupBlocks::Values WarpgroupBlocks::zerosOf(Value numbers) {
   return each;
 }
 
-/// Four codes as signed bytes, or two as numbers of bf16.
+/// Four codes as signed bytes, or as they are, or two as numbers of bf16.
 Value WarpgroupBlocks::wordOf(ArrayRef<Value> planes, Value zeros) {
+  if (steps.float8())
+    return k.bitcast(planes[0], k.vec(k.i32()));
   if (!steps.reals())
     return decoder.signedCodes(planes, 0, zeros);
   Value joined = decoder.joined(planes, 0);
@@ -162,7 +164,8 @@ WarpgroupBlocks::Values WarpgroupBlocks::multiply(Value stage, Value from, Value
   Values next(sums), zeros = zerosOf(numbers);
   SmallVector<Type> types(
       kRows / tile::kWarpgroupVectorRows,
-      k.vec(steps.reals() ? Type(k.f32()) : Type(k.i32()), tile::kSumsPerVector));
+      k.vec(steps.sumsReals() ? Type(k.f32()) : Type(k.i32()), tile::kSumsPerVector));
+  TypeAttr float8 = TensorTile::float8Of(k.builder().getContext(), steps.codes());
   int64_t begin = first * size(), end = begin + inputs * size();
   for (int64_t byte = begin; byte < end; byte = std::min(end, byte / kLine * kLine + kLine)) {
     int64_t until = std::min(end, byte / kLine * kLine + kLine);
@@ -171,7 +174,7 @@ WarpgroupBlocks::Values WarpgroupBlocks::multiply(Value stage, Value from, Value
       decode(from, zeros, at / size(), words);
     Value lines = here(stage, byte / kLine * kLinesBytes + byte % kLine);
     auto made = tile::WarpgroupMultiplyWordsOp::create(k.builder(), k.loc(), types, next, lines,
-                                                       words, kRows);
+                                                       words, kRows, float8);
     next.assign(made.result_begin(), made.result_end());
   }
   return next;
@@ -182,7 +185,7 @@ WarpgroupBlocks::Values WarpgroupBlocks::scaled(ValueRange sums, Value numbers, 
                                                   k.vec(k.f32(), tile::kSumsPerVector), numbers);
   Values next;
   for (auto [sum, result] : llvm::zip(sums, acc))
-    next.push_back(k.fma(steps.reals() ? sum : k.toF32(sum), scale, result));
+    next.push_back(k.fma(steps.sumsReals() ? sum : k.toF32(sum), scale, result));
   return next;
 }
 
@@ -196,10 +199,13 @@ WarpgroupBlocks::Values WarpgroupBlocks::use(TensorTileAt at, Value step, Value 
                                       raw.shiftOf(k.add(panel, ofWarp), step)));
   if (!steps.inputs())
     return multiply(stage, from, own, 0, stageInputs(spec), carried);
-  // Those of a stage and the next one do not touch, so that one wait is enough.
-  Value numbers = k.bytePtr(own, k.mul(k.and_(step, k.ci64(1)), k.ci64(numbersBytes())));
-  raw.unpack(steps, decoder, super, panel, kOwnPanels, step, slots, numbers);
-  tile::BarrierOp::create(k.builder(), k.loc());
+  Value numbers = own;
+  if (w.group) {
+    // Those of a stage and the next one do not touch, so that one wait is enough.
+    numbers = k.bytePtr(own, k.mul(k.and_(step, k.ci64(1)), k.ci64(numbersBytes())));
+    raw.unpack(steps, decoder, super, panel, kOwnPanels, step, slots, numbers);
+    tile::BarrierOp::create(k.builder(), k.loc());
+  }
   Values acc(carried);
   for (int64_t first = 0; first < stageInputs(spec); first += steps.inputs()) {
     Value now = here(numbers, first / steps.inputs() * steps.numberBytes());
@@ -210,7 +216,7 @@ WarpgroupBlocks::Values WarpgroupBlocks::use(TensorTileAt at, Value step, Value 
 
 WarpgroupTiles::Values WarpgroupBlocks::sums(TensorTileAt at, Value first) {
   Value panel = ownPanel(at), super = raw.superOf(panel, kOwnPanels);
-  if (!steps.inputs()) {
+  if (!w.group) {
     Value group = tile::PositionOp::create(k.builder(), k.loc()).getGroup();
     k.ifThen(k.lt(group, k.ci64(kOwnPanels)), [&] {
       steps.storeNumbers(decoder, raw.panelAt(k.add(panel, group)), k.ci64(w.headerBytes()),
@@ -239,6 +245,8 @@ bool fitsWarpgroupBlocks(const MatmulSpec &spec) {
   bool whole = group == 0 || (group <= kMostInputs && group * inputBytes(spec) >= kProductBytes);
   if (spec.kind != MatmulKind::Block || !fitsFewRows(p) || !whole)
     return false;
+  if (p.core == BlockCore::Float8)
+    return true;
   // Of numbers, smaller blocks and panels that begin anywhere take more registers than there are.
   if (reals)
     return spec.pairs && spec.a == Elem::BF16 && group >= 64 && p.layout.blockBytes(0) % 16 == 0;

@@ -150,8 +150,8 @@ void addQuantize(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(quantize::createHoistWeights());
 }
 
-bool hasGpu(ArrayRef<std::string> levels) {
-  return llvm::any_of(levels, [](const auto &level) { return findTarget(level)->isGpu(); });
+bool anyLevel(ArrayRef<std::string> levels, bool (Target::*has)() const) {
+  return llvm::any_of(levels, [&](const auto &level) { return (findTarget(level)->*has)(); });
 }
 
 void addFuse(OpPassManager &pm, const PipelineOptions &options) {
@@ -159,7 +159,8 @@ void addFuse(OpPassManager &pm, const PipelineOptions &options) {
   add(fuse::createMarkSlices());
   add(fuse::createDropCasts());
   if (!options.exactNumerics)
-    add(fuse::createNarrowProducts({hasGpu(options.levels)}));
+    add(fuse::createNarrowProducts({anyLevel(options.levels, &Target::isGpu),
+                                    anyLevel(options.levels, &Target::hasFloat8Products)}));
   add(fuse::createNormalizeReductions());
   // At -O0 every op is a kernel of its own, except what has no meaning alone.
   fuse::FuseRowsOptions rows;

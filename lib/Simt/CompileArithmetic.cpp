@@ -304,7 +304,7 @@ LogicalResult Compiler::compileIntrinsic(LLVM::CallIntrinsicOp op) {
   if (!name.consume_front("llvm."))
     return unsupported(op, "such intrinsic");
   if (name.consume_front("nvvm.")) {
-    if (compilePtx(op, instructionOf(name)))
+    if (compileMatrixIntrinsic(op, name) || compilePtx(op, instructionOf(name)))
       return success();
     // add.rn.f, fma.rn.bf16x2: the op of LLVM with the rounding that it has anyway.
     auto [operation, suffix] = name.split(".rn.");

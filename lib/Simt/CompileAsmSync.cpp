@@ -1,5 +1,6 @@
 // Inline assembly: PTX instructions on barriers, asynchronous copies and matrices.
 #include "Compiler.h"
+#include "MatrixValues.h"
 
 using namespace mlir;
 
@@ -99,6 +100,41 @@ static bool parseShape(StringRef text, Product &product) {
          text.consume_front("k") && !text.consumeInteger(10, product.k);
 }
 
+/// What m64n8k32.s32.s8.s8 or m16n8k32.row.col.f32.e4m3.e4m3.f32 says, the types of A and B being
+/// words `types` and the next one.
+static bool parseProduct(StringRef text, size_t types, Product &product) {
+  SmallVector<StringRef> parts;
+  text.split(parts, '.');
+  auto a = parts.size() > types + 1 ? matrixElement(parts[types]) : std::nullopt;
+  auto b = parts.size() > types + 1 ? matrixElement(parts[types + 1]) : std::nullopt;
+  if (!a || !b || !parseShape(parts[0], product) || parts[types - 1] == "f16")
+    return false;
+  product.a = *a;
+  product.b = *b;
+  product.saturates = llvm::is_contained(parts, "satfinite");
+  return true;
+}
+
+bool Compiler::compileMatrixIntrinsic(LLVM::CallIntrinsicOp op, StringRef name) {
+  Product product{};
+  if (!name.consume_front("mma.") || !parseProduct(name, 4, product) || product.m != 16)
+    return false;
+  unsigned bits = elementBits(product.a);
+  size_t wordsOfA = product.k * bits / 64, wordsOfB = product.n * product.k * bits / 1024;
+  SmallVector<uint32_t> words;
+  for (Value word : op.getArgs())
+    words.push_back(packed(word));
+  if (words.size() != wordsOfA + wordsOfB + product.n / 2)
+    return false;
+  ArrayRef<uint32_t> left(words);
+  product.registersA = left.take_front(wordsOfA).vec();
+  product.registersB = left.slice(wordsOfA, wordsOfB).vec();
+  product.c = gathered(left.drop_front(wordsOfA + wordsOfB));
+  product.d = define(op.getResult(0));
+  emitProduct(Op::Multiply, std::move(product));
+  return true;
+}
+
 bool Compiler::compileMatrixPtx(const PtxStatement &statement) {
   StringRef opcode = statement.opcode;
   ArrayRef<PtxOperand> operands = statement.operands;
@@ -121,18 +157,9 @@ bool Compiler::compileMatrixPtx(const PtxStatement &statement) {
   bool isAsync = opcode.consume_front("wgmma.mma_async.sync.aligned.");
   if ((!isAsync && !opcode.consume_front("mma.sync.aligned.")) || operands.size() < 4)
     return false;
-  SmallVector<StringRef> parts;
-  opcode.split(parts, '.');
-  // m64n8k32.s32.s8.s8 and m16n8k32.row.col.f32.e4m3.e4m3.f32
-  size_t types = isAsync ? 2 : 4;
   Product product{};
-  auto a = parts.size() > types + 1 ? matrixElement(parts[types]) : std::nullopt;
-  auto b = parts.size() > types + 1 ? matrixElement(parts[types + 1]) : std::nullopt;
-  if (!a || !b || !parseShape(parts[0], product) || parts[types - 1] == "f16")
+  if (!parseProduct(opcode, isAsync ? 2 : 4, product))
     return false;
-  product.a = *a;
-  product.b = *b;
-  product.saturates = llvm::is_contained(parts, "satfinite");
   std::vector<uint32_t> d = registersAt(0);
   if (!isAsync) {
     product.registersA = registersAt(1);

@@ -107,6 +107,7 @@ private:
   mlir::FailureOr<bool> compileBulk(mlir::Operation *op);
   bool compileMBarrier(mlir::Operation *op);
   mlir::LogicalResult compileMma(mlir::NVVM::MmaOp op);
+  bool compileMatrixIntrinsic(mlir::LLVM::CallIntrinsicOp op, llvm::StringRef name);
   mlir::LogicalResult compileWgmma(mlir::NVVM::WgmmaMmaAsyncOp op);
   Instruction &emit(Op op, uint32_t a, uint32_t b = noRegister, uint32_t c = noRegister,
                     uint64_t imm = 0);

@@ -1,5 +1,6 @@
 // RUN: qcc-opt %s --qcc-narrow-products --split-input-file | FileCheck %s
 // RUN: qcc-opt %s --qcc-narrow-products=round-inputs --split-input-file | FileCheck %s --check-prefix=ROUND
+// RUN: qcc-opt %s --qcc-narrow-products=float8 --split-input-file | FileCheck %s --check-prefix=FLOAT8
 // RUN: qcc-opt %s --qcc-narrow-products --split-input-file --remarks-filter=fuse --remark-policy=all --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
 // CHECK-LABEL: func.func @floats
@@ -100,4 +101,37 @@ func.func @inputs(%x: tensor<5x64xf32>, %y: tensor<5x64xbf16>, %z: tensor<5x12xf
   // ROUND: qnt.linear %arg2, %arg4 {products = #qnt<storage bf16>} : (tensor<5x12xf32>
   %4 = qnt.linear %z, %v : (tensor<5x12xf32>, tensor<32x12xf32>) -> tensor<5x32xf32>
   return %0, %1, %2, %3, %4 : tensor<5x32xf32>, tensor<5x32xf32>, tensor<5x32xf32>, tensor<5x32xf32>, tensor<5x32xf32>
+}
+
+// -----
+
+// Where levels multiply 8-bit floats, layers of them on both sides do, but all or none.
+!x8 = !qnt.q<[5, 64], f8e4m3fn, token, scale f32>
+!w8 = !qnt.q<[32, 64], f8e5m2, block 1 x 64, scale f16>
+// CHECK-LABEL: func.func @eight_bit_floats
+// FLOAT8-LABEL: func.func @eight_bit_floats
+func.func @eight_bit_floats(%x: !x8, %w: !w8, %r: tensor<5x64xf32>) -> (tensor<5x32xf32>, tensor<5x32xf32>) {
+  // REMARK: bits=16
+  // REMARK: bits=16
+  // CHECK: qnt.qlinear %arg0, %arg1 {products = #qnt<storage bf16>}
+  // FLOAT8: qnt.qlinear %arg0, %arg1 {products = #qnt<storage f8e4m3fn>}
+  // FLOAT8: qnt.qlinear %arg2, %arg1 {products = #qnt<storage bf16>}
+  %0 = qnt.qlinear %x, %w : (!x8, !w8) -> tensor<5x32xf32>
+  %1 = qnt.qlinear %r, %w : (tensor<5x64xf32>, !w8) -> tensor<5x32xf32>
+  return %0, %1 : tensor<5x32xf32>, tensor<5x32xf32>
+}
+
+// -----
+
+!x8 = !qnt.q<[5, 64], f8e4m3fn, token, scale f32>
+!w8 = !qnt.q<[32, 64], f8e4m3fn, axis 0, scale f32>
+!w4 = !qnt.q<[32, 64], i4, block 1 x 32, scale f16>
+// FLOAT8-LABEL: func.func @beside_integers
+func.func @beside_integers(%x: !x8, %w: !w8, %i: !w4) -> (tensor<5x32xf32>, tensor<5x32xf32>) {
+  // REMARK: bits=16
+  // REMARK: bits=16
+  // FLOAT8-COUNT-2: qnt.qlinear {{.*}} {products = #qnt<storage bf16>}
+  %0 = qnt.qlinear %x, %w : (!x8, !w8) -> tensor<5x32xf32>
+  %1 = qnt.qlinear %x, %i : (!x8, !w4) -> tensor<5x32xf32>
+  return %0, %1 : tensor<5x32xf32>, tensor<5x32xf32>
 }

@@ -279,15 +279,17 @@ TEST_P(TensorProducts, BlocksInLargeTiles) {
 
 //===-- Codes in blocks with floats -----------------------------------------------------------===//
 
-/// Numbers of bf16 with few bits, scales of powers of two: the same sums in any order.
+/// Numbers of few bits in rows of f32 or bf16, or codes of them, and scales of powers of two: the
+/// same sums in any order.
 void testReals(const char *level, BlockProduct p, const std::vector<Shape> &shapes,
                Elem rows = Elem::F32, int64_t fewTiles = kFewTiles) {
   SCOPED_TRACE("bits " + std::to_string(p.layout.bits) + " group " +
                std::to_string(p.layout.group) + " value " + std::to_string(int(p.value)) +
                " zeros " + std::to_string(int(p.layout.zeros)));
-  p.core = BlockCore::Float;
+  bool asCodes = rows == Elem::F8E4M3FN;
   MatmulSpec spec;
-  spec.kind = MatmulKind::Block, spec.block = p, spec.pairs = true, spec.a = rows;
+  spec.kind = MatmulKind::Block, spec.block = p, spec.pairs = true;
+  spec.a = rows;
   ASSERT_TRUE(fitsTensorCores(spec));
   Both kernels(level, spec, fewTiles);
   for (Shape s : shapes) {
@@ -308,8 +310,20 @@ void testReals(const char *level, BlockProduct p, const std::vector<Shape> &shap
     }
     w.pack(p, s.n, s.k);
     std::ranges::copy(w.packed, o.make<uint8_t>(B, int64_t(w.packed.size())).begin());
-    o.slots[AStride] = rows == Elem::BF16 ? s.k : s.m < 20 ? s.k + integer(0, 3) : roundUp(s.k, 4);
-    makeRows(o, rows, s.m * o.slots[AStride], [] { return float(integer(-4, 4)) / 4; });
+    auto number = [] { return float(integer(-4, 4)) / 4; };
+    if (asCodes) {
+      o.slots[AStride] = roundUp(s.k, 64);
+      auto &codes = o.make<uint8_t>(A, s.m * o.slots[AStride]);
+      for (int64_t i = 0; i < s.m * s.k; ++i) // behind K there are zeros
+        codes[i / s.k * o.slots[AStride] + i % s.k] = miniFromFloat(kFloat8E4M3, number());
+      for (float &v : o.make<float>(AScale, s.m))
+        v = uniform(0.001f, 1);
+    } else {
+      o.slots[AStride] = rows == Elem::BF16 ? s.k
+                         : s.m < 20         ? s.k + integer(0, 3)
+                                            : roundUp(s.k, 4);
+      makeRows(o, rows, s.m * o.slots[AStride], number);
+    }
     auto [got, want] = kernels.run(o, s);
     for (size_t i = 0; i < got.size(); ++i) // 0 may have either sign
       got[i] += 0.0f, want[i] += 0.0f;
@@ -376,6 +390,33 @@ TEST_P(TensorProducts, RealsOfAllKinds) {
     f8.value = value;
     setScale(f8, ScaleForm::F32);
     testReals(GetParam(), f8, fewShapes());
+  }
+}
+
+BlockProduct float8Product(CodeValue value, int64_t group) {
+  BlockProduct f8 = product(8, group, BlockCore::Float8);
+  f8.value = value, f8.scalesRows = true;
+  setScale(f8, ScaleForm::E8M0);
+  return f8;
+}
+
+TEST_P(TensorProducts, CodesOfRealsOnBothSides) {
+  for (CodeValue value : {CodeValue::Float8E4M3, CodeValue::Float8E5M2})
+    for (int64_t group : {0, 64, 128, 256}) {
+      // Tensor cores cut blocks of 256, which are added in turn then.
+      int64_t most = group == 256 ? 256 : 700;
+      testReals(GetParam(), float8Product(value, group),
+                {{5, 20, integer(200, most)}, {20, 33, integer(100, most)}, {66, 4090, 160}},
+                Elem::F8E4M3FN);
+    }
+}
+
+TEST_P(TensorProducts, CodesOfRealsInLargeTiles) {
+  for (CodeValue value : {CodeValue::Float8E4M3, CodeValue::Float8E5M2}) {
+    int64_t i = 0;
+    for (int64_t group : {0, 64, 128})
+      testReals(GetParam(), float8Product(value, group), {largeBlocks()[i++]}, Elem::F8E4M3FN, 1);
+    testReals(GetParam(), float8Product(value, 0), {largeBlocks()[1]}, Elem::F8E4M3FN, 1);
   }
 }
 

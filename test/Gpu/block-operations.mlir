@@ -183,3 +183,32 @@ func.func @words(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratc
   tile.store_sums %sums to %a {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64} : !llvm.ptr, vector<64xi32>
   return %begin : i64
 }
+
+// -----
+
+// Codes of 8-bit floats: what words of bytes are is said by the operation alone.
+// CHECK-LABEL: func.func @float8
+// CHECK: nvvm.ldmatrix
+// CHECK: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k32.row.col.f32.e4m3.e5m2.f32"
+func.func @float8(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 {
+  %a = tile.shared 8192 : !llvm.ptr
+  %zero = arith.constant dense<0.0> : vector<64xf32>
+  %sums = tile.multiply %zero a %a b %a {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64, aStride = 80 : i64, bStride = 1280 : i64, depth = 64 : i64, float8 = f8E5M2} : (vector<64xf32>, !llvm.ptr, !llvm.ptr) -> vector<64xf32>
+  tile.store_sums %sums to %a {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64} : !llvm.ptr, vector<64xf32>
+  return %begin : i64
+}
+
+// -----
+
+// As bf16 a product of 32 inputs is two: of the first two codes of a word, and of the other two.
+// CHECK-LABEL: func.func @float8_as_bf16
+// CHECK: llvm.intr.fma{{.*}} vector<2xbf16>
+// CHECK-COUNT-4: nvvm.mma.sync {{.*}}#nvvm.mma_type<bf16>, shape = #nvvm.shape<m = 16, n = 8, k = 16>
+// CHECK-NOT: nvvm.mma.sync
+func.func @float8_as_bf16(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 {
+  %a = tile.shared 8192 : !llvm.ptr
+  %zero = arith.constant dense<0.0> : vector<64xf32>
+  %sums = tile.multiply %zero a %a b %a {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64, aStride = 80 : i64, bStride = 1280 : i64, depth = 64 : i64, bf16, float8 = f8E4M3FN} : (vector<64xf32>, !llvm.ptr, !llvm.ptr) -> vector<64xf32>
+  tile.store_sums %sums to %a {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64} : !llvm.ptr, vector<64xf32>
+  return %begin : i64
+}

@@ -17,7 +17,7 @@ ZOO = Path(__file__).resolve().parent.parent / "data/zoo"
 GRAPHS = sorted(p.name for p in ZOO.iterdir() if p.is_dir())
 # What is for sm_89 is the same code as for sm_80, as long as no kernel is for it alone.
 BUILDS = [(graph, arch) for arch in ("sm_80", "sm_90a") for graph in GRAPHS] + [("bert-ts17", "sm_89")]
-SCHEMES = ["w8a8", "w8", "w4a8:g32", "w4:g32", "nf4", "fp8e4m3", "w3a8:g32"]
+SCHEMES = ["w8a8", "w8", "w4a8:g32", "w4:g32", "nf4", "fp8e4m3", "w3a8:g32", "fp8e4m3afp8"]
 # What products and attention take of a GPU: lines "scheme numerics architecture kernel threads registers shared-bytes".
 RESOURCES = Path(__file__).resolve().parent / "resources.txt"
 MAIN_KERNELS = re.compile("q?linear|attention")
@@ -130,6 +130,20 @@ def test_products_are_on_tensor_cores(qcc_tool, ptxas, tmp_path, decoder, scheme
         assert not re.search(r"\b(ld|st)\.(b|s|u)(8|16|32|64)\b", bodies[name])  # of no known memory
         # A block of 128 threads leaves room for a second one.
         assert registers[name] <= 255
+
+
+@pytest.mark.parametrize("arch", ["sm_89", "sm_90a"])
+def test_8_bit_floats_are_multiplied(qcc_tool, ptxas, tmp_path, decoder, arch):
+    assembled(qcc_tool, ptxas, decoder, arch, tmp_path, "--quantize=fp8e4m3afp8", "--numerics=fast")
+    text = (tmp_path / f"{arch}.ptx").read_text()
+    bodies = dict(re.findall(r"\.visible \.entry (\w+)(.*?)\n}\n", text, re.DOTALL))
+    counts = {name: body.count("mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32") for name, body in bodies.items()}
+    # As many as of integers, but on sm_90a tiles of 64 rows have half as many columns.
+    products = 2 * 8 * 1 + 2 * (4 if arch == "sm_90a" else 8 + 16)
+    assert {n for name, n in counts.items() if name.startswith("qlinear")} >= {products}
+    # Warpgroups: a line of 128 inputs.
+    together = "wgmma.mma_async.sync.aligned.m64n128k32.f32.e4m3.e4m3"
+    assert {body.count(together) for name, body in bodies.items() if counts[name]} == {4 if arch == "sm_90a" else 0}
 
 
 def attention(folder, channels, element):

@@ -128,3 +128,15 @@ func.func @words(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratc
   tile.warpgroup_store %s#0, %s#1, %s#2, %s#3, %s#4, %s#5, %s#6, %n to %p {rows = 64 : i64} : !llvm.ptr, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>
   return %begin : i64
 }
+
+// Weights are 8-bit floats of either type, rows of e4m3.
+// CHECK-LABEL: func.func @float8
+// CHECK: wgmma.mma_async.sync.aligned.m64n64k32.f32.e5m2.e4m3 {$0,
+// CHECK-SAME: {$32,$33,$34,$35}, $36, q, 1, 1; wgmma.commit_group.sync.aligned; wgmma.wait_group.sync.aligned 0; }", "=f,
+func.func @float8(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 attributes {tile.warpgroups = 3 : i64} {
+  %p = tile.shared whole 65536 : !llvm.ptr
+  %a, %b = tile.warpgroup_words %p {high = 128 : i64, low = 64 : i64, highBits = 0 : i64, lowBits = 0 : i64} : !llvm.ptr -> vector<16xi32>, vector<16xi32>
+  %s:8 = tile.warpgroup_multiply_words a %p words %a, %b, %a, %b {float8 = f8E5M2, rows = 64 : i64} : (!llvm.ptr, vector<16xi32>, vector<16xi32>, vector<16xi32>, vector<16xi32>) -> (vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>)
+  tile.warpgroup_store %s#0, %s#1, %s#2, %s#3, %s#4, %s#5, %s#6, %s#7 to %p {rows = 64 : i64} : !llvm.ptr, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>, vector<64xf32>
+  return %begin : i64
+}

@@ -57,7 +57,9 @@ def NarrowProducts : Pass<"qcc-narrow-products", "::mlir::func::FuncOp"> {
   let description = [{
     `linear` with inputs of f32 gets `products = bf16`: dots of pairs take half the time of multiply-adds where a
     level has them, and the weights half the space everywhere. `qlinear` with inputs of f32 gets an attribute of the
-    same name, which GPUs look at: their tensor cores multiply the values of codes as bf16. `attention` with products
+    same name, which GPUs look at: their tensor cores multiply the values of codes as bf16. `qlinear` of 8-bit floats
+    on both sides gets `products = f8e4m3fn` where `float8` says that a level multiplies them and blocks are of
+    64, 128 or 256, all layers with such inputs or none, as they may share inputs. `attention` with products
     of f32 gets it too, which says what tensor cores may round; other levels compute it as before. With
     `round-inputs`, as for GPUs, what layers of floats multiply is rounded where it is made: a `cast` to bf16, which joins
     the kernel in front, halves what products read. Part of `--numerics=fast` only.
@@ -68,7 +70,8 @@ def NarrowProducts : Pass<"qcc-narrow-products", "::mlir::func::FuncOp"> {
 
     Example: test/Fuse/narrow-products.mlir
   }];
-  let options = [Option<"roundInputs", "round-inputs", "bool", "false", "inputs of layers of floats become bf16">];
+  let options = [Option<"roundInputs", "round-inputs", "bool", "false", "inputs of layers of floats become bf16">,
+                 Option<"float8", "float8", "bool", "false", "a level multiplies 8-bit floats">];
   let dependentDialects = ["::qcc::qnt::QntDialect"];
 }
 

@@ -371,6 +371,24 @@ func.func @multiplyWide(%p: !llvm.ptr, %s: vector<64xi32>) {
 
 // -----
 
+// tile.multiply (C4)
+func.func @multiplyFloat8(%p: !llvm.ptr, %s: vector<64xf32>) {
+  // expected-error@+1 {{cannot multiply 8-bit floats of 'f8E4M3FNUZ'}}
+  %r = tile.multiply %s a %p b %p {rows = 16 : i64, columns = 32 : i64, slices = 1 : i64, aStride = 80 : i64, bStride = 1280 : i64, depth = 64 : i64, float8 = f8E4M3FNUZ} : (vector<64xf32>, !llvm.ptr, !llvm.ptr) -> vector<64xf32>
+  return
+}
+
+// -----
+
+// tile.multiply_words (C4)
+func.func @wordsFloat8(%p: !llvm.ptr, %s: vector<64xf32>, %w: vector<16xi32>) {
+  // expected-error@+1 {{cannot multiply 8-bit floats of 'f8E4M3FN'}}
+  %r = tile.multiply_words %s a %p words %w {aStride = 16 : i64, float8 = f8E4M3FN} : (vector<64xf32>, !llvm.ptr, vector<16xi32>) -> vector<64xf32>
+  return
+}
+
+// -----
+
 // tile.multiply_words (C2)
 func.func @wordCount(%p: !llvm.ptr, %s: vector<64xf32>, %w: vector<16xi32>) {
   // expected-error@+1 {{has 1 words, expected 2 or 4 of numbers}}
@@ -528,5 +546,14 @@ func.func @scratch_ofC1(%n: i64) {
 func.func @warpgroupWords(%p: !llvm.ptr, %w: vector<16xi32>) {
   // expected-error @+1 {{has 2 words, expected 4, 8, 12 or 16}}
   tile.warpgroup_multiply_words a %p words %w, %w {rows = 64 : i64} : (!llvm.ptr, vector<16xi32>, vector<16xi32>) -> vector<64xi32>
+  return
+}
+
+// -----
+
+// warpgroup_multiply_words (C2)
+func.func @warpgroupFloat8(%p: !llvm.ptr, %w: vector<16xi32>) {
+  // expected-error @+1 {{cannot multiply 8-bit floats of 'f8E4M3FN'}}
+  tile.warpgroup_multiply_words a %p words %w, %w, %w, %w {float8 = f8E4M3FN, rows = 64 : i64} : (!llvm.ptr, vector<16xi32>, vector<16xi32>, vector<16xi32>, vector<16xi32>) -> (vector<64xi32>, vector<64xi32>, vector<64xi32>, vector<64xi32>, vector<64xi32>, vector<64xi32>, vector<64xi32>, vector<64xi32>)
   return
 }
