@@ -160,7 +160,7 @@ def attention(folder, channels, element):
 # Scores and sums take a product for 16 channels with 8 keys each: of all keys of a tile for many rows, and of 16, which
 # a warp has, for few.
 @pytest.mark.parametrize("arch", ["sm_80", "sm_89", "sm_90a"])
-@pytest.mark.parametrize("channels,element", [(64, "FLOAT"), (80, "BFLOAT16"), (128, "FLOAT16"), (256, "FLOAT")])
+@pytest.mark.parametrize("channels,element", [(48, "FLOAT"), (64, "FLOAT"), (80, "BFLOAT16"), (128, "FLOAT16"), (256, "FLOAT")])
 def test_attention_is_on_tensor_cores(qcc_tool, ptxas, tmp_path, channels, element, arch):
     source = attention(tmp_path, channels, getattr(onnx.TensorProto, element))
     registers = assembled(qcc_tool, ptxas, source, arch, tmp_path, "--numerics=fast")
