@@ -178,6 +178,7 @@ def decoded(folder, name, gpu):
 
 
 def report(results, name, found):
+    """Prints and keeps what difference() found."""
     differ, count, largest = found
     results["models"][name] = {"differ": differ, "bytes": count, "largest": largest}
     print(f"| {name}: bytes that differ from the CPU's | | {differ} of {count}, by {largest:.1e} | 0 |", flush=True)
@@ -202,11 +203,13 @@ def run(options):
         print(f"| {case.name} | {least * 1e3:.3f} | {rate:.1f} {case.unit} | {wanted} |", flush=True)
     for name in index["decoders"]:
         sidecar = make_weights(folder, name, index["sizes"][name])
-        results["decoders"][name] = rate = decoding(folder, name, gpu, options.seconds)
-        print(f"| {name}, batch 1 | {1e3 / rate:.3f} | {rate:.0f} tokens/s | |", flush=True)
-        if gpu:
-            report(results, name, decoded(folder, name, gpu))
-        sidecar.unlink()
+        try:
+            results["decoders"][name] = rate = decoding(folder, name, gpu, options.seconds)
+            print(f"| {name}, batch 1 | {1e3 / rate:.3f} | {rate:.0f} tokens/s | |", flush=True)
+            if gpu:
+                report(results, name, decoded(folder, name, gpu))
+        finally:
+            sidecar.unlink()
     for name in index["models"] if gpu else []:
         report(results, name, agreement(folder, name, gpu))
     (folder / "gpu.json").write_text(json.dumps(results, indent=1))

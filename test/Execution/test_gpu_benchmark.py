@@ -30,6 +30,9 @@ def test_cases_and_decoders(qcc_tool, tmp_path, monkeypatch, capsys):
     found = json.loads((options.folder / "gpu.json").read_text())
     assert all(case["rate"] > 0 for case in found["cases"]) and found["decoders"]["tiny"] > 0
     assert not list(options.folder.glob("*.weights"))
+    gpu.make_weights(options.folder, "tiny", json.loads((options.folder / "index.json").read_text())["sizes"]["tiny"])
+    differ, count, largest = gpu.decoded(options.folder, "tiny", None)
+    assert differ == 0 == largest and count > 0
 
 
 def test_amounts():
