@@ -264,6 +264,18 @@ def Tile_PositionOp : Tile_Op<"position"> {
   let assemblyFormat = "attr-dict";
 }
 
+def Tile_AgainOp : Tile_Op<"again", [AllTypesMatch<["number", "result"]>]> {
+  let summary = "a number of the block, as if it were not known before";
+  let description = [{
+    All groups of the block have the same `number`, which is not negative and below 2^31. Like `tile.position`
+    this is not pure: what is computed from the result is computed after it, from this number alone, instead
+    of waiting in registers during a loop whose sums need them.
+  }];
+  let arguments = (ins I64:$number);
+  let results = (outs I64:$result);
+  let assemblyFormat = "$number attr-dict";
+}
+
 def Tile_SharedOp : Tile_Op<"shared", [Pure]> {
   let summary = "the memory that the groups of a block share";
   let description = [{

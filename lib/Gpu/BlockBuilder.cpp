@@ -554,6 +554,10 @@ std::optional<BlockBuilder::Values> BlockBuilder::rewrite(Operation *op) {
   findWarpgroups(op);
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](tile::PositionOp) { return position(); })
+      .Case([&](tile::AgainOp o) {
+        Value number = ofFirstThread(toI32(in(o.getNumber())));
+        return Values{arith::ExtUIOp::create(b, loc, b.getI64Type(), number)};
+      })
       .Case([&](tile::SharedOp o) { return Values{shared(o)}; })
       .Case([&](tile::BarrierOp) {
         barrier();

@@ -39,6 +39,14 @@ int64_t slotsOf(LLVM::LLVMFuncOp kernel) {
   return slots;
 }
 
+/// What was said of loops, where translation looks for it.
+void markLoops(LLVM::LLVMFuncOp kernel) {
+  kernel.walk([](LLVM::BrOp latch) {
+    if (Attribute said = latch->removeDiscardableAttr("llvm.loop_annotation"))
+      latch.setLoopAnnotationAttr(cast<LLVM::LoopAnnotationAttr>(said));
+  });
+}
+
 /// Addresses among the arguments are of global memory, which code generation likes to know.
 void markGlobal(LLVM::LLVMFuncOp kernel) {
   SmallVector<LLVM::LoadOp> loads;
@@ -180,6 +188,7 @@ struct KernelEntry : PassWrapper<KernelEntry, OperationPass<ModuleOp>> {
       std::string name = body.getSymName().str();
       int64_t slots = slotsOf(body);
       markGlobal(body);
+      markLoops(body);
       body.setSymName(name + "_body");
       body.setLinkage(LLVM::Linkage::Internal);
       body.setAlwaysInline(true);

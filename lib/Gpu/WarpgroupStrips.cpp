@@ -144,16 +144,28 @@ StripBuilder::Values StripBuilder::fetch(tile::FetchLinesOp op, Value from) {
 
 /// Neighbouring pieces by neighbouring threads, some at a time, so that their loads are under way
 /// together.
+/// ptxas unrolls loops of few rounds, which takes more registers than a warpgroup that copies has.
+static void keepRolled(scf::ForOp loop) {
+  MLIRContext *context = loop.getContext();
+  auto disable =
+      LLVM::LoopUnrollAttr::get(context, BoolAttr::get(context, true), {}, {}, {}, {}, {}, {});
+  loop->setAttr("llvm.loop_annotation",
+                LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, disable, {}, {}, {}, {}, {}, {},
+                                              {}, {}, {}, {}, {}));
+}
+
 void StripBuilder::fetchLines(tile::FetchLinesOp op) {
   int64_t pieces = static_cast<int64_t>(op.getWidth()) / kPiece;
   int64_t rounds = static_cast<int64_t>(op.getMaxLines()) * pieces / kBlockThreads;
-  int64_t atOnce = rounds % 4 == 0 ? 4 : 1, bytes = op.getWide() ? 4 : 2;
+  bool few = !op.getAligned() || !llvm::isPowerOf2_64(pieces);
+  int64_t atOnce = rounds % 4 == 0 ? few ? 2 : 4 : 1, bytes = op.getWide() ? 4 : 2;
   Value from = in(op.getFrom()), to = sharedPtr(in(op.getTo())), stride = in(op.getStride());
   Value lines = toI32(in(op.getLines())), last = arith::SubIOp::create(b, loc, lines, ci(1));
   auto words = VectorType::get(4, b.getI32Type());
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(words));
   auto loop =
       scf::ForOp::create(b, loc, ci(0), ci(rounds * kBlockThreads), ci(atOnce * kBlockThreads));
+  keepRolled(loop);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   Value first = add(threadHere(), loop.getInductionVar());

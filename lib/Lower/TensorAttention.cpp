@@ -76,10 +76,8 @@ std::optional<TensorPlan> TensorPlan::of(const AttentionPlan &plan, const Target
       elemIsSmallFloat(elemOfValue(op.getKey())))
     return std::nullopt;
   // Beside sums of more channels there are no registers for scores with many keys.
-  // Of other widths lines take more registers than blocks of warpgroups have: 48 channels spill.
-  bool lines = *width % 32 == 0 || *width == stripRows;
-  bool warpgroups =
-      target.hasWarpgroupProducts() && lines && std::max(*width, *outWidth) <= kHeldChannels;
+  // To copy lines of two widths takes more registers than a warpgroup that copies has.
+  bool warpgroups = target.hasWarpgroupProducts() && *width == *outWidth && *width <= kHeldChannels;
   TensorPlan p{*width, *outWidth, elemOfValue(op.getKey()), warpgroups, 64};
   int64_t room = target.sharedBytes / (warpgroups ? attentionWarpgroups : 2) - systemShared;
   while (p.tileKeys > stripRows && p.bytes() > room)

@@ -20,7 +20,7 @@ constexpr int64_t kTaskRows = (attentionWarpgroups - 1) * queryBlock;
 /// Columns of results that leave registers at once.
 constexpr int64_t kPart = 64;
 /// Registers of a thread: 168 each where all have the same.
-constexpr int64_t kCopyRegisters = 72, kMultiplyRegisters = 216;
+constexpr int64_t kCopyRegisters = 56, kMultiplyRegisters = 224;
 
 class WarpgroupAttention : public TensorAttention {
 public:
@@ -31,8 +31,9 @@ private:
   void copy();
   void copyTile(const Task &task, Value first, Value use);
   void multiply();
-  void finish(const Task &task, const State &state, Value own);
-  Value forTasks(llvm::function_ref<Value(Task, Value use)> body);
+  void finish(Value number, const State &state);
+  Value forTasks(llvm::function_ref<Value(Value number, Value use)> body);
+  Task ownTask(Value number);
 
   /// Masks take the registers that queries could stay in.
   bool holdsQueries() { return !op.getMask(); }
@@ -45,27 +46,27 @@ private:
   int64_t sharedBytes() { return ringAt() + 16 * stages; }
 
   Value stageAt(Value use) {
-    Value stage = k.and_(use, k.ci64(stages - 1));
+    Value stage = k.toI64(k.and_(use, k.ci32(static_cast<int32_t>(stages - 1))));
     return k.bytePtr(shared, k.mul(stage, k.ci64(stageBytes())));
   }
   void wait(Value use, bool free) {
-    tile::RingWaitOp::create(k.builder(), k.loc(), ring, use, stages, free);
+    tile::RingWaitOp::create(k.builder(), k.loc(), ring, k.toI64(use), stages, free);
   }
   void pass(Value use, bool free, bool written = false) {
-    tile::RingPassOp::create(k.builder(), k.loc(), ring, use, stages, free, written);
+    tile::RingPassOp::create(k.builder(), k.loc(), ring, k.toI64(use), stages, free, written);
   }
 
   int64_t stages = 4;
-  Value warpgroup, block, blocks, shared, ring, aligned;
+  Value block, blocks, shared, ring, aligned;
+  Value own; ///< memory of a warpgroup that multiplies
 };
 
 /// Uses of the ring go on from task to task.
-Value WarpgroupAttention::forTasks(llvm::function_ref<Value(Task, Value)> body) {
+Value WarpgroupAttention::forTasks(llvm::function_ref<Value(Value, Value)> body) {
   Value count = k.mul(quotient(k.end(), rowBlocks), k.ceilDiv(rows, k.ci64(kTaskRows)));
-  return k.forLoop(k.toI32(block), k.toI32(count), k.toI32(blocks), {k.ci64(0)},
-                   [&](Value number, ValueRange use) {
-                     return Values{body(taskOf(k.toI64(number), kTaskRows), use[0])};
-                   })[0];
+  return k.forLoop(
+      k.toI32(block), k.toI32(count), k.toI32(blocks), {k.ci32(0)},
+      [&](Value number, ValueRange use) { return Values{body(k.toI64(number), use[0])}; })[0];
 }
 
 //===-- The warpgroup that copies -------------------------------------------------------------===//
@@ -105,19 +106,36 @@ void WarpgroupAttention::copyTile(const Task &task, Value first, Value use) {
 
 void WarpgroupAttention::copy() {
   tile::RegistersOp::create(k.builder(), k.loc(), kCopyRegisters);
-  forTasks([&](const Task &task, Value use) {
-    return k.forLoop(task.from, task.to, k.ci64(kTileKeys), {use}, [&](Value first, ValueRange c) {
-      wait(c[0], /*free=*/true);
-      copyTile(task, first, c[0]);
-      return Values{k.add(c[0], k.ci64(1))};
-    })[0];
+  forTasks([&](Value number, Value use) {
+    Task task = taskOf(number, kTaskRows);
+    return k.forLoop(k.toI32(task.from), k.toI32(task.to), k.ci32(kTileKeys), {use},
+                     [&](Value first, ValueRange c) {
+                       wait(c[0], /*free=*/true);
+                       copyTile(task, k.toI64(first), c[0]);
+                       return Values{k.add(c[0], k.ci32(1))};
+                     })[0];
   });
   tile::AwaitOp::create(k.builder(), k.loc(), 0);
 }
 
 //===-- The others ----------------------------------------------------------------------------===//
 
-void WarpgroupAttention::finish(const Task &task, const State &state, Value own) {
+/// The rows of a task that are this warpgroup's.
+WarpgroupAttention::Task WarpgroupAttention::ownTask(Value number) {
+  auto place = tile::PositionOp::create(k.builder(), k.loc());
+  group = place.getGroup(), groupsHere = place.getGroups();
+  Value warpgroup = tile::WarpgroupOp::create(k.builder(), k.loc()).getWarpgroup();
+  own =
+      k.bytePtr(shared, k.add(k.ci64(stages * stageBytes()), k.mul(warpgroup, k.ci64(ownBytes()))));
+  Task task = taskOf(number, kTaskRows);
+  Value firstRow = k.mul(warpgroup, k.ci64(queryBlock));
+  task.first = k.add(task.first, firstRow);
+  task.count = k.min(k.ci64(queryBlock), k.sub(task.count, firstRow));
+  return task;
+}
+
+void WarpgroupAttention::finish(Value number, const State &state) {
+  Task task = ownTask(tile::AgainOp::create(k.builder(), k.loc(), number));
   for (int64_t first = 0; first < t.outWidth; first += kPart) {
     int64_t columns = std::min(kPart, t.outWidth - first);
     barrier(); // nobody needs any more what is there
@@ -132,14 +150,8 @@ void WarpgroupAttention::finish(const Task &task, const State &state, Value own)
 
 void WarpgroupAttention::multiply() {
   tile::RegistersOp::create(k.builder(), k.loc(), kMultiplyRegisters, /*more=*/true);
-  auto place = tile::PositionOp::create(k.builder(), k.loc());
-  group = place.getGroup(), groupsHere = place.getGroups();
-  Value own =
-      k.bytePtr(shared, k.add(k.ci64(stages * stageBytes()), k.mul(warpgroup, k.ci64(ownBytes()))));
-  Value firstRow = k.mul(warpgroup, k.ci64(queryBlock));
-  forTasks([&](Task task, Value use) {
-    task.first = k.add(task.first, firstRow);
-    task.count = k.min(k.ci64(queryBlock), k.sub(task.count, firstRow));
+  forTasks([&](Value number, Value use) {
+    Task task = ownTask(number);
     packQueries(task, queryBlock, own);
     barrier();
     rowsOf(task, kTileKeys, 1);
@@ -161,11 +173,11 @@ void WarpgroupAttention::multiply() {
             held = loadQueries(own, 0, t.width, 1);
           State state = step(task, first, lines, held, own, State::of(c.drop_front()), 1);
           pass(c[0], /*free=*/true);
-          Values next = {k.add(c[0], k.ci64(1))};
+          Values next = {k.add(c[0], k.ci32(1))};
           llvm::append_range(next, state.all());
           return next;
         });
-    finish(task, State::of(ValueRange(carried).drop_front()), own);
+    finish(number, State::of(ValueRange(carried).drop_front()));
     return carried[0];
   });
 }
@@ -175,12 +187,13 @@ void WarpgroupAttention::emit() {
   while (stages > 2 && sharedBytes() > k.target().sharedBytes)
     stages /= 2;
   auto place = tile::WarpgroupOp::create(k.builder(), k.loc());
-  warpgroup = place.getWarpgroup(), block = place.getBlock(), blocks = place.getBlocks();
+  block = place.getBlock(), blocks = place.getBlocks();
   aligned = areAligned();
   shared = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), sharedBytes(), /*whole=*/true);
   ring = k.bytePtr(shared, k.ci64(ringAt()));
   tile::RingBeginOp::create(k.builder(), k.loc(), ring, stages);
-  k.ifElse(k.eq(warpgroup, k.ci64(attentionWarpgroups - 1)), [&] { copy(); }, [&] { multiply(); });
+  Value copies = k.eq(place.getWarpgroup(), k.ci64(attentionWarpgroups - 1));
+  k.ifElse(copies, [&] { copy(); }, [&] { multiply(); });
 }
 
 } // namespace

@@ -27,6 +27,23 @@ func.func @position(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scr
 
 // -----
 
+// The warp's first thread says it, so that nobody knows that it is the number from before.
+// CHECK-LABEL: func.func @again
+// CHECK: %[[NUMBER:.*]] = arith.trunci %arg1 : i64 to i32
+// CHECK: %[[SAID:.*]] = nvvm.shfl.sync idx %{{.*}}, %[[NUMBER]], %c0_i32, %c31_i32
+// CHECK: %[[AGAIN:.*]] = arith.extui %[[SAID]] : i32 to i64
+// CHECK: nvvm.shfl.sync
+// CHECK: return %{{.*}} : i64
+func.func @again(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 {
+  %shared = tile.shared 128 : !llvm.ptr
+  %one = tile.again %begin
+  %two = tile.again %begin
+  %sum = arith.addi %one, %two : i64
+  return %sum : i64
+}
+
+// -----
+
 // 64 rows of 64 bytes are 256 pieces of 16 bytes, two a thread, which are 32 rows apart; 16 bytes
 // behind each row are left out. What does not exist is copied as zeros.
 // CHECK-LABEL: func.func @copy

@@ -36,3 +36,22 @@ llvm.func @together(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scr
   %c0 = llvm.mlir.constant(0 : i64) : i64
   llvm.return %c0 : i64
 }
+
+// What was said of a loop is said where translation finds it.
+// CHECK-LABEL: llvm.func internal @rounds_body
+// CHECK: llvm.br ^{{.*}} {loop_annotation = #{{.*}}}
+#disabled = #llvm.loop_unroll<disable = true>
+#rolled = #llvm.loop_annotation<unroll = #disabled>
+llvm.func @rounds(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 attributes {qcc.frame_bytes = 0 : i64} {
+  %c1 = llvm.mlir.constant(1 : i64) : i64
+  llvm.br ^round(%begin : i64)
+^round(%i: i64):
+  llvm.store volatile %i, %args : i64, !llvm.ptr
+  %more = llvm.icmp "slt" %i, %end : i64
+  llvm.cond_br %more, ^next, ^done
+^next:
+  %j = llvm.add %i, %c1 : i64
+  llvm.br ^round(%j : i64) {llvm.loop_annotation = #rolled}
+^done:
+  llvm.return %i : i64
+}

@@ -55,9 +55,10 @@ def assembled(qcc_tool, ptxas, model, arch, folder, *options):
     return dict(zip(kernels, map(int, registers)))
 
 
+@pytest.mark.parametrize("numerics", ["exact", "fast"])
 @pytest.mark.parametrize("graph,arch", BUILDS)
-def test_zoo(qcc_tool, ptxas, tmp_path, graph, arch):
-    assembled(qcc_tool, ptxas, ZOO / graph / "model.onnx", arch, tmp_path)
+def test_zoo(qcc_tool, ptxas, tmp_path, graph, arch, numerics):
+    assembled(qcc_tool, ptxas, ZOO / graph / "model.onnx", arch, tmp_path, f"--numerics={numerics}")
 
 
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90a"])
@@ -146,14 +147,26 @@ def test_8_bit_floats_are_multiplied(qcc_tool, ptxas, tmp_path, decoder, arch):
     assert {body.count(together) for name, body in bodies.items() if counts[name]} == {4 if arch == "sm_90a" else 0}
 
 
-def attention(folder, channels, element):
-    shape = {name: ["b", heads, length, channels] for name, heads, length in (("q", 8, "s"), ("k", 2, "t"), ("v", 2, "t"))}
-    inputs = [helper.make_tensor_value_info(name, element, dims) for name, dims in shape.items()]
-    inputs.append(helper.make_tensor_value_info("m", element, ["b", 1, 1, "t"]))
-    node = helper.make_node("Attention", ["q", "k", "v", "m"], ["y"], is_causal=1)
-    graph = helper.make_graph([node], "g", inputs, [helper.make_tensor_value_info("y", element, shape["q"])])
+def attention(folder, channels, element, cache=False, mask=None, value_channels=None):
+    """Of 8 heads in 2 groups, with a mask of the element's type, or "BOOL", or "none"."""
+    value_channels = value_channels or channels
+    shape = {"q": ["b", 8, "s", channels], "k": ["b", 2, "t", channels], "v": ["b", 2, "t", value_channels],
+             "m": ["b", 1, "s" if cache else 1, "n" if cache else "t"]}
+    names, outputs = ["q", "k", "v", "m"], {"y": ["b", 8, "s", value_channels]}
+    if cache:
+        shape |= {"past_k": ["b", 2, "p", channels], "past_v": ["b", 2, "p", value_channels]}
+        names += ["past_k", "past_v"]
+        outputs |= {"all_k": ["b", 2, "n", channels], "all_v": ["b", 2, "n", value_channels]}
+    if mask == "none":
+        del shape["m"]
+        names[3] = ""
+    types = {"m": onnx.TensorProto.BOOL if mask == "BOOL" else element}
+    inputs = [helper.make_tensor_value_info(name, types.get(name, element), dims) for name, dims in shape.items()]
+    node = helper.make_node("Attention", names, list(outputs), is_causal=1)
+    results = [helper.make_tensor_value_info(name, element, dims) for name, dims in outputs.items()]
     path = folder / "attention.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10), path)
+    onnx.save(helper.make_model(helper.make_graph([node], "g", inputs, results),
+                                opset_imports=[helper.make_opsetid("", 23)], ir_version=10), path)
     return path
 
 
@@ -174,6 +187,31 @@ def test_attention_is_on_tensor_cores(qcc_tool, ptxas, tmp_path, channels, eleme
     for instruction in ("cp.async.cg.shared.global", "ex2.approx.ftz.f32", f"cvt.rn.{kind}x2.f32"):
         assert instruction in bodies[name], instruction
     assert registers[name] <= 255  # a block of 128 threads leaves room for a second one
+
+
+# Warpgroups have 56 registers to copy with and 224 to multiply with, whatever the operands are.
+WARPGROUP_ATTENTION = [(16, "FLOAT16"), (48, "FLOAT"), (64, "FLOAT"), (80, "FLOAT"), (96, "FLOAT16"), (112, "BFLOAT16"),
+                       (128, "FLOAT"), (128, "FLOAT16")]
+
+
+@pytest.mark.parametrize("cache,mask", [(False, "none"), (True, "none"), (True, "BOOL"), (False, None)])
+@pytest.mark.parametrize("channels,element", WARPGROUP_ATTENTION)
+def test_attention_of_warpgroups(qcc_tool, ptxas, tmp_path, channels, element, cache, mask):
+    source = attention(tmp_path, channels, getattr(onnx.TensorProto, element), cache, mask)
+    registers = assembled(qcc_tool, ptxas, source, "sm_90a", tmp_path, "--numerics=fast")
+    bodies = dict(re.findall(r"\.visible \.entry (\w+)(.*?)\n}\n", (tmp_path / "sm_90a.ptx").read_text(), re.DOTALL))
+    (name,) = [name for name, body in bodies.items() if "wgmma.mma_async" in body]
+    assert bodies[name].count("wgmma.mma_async") == channels // 16 + 128 // 16
+    assert registers[name] <= 168
+
+
+@pytest.mark.parametrize("element", ["FLOAT", "FLOAT16"])
+def test_attention_of_two_widths(qcc_tool, ptxas, tmp_path, element):
+    """To copy their lines takes more registers than a warpgroup that copies has."""
+    source = attention(tmp_path, 96, getattr(onnx.TensorProto, element), value_channels=64)
+    assembled(qcc_tool, ptxas, source, "sm_90a", tmp_path, "--numerics=fast")
+    text = (tmp_path / "sm_90a.ptx").read_text()
+    assert "wgmma.mma_async" not in text and "mma.sync.aligned.m16n8k16" in text
 
 
 def test_targets_are_named(qcc_tool, decoder, tmp_path):

@@ -21,7 +21,9 @@ func.func @products(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scr
 
 // -----
 
-// Pieces of eight numbers; a line that is not there is 0. A stage that was written is full at once.
+// Pieces of eight numbers; a line that is not there is 0. A stage that was written is full at once. A warpgroup
+// that copies has no registers for rounds that are unrolled.
+// CHECK: #llvm.loop_annotation<unroll = #
 // CHECK-LABEL: func.func @fetch
 // CHECK: scf.for
 // CHECK: %[[EXISTS:.*]] = arith.cmpi slt
@@ -30,6 +32,7 @@ func.func @products(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scr
 // CHECK: %[[WORDS:.*]] = arith.select %[[EXISTS]]
 // CHECK: arith.xori
 // CHECK: llvm.store %[[WORDS]], %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+// CHECK: } {llvm.loop_annotation = #{{.*}}}
 // CHECK: nvvm.mbarrier.arrive
 // CHECK: scf.for
 // CHECK-COUNT-8: llvm.load %{{.*}} {alignment = 2 : i64} : !llvm.ptr -> i16
