@@ -60,11 +60,16 @@ TEST(KernelsTensorAttention, IsTheFormula) {
 }
 
 TEST(KernelsTensorAttention, TakesChannelsByTheSixteen) {
+  // Warpgroups multiply up to 128, as many of keys as of values.
   for (auto [heads, groups, width, outWidth] : {std::array{3, 3, 48, 16},
                                                 {4, 1, 64, 80},
                                                 {1, 1, 16, 256},
-                                                {8, 2, 128, 128},
-                                                {1, 1, 256, 48}})
+                                                {1, 1, 256, 48},
+                                                {2, 2, 16, 16},
+                                                {2, 1, 48, 48},
+                                                {1, 1, 80, 80},
+                                                {1, 1, 112, 112},
+                                                {8, 2, 128, 128}})
     for (const char *type : {"f32", "bf16", "f16"}) {
       SCOPED_TRACE(std::string(type) + " " + std::to_string(width));
       AttentionText text;
@@ -132,10 +137,11 @@ TEST(KernelsTensorAttention, HasSinks) {
 /// Three warpgroups go from task to task, with rows and keys that end anywhere in a tile.
 TEST(KernelsTensorAttention, GoesOnWithTheNextTask) {
   AttentionText text;
-  text.heads = 2, text.groups = 1, text.width = 96, text.outWidth = 64;
+  text.heads = 2, text.groups = 1;
   text.more = std::string(", causal = true, window = 150 : i64") + inPairs;
-  for (const char *type : {"bf16", "f32"}) {
-    text.type = type;
+  for (auto [type, width] : {std::pair{"bf16", 96}, {"f32", 96}, {"f16", 48}}) {
+    SCOPED_TRACE(type);
+    text.type = type, text.width = text.outWidth = width;
     checkNear(text, {{3, 150, 130}});
   }
 }
