@@ -78,7 +78,8 @@ def interpret_one(artifact, kernels, model, arch, fast):
     import onnx
     import qcc
     driver = fakegpu.Driver()
-    driver.plug_in(major=int(arch[3]), minor=int(arch[4]))
+    major, minor = divmod(int(arch.strip("sm_a")), 10)
+    driver.plug_in(major=major, minor=minor)
     driver.kernels(kernels)
     names = [value.name for value in onnx.load(model, load_external_data=False).graph.input]
     files = (Path(model).parent / "test_data_set_0").glob("input_*.pb")

@@ -295,7 +295,7 @@ Expected<std::vector<const Device *>> devicesOf(ArrayRef<std::string> targets) {
     if (!device)
       return makeError(Diag::BadOptionValue, "",
                        "--target '" + name + "' is no GPU, which rooflines are of", {},
-                       "name nvptx-sm_80, nvptx-sm_89 or nvptx-sm_90a");
+                       "name one of the nvptx levels of qcc targets");
     devices.push_back(device);
   }
   return devices;
