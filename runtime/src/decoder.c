@@ -6,10 +6,13 @@
 
 enum { DEFAULT_MAX_STEP = 512 };
 
+/* Rows of whole words, four together, are whole pieces of 16 bytes, in which GPUs copy heads. */
+enum { PLACES = 4 };
+
 typedef enum input_kind { KIND_IDS, KIND_MASK, KIND_POSITIONS, KIND_TYPES, KIND_PAST } input_kind;
 
 typedef struct cache {
-  qcc_block block;         /* [batch, heads, capacity, width] */
+  qcc_block block;         /* [batch, heads, places, width] */
   qcc_device_block device; /* the same on a GPU */
   int64_t heads, width;
   size_t element;
@@ -18,6 +21,7 @@ typedef struct cache {
 struct qcc_decoder {
   qcc_session *session;
   int64_t batch, capacity, length;
+  int64_t places;         /* of a head: the capacity, in whole PLACES */
   cache *caches;          /* n_kv */
   input_kind *kinds;      /* n_inputs */
   qcc_block *buffers;     /* n_inputs; of the inputs that are not past */
@@ -46,7 +50,7 @@ static qcc_status take_cache(qcc_decoder *d, uint32_t index, qcc_error *err) {
                     "input \"%s\" is [%s, %s, %s, %s]; a decoder needs constant axes 1 and 3",
                     past->name, past->dims[0], past->dims[1], past->dims[2], past->dims[3]);
   row = c->heads * c->width;
-  if (!qcc_dense_bytes((const int64_t[]){d->batch, d->capacity, c->heads, c->width}, 4, c->element,
+  if (!qcc_dense_bytes((const int64_t[]){d->batch, d->places, c->heads, c->width}, 4, c->element,
                        &bytes) ||
       (!d->session->gpu && !qcc_block_alloc(&c->block, (size_t)bytes)))
     return qcc_fail(err, QCC_ERR_OUT_OF_MEMORY,
@@ -60,7 +64,7 @@ static qcc_status take_cache(qcc_decoder *d, uint32_t index, qcc_error *err) {
   }
   base = d->session->gpu ? (void *)(uintptr_t)c->device.address : c->block.data;
   d->session->kv_bytes += d->session->gpu ? c->device.bytes : c->block.bytes;
-  d->session->kv[index] = (qcc_kv_view){base, d->capacity * row, d->capacity * c->width, c->width};
+  d->session->kv[index] = (qcc_kv_view){base, d->places * row, d->places * c->width, c->width};
   d->session->inputs[e->kv[index].input] = base;
   d->session->outputs[e->kv[index].output] = base;
   return QCC_OK;
@@ -473,6 +477,7 @@ qcc_status qcc_decoder_create(qcc_model *model, uint32_t entry, qcc_pool *pool, 
   made->session->asked = o.logits_rows;
   made->batch = batch;
   made->capacity = capacity;
+  made->places = (capacity + PLACES - 1) / PLACES * PLACES;
   status = set_up(made, o.max_step, err);
   if (status) {
     qcc_decoder_destroy(made);
@@ -516,7 +521,7 @@ static qcc_status reorder_on_gpu(qcc_decoder *d, const int64_t *source, qcc_erro
     const cache *c = &d->caches[i];
     size_t position = (size_t)c->width * c->element;
     status = qcc_gpu_reorder(d->session, &c->device, &d->aside, source, d->batch, (size_t)c->heads,
-                             (size_t)d->capacity * position, (size_t)d->length * position, err);
+                             (size_t)d->places * position, (size_t)d->length * position, err);
   }
   qcc_gpu_session_leave(d->session);
   return status;
@@ -525,7 +530,7 @@ static qcc_status reorder_on_gpu(qcc_decoder *d, const int64_t *source, qcc_erro
 /* Rows of one cache: all of a head go aside, then come back in their new places. */
 static void reorder_cache(qcc_decoder *d, const cache *c, const int64_t *source) {
   size_t used = (size_t)(d->length * c->width) * c->element;
-  size_t head = (size_t)(d->capacity * c->width) * c->element, row = head * (size_t)c->heads;
+  size_t head = (size_t)(d->places * c->width) * c->element, row = head * (size_t)c->heads;
   for (int64_t h = 0; h < c->heads; ++h) {
     uint8_t *base = c->block.data + (size_t)h * head;
     for (int64_t b = 0; b < d->batch; ++b)
