@@ -59,18 +59,19 @@ def check(model, scheme, args, ptxas):
                             *args.options])
         if wrong:
             return [("all", None, wrong)]
+        artifact, runs = Path(folder) / "model.so", args.interpret and (model.parent / "test_data_set_0").is_dir()
+        if runs:
+            wrong = failed_run([args.qcc, kernels, "--from=lower", f"--target={targets}", "-o", artifact])
         results = []
         for arch in args.arch:
             text, most = Path(folder) / f"{arch}.ptx", None
-            wrong = failed_run([args.qcc, kernels, "--from=lower", f"--target=nvptx-{arch}", "-o", text])
-            if not wrong:
-                most, wrong = assemble(ptxas, text, arch)
-            if not wrong and args.interpret and (model.parent / "test_data_set_0").is_dir():
-                artifact = Path(folder) / f"{arch}.so"
-                wrong = (failed_run([args.qcc, kernels, "--from=lower", f"--target=native,nvptx-{arch}", "-o", artifact]) or
-                         failed_run([sys.executable, __file__, "--interpret-one", artifact, kernels, model, arch,
-                                     int("--numerics=fast" in args.options)]))
-            results.append((arch, most, wrong))
+            found = wrong or failed_run([args.qcc, kernels, "--from=lower", f"--target=nvptx-{arch}", "-o", text])
+            if not found:
+                most, found = assemble(ptxas, text, arch)
+            if not found and runs:
+                found = failed_run([sys.executable, __file__, "--interpret-one", artifact, kernels, model, arch,
+                                    int("--numerics=fast" in args.options)])
+            results.append((arch, most, found))
         return results
 
 
