@@ -284,19 +284,37 @@ LogicalResult StoreRowsOp::verify() {
   return verifyVectors(*this, getSums().getTypes());
 }
 
+/// What lines of `numbers` begin at multiples of; 0 for types that they cannot have.
+static uint64_t lineUnit(Type numbers) {
+  if (numbers.isF32())
+    return 16;
+  if (isa<Float8E4M3FNType>(numbers))
+    return 8;
+  return numbers.isSignedInteger(8) || numbers.isUnsignedInteger(4) ? 4 : 0;
+}
+static uint64_t widthUnit(Type numbers) { return numbers.isUnsignedInteger(4) ? 16 : 8; }
+
 LogicalResult NarrowLinesOp::verify() {
-  if (getWidth() % 8 || getFromStride() % 16 || getToStride() % 16) // (C1)
+  uint64_t unit = lineUnit(getNumbers()), width = widthUnit(getNumbers());
+  if (!unit) // (C1)
+    return emitOpError("has numbers of ") << getNumbers() << ", expected f32, f8E4M3FN, si8 or ui4";
+  if (getWidth() % width || getFromStride() % unit || getScales() % 4 || getToStride() % 16) // (C2)
     return emitOpError("has lines of ")
            << getWidth() << " numbers, " << getFromStride() << " and " << getToStride()
-           << " bytes apart, expected multiples of 8 and of 16";
+           << " bytes apart, expected multiples of " << width << ", of " << unit << " and of 16";
   return success();
 }
 
 LogicalResult FetchLinesOp::verify() {
-  if (getWidth() % 8 || getMaxLines() * getWidth() % 1024 || getChunk() % 1024) // (C1)
+  uint64_t width = widthUnit(getNumbers());
+  if (!getNumbers().isSignlessInteger(16) && !lineUnit(getNumbers())) // (C1)
+    return emitOpError("has numbers of ")
+           << getNumbers() << ", expected i16, f32, f8E4M3FN, si8 or ui4";
+  if (getWidth() % width || getMaxLines() * getWidth() % 1024 || getChunk() % 1024 ||
+      getScales() % 4) // (C2)
     return emitOpError("has ") << getMaxLines() << " lines of " << getWidth()
                                << " numbers, chunks of them " << getChunk()
-                               << " bytes apart, expected multiples of 8 and of 1024";
+                               << " bytes apart, expected multiples of " << width << " and of 1024";
   return success();
 }
 

@@ -605,16 +605,26 @@ def Tile_StoreRowsOp : Tile_Op<"store_rows", [MemoryEffects<[MemWrite]>]> {
 }
 
 def Tile_NarrowLinesOp : Tile_Op<"narrow_lines", [MemoryEffects<[MemRead, MemWrite]>]> {
-  let summary = "lines of f32 in shared memory as lines of bf16";
+  let summary = "lines of numbers in shared memory as lines of bf16";
   let description = [{
-    bf16 number i at to + l · toStride is the nearest to f32 number i at from + l · fromStride, ties to
-    even, for l < lines and i < width. Strides are in bytes. Every group does a part, without waiting for
-    others.
+    bf16 number i at to + l · toStride is the nearest to number i of the line at from + l · fromStride, ties
+    to even, for l < lines and i < width. Strides are in bytes. Every group does a part, without waiting for
+    others. `numbers` says what they are:
 
-    (C1) width is a multiple of 8; from, to and strides are of 16.
+    - f32 or f8E4M3FN: numbers side by side.
+    - si8: codes side by side, and the f32 `scale` at byte `scales` of the line; number i is
+      code[i] · scale in f32.
+    - ui4: of each 32 numbers, 16 bytes, of which byte j has code j in its low and code 16 + j in its high
+      half; of the last 16 of an odd count only low halves. From byte `scales` of the line on, for each 32,
+      `step` and `low` of f16; number i is fma(code[i], step, low) in f32.
+
+    (C1) numbers is one of these types.
+    (C2) width is a multiple of 8, of codes of ui4 16; to and toStride are multiples of 16. from and fromStride
+         are multiples of 16 for f32, of 8 for f8E4M3FN, of 4 for codes, and so is `scales`.
   }];
   let arguments = (ins LLVM_AnyPointer:$from, LLVM_AnyPointer:$to, I64Attr:$lines, I64Attr:$width,
-                       I64Attr:$fromStride, I64Attr:$toStride);
+                       I64Attr:$fromStride, I64Attr:$toStride, TypeAttr:$numbers,
+                       DefaultValuedAttr<I64Attr, "0">:$scales);
   let assemblyFormat = "$from `to` $to attr-dict `:` type($from) `,` type($to)";
   let hasVerifier = 1;
 }
@@ -627,16 +637,19 @@ def Tile_FetchLinesOp : Tile_Op<"fetch_lines", [MemoryEffects<[MemRead, MemWrite
 
         number i at from + l · stride if l < lines, else 0
 
-    Numbers have 16 bits; or they are f32 if `wide`, and bf16 that are nearest to them are stored, ties to
-    even. Every group does a part, without waiting for others. The stride is in bytes.
+    Numbers of 16 bits, i16, are stored as they are. Of others, which `numbers` and `scales` describe as for
+    `tile.narrow_lines`, the nearest bf16 are stored, ties to even. Every group does a part, without waiting
+    for others. The stride is in bytes.
 
-    (C1) width is a multiple of 8, maxLines times width and chunk are of 1024. So is to; from and stride are
-         multiples of 16 if `aligned`, else of a number's bytes.
-    (C2) lines > 0.
+    (C1) numbers is i16, f32, f8E4M3FN, si8 or ui4.
+    (C2) width is a multiple of 8, of codes of ui4 16; maxLines times width and chunk are of 1024, and so is to.
+         from, stride and `scales` are multiples of 4 for codes. For others from and stride are multiples of 16
+         if `aligned`, else of a number's bytes.
+    (C3) lines > 0.
   }];
   let arguments = (ins LLVM_AnyPointer:$from, I64:$stride, I64:$lines, LLVM_AnyPointer:$to,
-                       I64Attr:$maxLines, I64Attr:$width, I64Attr:$chunk, UnitAttr:$wide,
-                       UnitAttr:$aligned);
+                       I64Attr:$maxLines, I64Attr:$width, I64Attr:$chunk, TypeAttr:$numbers,
+                       DefaultValuedAttr<I64Attr, "0">:$scales, UnitAttr:$aligned);
   let assemblyFormat = [{
     $from `by` $stride `lines` $lines `to` $to attr-dict `:` type($from) `,` type($to)
   }];

@@ -317,9 +317,9 @@ Value BlockBuilder::product(ValueRange a, ValueRange columns, Value sum, bool is
   return vector::FromElementsOp::create(b, loc, sum.getType(), results);
 }
 
-/// Four codes of 8-bit floats as two words of bf16. A magnitude moved to where bf16 has its own is
-/// the number times a power of two, subnormal numbers included.
-BlockBuilder::Values BlockBuilder::bf16Of(Value codes, Type type) {
+/// A magnitude moved to where bf16 has its own is the number times a power of two, subnormal
+/// numbers included.
+BlockBuilder::Values BlockBuilder::bf16Of(Value codes, Type type, bool keepsNan) {
   bool wide = isa<Float8E5M2Type>(type);
   int64_t left = wide ? 5 : 4;
   double power = wide ? 0x1p112 : 0x1p120;
@@ -337,6 +337,10 @@ BlockBuilder::Values BlockBuilder::bf16Of(Value codes, Type type) {
     Value scaled = LLVM::FMAOp::create(b, loc, pairs, LLVM::BitcastOp::create(b, loc, pairs, bits),
                                        splat(power), splat(-0.0));
     words.push_back(LLVM::BitcastOp::create(b, loc, b.getI32Type(), scaled));
+    if (keepsNan) { // magnitude 0x7f is the only one whose successor has bit 7: it gets 0x7f80 too
+      Value next = add(and_(apart, 0x007f007f), 0x00010001);
+      words.back() = arith::OrIOp::create(b, loc, words.back(), mul(and_(next, 0x00800080), 0xff));
+    }
   }
   return words;
 }

@@ -63,6 +63,9 @@ protected:
   /// Four matrices of 8 rows of 16 bytes, of which this thread gives the address of one; `turned`
   /// with rows and columns of 16-bit numbers exchanged.
   Values loadMatrices(Value from, bool turned = false);
+  /// Four codes of 8-bit floats as two words of bf16. Infinities and NaN count as numbers, but
+  /// where `keepsNan` that of f8E4M3FN.
+  Values bf16Of(Value codes, mlir::Type type, bool keepsNan = false);
 
   mlir::OpBuilder &b;
   mlir::Location loc;
@@ -97,7 +100,6 @@ private:
   Value product(mlir::ValueRange a, mlir::ValueRange columns, Value sum, bool isSigned);
   Value float8Product(mlir::ValueRange a, mlir::ValueRange columns, Value sum, mlir::Type type,
                       bool asBf16);
-  Values bf16Of(Value codes, mlir::Type type);
 };
 
 } // namespace qcc::ptx

@@ -19,7 +19,6 @@ using namespace qcc::ptx;
 
 namespace {
 constexpr int64_t kRows = 16, kStepBytes = 32; ///< of a strip; of 16 numbers
-constexpr int64_t kPiece = 8;                  ///< numbers that a thread narrows at once
 } // namespace
 
 //===-- Values --------------------------------------------------------------------------------===//
@@ -199,23 +198,15 @@ void StripBuilder::narrowLines(tile::NarrowLinesOp op) {
   int64_t pieces = static_cast<int64_t>(op.getWidth()) / kPiece;
   int64_t all = static_cast<int64_t>(op.getLines()) * pieces;
   Value from = sharedPtr(in(op.getFrom())), to = sharedPtr(in(op.getTo())), first = threadHere();
-  auto real = VectorType::get(4, b.getF32Type()), word = VectorType::get(4, b.getI32Type());
+  LineFormat format{op.getNumbers(), static_cast<int64_t>(op.getScales()), /*aligned=*/true};
   auto narrow = [&](Value piece) {
     Value line = arith::DivUIOp::create(b, loc, piece, ci(pieces));
     Value within = arith::SubIOp::create(b, loc, piece, mul(line, pieces));
-    Value source =
-        at(from, add(mul(line, static_cast<int64_t>(op.getFromStride())), mul(within, kPiece * 4)));
-    Values numbers, words;
-    for (int64_t part : {0, 16}) {
-      Value four = LLVM::LoadOp::create(b, loc, real, at(source, part), 16);
-      for (int64_t i = 0; i < 4; ++i)
-        numbers.push_back(element(four, i));
-    }
-    for (int64_t i = 0; i < kPiece; i += 2)
-      words.push_back(packed(numbers[i], numbers[i + 1], /*half=*/false));
+    Value source = at(from, mul(line, static_cast<int64_t>(op.getFromStride())));
     Value target =
         at(to, add(mul(line, static_cast<int64_t>(op.getToStride())), mul(within, kPiece * 2)));
-    Value made = vector::FromElementsOp::create(b, loc, word, words);
+    Value made = vector::FromElementsOp::create(b, loc, VectorType::get(4, b.getI32Type()),
+                                                pieceOf(format, source, within));
     LLVM::StoreOp::create(b, loc, made, target, 16)->setAttr(kBlockStore, b.getUnitAttr());
   };
   for (int64_t i = 0; i < all; i += kBlockThreads) {

@@ -37,7 +37,24 @@ private:
   Value product(mlir::ValueRange a, mlir::ValueRange b, Value sum, bool half);
   Values products(mlir::ValueRange sums, mlir::ValueRange words, mlir::ValueRange lines, bool half,
                   bool turned);
-  Values fetch(tile::FetchLinesOp op, Value from);
+
+  // Lines of numbers (LineNumbers.cpp).
+
+  static constexpr int64_t kPiece = 8; ///< numbers that a thread makes 16-bit ones at once
+  /// What a line holds, as `tile.narrow_lines` and `tile.fetch_lines` have it.
+  struct LineFormat {
+    mlir::Type numbers;
+    int64_t scales;
+    bool aligned;
+  };
+  /// Four words of piece `number` of the line at `line`.
+  Values pieceOf(const LineFormat &format, Value line, Value number);
+  Values floatsOf(const LineFormat &format, Value from);
+  Values bytesOf(const LineFormat &format, Value line, Value number);
+  Values nibblesOf(const LineFormat &format, Value line, Value number);
+  Values codeWords(const LineFormat &format, Value from);
+  Value byteAsFloat(Value word, int64_t index);
+  Value real(double number);
 };
 
 } // namespace qcc::ptx

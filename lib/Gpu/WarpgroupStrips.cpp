@@ -20,7 +20,6 @@ using namespace qcc::ptx;
 namespace {
 constexpr int64_t kStep = 16;                       ///< numbers of K of a product
 constexpr int64_t kLine = 128, kInLine = kLine / 2; ///< bytes and numbers of a swizzled line
-constexpr int64_t kPiece = 8;                       ///< numbers that a thread fetches at once
 } // namespace
 
 //===-- Products ------------------------------------------------------------------------------===//
@@ -119,31 +118,6 @@ StripBuilder::Values StripBuilder::weighTogether(tile::WeighLinesOp op) {
 
 //===-- Lines ---------------------------------------------------------------------------------===//
 
-/// The numbers of a piece as words, as they are stored.
-StripBuilder::Values StripBuilder::fetch(tile::FetchLinesOp op, Value from) {
-  Type number = op.getWide() ? Type(b.getF32Type()) : b.getIntegerType(16);
-  int64_t bytes = op.getWide() ? 4 : 2, atOnce = op.getAligned() ? 16 / bytes : 1;
-  Values numbers, words;
-  for (int64_t i = 0; i < kPiece; i += atOnce) {
-    Type type = atOnce == 1 ? number : VectorType::get(atOnce, number);
-    Value some = LLVM::LoadOp::create(b, loc, type, at(from, i * bytes), atOnce * bytes);
-    for (int64_t e = 0; e < atOnce; ++e)
-      numbers.push_back(atOnce == 1 ? some : element(some, e));
-  }
-  for (int64_t i = 0; i < kPiece; i += 2) {
-    if (op.getWide()) {
-      words.push_back(packed(numbers[i], numbers[i + 1], /*half=*/false));
-      continue;
-    }
-    Value pair = vector::FromElementsOp::create(b, loc, VectorType::get(2, number),
-                                                ValueRange{numbers[i], numbers[i + 1]});
-    words.push_back(LLVM::BitcastOp::create(b, loc, b.getI32Type(), pair));
-  }
-  return words;
-}
-
-/// Neighbouring pieces by neighbouring threads, some at a time, so that their loads are under way
-/// together.
 /// ptxas unrolls loops of few rounds, which takes more registers than a warpgroup that copies has.
 static void keepRolled(scf::ForOp loop) {
   MLIRContext *context = loop.getContext();
@@ -154,11 +128,14 @@ static void keepRolled(scf::ForOp loop) {
                                               {}, {}, {}, {}, {}));
 }
 
+/// Neighbouring pieces by neighbouring threads, some at a time, so that their loads are under way
+/// together.
 void StripBuilder::fetchLines(tile::FetchLinesOp op) {
   int64_t pieces = static_cast<int64_t>(op.getWidth()) / kPiece;
   int64_t rounds = static_cast<int64_t>(op.getMaxLines()) * pieces / kBlockThreads;
+  LineFormat format{op.getNumbers(), static_cast<int64_t>(op.getScales()), op.getAligned()};
   bool few = !op.getAligned() || !llvm::isPowerOf2_64(pieces);
-  int64_t atOnce = rounds % 4 == 0 ? few ? 2 : 4 : 1, bytes = op.getWide() ? 4 : 2;
+  int64_t atOnce = rounds % 4 == 0 ? few ? 2 : 4 : 1;
   Value from = in(op.getFrom()), to = sharedPtr(in(op.getTo())), stride = in(op.getStride());
   Value lines = toI32(in(op.getLines())), last = arith::SubIOp::create(b, loc, lines, ci(1));
   auto words = VectorType::get(4, b.getI32Type());
@@ -178,8 +155,8 @@ void StripBuilder::fetchLines(tile::FetchLinesOp op) {
     Value read = arith::MinSIOp::create(b, loc, line, last);
     Value offset =
         arith::MulIOp::create(b, loc, arith::ExtSIOp::create(b, loc, b.getI64Type(), read), stride);
-    Value made = vector::FromElementsOp::create(
-        b, loc, words, fetch(op, at(at(from, offset), mul(within, kPiece * bytes))));
+    Value made =
+        vector::FromElementsOp::create(b, loc, words, pieceOf(format, at(from, offset), within));
     fetched.push_back(arith::SelectOp::create(b, loc, exists, made, zero));
     Value swizzled = arith::XOrIOp::create(b, loc, and_(within, 7), and_(line, 7));
     Value chunk = mul(shr(within, 3), static_cast<int64_t>(op.getChunk()));

@@ -3,8 +3,8 @@
 //
 // A block has up to 64 query rows, sixteen a warp; where there are few rows in all, the warps share
 // the keys of each tile instead (slices), and their results are added up in the end, in order.
-// Tiles come to shared memory in two stages in turn; those to be rounded in one, behind which they
-// lie rounded while the next ones come.
+// Tiles come to shared memory in two stages in turn; those to be converted in one, behind which
+// they lie as bf16 while the next ones come.
 //
 // Where there are fewer tasks than blocks, blocks share the keys of a task, too (Dao et al. 2023,
 // "Flash-Decoding"): each leaves what its range adds in its scratch memory, and the last one to
@@ -24,6 +24,7 @@ namespace {
 constexpr int64_t kLeastKeys = 256;
 /// Ranges whose results are read together.
 constexpr int64_t kRangesAtOnce = 8;
+constexpr int64_t kPieceBytes = 16; ///< of copies
 
 class StripAttention : public TensorAttention {
 public:
@@ -40,7 +41,7 @@ private:
   void tasks(int64_t slices, int64_t taskRows);
   void emitTask(const Share &share, int64_t slices);
   State attend(const Task &task, int64_t slices);
-  Lines roundLines();
+  Lines convertLines();
   void copyTile(const Task &task, Value first, Value stage);
   void copyLines(const Operand &operand, const Task &task, Value first, int64_t channels, Value to);
 
@@ -69,16 +70,23 @@ void StripAttention::copyLines(const Operand &operand, const Task &task, Value f
                                int64_t channels, Value to) {
   auto [from, stride] = linesOf(operand, task, first);
   Value lines = k.sub(keys, first), start = from, apart = stride;
-  int64_t width = t.copied(channels), padding = t.rounds() ? 0 : t.line(channels) - width;
+  int64_t width = t.copied(channels), padding = t.converts() ? 0 : t.line(channels) - width;
   auto copies = [&] {
+    if (t.codes) { // lines without gaps are one
+      Value bytes = k.mul(k.min(lines, k.ci64(t.tileKeys)), k.ci64(width));
+      tile::CopyAsyncOp::create(k.builder(), k.loc(), start, k.ci64(0), k.ci64(1), bytes, to, 1,
+                                t.tileKeys * width, kPieceBytes, /*pad=*/0);
+      return;
+    }
     tile::CopyAsyncOp::create(k.builder(), k.loc(), start, apart, lines,
                               k.ci64(channels * elemBytes(t.cache)), to, t.tileKeys, width, width,
                               padding);
   };
   auto one = [&] {
-    Elem elem = copyElem(t.cache);
+    Elem elem = t.codes ? Elem::I32 : copyElem(t.cache); // rows of codes are whole words
+    Value count = k.ci64(t.stored(channels) / elemBytes(elem));
     k.forLoop(group, k.ci64(t.tileKeys), groupsHere, [&](Value line) {
-      Value target = k.bytePtr(to, k.mul(line, k.ci64(width + padding))), count = k.ci64(channels);
+      Value target = k.bytePtr(to, k.mul(line, k.ci64(width + padding)));
       k.ifElse(
           k.lt(line, lines),
           [&] {
@@ -92,7 +100,7 @@ void StripAttention::copyLines(const Operand &operand, const Task &task, Value f
 }
 
 void StripAttention::copyTile(const Task &task, Value first, Value stage) {
-  int64_t keyBytes = t.rounds() ? t.copied(t.width) : t.line(t.width);
+  int64_t keyBytes = t.converts() ? t.copied(t.width) : t.line(t.width);
   k.ifThen(k.lt(first, task.to), [&] {
     copyLines(key, task, first, t.width, stage);
     copyLines(value, task, first, t.outWidth, k.bytePtr(stage, k.ci64(t.tileKeys * keyBytes)));
@@ -101,14 +109,16 @@ void StripAttention::copyTile(const Task &task, Value first, Value stage) {
 }
 
 /// What has come, as it is multiplied: in the second part of the memory.
-StripAttention::Lines StripAttention::roundLines() {
+StripAttention::Lines StripAttention::convertLines() {
   int64_t keyBytes = t.tileKeys * t.copied(t.width), keyLines = t.tileKeys * t.line(t.width);
   Lines lines{shared(t.second()), shared(t.second() + keyLines), t.line(t.width),
               t.line(t.outWidth), t.tileKeys};
+  Type numbers = t.numbers(k.builder().getContext());
   tile::NarrowLinesOp::create(k.builder(), k.loc(), memory, lines.keys, t.tileKeys, t.width,
-                              t.copied(t.width), lines.keyStride);
+                              t.copied(t.width), lines.keyStride, numbers, t.scalesAt(t.width));
   tile::NarrowLinesOp::create(k.builder(), k.loc(), shared(keyBytes), lines.values, t.tileKeys,
-                              t.outWidth, t.copied(t.outWidth), lines.valueStride);
+                              t.outWidth, t.copied(t.outWidth), lines.valueStride, numbers,
+                              t.scalesAt(t.outWidth));
   barrier();
   return lines;
 }
@@ -124,7 +134,7 @@ StripAttention::State StripAttention::attend(const Task &task, int64_t slices) {
     held = loadQueries(queryLines, 0, t.width, slices);
   Values carried = {k.ci64(0)}; // where the tile is that has come
   llvm::append_range(carried, start().all());
-  Value other = k.ci64(t.rounds() ? 0 : t.second());
+  Value other = k.ci64(t.converts() ? 0 : t.second());
   carried =
       k.forLoop(task.from, task.to, k.ci64(t.tileKeys), carried, [&](Value first, ValueRange c) {
         Value next = k.add(first, k.ci64(t.tileKeys)), tile = k.bytePtr(memory, c[0]);
@@ -133,8 +143,8 @@ StripAttention::State StripAttention::attend(const Task &task, int64_t slices) {
         barrier(); // nobody uses any more what is filled now
         Lines lines{tile, k.bytePtr(tile, k.ci64(t.tileKeys * t.line(t.width))), t.line(t.width),
                     t.line(t.outWidth), t.tileKeys};
-        if (t.rounds())
-          lines = roundLines();
+        if (t.converts())
+          lines = convertLines();
         copyTile(task, next, k.bytePtr(memory, after));
         Values result = {after};
         State state = step(task, first, lines, held, queryLines, State::of(c.drop_front()), slices);

@@ -11,8 +11,8 @@
 //   o  = o c + p · v
 //
 // Numbers of a mask are added in units of 1, since they are the largest there are, and u multiplies
-// s - m' then. Keys and values of 16 bits are multiplied as they are, f32 are rounded to bf16 on
-// the way.
+// s - m' then. Keys and values of 16 bits are multiplied as they are; f32, floats of 8 bits and
+// what codes stand for are rounded to bf16 on the way.
 //
 // Who comes to which rows, and keys to shared memory, is different where warps multiply alone
 // (StripAttention.cpp) and where warpgroups do (WarpgroupAttention.cpp).
@@ -36,6 +36,20 @@ constexpr int64_t kHeldChannels = 128, kPartChannels = 16;
 constexpr int64_t kMostChannels = 256;
 constexpr float kLog2E = 1.44269504f;
 
+/// Keys or values as they are stored.
+struct Cache {
+  Value rows;
+  Elem elem;
+  std::optional<Storage> codes;
+
+  explicit Cache(Value operand) : rows(operand) {
+    if (auto decode = operand.getDefiningOp<DecodeRowsOp>())
+      rows = decode.getX(), codes = decode.getCodes();
+    elem = elemOfValue(rows);
+  }
+  bool isKnown() const { return codes || elem == Elem::F8E4M3FN || !elemIsSmallFloat(elem); }
+};
+
 /// Whether neighbouring elements of an operand's last axis lie side by side.
 bool hasDenseRows(Value operand) {
   auto argument = dyn_cast<BlockArgument>(operand);
@@ -49,9 +63,20 @@ bool hasDenseRows(Value operand) {
 
 //===-- Plan ----------------------------------------------------------------------------------===//
 
+Type TensorPlan::numbers(MLIRContext *context) const {
+  if (codes == Storage::i8)
+    return IntegerType::get(context, 8, IntegerType::Signed);
+  if (codes)
+    return IntegerType::get(context, 4, IntegerType::Unsigned);
+  if (cache == Elem::F32)
+    return Float32Type::get(context);
+  if (cache == Elem::F8E4M3FN)
+    return Float8E4M3FNType::get(context);
+  return IntegerType::get(context, 16);
+}
 bool TensorPlan::holdsQueries() const { return width <= (warpgroups ? 64 : kHeldChannels); }
 int64_t TensorPlan::line(int64_t channels) const {
-  return (rounds() ? channels * 2 : copied(channels)) + kLinePadding;
+  return (converts() ? channels * 2 : copied(channels)) + kLinePadding;
 }
 int64_t TensorPlan::queryLine() const { return width * 2 + kLinePadding; }
 int64_t TensorPlan::resultLine(int64_t columns) const {
@@ -71,14 +96,17 @@ std::optional<TensorPlan> TensorPlan::of(const AttentionPlan &plan, const Target
     return n && *n > 0 && *n <= kMostChannels && *n % stripRows == 0;
   };
   bool narrow = op.getProducts() == Storage::bf16 && target.hasTensorCores();
-  if (!narrow || !fits(width) || !fits(outWidth) || !hasDenseRows(op.getKey()) ||
-      !hasDenseRows(op.getValue()) || elemOfValue(op.getKey()) != elemOfValue(op.getValue()) ||
-      elemIsSmallFloat(elemOfValue(op.getKey())))
+  Cache key(op.getKey()), value(op.getValue());
+  if (!narrow || !fits(width) || !fits(outWidth) || !hasDenseRows(key.rows) ||
+      !hasDenseRows(value.rows) || key.elem != value.elem || key.codes != value.codes ||
+      !key.isKnown())
     return std::nullopt;
-  // Beside sums of more channels there are no registers for scores with many keys.
+  // Beside sums of more channels there are no registers for scores with many keys, for which
+  // numbers of one byte leave memory.
+  bool fewKeys = elemBytes(key.elem) == 1 && std::max(*width, *outWidth) > kHeldChannels;
   // To copy lines of two widths takes more registers than a warpgroup that copies has.
   bool warpgroups = target.hasWarpgroupProducts() && *width == *outWidth && *width <= kHeldChannels;
-  TensorPlan p{*width, *outWidth, elemOfValue(op.getKey()), warpgroups, 64};
+  TensorPlan p{*width, *outWidth, key.elem, key.codes, warpgroups, fewKeys ? 32 : 64};
   int64_t room = target.sharedBytes / (warpgroups ? attentionWarpgroups : 2) - systemShared;
   while (p.tileKeys > stripRows && p.bytes() > room)
     p.tileKeys /= 2;
@@ -159,18 +187,29 @@ TensorAttention::State TensorAttention::start() {
 
 //===-- Keys and values -----------------------------------------------------------------------===//
 
-/// Bits of addresses of lines, of which the lowest are 0 where copies of 16 bytes can read them.
+/// Bits of addresses of lines, or the first ones of heads if they are codes, of which the lowest
+/// are 0 where copies of 16 bytes can read them.
 Value TensorAttention::alignment(const Operand &operand) {
   Value address = LLVM::PtrToIntOp::create(k.builder(), k.loc(), k.i64(), operand.pointer);
   Value elements = operand.offset;
-  for (int axis : {0, 1, 2})
+  for (int axis = 0; axis < (t.codes ? 2 : 3); ++axis)
     if (operand.known[axis] != 0)
       elements = k.or_(elements, operand.strides[axis]);
   return k.or_(address, k.mul(elements, k.ci64(elemBytes(operand.elem))));
 }
 
+/// Of codes: whether the lines of a head have no gaps.
+Value TensorAttention::isDense(const Operand &operand, int64_t channels) {
+  if (operand.known[2] == 0)
+    return k.ci1(false);
+  return k.eq(operand.strides[2], k.ci64(t.stored(channels)));
+}
+
 Value TensorAttention::areAligned() {
-  return k.eq(k.and_(k.or_(alignment(key), alignment(value)), k.ci64(15)), k.ci64(0));
+  Value good = k.eq(k.and_(k.or_(alignment(key), alignment(value)), k.ci64(15)), k.ci64(0));
+  if (!t.codes)
+    return good;
+  return k.and_(good, k.and_(isDense(key, t.width), isDense(value, t.outWidth)));
 }
 
 std::pair<Value, Value> TensorAttention::linesOf(const Operand &operand, const Task &task,

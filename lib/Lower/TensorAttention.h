@@ -17,34 +17,47 @@ constexpr int64_t attentionWarpgroups = 3;
 
 /// How a kernel uses shared memory.
 struct TensorPlan {
-  int64_t width, outWidth; ///< channels of keys and values
-  Elem cache;              ///< what keys and values are stored as
-  bool warpgroups;         ///< tiles of many rows are multiplied by warpgroups
-  int64_t tileKeys;        ///< of a block of strips
+  int64_t width, outWidth;           ///< channels of keys and values
+  Elem cache;                        ///< what keys and values are stored as; bytes of rows of codes
+  std::optional<qnt::Storage> codes; ///< of their rows
+  bool warpgroups;                   ///< tiles of many rows are multiplied by warpgroups
+  int64_t tileKeys;                  ///< of a block of strips
 
   static std::optional<TensorPlan> of(const AttentionPlan &plan, const Target &target);
 
-  bool rounds() const { return cache == Elem::F32; }
   bool half() const { return cache == Elem::F16; }
+  /// Whether keys and values become bf16 on the way.
+  bool converts() const { return elemBytes(cache) != 2; }
+  /// What a line holds, as tile operations that convert lines have it, and where its scales are.
+  mlir::Type numbers(mlir::MLIRContext *context) const;
+  int64_t scalesAt(int64_t channels) const {
+    return codes ? qnt::RowCodes{*codes, channels}.codeBytes() : 0;
+  }
   /// Whether strips do, whose threads have less registers where warpgroups share them.
   bool holdsQueries() const;
   /// Slices of the keys where there are few rows, and how many are few.
   int64_t slices() const { return tileKeys / stripRows; }
   int64_t fewRows() const { return stripRows * tile::kBlockWarps / slices(); }
 
-  // Bytes. Lines as they are copied, and as they are multiplied.
+  // Bytes. Lines as they are stored, as they are copied, and as they are multiplied.
+  int64_t stored(int64_t channels) const {
+    return codes ? qnt::RowCodes{*codes, channels}.bytes() : channels * elemBytes(cache);
+  }
+  /// Those of codes are copied without gaps.
   int64_t copied(int64_t channels) const {
-    return static_cast<int64_t>(llvm::PowerOf2Ceil(channels * elemBytes(cache)));
+    int64_t bytes = stored(channels);
+    return codes ? bytes : static_cast<int64_t>(llvm::PowerOf2Ceil(bytes));
   }
   int64_t line(int64_t channels) const;
   int64_t queryLine() const;
   int64_t stage() const {
-    return tileKeys * (rounds() ? copied(width) + copied(outWidth) : line(width) + line(outWidth));
+    return tileKeys *
+           (converts() ? copied(width) + copied(outWidth) : line(width) + line(outWidth));
   }
-  /// Where the second part of the memory is: the other stage, or rounded lines.
+  /// Where the second part of the memory is: the other stage, or converted lines.
   int64_t second() const { return stage(); }
   int64_t secondBytes() const {
-    return rounds() ? tileKeys * (line(width) + line(outWidth)) : stage();
+    return converts() ? tileKeys * (line(width) + line(outWidth)) : stage();
   }
   /// Queries that go to registers are gone when the second part is needed.
   int64_t queryAt() const { return holdsQueries() ? second() : second() + secondBytes(); }
@@ -114,7 +127,8 @@ protected:
     return k.select(k.eq(largest, minusInfinity()), k.cf32(0), largest);
   }
   Value powerOf(Value score);
-  /// Whether lines of keys and values begin at multiples of 16 bytes.
+  /// Whether lines of keys and values begin at multiples of 16 bytes; of codes whether each sixteen
+  /// of them do, without gaps.
   Value areAligned();
   /// Where line `first` of a head of keys or values begins, and bytes from it to the next.
   std::pair<Value, Value> linesOf(const Operand &operand, const Task &task, Value first);
@@ -128,6 +142,7 @@ private:
   Values admit(const Task &task, Values scores, Value first, int64_t count);
   Value maskOf(Value columns);
   Value alignment(const Operand &operand);
+  Value isDense(const Operand &operand, int64_t channels);
   /// What scores are in units of.
   float unit();
 

@@ -72,7 +72,7 @@ Value WarpgroupAttention::forTasks(llvm::function_ref<Value(Value, Value)> body)
 //===-- The warpgroup that copies -------------------------------------------------------------===//
 
 /// What lies in numbers of 16 bits at multiples of 16 bytes is copied, all else goes through
-/// registers.
+/// registers; codes by words, wherever they are.
 void WarpgroupAttention::copyTile(const Task &task, Value first, Value use) {
   Value lines = k.sub(keys, first), stage = stageAt(use);
   auto both = [&](auto one) {
@@ -96,11 +96,14 @@ void WarpgroupAttention::copyTile(const Task &task, Value first, Value use) {
     both([&](const Operand &operand, int64_t channels, Value to) {
       auto [from, stride] = linesOf(operand, task, first);
       tile::FetchLinesOp::create(k.builder(), k.loc(), from, stride, lines, to, kTileKeys, channels,
-                                 kChunk, /*wide=*/t.rounds(), /*aligned=*/whole);
+                                 kChunk, t.numbers(k.builder().getContext()), t.scalesAt(channels),
+                                 /*aligned=*/whole);
     });
     pass(use, /*free=*/false, /*written=*/true);
   };
-  auto whole = [&] { t.rounds() ? fetches(true) : copies(); };
+  if (t.codes)
+    return fetches(false);
+  auto whole = [&] { t.converts() ? fetches(true) : copies(); };
   k.ifElse(aligned, whole, [&] { fetches(false); });
 }
 

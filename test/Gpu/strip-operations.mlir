@@ -86,6 +86,65 @@ func.func @rows(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch
 func.func @narrow(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 {
   %m = tile.shared 16384 : !llvm.ptr
   %to = llvm.getelementptr %m[4096] : (!llvm.ptr) -> !llvm.ptr, i8
-  tile.narrow_lines %m to %to {lines = 4 : i64, width = 24 : i64, fromStride = 128 : i64, toStride = 64 : i64} : !llvm.ptr, !llvm.ptr
+  tile.narrow_lines %m to %to {lines = 4 : i64, width = 24 : i64, fromStride = 128 : i64, toStride = 64 : i64, numbers = f32} : !llvm.ptr, !llvm.ptr
+  return %begin : i64
+}
+
+// -----
+
+// Of 8-bit floats a piece is two words, of which each becomes two of bf16.
+// CHECK-LABEL: func.func @narrow_floats
+// CHECK: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr<3> -> vector<2xi32>
+// CHECK-COUNT-4: llvm.intr.fma({{.*}}) : (vector<2xbf16>, vector<2xbf16>, vector<2xbf16>) -> vector<2xbf16>
+// CHECK-NOT: llvm.intr.fma
+// CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+func.func @narrow_floats(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 {
+  %m = tile.shared 16384 : !llvm.ptr
+  %to = llvm.getelementptr %m[4096] : (!llvm.ptr) -> !llvm.ptr, i8
+  tile.narrow_lines %m to %to {lines = 64 : i64, width = 16 : i64, fromStride = 16 : i64, toStride = 48 : i64, numbers = f8E4M3FN} : !llvm.ptr, !llvm.ptr
+  return %begin : i64
+}
+
+// -----
+
+// Lines of codes begin at any word. A code becomes a float in the low bits of 2^23, from which
+// 2^23 + 128 are taken since its sign was turned.
+// CHECK-LABEL: func.func @narrow_bytes
+// CHECK: llvm.getelementptr %{{.*}}[16]
+// CHECK-NEXT: %[[SCALE:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<3> -> f32
+// CHECK: %[[WORD:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<3> -> i32
+// CHECK: arith.xori %[[WORD]], %c-2139062144_i32
+// CHECK: %[[CODE:.*]] = arith.subf %{{.*}}, %cst : f32
+// CHECK-NEXT: arith.mulf %[[CODE]], %[[SCALE]]
+// CHECK-COUNT-6: arith.mulf %{{.*}}, %[[SCALE]]
+// CHECK-NOT: sitofp
+// CHECK-COUNT-4: nvvm.convert.f32x2.to.bf16x2
+func.func @narrow_bytes(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 {
+  %m = tile.shared 16384 : !llvm.ptr
+  %to = llvm.getelementptr %m[4096] : (!llvm.ptr) -> !llvm.ptr, i8
+  tile.narrow_lines %m to %to {lines = 64 : i64, width = 16 : i64, fromStride = 20 : i64, toStride = 48 : i64, numbers = si8, scales = 16 : i64} : !llvm.ptr, !llvm.ptr
+  return %begin : i64
+}
+
+// -----
+
+// Pieces 2 and 3 of each four are high halves of the bytes of 0 and 1; the step and the least
+// number are halves of a word.
+// CHECK-LABEL: func.func @narrow_nibbles
+// CHECK: %[[SCALES:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<3> -> i32
+// CHECK: arith.trunci %[[SCALES]] : i32 to i16
+// CHECK: %[[STEP:.*]] = arith.extf %{{.*}} : f16 to f32
+// CHECK: %[[HIGH:.*]] = arith.shrui %[[SCALES]], %c16_i32
+// CHECK: arith.trunci %[[HIGH]]
+// CHECK: %[[LOW:.*]] = arith.extf %{{.*}} : f16 to f32
+// CHECK: %[[HALF:.*]] = arith.andi %[[PIECE:.*]], %c2_i32
+// CHECK: %[[SHIFT:.*]] = arith.muli %[[HALF]], %c2_i32
+// CHECK: arith.shrui %{{.*}}, %[[SHIFT]]
+// CHECK: arith.andi %{{.*}}, %c252645135_i32
+// CHECK: llvm.intr.fma(%{{.*}}, %[[STEP]], %[[LOW]]) : (f32, f32, f32) -> f32
+func.func @narrow_nibbles(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 {
+  %m = tile.shared 16384 : !llvm.ptr
+  %to = llvm.getelementptr %m[4096] : (!llvm.ptr) -> !llvm.ptr, i8
+  tile.narrow_lines %m to %to {lines = 64 : i64, width = 32 : i64, fromStride = 20 : i64, toStride = 80 : i64, numbers = ui4, scales = 16 : i64} : !llvm.ptr, !llvm.ptr
   return %begin : i64
 }

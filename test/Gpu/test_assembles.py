@@ -64,8 +64,10 @@ def test_zoo(qcc_tool, ptxas, tmp_path, graph, arch, numerics):
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90a"])
 @pytest.mark.parametrize("kv", ["fp8", "int8", "int4"])
 def test_narrow_caches(qcc_tool, ptxas, tmp_path, decoder, kv, arch):
-    """Attention that decodes rows stays with lanes."""
-    assembled(qcc_tool, ptxas, decoder, arch, tmp_path, f"--kv={kv}", "--numerics=fast")
+    """Of exact attention lanes decode rows."""
+    for numerics in ("exact", "fast"):
+        assembled(qcc_tool, ptxas, decoder, arch, tmp_path, f"--kv={kv}", f"--numerics={numerics}")
+        assert ("ex2.approx" in (tmp_path / f"{arch}.ptx").read_text()) == (numerics == "fast")
 
 
 def resources(qcc_tool, ptxas, model, folder, scheme, numerics):
@@ -154,9 +156,10 @@ def attention(folder, channels, element, cache=False, mask=None, value_channels=
              "m": ["b", 1, "s" if cache else 1, "n" if cache else "t"]}
     names, outputs = ["q", "k", "v", "m"], {"y": ["b", 8, "s", value_channels]}
     if cache:
-        shape |= {"past_k": ["b", 2, "p", channels], "past_v": ["b", 2, "p", value_channels]}
-        names += ["past_k", "past_v"]
-        outputs |= {"all_k": ["b", 2, "n", channels], "all_v": ["b", 2, "n", value_channels]}
+        past, present = "past_key_values.0.", "present.0."
+        shape |= {past + "key": ["b", 2, "p", channels], past + "value": ["b", 2, "p", value_channels]}
+        names += [past + "key", past + "value"]
+        outputs |= {present + "key": ["b", 2, "n", channels], present + "value": ["b", 2, "n", value_channels]}
     if mask == "none":
         del shape["m"]
         names[3] = ""
@@ -203,6 +206,22 @@ def test_attention_of_warpgroups(qcc_tool, ptxas, tmp_path, channels, element, c
     (name,) = [name for name, body in bodies.items() if "wgmma.mma_async" in body]
     assert bodies[name].count("wgmma.mma_async") == channels // 16 + 128 // 16
     assert registers[name] <= 168
+
+
+@pytest.mark.parametrize("mask", ["none", "BOOL"])
+@pytest.mark.parametrize("kv", ["fp8", "int8", "int4"])
+@pytest.mark.parametrize("channels", [48, 64, 96, 128, 256])
+def test_attention_to_narrow_caches(qcc_tool, ptxas, tmp_path, channels, kv, mask):
+    """What is stored comes to shared memory by copies, or through registers of the warpgroup that copies."""
+    source = attention(tmp_path, channels, onnx.TensorProto.FLOAT, cache=True, mask=mask)
+    for arch in ("sm_80", "sm_90a"):
+        assembled(qcc_tool, ptxas, source, arch, tmp_path, f"--kv={kv}", "--numerics=fast")
+        bodies = dict(re.findall(r"\.visible \.entry (\w+)(.*?)\n}\n", (tmp_path / f"{arch}.ptx").read_text(), re.DOTALL))
+        (body,) = [body for body in bodies.values() if "mma.sync" in body]
+        assert ("wgmma.mma_async" in body) == (arch == "sm_90a" and channels <= 128)
+        assert "cp.async.cg.shared.global" in body
+        assert bool(re.search(r"(fma|mul)[.\w]*\.bf16x2", body)) == (kv == "fp8")
+        assert "cvt.rn.f32.s" not in body and "cvt.rn.f32.u" not in body
 
 
 @pytest.mark.parametrize("element", ["FLOAT", "FLOAT16"])

@@ -40,8 +40,31 @@ func.func @products(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scr
 func.func @fetch(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 attributes {tile.warpgroups = 3 : i64} {
   %m = tile.shared whole 16384 : !llvm.ptr
   %ring = llvm.getelementptr %m[8192] : (!llvm.ptr) -> !llvm.ptr, i8
-  tile.fetch_lines %args by %begin lines %end to %m {maxLines = 64 : i64, width = 16 : i64, chunk = 8192 : i64, wide, aligned} : !llvm.ptr, !llvm.ptr
+  tile.fetch_lines %args by %begin lines %end to %m {maxLines = 64 : i64, width = 16 : i64, chunk = 8192 : i64, numbers = f32, aligned} : !llvm.ptr, !llvm.ptr
   tile.ring_pass written %ring use %begin {stages = 4 : i64} : !llvm.ptr
-  tile.fetch_lines %args by %begin lines %end to %m {maxLines = 64 : i64, width = 16 : i64, chunk = 8192 : i64} : !llvm.ptr, !llvm.ptr
+  tile.fetch_lines %args by %begin lines %end to %m {maxLines = 64 : i64, width = 16 : i64, chunk = 8192 : i64, numbers = i16} : !llvm.ptr, !llvm.ptr
+  return %begin : i64
+}
+
+// -----
+
+// 8-bit floats come in words where lines are aligned, else byte by byte; codes always by words.
+// CHECK-LABEL: func.func @fetch_codes
+// CHECK: scf.for
+// CHECK: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr -> vector<2xi32>
+// CHECK-COUNT-4: llvm.intr.fma({{.*}}) : (vector<2xbf16>
+// CHECK: scf.for
+// CHECK-COUNT-8: llvm.load %{{.*}} {alignment = 1 : i64} : !llvm.ptr -> i8
+// CHECK-COUNT-4: llvm.intr.fma({{.*}}) : (vector<2xbf16>
+// CHECK: scf.for
+// CHECK: %[[SCALE:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> f32
+// CHECK: llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> i32
+// CHECK: arith.mulf %{{.*}}, %[[SCALE]]
+// CHECK-COUNT-4: nvvm.convert.f32x2.to.bf16x2
+func.func @fetch_codes(%args: !llvm.ptr, %begin: i64, %end: i64, %worker: i64, %scratch: !llvm.ptr) -> i64 attributes {tile.warpgroups = 3 : i64} {
+  %m = tile.shared whole 16384 : !llvm.ptr
+  tile.fetch_lines %args by %begin lines %end to %m {maxLines = 64 : i64, width = 16 : i64, chunk = 8192 : i64, numbers = f8E4M3FN, aligned} : !llvm.ptr, !llvm.ptr
+  tile.fetch_lines %args by %begin lines %end to %m {maxLines = 64 : i64, width = 16 : i64, chunk = 8192 : i64, numbers = f8E4M3FN} : !llvm.ptr, !llvm.ptr
+  tile.fetch_lines %args by %begin lines %end to %m {maxLines = 64 : i64, width = 16 : i64, chunk = 8192 : i64, numbers = si8, scales = 16 : i64} : !llvm.ptr, !llvm.ptr
   return %begin : i64
 }

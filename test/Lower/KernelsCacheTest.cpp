@@ -1,7 +1,7 @@
 // Rows of caches as codes: kernels that write and read them, to the bit of the interpreter.
 #include "AttentionText.h"
+#include "CacheText.h"
 #include "KernelHarness.h"
-#include "Qnt/RowCodes.h"
 #include <cmath>
 #include <limits>
 
@@ -15,25 +15,6 @@ namespace {
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float quietNan = std::numeric_limits<float>::quiet_NaN();
 
-std::string nameOf(Storage codes) { return codes == Storage::i8 ? "i8" : "u4"; }
-int64_t bytesOf(Storage codes, int64_t channels) { return RowCodes{codes, channels}.bytes(); }
-
-/// A tensor of [d0, 3, d1, last], or the cache of d2 more rows.
-std::string rowsType(int64_t last, const std::string &element, const std::string &rows = "d1",
-                     bool cached = false) {
-  std::string dims = "[d0, 3, " + rows + ", " + std::to_string(last) + "]";
-  if (cached)
-    return "!qnt.kv<" + dims + ", " + element + ">";
-  return "tensor<?x3x?x" + std::to_string(last) + "x" + element + ", #qnt.dims<" + dims + ">>";
-}
-
-std::string attributeOf(Storage codes) { return " {codes = #qnt<storage " + nameOf(codes) + ">}"; }
-
-std::string encodeText(Storage codes, int64_t channels) {
-  std::string x = rowsType(channels, "f32"), out = rowsType(bytesOf(codes, channels), "ui8");
-  return "qnt.kernel @k \"encode_rows\" dims 3 { ^bb0(%x: " + x + "): %0 = qnt.encode_rows %x" +
-         attributeOf(codes) + " : (" + x + ") -> " + out + " qnt.yield %0 : " + out + " }";
-}
 std::string decodeText(Storage codes, int64_t channels) {
   std::string x = rowsType(bytesOf(codes, channels), "ui8"), out = rowsType(channels, "f32");
   return "qnt.kernel @k \"decode_rows\" dims 3 { ^bb0(%x: " + x + "): %0 = qnt.decode_rows %x" +

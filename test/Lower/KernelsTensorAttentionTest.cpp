@@ -2,12 +2,14 @@
 // and f16 allow.
 #include "AttentionEmitter.h"
 #include "AttentionText.h"
+#include "CacheText.h"
 #include "KernelHarness.h"
 #include <limits>
 
 using namespace qcc;
 using namespace qcc::lower;
 using namespace qcc::lower::test;
+using qcc::qnt::Storage;
 
 namespace {
 
@@ -118,6 +120,89 @@ TEST(KernelsTensorAttention, ReadsCaches) {
     text.more = std::string(", causal = true") + inPairs;
     SCOPED_TRACE(type);
     checkNear(text, {{2, 3, 100}, {1, 1, 63}, {1, 70, 3}});
+  }
+}
+
+/// Rows of codes, or 8-bit floats where `codes` is nothing, near the formula: without gaps in a
+/// head that begins at a multiple of 16 bytes, and elsewhere.
+void checkNarrow(std::optional<Storage> codes, int width, int outWidth, bool cached) {
+  AttentionText text;
+  text.groups = 3;
+  text.width = width, text.outWidth = outWidth, text.cached = cached;
+  text.more = std::string(", causal = true") + inPairs;
+  if (codes) {
+    text.codes = nameOf(*codes);
+    text.keyBytes = bytesOf(*codes, width), text.valueBytes = bytesOf(*codes, outWidth);
+  } else {
+    text.storage = "f8E4M3FN";
+  }
+  for (const char *level : levels) {
+    SCOPED_TRACE(level);
+    KernelHarness attention(text.str());
+    auto plan = AttentionPlan::build(attention.kernel());
+    ASSERT_TRUE(succeeded(plan) && fitsTensorAttention(*plan, *findTarget(level)));
+    for (Dims dims : {Dims{2, 3, 100}, {1, 4, 60}, {1, 70, 3}}) {
+      std::map<int, Tensor> rows;
+      for (int operand : {1, 2})
+        if (codes) {
+          KernelHarness encode(encodeText(*codes, operand == 1 ? width : outWidth));
+          Dims keys = {dims[0], dims[1] + dims[2], 0};
+          rows[operand] = encode.expected(keys, encode.randomInputs(keys, {}, operand))[0];
+        }
+      checkNear(attention, dims, attention.randomInputs(dims, rows), level);
+    }
+  }
+}
+
+TEST(KernelsTensorAttention, ReadsNarrowCaches) {
+  for (std::optional<Storage> codes : {std::optional<Storage>(), {Storage::i8}, {Storage::u4}})
+    for (auto [width, outWidth, cached] : {std::tuple(64, 48, true),
+                                           {80, 16, false},
+                                           {48, 48, true},
+                                           {128, 128, true},
+                                           {16, 256, false}}) {
+      SCOPED_TRACE((codes ? nameOf(*codes) : "f8") + " " + std::to_string(width));
+      checkNarrow(codes, width, outWidth, cached);
+    }
+}
+
+/// Equal scores give the values themselves, which bf16 can say.
+TEST(KernelsTensorAttention, WidensEveryCode) {
+  for (std::string codes : {"", "i8", "u4"}) {
+    SCOPED_TRACE(codes);
+    constexpr int64_t width = 128, groups = 2, keys = 70;
+    AttentionText text;
+    text.heads = text.groups = groups, text.width = text.outWidth = width;
+    text.more = inPairs, text.codes = codes;
+    if (codes.empty())
+      text.storage = "f8E4M3FN";
+    int64_t bytes = width;
+    if (!codes.empty())
+      bytes = text.keyBytes = text.valueBytes =
+          bytesOf(codes == "i8" ? Storage::i8 : Storage::u4, width);
+    KernelHarness attention(text.str());
+    for (Dims dims : {Dims{1, keys, 0}, Dims{1, 1, keys - 1}}) {
+      std::vector<Tensor> inputs = attention.randomInputs(dims);
+      std::memset(inputs[1].mutableData(), 0, inputs[1].byteSize());
+      ASSERT_EQ(inputs[2].byteSize(), groups * keys * bytes);
+      for (int64_t row = 0; row < groups * keys; ++row) {
+        char *line = inputs[2].mutableData() + row * bytes;
+        int64_t first = row / keys * width;
+        for (int64_t i = 0; i < (codes == "u4" ? width / 2 : width); ++i)
+          line[i] = static_cast<char>(codes == "u4" ? first + 2 * i : first + i);
+        if (codes == "i8") {
+          float scale = 0.5f;
+          std::memcpy(line + width, &scale, sizeof(scale));
+        }
+        for (int64_t block = 0; codes == "u4" && block < width / 32; ++block) {
+          constexpr uint16_t half = 0x3800, minusThree = 0xc200; // of f16
+          std::memcpy(line + width / 2 + block * 4, &half, 2);
+          std::memcpy(line + width / 2 + block * 4 + 2, &minusThree, 2);
+        }
+      }
+      for (const char *level : levels)
+        checkNear(attention, dims, inputs, level, 1e-6);
+    }
   }
 }
 

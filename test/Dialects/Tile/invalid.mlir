@@ -508,8 +508,26 @@ func.func @store_rowsC1(%p: !llvm.ptr, %s: vector<64xf32>) {
 
 // tile.narrow_lines (C1)
 func.func @narrow_linesC1(%p: !llvm.ptr) {
-  // expected-error @+1 {{has lines of 12 numbers, 64 and 48 bytes apart, expected multiples of 8 and of 16}}
-  tile.narrow_lines %p to %p {lines = 4 : i64, width = 12 : i64, fromStride = 64 : i64, toStride = 48 : i64} : !llvm.ptr, !llvm.ptr
+  // expected-error @+1 {{has numbers of 'i8', expected f32, f8E4M3FN, si8 or ui4}}
+  tile.narrow_lines %p to %p {lines = 4 : i64, width = 16 : i64, fromStride = 16 : i64, toStride = 48 : i64, numbers = i8} : !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.narrow_lines (C2)
+func.func @narrow_linesC2(%p: !llvm.ptr) {
+  // expected-error @+1 {{has lines of 12 numbers, 64 and 48 bytes apart, expected multiples of 8, of 16 and of 16}}
+  tile.narrow_lines %p to %p {lines = 4 : i64, width = 12 : i64, fromStride = 64 : i64, toStride = 48 : i64, numbers = f32} : !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.narrow_lines (C2)
+func.func @narrow_linesC2Codes(%p: !llvm.ptr) {
+  // expected-error @+1 {{has lines of 24 numbers, 18 and 48 bytes apart, expected multiples of 16, of 4 and of 16}}
+  tile.narrow_lines %p to %p {lines = 4 : i64, width = 24 : i64, fromStride = 18 : i64, toStride = 48 : i64, numbers = ui4, scales = 16 : i64} : !llvm.ptr, !llvm.ptr
   return
 }
 
@@ -526,8 +544,17 @@ func.func @gatherC1(%p: !llvm.ptr, %i: vector<64xi64>) {
 
 // tile.fetch_lines (C1)
 func.func @fetch_linesC1(%p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{has numbers of 'bf16', expected i16, f32, f8E4M3FN, si8 or ui4}}
+  tile.fetch_lines %p by %n lines %n to %p {maxLines = 64 : i64, width = 16 : i64, chunk = 8192 : i64, numbers = bf16} : !llvm.ptr, !llvm.ptr
+  return
+}
+
+// -----
+
+// tile.fetch_lines (C2)
+func.func @fetch_linesC2(%p: !llvm.ptr, %n: i64) {
   // expected-error @+1 {{has 32 lines of 24 numbers, chunks of them 2048 bytes apart, expected multiples of 8 and of 1024}}
-  tile.fetch_lines %p by %n lines %n to %p {maxLines = 32 : i64, width = 24 : i64, chunk = 2048 : i64} : !llvm.ptr, !llvm.ptr
+  tile.fetch_lines %p by %n lines %n to %p {maxLines = 32 : i64, width = 24 : i64, chunk = 2048 : i64, numbers = f32} : !llvm.ptr, !llvm.ptr
   return
 }
 
