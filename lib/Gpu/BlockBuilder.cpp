@@ -100,6 +100,15 @@ Type BlockBuilder::wordsType(int64_t words) {
   return words == 1 ? Type(b.getI32Type()) : VectorType::get(words, b.getI32Type());
 }
 
+void BlockBuilder::keepRolled(scf::ForOp loop) {
+  MLIRContext *context = loop.getContext();
+  auto disable =
+      LLVM::LoopUnrollAttr::get(context, BoolAttr::get(context, true), {}, {}, {}, {}, {}, {});
+  loop->setAttr("llvm.loop_annotation",
+                LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, disable, {}, {}, {}, {}, {}, {},
+                                              {}, {}, {}, {}, {}));
+}
+
 //===-- The block and its memory --------------------------------------------------------------===//
 
 BlockBuilder::Values BlockBuilder::position() {
@@ -179,6 +188,16 @@ void BlockBuilder::copyAsync(tile::CopyAsyncOp op) {
   Value to = at(sharedPtr(in(op.getTo())), padded);
   auto cache = piece == 16 ? NVVM::LoadCacheModifierKind::CG : NVVM::LoadCacheModifierKind::CA;
   OpBuilder::InsertionGuard guard(b);
+  // Many pieces one after the other: a warpgroup that copies has no registers for all of them.
+  constexpr int64_t many = 16, together = 2;
+  if (warpgroups > 1 && op.getSwizzled() && all % (many * turn) == 0) {
+    auto loop = scf::ForOp::create(b, loc, ci(0), ci(all), ci(together * turn));
+    keepRolled(loop);
+    b.setInsertionPointToStart(loop.getBody());
+    line = add(line, shr(loop.getInductionVar(), llvm::Log2_64(width)));
+    to = at(to, loop.getInductionVar());
+    all = together * turn;
+  }
   for (int64_t x = 0; x < all; x += turn) {
     if (all - x < turn) { // a part of the threads
       Value some = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, first, ci(all - x));

@@ -4,6 +4,7 @@
 
 #include "Tile/Tile.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -50,6 +51,9 @@ protected:
   Value warp();
   Value warpgroup();
   void barrier();
+  /// ptxas unrolls loops of few rounds, which takes more registers than a warpgroup that copies
+  /// has.
+  static void keepRolled(mlir::scf::ForOp loop);
   Value sharedPtr(Value generic);
   Value at(Value base, Value bytes);
   Value at(Value base, int64_t bytes);

@@ -118,16 +118,6 @@ StripBuilder::Values StripBuilder::weighTogether(tile::WeighLinesOp op) {
 
 //===-- Lines ---------------------------------------------------------------------------------===//
 
-/// ptxas unrolls loops of few rounds, which takes more registers than a warpgroup that copies has.
-static void keepRolled(scf::ForOp loop) {
-  MLIRContext *context = loop.getContext();
-  auto disable =
-      LLVM::LoopUnrollAttr::get(context, BoolAttr::get(context, true), {}, {}, {}, {}, {}, {});
-  loop->setAttr("llvm.loop_annotation",
-                LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, disable, {}, {}, {}, {}, {}, {},
-                                              {}, {}, {}, {}, {}));
-}
-
 /// Neighbouring pieces by neighbouring threads, some at a time, so that their loads are under way
 /// together.
 void StripBuilder::fetchLines(tile::FetchLinesOp op) {

@@ -101,19 +101,35 @@ void TensorMatmul::run() {
 }
 
 void TensorMatmul::walk() {
-  auto place = tile::PositionOp::create(k.builder(), k.loc());
+  auto blockHere = [&] {
+    auto place = tile::PositionOp::create(k.builder(), k.loc());
+    return std::pair(k.toI32(place.getBlock()), k.toI32(place.getBlocks()));
+  };
   Value rows = pick([](const tile::SumsShape &s) { return s.rows; });
   Value panels = pick([](const tile::SumsShape &s) { return s.columns / kPanel; });
   Value slices = pick([](const tile::SumsShape &s) { return s.slices; });
   // Tiles of the same columns follow each other, and find these in the second-level cache.
-  Value rowTiles = k.ceilDiv(o.m, rows);
-  Value columnTiles = k.ceilDiv(o.n, k.mul(panels, k.ci64(kPanel)));
-  k.forLoop(place.getBlock(), k.mul(rowTiles, columnTiles), place.getBlocks(), [&](Value t) {
-    Value column = k.div(t, rowTiles), row = k.sub(t, k.mul(column, rowTiles));
-    TensorTileAt at{k.mul(row, rows), k.mul(column, panels)};
-    sums(at);
+  // There are less than 2^31, so that a number is one register.
+  Value rowTiles = k.toI32(k.ceilDiv(o.m, rows));
+  Value columnTiles = k.toI32(k.ceilDiv(o.n, k.mul(panels, k.ci64(kPanel))));
+  auto tileAt = [&](Value number) {
+    Value column = k.divU(number, rowTiles), row = k.sub(number, k.mul(column, rowTiles));
+    return TensorTileAt{k.mul(k.toI64(row), rows), k.mul(k.toI64(column), panels)};
+  };
+  Value tiles = k.mul(rowTiles, columnTiles), zero = k.ci32(0);
+  auto [first, apart] = blockHere();
+  Value rounds = k.ceilDiv(k.max(k.sub(tiles, first), zero), apart);
+  // Which tile it is, and after its sums where results go, is computed each time: sums need the
+  // registers.
+  k.forLoop(zero, rounds, k.ci32(1), [&](Value round) {
+    auto here = [&](Value round) {
+      auto [block, blocks] = blockHere();
+      return tileAt(k.add(block, k.mul(round, blocks)));
+    };
+    sums(here(round));
     Value shared = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), 128);
-    results({at, rows, panels, shared, slices});
+    Value again = tile::AgainOp::create(k.builder(), k.loc(), k.toI64(round));
+    results({here(k.toI32(again)), rows, panels, shared, slices});
     tile::BarrierOp::create(k.builder(), k.loc()); // the next tile's operands go to the same place
   });
 }

@@ -50,16 +50,19 @@ WarpgroupTiles::Values WarpgroupTiles::noSums(Type element) {
   return Values(plan.rows / tile::kWarpgroupVectorRows, zero);
 }
 
-/// Tiles of the same columns follow each other, and find these in the second-level cache. Uses of
-/// the ring go on from tile to tile.
-void WarpgroupTiles::forTiles(llvm::function_ref<Value(TensorTileAt, Value)> body) {
-  Value rowTiles = k.ceilDiv(o.m, k.ci64(plan.rows));
+Value WarpgroupTiles::rowTiles() { return k.ceilDiv(o.m, k.ci64(plan.rows)); }
+
+/// Tiles of the same columns follow each other, and find these in the second-level cache.
+TensorTileAt WarpgroupTiles::tileAt(Value number) {
+  Value column = k.div(number, rowTiles()), row = k.sub(number, k.mul(column, rowTiles()));
+  return {k.mul(row, k.ci64(plan.rows)), k.mul(column, k.ci64(kPanels))};
+}
+
+/// Uses of the ring go on from tile to tile.
+void WarpgroupTiles::forTiles(llvm::function_ref<Value(Value, Value)> body) {
   Value columnTiles = k.ceilDiv(o.n, k.ci64(kWarpgroupTileColumns));
-  k.forLoop(block, k.mul(rowTiles, columnTiles), blocks, {k.ci64(0)}, [&](Value t, ValueRange use) {
-    Value column = k.div(t, rowTiles), row = k.sub(t, k.mul(column, rowTiles));
-    TensorTileAt at{k.mul(row, k.ci64(plan.rows)), k.mul(column, k.ci64(kPanels))};
-    return Values{body(at, use[0])};
-  });
+  k.forLoop(block, k.mul(rowTiles(), columnTiles), blocks, {k.ci64(0)},
+            [&](Value number, ValueRange use) { return Values{body(number, use[0])}; });
 }
 
 void WarpgroupTiles::copyRows(TensorTileAt at, Value rowBytes, Value offset, Value end, Value to) {
@@ -72,7 +75,8 @@ void WarpgroupTiles::copyRows(TensorTileAt at, Value rowBytes, Value offset, Val
 
 void WarpgroupTiles::copy() {
   tile::RegistersOp::create(k.builder(), k.loc(), plan.copyRegisters);
-  forTiles([&](TensorTileAt at, Value use) {
+  forTiles([&](Value number, Value use) {
+    TensorTileAt at = tileAt(number);
     return k.forRange(steps, use, [&](Value step, ValueRange c) {
       wait(c[0], /*free=*/true);
       copyStage(at, step, c[0], stageAt(c[0]));
@@ -120,9 +124,11 @@ void WarpgroupTiles::multiply() {
   tile::RegistersOp::create(k.builder(), k.loc(),
                             (kRegisters - plan.copyRegisters) / (kTileWarpgroups - 1),
                             /*more=*/true);
-  forTiles([&](TensorTileAt at, Value use) {
-    Values made = sums(at, use);
-    parts(at, ArrayRef(made).drop_front());
+  forTiles([&](Value number, Value use) {
+    Values made = sums(tileAt(number), use);
+    // Where results go is computed when they are there: sums need the registers before.
+    Value again = tile::AgainOp::create(k.builder(), k.loc(), number);
+    parts(tileAt(again), ArrayRef(made).drop_front());
     return made[0];
   });
 }

@@ -82,7 +82,9 @@ private:
   void copy();
   void multiply();
   void parts(TensorTileAt at, ValueRange sums);
-  void forTiles(llvm::function_ref<Value(TensorTileAt, Value use)> body);
+  Value rowTiles();
+  TensorTileAt tileAt(Value number);
+  void forTiles(llvm::function_ref<Value(Value number, Value use)> body);
   Value stageAt(Value use);
   void wait(Value use, bool free);
   void pass(Value use, bool free);
