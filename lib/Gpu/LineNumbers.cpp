@@ -15,7 +15,8 @@ namespace {
 
 constexpr double kTwoTo23 = 0x1p23;
 constexpr int64_t kTwoTo23Bits = 0x4b000000;
-// Of 4-bit codes: numbers that share a scale, pieces of them, and bytes.
+// Of 4-bit codes, as `tile.narrow_lines` has them: numbers that share a scale, pieces of them, and
+// bytes of their codes and of their scales.
 constexpr int64_t kBlock = 32, kBlockPieces = 4, kBlockBytes = kBlock / 2, kBlockScaleBytes = 4;
 
 } // namespace

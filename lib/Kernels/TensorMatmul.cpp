@@ -108,8 +108,8 @@ void TensorMatmul::walk() {
   Value rows = pick([](const tile::SumsShape &s) { return s.rows; });
   Value panels = pick([](const tile::SumsShape &s) { return s.columns / kPanel; });
   Value slices = pick([](const tile::SumsShape &s) { return s.slices; });
-  // Tiles of the same columns follow each other, and find these in the second-level cache.
-  // There are less than 2^31, so that a number is one register.
+  // Tiles of the same columns follow each other, and find these in the second-level cache. There
+  // are fewer than 2^31, so that a number is one register.
   Value rowTiles = k.toI32(k.ceilDiv(o.m, rows));
   Value columnTiles = k.toI32(k.ceilDiv(o.n, k.mul(panels, k.ci64(kPanel))));
   auto tileAt = [&](Value number) {
@@ -122,14 +122,14 @@ void TensorMatmul::walk() {
   // Which tile it is, and after its sums where results go, is computed each time: sums need the
   // registers.
   k.forLoop(zero, rounds, k.ci32(1), [&](Value round) {
-    auto here = [&](Value round) {
+    auto tileOf = [&](Value number) {
       auto [block, blocks] = blockHere();
-      return tileAt(k.add(block, k.mul(round, blocks)));
+      return tileAt(k.add(block, k.mul(number, blocks)));
     };
-    sums(here(round));
+    sums(tileOf(round));
     Value shared = tile::SharedOp::create(k.builder(), k.loc(), k.ptrType(), 128);
     Value again = tile::AgainOp::create(k.builder(), k.loc(), k.toI64(round));
-    results({here(k.toI32(again)), rows, panels, shared, slices});
+    results({tileOf(k.toI32(again)), rows, panels, shared, slices});
     tile::BarrierOp::create(k.builder(), k.loc()); // the next tile's operands go to the same place
   });
 }

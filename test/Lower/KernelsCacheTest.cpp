@@ -7,7 +7,6 @@
 
 using namespace qcc;
 using namespace qcc::lower::test;
-using qcc::qnt::RowCodes;
 using qcc::qnt::Storage;
 
 namespace {
