@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CHUNK = 25  # seeds for a process: generated code that crashes takes only those with it
-sys.path[:0] = [str(ROOT / "test/Fuzz"), str(ROOT / "python")]
+sys.path[:0] = [str(ROOT / "test"), str(ROOT / "test/Fuzz"), str(ROOT / "python")]
 
 
 def save(model, data, folder):

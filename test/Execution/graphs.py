@@ -65,13 +65,9 @@ def check(qcc_tool, folder, proto, sets, atol=1e-5, rtol=1e-5):
 
 
 def expected(proto, inputs):
-    """{output: array} by onnxruntime without its optimizer."""
-    import onnxruntime as ort
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    session = ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return dict(zip([o.name for o in proto.graph.output], session.run(None, inputs)))
+    """{output: array} by onnxruntime."""
+    from peer import session
+    return dict(zip([o.name for o in proto.graph.output], session(proto).run(None, inputs)))
 
 
 def refusal(qcc_tool, folder, proto):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from blocks import BLOCKS
 from graph import SIZES, Graph
+from peer import session
 
 import qcc
 
@@ -47,21 +47,13 @@ class Verdict:
         return self.kind in ("mismatch", "crash")
 
 
-def onnxruntime_session(model):
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
 def expected(model, data):
     """Outputs of onnxruntime for each set; None where it takes the model or the data for invalid."""
     try:
-        session = onnxruntime_session(model)
-        names = [o.name for o in session.get_outputs()]
-        used = {i.name for i in session.get_inputs()}
-        return [dict(zip(names, session.run(None, {k: v for k, v in feeds.items() if k in used}))) for feeds in data]
+        peer = session(model, threads=1)
+        names = [o.name for o in peer.get_outputs()]
+        used = {i.name for i in peer.get_inputs()}
+        return [dict(zip(names, peer.run(None, {k: v for k, v in feeds.items() if k in used}))) for feeds in data]
     except Exception:  # it has no common type of errors
         return None
 
@@ -93,6 +85,8 @@ class Judge:
         self.builds = 0
         self.environment = dict(os.environ, NO_COLOR="1", QCC_NUM_THREADS="1")
         self.environment.pop("LD_PRELOAD", None)  # a sanitizer's library is for Python; the tools have theirs
+        _, text = self.qcc("targets", "--json")
+        self.levels = {level["name"]: level["host"] for level in json.loads(text)["levels"]}
 
     def qcc(self, *arguments):
         done = subprocess.run([self.tool, *map(str, arguments)], capture_output=True, text=True, timeout=300,
@@ -148,6 +142,8 @@ class Judge:
             return Verdict("invalid")
         rng = np.random.default_rng(seed)
         level, target = str(rng.choice(["-O0", "-O1", "-O2", "-O3"])), str(rng.choice(TARGETS))
+        if not self.levels.get(target, True):
+            target = "native"
         for how, run in ((f"{level} {target}", lambda: self.compiled(model, data, level, target)),
                          ("interpreter", lambda: self.interpreted(model, data))):
             results, verdict = run()
