@@ -17,7 +17,7 @@ ZOO = Path(__file__).resolve().parent.parent / "data/zoo"
 GRAPHS = sorted(p.name for p in ZOO.iterdir() if p.is_dir())
 # What is for sm_89 is the same code as for sm_80, as long as no kernel is for it alone.
 BUILDS = [(graph, arch) for arch in ("sm_80", "sm_90a") for graph in GRAPHS] + [("bert-ts17", "sm_89")]
-SCHEMES = ["w8a8", "w8", "w4a8:g32", "w4:g32", "nf4", "fp8e4m3", "w3a8:g32", "fp8e4m3afp8"]
+SCHEMES = ["w8a8", "w8", "w4a8:g32", "w4:g32", "w4:g64", "nf4", "fp8e4m3", "w3a8:g32", "fp8e4m3afp8"]
 # What products and attention take of a GPU: lines "scheme numerics architecture kernel threads registers shared-bytes".
 RESOURCES = Path(__file__).resolve().parent / "resources.txt"
 MAIN_KERNELS = re.compile("q?linear|attention")
