@@ -45,7 +45,10 @@ class Unsigned:
                 graph.node.append(made)
 
     def rewritten(self, node):
-        operands, result = PRODUCTS.get(node.op_type, ([], None))
+        """The node and those around it that move its signed operands up and its signed result down again."""
+        if node.op_type not in PRODUCTS:
+            return [node]
+        operands, result = PRODUCTS[node.op_type]
         names = list(node.input) + [""] * (MOST_INPUTS - len(node.input))
         before, after = [], []
         for value, zero in operands:
@@ -60,9 +63,8 @@ class Unsigned:
             node.output[0] = raised
         while names and not names[-1]:
             names.pop()
-        if operands:
-            del node.input[:]
-            node.input.extend(names)
+        del node.input[:]
+        node.input.extend(names)
         return [*before, node, *after]
 
     def up(self, name, before):
@@ -93,6 +95,7 @@ class Unsigned:
 
 
 def session(model, threads=0):
+    """An InferenceSession of the model; threads: of an operator, 0 for as many as there are cores."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = threads
