@@ -7,6 +7,8 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 BUILD = Path(os.environ.get("QCC_BUILD", Path(__file__).resolve().parent.parent / "build"))
 LIBRARY = BUILD / "test/Gpu/driver/libcuda.so.1"
 
@@ -76,6 +78,29 @@ def agree(model, many):
     for inputs in many:
         want = here(**inputs)
         same(there(**inputs), want)
+
+
+def deviation(got, want):
+    """What two arrays of floats differ by, in the root mean square, as a part of the second. Infinities have to agree."""
+    got, want = np.float64(got), np.float64(want)
+    finite = np.isfinite(want)
+    np.testing.assert_array_equal(got[~finite], want[~finite])
+    got, want = got[finite], want[finite]
+    size = np.linalg.norm(want)
+    return np.linalg.norm(got - want) / (size or 1)
+
+
+def near(model, many, part=0.1):
+    """Each run on the GPU, in one session, gives floats that differ from the CPU's by at most a part of them."""
+    here, there = model.session(), model.session(gpu=0)
+    for inputs in many:
+        want, got = here(**inputs), there(**inputs)
+        assert got.keys() == want.keys()
+        for name in want:
+            assert got[name].shape == want[name].shape and got[name].dtype == want[name].dtype
+            if want[name].dtype.kind == "f":
+                found = deviation(got[name], want[name])
+                assert found <= part, f"{name} differs by {found:.3f} of its root mean square"
 
 
 def find_ptxas():

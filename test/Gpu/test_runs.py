@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 from conftest import ROOT
-from fakegpu import LIBRARY, Driver, agree, compiled, run, same
+from fakegpu import LIBRARY, Driver, agree, compiled, near, run, same
 
 onnx = pytest.importorskip("onnx")
 import qcc  # noqa: E402
@@ -55,6 +55,17 @@ def test_zoo(qcc_tool, driver, tmp_path, name):
     artifact, kernels = compiled(qcc_tool, tmp_path, ZOO / name / "model.onnx")
     driver.kernels(kernels)
     agree(qcc.load(artifact), [zoo_inputs(name)])
+
+
+@pytest.mark.parametrize("name, scheme", [("bert-ts17", "keep"), ("bert-ts17", "w4:g32"), ("llama-cache-dyn23", "fp8e4m3")])
+def test_fast_zoo(qcc_tool, driver, tmp_path, name, scheme):
+    """Products and attention of bf16 by warpgroups."""
+    driver.plug_in(major=9)
+    quantize = [] if scheme == "keep" else [f"--quantize={scheme}"]
+    artifact, kernels = compiled(qcc_tool, tmp_path, ZOO / name / "model.onnx", "--numerics=fast", *quantize,
+                                 target="native,nvptx-sm_90a")
+    driver.kernels(kernels)
+    near(qcc.load(artifact), [zoo_inputs(name)], part=0.03)
 
 
 def test_blocks_of_warpgroups(qcc_tool, driver, tmp_path):
@@ -119,7 +130,7 @@ def test_launches_side_by_side(driver, llama):
 @pytest.mark.parametrize("kv", ["f16", "fp8", "int8", "int4"])
 @pytest.mark.parametrize("numerics", ["exact", "fast"])
 def test_narrow_caches(qcc_tool, driver, tmp_path, kv, numerics):
-    """Under fast numerics attention on codes stays with lanes, whatever layers do."""
+    """Fast numerics: attention decodes lines of codes to bf16 and multiplies on tensor cores."""
     artifact, kernels = compiled(qcc_tool, tmp_path, tiny.write_llama(tmp_path), f"--kv={kv}", f"--numerics={numerics}")
     driver.kernels(kernels)
     loaded = qcc.load(artifact)
