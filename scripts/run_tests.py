@@ -5,6 +5,7 @@ Three kinds of test, each run once: the GoogleTest binaries in BUILD/unit, lit o
 pytest over the Python tests beneath test/. Failures are printed in full, skipped tests with their reason.
 """
 import argparse
+import collections
 import concurrent.futures
 import json
 import os
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST = 8  # binaries, folders or files of tests that are named with the time they took
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Outcome:
     passed: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    seconds: collections.Counter = field(default_factory=collections.Counter)  # by binary, folder or file
 
 
 def run_unit_binary(binary: Path, timeout: int) -> Outcome:
@@ -49,6 +52,7 @@ def run_unit_binary(binary: Path, timeout: int) -> Outcome:
         cases = 0
         for test in ElementTree.parse(report).iter("testcase"):
             name = f"{binary.name}/{test.get('classname')}.{test.get('name')}"
+            outcome.seconds[binary.name] += float(test.get("time") or 0)
             cases += 1
             if failures := test.findall("failure"):
                 text = "\n".join(f.text or f.get("message") or "" for f in failures)
@@ -75,6 +79,7 @@ def run_unit(build: Path, jobs: int, timeout: int) -> Outcome:
             total.passed += one.passed
             total.failures += one.failures
             total.skipped += one.skipped
+            total.seconds += one.seconds
     return total
 
 
@@ -99,6 +104,7 @@ def run_lit(build: Path, jobs: int, timeout: int, only: list[str]) -> Outcome:
             outcome.failures.append(("lit", process.stdout + process.stderr))
             return outcome
         for test in json.loads(report.read_text())["tests"]:
+            outcome.seconds[test["name"].split("::")[-1].strip().split("/")[0]] += test.get("elapsed") or 0
             if test["code"] in ("PASS", "XFAIL", "FLAKYPASS"):
                 outcome.passed += 1
             elif test["code"] in ("UNSUPPORTED", "SKIPPED", "EXCLUDED"):
@@ -139,7 +145,9 @@ def run_pytest(build: Path, jobs: int) -> Outcome:
             outcome.failures.append(("pytest", output))
             return outcome
         for case in ElementTree.parse(report).iter("testcase"):
-            name = f"{case.get('classname')}.{case.get('name')}"
+            file = (case.get("classname") or "").split("test.", 1)[-1]
+            name = f"{file}.{case.get('name')}"
+            outcome.seconds[file] += float(case.get("time") or 0)
             broken = case.find("failure") if case.find("failure") is not None else case.find("error")
             if broken is not None:
                 outcome.failures.append((name, broken.text or broken.get("message") or ""))
@@ -157,6 +165,9 @@ def show(outcome: Outcome, seconds: float) -> None:
         print(f"\n--- FAILED {name}\n{text.rstrip()}")
     for name, reason in outcome.skipped:
         print(f"    skipped {name}: {' '.join(reason.split())}")
+    longest = [f"{name} {spent:.0f} s" for name, spent in outcome.seconds.most_common(LONGEST) if spent >= 1]
+    if longest:
+        print(f"    longest: {', '.join(longest)}")
     counts = f"{outcome.passed} passed, {len(outcome.failures)} failed"
     print(f"[{outcome.kind}] {counts}, {len(outcome.skipped)} skipped in {seconds:.1f} s", flush=True)
 
