@@ -1,7 +1,7 @@
 # How every target of the project is made. Three kinds of library:
-#   qcc_add_library(NAME SOURCES...)   compiler code over MLIR; shares one precompiled header
+#   qcc_add_library(NAME SOURCES...)   compiler code over MLIR; its headers are precompiled
 #   qcc_add_plain_library(NAME ...)    code that knows nothing of MLIR, optimised fully
-#   qcc_add_unittest(NAME SOURCES... LIBS ...)  a GoogleTest binary, found by the lit suite
+#   qcc_add_unittest(NAME [PLAIN] SOURCES... LIBS ...)  a GoogleTest binary; PLAIN: knows nothing of MLIR
 
 set(QCC_SANITIZE "" CACHE STRING "Sanitizers for the whole build, e.g. address,undefined")
 
@@ -35,14 +35,20 @@ target_compile_options(qcc_mlir_flags INTERFACE -O1)
 # A precompiled header without its time is the same for every build, so that ccache finds it again.
 target_compile_options(qcc_mlir_flags INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
 
+# Headers are parsed once: dialects/Pch says which.
+function(qcc_precompiled name headers)
+  target_compile_options(${name} PRIVATE -fPIC) # also in executables, as the headers were
+  target_precompile_headers(${name} REUSE_FROM ${headers})
+endfunction()
+
 function(qcc_add_library name)
   add_library(${name} STATIC ${ARGN})
   target_link_libraries(${name} PUBLIC qcc_mlir_flags)
-  if(NOT name STREQUAL "QccPch")
-    target_precompile_headers(${name} REUSE_FROM QccPch)
-    if(NOT name MATCHES "^Qcc(Qnt|Tile)$") # the dialects wait for their own tables only
-      add_dependencies(${name} qcc_tablegen)
-    endif()
+  if(name MATCHES "^Qcc(Qnt|Tile)$") # the dialects wait for their own tables only
+    qcc_precompiled(${name} QccPch)
+  else()
+    qcc_precompiled(${name} QccDialectsPch)
+    add_dependencies(${name} qcc_tablegen)
   endif()
 endfunction()
 
@@ -73,11 +79,13 @@ endfunction()
 
 set_property(GLOBAL PROPERTY QCC_UNITTESTS "")
 function(qcc_add_unittest name)
-  cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(T "PLAIN" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} EXCLUDE_FROM_ALL ${T_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
   target_link_libraries(${name} PRIVATE ${T_LIBS} GTest::gtest GTest::gtest_main Threads::Threads)
-  get_target_property(opts ${name} COMPILE_OPTIONS)
   target_compile_options(${name} PRIVATE -O1)
+  if(NOT T_PLAIN)
+    qcc_precompiled(${name} QccTestsPch)
+  endif()
   set_property(GLOBAL APPEND PROPERTY QCC_UNITTESTS ${name})
 endfunction()

@@ -1,1 +1,1 @@
-// Carrier of the shared precompiled header.
+// Carrier of the precompiled headers.

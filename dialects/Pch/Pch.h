@@ -1,4 +1,4 @@
-// Precompiled header of every library over MLIR: parsing these once saves ten seconds a file.
+// What every file over MLIR needs: parsing these once saves ten seconds a file.
 #pragma once
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

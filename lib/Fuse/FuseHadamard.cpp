@@ -42,7 +42,7 @@ struct FuseHadamard : qcc::fuse::impl::FuseHadamardBase<FuseHadamard> {
     SmallVector<HadamardOp> ops(block.getOps<HadamardOp>());
     IRRewriter rewriter(&getContext());
     for (HadamardOp op : ops) {
-      int64_t last = static_cast<int64_t>(dimsOf(op.getType()).size()) - 1;
+      uint64_t last = dimsOf(op.getType()).size() - 1;
       if (op->use_empty() || op.getAxis() != last) {
         if (!op->use_empty())
           remark::missed(op.getLoc(), remarkFuse) << remark::reason("another axis rotates");

@@ -8,11 +8,11 @@ namespace qcc::import {
 
 struct AttentionForm {
   Value query, key, value, mask; ///< heads split; the mask float or boolean, or absent
-  Value sink;                    ///< [H], or absent: a score of the softmax without a value
+  Value sink = {};               ///< [H], or absent: a score of the softmax without a value
   double scale = 0;              ///< 0: 1 / sqrt(D)
   double softcap = 0;
   bool causal = false;
-  DimExpr past; ///< keys before the first query's own, for `causal`
+  DimExpr past = {}; ///< keys before the first query's own, for `causal`
   int64_t window = 0;
   bool safe = false;
 };

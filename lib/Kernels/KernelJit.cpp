@@ -1,10 +1,13 @@
 // LLVM's just-in-time compiler without a platform: nothing but what the module defines.
 #include "qcc/Kernels/KernelJit.h"
 #include "qcc/Kernels/Lowering.h"
-#include "llvm/ExecutionEngine/Orc/ThreadSafeModule.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
 
 using namespace qcc;
 using llvm::Expected;
+
+KernelJit::KernelJit(std::unique_ptr<llvm::orc::LLJIT> jit) : jit(std::move(jit)) {}
+KernelJit::~KernelJit() = default;
 
 Expected<std::unique_ptr<KernelJit>> KernelJit::compile(mlir::ModuleOp module,
                                                         const Target &target) {

@@ -66,6 +66,8 @@ bool hasDenseRows(Value operand) {
 Type TensorPlan::numbers(MLIRContext *context) const {
   if (codes == Storage::i8)
     return IntegerType::get(context, 8, IntegerType::Signed);
+  static_assert(qnt::RowCodes::block == 32 && qnt::RowCodes::blockScaleBytes == 4,
+                "tile.narrow_lines and tile.fetch_lines know such blocks alone");
   if (codes)
     return IntegerType::get(context, 4, IntegerType::Unsigned);
   if (cache == Elem::F32)

@@ -6,8 +6,12 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "qcc/Target/Target.h"
 #include "qcc/model.h"
-#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/Error.h"
 #include <memory>
+
+namespace llvm::orc {
+class LLJIT;
+}
 
 namespace qcc {
 
@@ -16,10 +20,11 @@ public:
   /// Compiles all functions of `module`, which is left as it is. Errors say what failed.
   static llvm::Expected<std::unique_ptr<KernelJit>> compile(mlir::ModuleOp module,
                                                             const Target &target);
+  ~KernelJit();
   llvm::Expected<qcc_kernel_fn> kernel(llvm::StringRef name);
 
 private:
-  explicit KernelJit(std::unique_ptr<llvm::orc::LLJIT> jit) : jit(std::move(jit)) {}
+  explicit KernelJit(std::unique_ptr<llvm::orc::LLJIT> jit);
   std::unique_ptr<llvm::orc::LLJIT> jit;
 };
 

@@ -1,0 +1,19 @@
+// What files over the dialects need besides.
+#pragma once
+#include "Pch.h"
+#include "Qnt/Qnt.h"
+#include "Tile/Tile.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <set>
